@@ -1,0 +1,3 @@
+"""event-router: a self-hosted customer-event router on Kafka."""
+
+__version__ = "0.1.0"

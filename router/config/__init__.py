@@ -1,0 +1,1 @@
+"""The topology file: types, models, loader, lint."""

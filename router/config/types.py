@@ -1,0 +1,74 @@
+"""Typed scalars of configuration files: Secret, Duration, Bytes, Rate, Name. A leaf: imports nothing of the router."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, WithJsonSchema
+
+_UNITS_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS_BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*\Z")
+_RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*(s|m|h)\s*\Z")
+
+
+class Model(BaseModel):
+    """Base of every configuration model: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def _quantity(value: Any, units: dict[str, Any], example: str) -> tuple[float, str]:
+    match = _QUANTITY.match(value) if isinstance(value, str) else None
+    if not match or match[2] not in units:
+        raise ValueError(f"expected a value such as {example}, got {value!r}")
+    return float(match[1]), match[2]
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds from `200ms`, `10s`, `5m`, `4h`, `1d`."""
+    if isinstance(value, float) and not isinstance(value, bool):
+        return value
+    number, unit = _quantity(value, _UNITS_SECONDS, "200ms, 10s, 5m or 4h")
+    return number * float(_UNITS_SECONDS[unit])
+
+
+def parse_bytes(value: Any) -> int:
+    """Bytes from a number of bytes or `512KiB`, `1MB`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    number, unit = _quantity(value, _UNITS_BYTES, "512KiB or 1MB")
+    return int(number * _UNITS_BYTES[unit])
+
+
+def parse_rate(value: Any) -> float:
+    """Events per second from `500/s`, `1000/m`."""
+    if isinstance(value, float):
+        return value
+    match = _RATE.match(value) if isinstance(value, str) else None
+    if not match or float(match[1]) <= 0:
+        raise ValueError(f"expected a value such as 500/s or 1000/m, got {value!r}")
+    return float(match[1]) / _UNITS_SECONDS[match[2]]
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return value
+
+
+def _schema(pattern: str, description: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), _schema(r"^[0-9.]+ *(ms|s|m|h|d)$", "such as 200ms, 10s, 4h")]
+Bytes = Annotated[
+    int,
+    BeforeValidator(parse_bytes),
+    WithJsonSchema({"type": ["string", "integer"], "description": "bytes, or such as 512KiB"}),
+]
+Rate = Annotated[float, BeforeValidator(parse_rate), _schema(r"^[0-9.]+ */ *(s|m|h)$", "such as 500/s")]
+Secret = Annotated[SecretStr, BeforeValidator(_text)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]

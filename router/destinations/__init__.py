@@ -1,0 +1,1 @@
+"""One file per destination, registered by decorator, passing one contract suite."""

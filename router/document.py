@@ -1,0 +1,185 @@
+"""A YAML or JSON file as plain data that remembers where each value stands.
+
+YAML is read by the 1.2 core schema: only `true` and `false` are booleans, dates stay strings, there are no tags that
+build objects. Duplicate keys, anchors that expand without bound and keys that are not strings are refused with their place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from router.errors import FileError, Problem
+
+Pointer = tuple[str | int, ...]
+MAX_NODES = 200_000
+MAX_BYTES = 4 * 1024 * 1024
+
+_INT = re.compile(r"[-+]?[0-9]+\Z")
+_OCT_HEX = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_CONSTANTS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf"), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+}
+
+
+@dataclass
+class Document:
+    """`data` is plain Python; `places` maps a pointer (keys and indices) to line and column of the value, from 1.
+
+    `keys` holds the place of a mapping's key under the same pointer.
+    """
+
+    file: str
+    data: Any
+    places: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
+
+    def problem(self, pointer: Iterable[str | int], message: str, hint: str = "", *, at_key: bool = False) -> Problem:
+        """A problem at the pointer, or at its nearest parent that stands in the file."""
+        path = tuple(pointer)
+        line, column = self.locate(path, at_key=at_key)
+        return Problem(self.file, line, column, dotted(path), message, hint)
+
+    def locate(self, path: Pointer, *, at_key: bool = False) -> tuple[int, int]:
+        if at_key and path in self.keys:
+            return self.keys[path]
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, (1, 1))
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """`sources.web.write_keys[0]` from its parts."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that a typo most likely meant, or an empty string."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)), "")
+
+
+def read(path: Path | str, *, name: str | None = None) -> Document:
+    """Read a file. Raises FileError when it is missing, too large, not UTF-8, or not YAML."""
+    shown = name or str(path)
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise FileError([Problem(shown, 0, 0, "", f"expected a readable file, got {error.strerror}")]) from error
+    return parse(raw, shown)
+
+
+def parse(raw: bytes, name: str) -> Document:
+    """Read YAML (or JSON, which is YAML) from bytes; `name` stands in errors."""
+    if len(raw) > MAX_BYTES:
+        raise FileError([Problem(name, 0, 0, "", f"expected at most {MAX_BYTES} bytes, got {len(raw)}")])
+    try:
+        node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise FileError([Problem(name, 0, 0, "", f"expected UTF-8 text, got byte {error.start} that is not")]) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        raise FileError([Problem(name, line, column, "", f"expected YAML, got {error.problem}")]) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise FileError([Problem(name, 0, 0, "", f"expected YAML, got {type(error).__name__}: {error}")]) from error
+    builder = _Builder(Document(name, None))
+    builder.document.data = builder.build(node, ()) if node is not None else None
+    if builder.problems:
+        raise FileError(builder.problems)
+    return builder.document
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader without implicit types: scalars are typed by `_scalar`, after composing."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML's own attribute
+
+
+class _Builder:
+    """Turns composed nodes into data, noting places and problems; counts nodes so that alias bombs end early."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
+        self.nodes = 0
+
+    def build(self, node: yaml.Node, path: Pointer) -> Any:
+        self.nodes += 1
+        mark = node.start_mark
+        self.document.places[path] = (mark.line + 1, mark.column + 1)
+        if self.nodes > MAX_NODES or len(path) > 100:
+            if not self.problems or "expected at most" not in self.problems[-1].message:
+                limit = f"{MAX_NODES} values, aliases expanded" if self.nodes > MAX_NODES else "100 levels"
+                self.problems.append(self.document.problem(path, f"expected at most {limit}, got more"))
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return self._sequence(node, path)
+        assert isinstance(node, yaml.ScalarNode)
+        return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: Pointer) -> dict[str, Any] | None:
+        if not self._known_tag(node, path, "tag:yaml.org,2002:map"):
+            return None
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str):
+                self._report(place, path, "expected a text as key, got a list or mapping")
+            elif key in result:
+                self._report(place, (*path, key), "expected each key once, got it twice")
+            else:
+                self.document.keys[(*path, key)] = place
+                result[key] = self.build(value_node, (*path, key))
+        return result
+
+    def _report(self, place: tuple[int, int], path: Pointer, message: str) -> None:
+        self.problems.append(Problem(self.document.file, *place, dotted(path), message))
+
+    def _sequence(self, node: yaml.SequenceNode, path: Pointer) -> list[Any] | None:
+        if not self._known_tag(node, path, "tag:yaml.org,2002:seq"):
+            return None
+        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+
+    def _scalar(self, node: yaml.ScalarNode, path: Pointer) -> Any:
+        plain = node.style is None and node.tag == "tag:yaml.org,2002:str"
+        if not self._known_tag(node, path, "tag:yaml.org,2002:str"):
+            return None
+        return _typed(node.value) if plain else node.value
+
+    def _known_tag(self, node: yaml.Node, path: Pointer, tag: str) -> bool:
+        if node.tag == tag:
+            return True
+        shown = node.tag.replace("tag:yaml.org,2002:", "!!")
+        self.problems.append(self.document.problem(path, f"expected a value without a tag, got {shown}"))
+        return False
+
+
+def _typed(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text):
+        return int(text) if len(text) < 300 else text
+    if _OCT_HEX.match(text):
+        return int(text, 0)
+    if _FLOAT.match(text):
+        return float(text)
+    return text

@@ -1,0 +1,130 @@
+"""Every metric the router exports, as ops/metrics.md promises them. Labels come from closed sets only.
+
+Totals that must survive kill -9 are not counters of this process: they ride with the committed offsets and are shown,
+per partition, by the process that owns the partition now (`PartitionTotals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from threading import Lock
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+REGISTRY = CollectorRegistry(auto_describe=True)
+LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 14400)
+
+
+def _counter(name: str, text: str, *labels: str) -> Counter:
+    return Counter(name, text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = LATENCY_BUCKETS) -> Histogram:
+    return Histogram(name, text, labels, registry=REGISTRY, buckets=tuple(buckets))
+
+
+class PartitionTotals(Collector):
+    """Cumulative counts per partition, as committed. A process shows only the partitions it owns.
+
+    Each family has the labels (`destination`,) `topic`, `partition`; values are replaced, never incremented.
+    """
+
+    def __init__(self, families: Mapping[str, str], labels: tuple[str, ...]) -> None:
+        self._families = dict(families)
+        self._labels = labels
+        self._rows: dict[tuple[str, ...], Mapping[str, int]] = {}
+        self._lock = Lock()
+        REGISTRY.register(self)
+
+    def show(self, labels: tuple[str, ...], totals: Mapping[str, int]) -> None:
+        """Replace the row of these label values by the committed totals (family name to count)."""
+        with self._lock:
+            self._rows[labels] = dict(totals)
+
+    def hide(self, labels: tuple[str, ...]) -> None:
+        """The partition is no longer this process's."""
+        with self._lock:
+            self._rows.pop(labels, None)
+
+    def rows(self) -> dict[tuple[str, ...], Mapping[str, int]]:
+        with self._lock:
+            return dict(self._rows)
+
+    def describe(self) -> Iterable[Metric]:
+        return [CounterMetricFamily(name, text, labels=self._labels) for name, text in self._families.items()]
+
+    def collect(self) -> Iterator[Metric]:
+        rows = self.rows()
+        for name, text in self._families.items():
+            family = CounterMetricFamily(name, text, labels=self._labels)
+            for labels, totals in rows.items():
+                if name in totals:
+                    family.add_metric(labels, totals[name])
+            yield family
+
+
+# Route workers. received = invalid + blocked + duplicate + resolved, for each topic and partition.
+ROUTE_TOTALS = PartitionTotals(
+    {
+        "router_events_received": "Events read from the source topics",
+        "router_events_invalid": "Not an event; kept in events.invalid",
+        "router_events_blocked": "Blocked by the tracking plan; kept in events.blocked",
+        "router_events_duplicate": "Repeats within the window, dropped",
+        "router_events_resolved": "Events that passed validate, dedupe and identify",
+    },
+    ("topic", "partition"),
+)
+ROUTED_TOTALS = PartitionTotals(
+    {"router_events_routed": "Events written to the destination's topic"}, ("destination", "topic", "partition")
+)
+FILTERED = _counter("router_events_filtered", "Events not routed to a destination", "destination", "reason")
+VIOLATIONS = _counter("router_violations", "Violations found", "source", "class")
+UNKNOWN_INTEGRATIONS = _counter("router_integrations_unknown", "Integrations keys that name no destination", "source")
+LOST = _counter("router_messages_lost", "Offsets that the broker no longer had when they were due", "topic", "partition")
+LINKS = _counter("router_identity_links", "Identity facts appended to the log", "outcome")
+MERGES = _counter("router_identity_merges", "Merge records written")
+BATCH_SECONDS = _histogram("router_route_batch_seconds", "Time from the first message of a batch to its commit")
+BATCH_EVENTS = _histogram(
+    "router_route_batch_events", "Events in a batch", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000)
+)
+ROUTE_LAG = _gauge("router_route_lag_messages", "Messages not yet read", "topic", "partition")
+POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
+ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
+RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took", "store")
+PLAN_INFO = _gauge("router_plan_info", "1 for the active revision of a source's tracking plan", "source", "revision")
+RELOADS = _counter("router_reloads", "Reloads of topology and plans", "outcome")
+
+# Delivery. routed = delivered + dead + pending once every record has been taken.
+DELIVERY_TOTALS = PartitionTotals(
+    {
+        "router_delivery_delivered": "Events the partner accepted",
+        "router_delivery_dead": "Events given up; kept in dest.<name>.dead",
+    },
+    ("destination", "partition"),
+)
+PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
+DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
+ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
+RETRIES = _counter("router_delivery_retries", "Events that will be tried again", "destination", "code")
+DISCARDED = _counter("router_delivery_discarded", "Events sent to the dead letters", "destination", "code")
+END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
+END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")
+PAUSED = _gauge("router_delivery_paused", "1 while a destination is held back", "destination", "reason")
+
+# Gateway.
+GATEWAY_REQUESTS = _counter("router_gateway_requests", "HTTP requests", "endpoint", "status")
+GATEWAY_EVENTS = _counter("router_gateway_events", "Events that arrived by HTTP", "source", "outcome")
+GATEWAY_IN_FLIGHT = _gauge("router_gateway_in_flight", "Events waiting for Kafka's acknowledgement")
+GATEWAY_ACK_SECONDS = _histogram("router_gateway_ack_seconds", "Request received to Kafka's acknowledgement")
+
+# Every process.
+READY = _gauge("router_ready", "1 while /readyz answers 200")
+LIVE = _gauge("router_live", "1 while /healthz answers 200")
+RESTARTS = _counter("router_process_restarts", "Children restarted by the supervisor", "process")

@@ -1,0 +1,120 @@
+"""Every topic: its name, key, partitions and settings. Nothing else spells a topic name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it should be. `config` holds Kafka topic settings; `partitions` is exact."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one topology. `name` is the topology's, `prefix` lets several topologies share a cluster.
+
+    Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
+    came, changelog none (a record belongs to its partition), links none (one partition).
+    """
+
+    name: str
+    prefix: str = ""
+    partitions: int = 12
+    retention_ms: int = 7 * DAY_MS
+    raw_retention_ms: int = 7 * DAY_MS
+    window_ms: int = DAY_MS
+
+    @property
+    def raw(self) -> str:
+        return f"{self.prefix}events.raw"
+
+    @property
+    def keyed(self) -> str:
+        return f"{self.prefix}events.keyed"
+
+    @property
+    def resolved(self) -> str:
+        return f"{self.prefix}events.resolved"
+
+    @property
+    def blocked(self) -> str:
+        return f"{self.prefix}events.blocked"
+
+    @property
+    def invalid(self) -> str:
+        return f"{self.prefix}events.invalid"
+
+    @property
+    def violations(self) -> str:
+        return f"{self.prefix}events.violations"
+
+    @property
+    def links(self) -> str:
+        return f"{self.prefix}identity.links"
+
+    @property
+    def merges(self) -> str:
+        return f"{self.prefix}identity.merges"
+
+    @property
+    def delivery_log(self) -> str:
+        return f"{self.prefix}delivery.log"
+
+    @property
+    def dedupe_changelog(self) -> str:
+        return f"{self.name}.dedupe-changelog"
+
+    def destination(self, destination: str) -> str:
+        return f"{self.prefix}dest.{destination}"
+
+    def retry(self, destination: str) -> str:
+        return f"{self.prefix}dest.{destination}.retry"
+
+    def dead(self, destination: str) -> str:
+        return f"{self.prefix}dest.{destination}.dead"
+
+    @property
+    def route_group(self) -> str:
+        return f"{self.name}.route"
+
+    @property
+    def rekey_group(self) -> str:
+        return f"{self.name}.rekey"
+
+    @property
+    def merges_group(self) -> str:
+        return f"{self.name}.merges"
+
+    def deliver_group(self, destination: str) -> str:
+        return f"{self.name}.deliver.{destination}"
+
+    def specs(self, destinations: Iterable[str], source_topics: Iterable[str] = ()) -> list[TopicSpec]:
+        """All topics of the topology, in the order they are created."""
+        kept = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        raw = {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.raw_retention_ms),
+            "message.timestamp.type": "LogAppendTime",
+        }
+        changelog = {"cleanup.policy": "delete", "retention.ms": str(self.window_ms + self.raw_retention_ms)}
+        for_ever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+        links = {**for_ever, "message.timestamp.type": "LogAppendTime"}
+        n = self.partitions
+        specs = [TopicSpec(name, n, raw) for name in (self.raw, *source_topics)]
+        specs += [TopicSpec(self.keyed, n, raw | {"message.timestamp.type": "CreateTime"})]
+        specs += [TopicSpec(name, n, kept) for name in (self.resolved, self.blocked, self.invalid, self.violations)]
+        specs += [TopicSpec(self.dedupe_changelog, n, changelog)]
+        specs += [TopicSpec(self.links, 1, links), TopicSpec(self.merges, 1, for_ever)]
+        specs += [TopicSpec(self.delivery_log, n, kept)]
+        for destination in destinations:
+            names = (self.destination(destination), self.retry(destination), self.dead(destination))
+            specs += [TopicSpec(name, n, kept) for name in names]
+        return specs
