@@ -25,7 +25,9 @@ def _library() -> ctypes.CDLL:
         library = ctypes.CDLL(str(extension))
         if hasattr(library, "rd_kafka_mock_cluster_new"):
             return _typed(library)
-    raise Unavailable("the installed confluent-kafka has no mock cluster: install its wheel from PyPI, or use --bootstrap")
+    raise Unavailable(
+        "the installed confluent-kafka has no mock cluster: install its wheel from PyPI, or use --bootstrap"
+    )
 
 
 def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -37,6 +39,7 @@ def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
         "rd_kafka_mock_cluster_new": (pointer, [pointer, number]),
         "rd_kafka_mock_cluster_bootstraps": (text, [pointer]),
         "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, [pointer, ctypes.c_int32]),
+        "rd_kafka_mock_set_controller_id": (number, [pointer, ctypes.c_int32]),
         "rd_kafka_mock_topic_create": (number, [pointer, text, number, number]),
         "rd_kafka_mock_broker_set_down": (number, [pointer, ctypes.c_int32]),
         "rd_kafka_mock_broker_set_up": (number, [pointer, ctypes.c_int32]),
@@ -60,6 +63,8 @@ class MockCluster:
         if not self._cluster:
             raise Unavailable(f"the embedded broker did not start: {reason.value.decode() or 'no free port?'}")
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
+        # The mock reports controller 0, which is no broker: clients would wait for it in every describe call.
+        self._check("controller", self._library.rd_kafka_mock_set_controller_id(self._cluster, 1))
 
     def _settings(self) -> object:
         settings = self._library.rd_kafka_conf_new()
@@ -74,7 +79,9 @@ class MockCluster:
 
     def create(self, topic: str, partitions: int) -> None:
         """Raises RouterError when the topic is there already or the count is not positive."""
-        self._check(f"topic {topic}", self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1))
+        self._check(
+            f"topic {topic}", self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
+        )
 
     def down(self) -> None:
         """Refuses connections; what is stored stays."""
