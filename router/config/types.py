@@ -62,7 +62,9 @@ def _schema(pattern: str, description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
 
 
-Duration = Annotated[float, BeforeValidator(parse_duration), _schema(r"^[0-9.]+ *(ms|s|m|h|d)$", "such as 200ms, 10s, 4h")]
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), _schema(r"^[0-9.]+ *(ms|s|m|h|d)$", "such as 200ms, 10s, 4h")
+]
 Bytes = Annotated[
     int,
     BeforeValidator(parse_bytes),

@@ -1,0 +1,50 @@
+"""How a process was started: where the broker is, where it listens, where its state lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router.errors import UsageError
+
+Address = tuple[str, int]
+GATEWAY: Address = ("127.0.0.1", 8080)
+METRICS: Address = ("127.0.0.1", 9464)
+STATE = Path(".router")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options that every running command shares.
+
+    `bootstrap` is empty only before `router up` has started the embedded broker; `kafka` holds librdkafka settings
+    that override ours; `env_file` is kept so that a parent process can hand it to its children.
+    """
+
+    bootstrap: str = ""
+    embedded: bool = False
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    state: Path = STATE
+    gateway: Address = GATEWAY
+    metrics: Address = METRICS
+    env_file: Path | None = None
+
+
+def parse_address(text: str) -> Address:
+    """Host and port from `HOST:PORT`, `[::1]:PORT` or `:PORT` (all interfaces). Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"expected HOST:PORT such as 127.0.0.1:8080, got {text!r}")
+    return (host.removeprefix("[").removesuffix("]") or "0.0.0.0"), int(port)  # noqa: S104 (asked for in words)
+
+
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """librdkafka settings from `KEY=VALUE` texts. Raises UsageError, which never shows a value."""
+    settings: dict[str, str] = {}
+    for number, pair in enumerate(pairs, 1):
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"expected KEY=VALUE as setting {number} of --kafka, got a text without a key or without =")
+        settings[key.strip()] = value
+    return settings
