@@ -1,7 +1,7 @@
 """A YAML or JSON file as plain data that remembers where each value stands.
 
 YAML is read by the 1.2 core schema: only `true` and `false` are booleans, dates stay strings, there are no tags that
-build objects. Duplicate keys, anchors that expand without bound and keys that are not strings are refused with their place.
+build objects. Duplicate keys, anchors that expand without bound and keys that are no strings are refused with their place.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ def parse(raw: bytes, name: str) -> Document:
     try:
         node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
     except UnicodeDecodeError as error:
-        raise FileError([Problem(name, 0, 0, "", f"expected UTF-8 text, got byte {error.start} that is not")]) from error
+        raise FileError(
+            [Problem(name, 0, 0, "", f"expected UTF-8 text, got byte {error.start} that is not")]
+        ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
