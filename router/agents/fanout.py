@@ -1,0 +1,107 @@
+"""Which destinations an event goes to: sources, call types, event names, the `integrations` object.
+
+Rules are compiled once per source; what an event without `integrations` and with a given type and name is sent to is
+remembered, so that the common event costs one look-up. Each destination that is not chosen is counted with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from router.config.models import DestinationConfig
+from router.event import Event
+
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One destination as fanout sees it."""
+
+    name: str
+    sources: tuple[str, ...]
+    types: frozenset[str]
+    events: frozenset[str]
+    excluded: frozenset[str]
+    names: frozenset[str]  # what the integrations object may call it
+    ignores_integrations: bool
+
+    def takes_source(self, source: str) -> bool:
+        """Globs in order; `!` takes back. Only negative globs start from all."""
+        taken = all(glob.startswith("!") for glob in self.sources)
+        for glob in self.sources:
+            if fnmatchcase(source, glob.removeprefix("!")):
+                taken = not glob.startswith("!")
+        return taken
+
+    def refusal(self, kind: str, name: str) -> str:
+        """Why an event of this type and name does not go there, or an empty string."""
+        if self.types and kind not in self.types:
+            return "type"
+        if kind == "track" and ((self.events and name not in self.events) or name in self.excluded):
+            return "event"
+        return ""
+
+
+def route_of(name: str, config: DestinationConfig, integrations: Sequence[str], *, ignores: bool) -> Route:
+    """The Route of a destination of the topology; `integrations` are the names its connector declares."""
+    names = {name, *integrations, *([config.integration] if config.integration else [])}
+    return Route(
+        name,
+        config.sources,
+        frozenset(config.types),
+        frozenset(config.events),
+        frozenset(config.except_),
+        frozenset(names),
+        ignores,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Destinations by name, refusals as (destination, reason), and integrations keys that name nothing."""
+
+    chosen: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    unknown: int = 0
+
+
+class Fanout:
+    """The routes of all sources. `known_names` holds every integration name of the whole topology."""
+
+    def __init__(self, routes: Sequence[Route], sources: Sequence[str]) -> None:
+        self._routes = {source: tuple(r for r in routes if r.takes_source(source)) for source in sources}
+        self._known = {"All"}.union(*(route.names for route in routes))
+        self._remembered: dict[tuple[str, str, str], Choice] = {}
+
+    def __call__(self, event: Event) -> Choice:
+        if event.body.get("integrations"):
+            return self._choose(event.source, event.type, event.name, event.body["integrations"])
+        place = (event.source, event.type, event.name)
+        choice = self._remembered.get(place)
+        if choice is None:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            choice = self._remembered[place] = self._choose(*place, {})
+        return choice
+
+    def _choose(self, source: str, kind: str, name: str, integrations: Mapping[str, Any]) -> Choice:
+        chosen, refused = [], []
+        for route in self._routes[source]:
+            reason = route.refusal(kind, name) or self._switched_off(route, integrations)
+            if reason:
+                refused.append((route.name, reason))
+            else:
+                chosen.append(route.name)
+        unknown = sum(key not in self._known for key in integrations)
+        return Choice(tuple(chosen), tuple(refused), unknown)
+
+    def _switched_off(self, route: Route, integrations: Mapping[str, Any]) -> str:
+        if route.ignores_integrations:
+            return ""
+        named = [integrations[name] for name in route.names if name in integrations]
+        on = any(value is not False for value in named) if named else integrations.get("All") is not False
+        return "" if on else "integrations"
