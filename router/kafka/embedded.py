@@ -42,7 +42,7 @@ class EmbeddedBroker:
         command = [sys.executable, "-m", "router.kafka.embedded"]
         if topics:
             command += ["--topics", ",".join(f"{name}:{count}" for name, count in topics.items())]
-        # A session of its own: Ctrl-C reaches the whole terminal group, and the broker must outlive what drains into it.
+        # A session of its own: Ctrl-C reaches the whole terminal group, and the broker must outlive its drain.
         self._child = subprocess.Popen(  # noqa: S603 (our own module, no shell)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
         )
