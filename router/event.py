@@ -115,13 +115,13 @@ def split(value: bytes | None, limits: Limits) -> list[Body | Invalid]:
         return _split_lines(value, limits)
     if type(item) is dict and "batch" in item and "type" not in item:
         return list(_batch(item, value, limits))
-    return [_limited(item, value, limits)]
+    return [limited(item, value, limits)]
 
 
 def _split_lines(value: bytes, limits: Limits) -> list[Body | Invalid]:
     lines = [line for line in value.splitlines() if line and not line.isspace()]
     if len(lines) < 2:
-        return [Invalid(_json_reason(value), value)]
+        return [Invalid(json_reason(value), value)]
     if len(value) > limits.batch_bytes:
         return [Invalid("batch_too_large", value)]
     return [_line(line, limits) for line in lines]
@@ -129,12 +129,13 @@ def _split_lines(value: bytes, limits: Limits) -> list[Body | Invalid]:
 
 def _line(line: bytes, limits: Limits) -> Body | Invalid:
     try:
-        return _limited(orjson.loads(line), line, limits)
+        return limited(orjson.loads(line), line, limits)
     except orjson.JSONDecodeError:
-        return Invalid(_json_reason(line), line)
+        return Invalid(json_reason(line), line)
 
 
-def _json_reason(value: bytes) -> str:
+def json_reason(value: bytes) -> str:
+    """Why these bytes are no JSON: not_utf8 or not_json."""
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -152,10 +153,10 @@ def _batch(batch: Body, value: bytes, limits: Limits) -> Iterator[Body | Invalid
         yield Invalid("empty", value)
     else:
         for item in items:
-            yield _limited(_merged(item, batch), value, limits, of_batch=True)
+            yield limited(merged(item, batch), value, limits, of_batch=True)
 
 
-def _merged(item: Any, batch: Body) -> Any:
+def merged(item: Any, batch: Body) -> Any:
     """The item with what the batch says for all of its items; the item's own word wins, key by key."""
     if type(item) is not dict:
         return item
@@ -169,14 +170,17 @@ def _merged(item: Any, batch: Body) -> Any:
     return item
 
 
-def _limited(item: Any, raw: bytes, limits: Limits, *, of_batch: bool = False) -> Body | Invalid:
+def limited(item: Any, raw: bytes, limits: Limits, *, of_batch: bool = False) -> Body | Invalid:
     """The item, or why it is over a limit. Counting bytes is a cheap upper bound that clears nearly every event."""
     if type(item) is not dict:
         return Invalid("not_object", orjson.dumps(item) if of_batch else raw)
     if "payload" in item and "schema" in item and len(item) == 2:
         return Invalid("connect_envelope", raw)
     if of_batch and len(raw) > limits.event_bytes:
-        raw = orjson.dumps(item)
+        try:
+            raw = orjson.dumps(item)
+        except TypeError:  # orjson writes fewer levels than it reads
+            return Invalid("too_deep", raw)
     reason = ""
     if len(raw) > limits.event_bytes:
         reason = "too_large"
