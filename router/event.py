@@ -172,15 +172,15 @@ def merged(item: Any, batch: Body) -> Any:
 
 def limited(item: Any, raw: bytes, limits: Limits, *, of_batch: bool = False) -> Body | Invalid:
     """The item, or why it is over a limit. Counting bytes is a cheap upper bound that clears nearly every event."""
-    if type(item) is not dict:
-        return Invalid("not_object", orjson.dumps(item) if of_batch else raw)
-    if "payload" in item and "schema" in item and len(item) == 2:
-        return Invalid("connect_envelope", raw)
-    if of_batch and len(raw) > limits.event_bytes:
+    if of_batch and (type(item) is not dict or len(raw) > limits.event_bytes):
         try:
             raw = orjson.dumps(item)
         except TypeError:  # orjson writes fewer levels than it reads
             return Invalid("too_deep", raw)
+    if type(item) is not dict:
+        return Invalid("not_object", raw)
+    if "payload" in item and "schema" in item and len(item) == 2:
+        return Invalid("connect_envelope", raw)
     reason = ""
     if len(raw) > limits.event_bytes:
         reason = "too_large"
