@@ -11,7 +11,7 @@ from router.errors import UsageError
 Address = tuple[str, int]
 GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
-STATE = Path(".router")
+STATE = Path(".run")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ def parse_settings(pairs: list[str]) -> dict[str, str]:
     for number, pair in enumerate(pairs, 1):
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"expected KEY=VALUE as setting {number} of --kafka, got a text without a key or without =")
+            raise UsageError(
+                f"expected KEY=VALUE as setting {number} of --kafka, got a text without a key or without ="
+            )
         settings[key.strip()] = value
     return settings

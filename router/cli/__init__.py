@@ -1,0 +1,14 @@
+"""The `router` command: a thin shell, one file per sub-command. `main` is the console script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: this process's) and give the exit status: 0 fine, 1 found something wrong,
+    2 wrong usage, 3 a part outside is not there.
+    """
+    from router.cli.app import run
+
+    return run(arguments)

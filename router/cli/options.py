@@ -1,0 +1,86 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import report
+from router.config.options import GATEWAY, METRICS, STATE, RunOptions, parse_address, parse_settings
+
+_GATEWAY = "{}:{}".format(*GATEWAY)
+_METRICS = "{}:{}".format(*METRICS)
+
+
+def _choose_json(value: bool) -> bool:
+    report.current().as_json = value
+    return value
+
+
+Topologies = Annotated[
+    list[Path],
+    typer.Argument(metavar="TOPOLOGY", help="Topology files; later ones override (maps merge, lists replace)."),
+]
+Bootstrap = Annotated[
+    str, typer.Option("--bootstrap", metavar="HOST:PORT,...", help="Kafka brokers. Left out: an embedded broker.")
+]
+Gateway = Annotated[str, typer.Option("--gateway", metavar="HOST:PORT", help="Where the HTTP gateway listens.")]
+Metrics = Annotated[str, typer.Option("--metrics", metavar="HOST:PORT", help="Where metrics and health are served.")]
+State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the workers' state.")]
+Kafka = Annotated[
+    list[str], typer.Option("--kafka", metavar="KEY=VALUE", help="A librdkafka setting; may be given several times.")
+]
+EnvFile = Annotated[
+    Path | None, typer.Option("--env-file", metavar="FILE", help="KEY=VALUE lines; the environment itself wins.")
+]
+Json = Annotated[bool, typer.Option("--json", callback=_choose_json, help="Answer as JSON on stdout.")]
+
+
+def _shared(
+    bootstrap: Bootstrap = "",
+    gateway: Gateway = _GATEWAY,
+    metrics: Metrics = _METRICS,
+    state: State = STATE,
+    kafka: Kafka = [],  # noqa: B006  typer copies it
+    env_file: EnvFile = None,
+) -> RunOptions:
+    return RunOptions(
+        bootstrap=bootstrap,
+        embedded=not bootstrap,
+        kafka=parse_settings(kafka),
+        state=state.absolute(),
+        gateway=parse_address(gateway),
+        metrics=parse_address(metrics),
+        env_file=env_file.absolute() if env_file else None,
+    )
+
+
+def with_run_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the shared options (all, or those named) and hand them over as its keyword `options`.
+
+    `@with_run_options() def command(topologies: Topologies, *, options: RunOptions) -> None` has all of them;
+    `@with_run_options("bootstrap", "kafka", "env_file")` has three, the rest of RunOptions keeps its defaults.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        shared = inspect.signature(_shared, eval_str=True).parameters
+        chosen = {name: shared[name] for name in names} if names else dict(shared)
+        own = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "options"]
+        defaults = {name: parameter.default for name, parameter in shared.items()}
+
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            values = defaults | {name: given.pop(name) for name in chosen}
+            command(**given, options=_shared(**values))
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *chosen.values())]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapper
+
+    return decorate

@@ -1,0 +1,54 @@
+"""How a command tells what is wrong: text on stderr, or with `--json` objects on stdout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from router.errors import FileError, Problem, RouterError
+
+
+@dataclass
+class Report:
+    """One per command line. `as_json` is set by the option `--json`."""
+
+    as_json: bool = False
+
+    def error(self, error: RouterError) -> None:
+        if self.as_json:
+            self.answer({"errors": _objects(error), "warnings": []})
+        else:
+            typer.echo(str(error) if isinstance(error, FileError) else f"Error: {error}", err=True)
+
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Warnings never change the exit status."""
+        for problem in problems:
+            typer.echo(f"warning: {problem}", err=True)
+
+    def answer(self, value: Any) -> None:
+        """One JSON document on stdout."""
+        typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _objects(error: RouterError) -> list[dict[str, object]]:
+    if isinstance(error, FileError):
+        return [problem.as_dict() for problem in error.problems]
+    return [{"message": str(error)}]
+
+
+_CURRENT: ContextVar[Report] = ContextVar("report")
+
+
+def start() -> None:
+    """A fresh report for one command line."""
+    _CURRENT.set(Report())
+
+
+def current() -> Report:
+    """The report of the command line that runs now."""
+    return _CURRENT.get()
