@@ -1,7 +1,7 @@
 """A YAML or JSON file as plain data that remembers where each value stands.
 
-YAML is read by the 1.2 core schema: only `true` and `false` are booleans, dates stay strings, there are no tags that
-build objects. Duplicate keys, anchors that expand without bound and keys that are no strings are refused with their place.
+YAML is read by its 1.2 core schema: only `true` and `false` are booleans, dates stay strings, there are no tags that
+build objects. Duplicate keys, aliases that expand without bound and keys that are no strings are refused.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class _Builder:
         plain = node.style is None and node.tag == "tag:yaml.org,2002:str"
         if not self._known_tag(node, path, "tag:yaml.org,2002:str"):
             return None
-        return _typed(node.value) if plain else node.value
+        return typed(node.value) if plain else node.value
 
     def _known_tag(self, node: yaml.Node, path: Pointer, tag: str) -> bool:
         if node.tag == tag:
@@ -175,7 +175,8 @@ class _Builder:
         return False
 
 
-def _typed(text: str) -> Any:
+def typed(text: str) -> Any:
+    """A plain scalar's value by the YAML 1.2 core schema."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.match(text):
