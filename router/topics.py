@@ -86,10 +86,6 @@ class Topics:
         return f"{self.name}.route"
 
     @property
-    def rekey_group(self) -> str:
-        return f"{self.name}.rekey"
-
-    @property
     def merges_group(self) -> str:
         return f"{self.name}.merges"
 

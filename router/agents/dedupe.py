@@ -49,9 +49,7 @@ class Dedupe:
         if not events:
             return []
         prefixes = self._blocked_prefixes if blocked else self._prefixes
-        keys = [
-            blake2b(prefixes[e.source] + e.body["messageId"].encode(), digest_size=16).digest() for e in events
-        ]
+        keys = [blake2b(prefixes[e.source] + e.body["messageId"].encode(), digest_size=16).digest() for e in events]
         stored = self.seen.first_seen(keys, min(e.received for e in events))
         pending, window = self.pending, self.window_ms
         passed = []

@@ -6,7 +6,7 @@ remembered, so that the common event costs one look-up. Each destination that is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -26,7 +26,7 @@ class Route:
     types: frozenset[str]
     events: frozenset[str]
     excluded: frozenset[str]
-    names: frozenset[str]  # what the integrations object may call it
+    names: tuple[str, ...]  # what the integrations object may call it; the first that it names decides
     ignores_integrations: bool
 
     def takes_source(self, source: str) -> bool:
@@ -48,31 +48,36 @@ class Route:
 
 def route_of(name: str, config: DestinationConfig, integrations: Sequence[str], *, ignores: bool) -> Route:
     """The Route of a destination of the topology; `integrations` are the names its connector declares."""
-    names = {name, *integrations, *([config.integration] if config.integration else [])}
+    names = (name, *([config.integration] if config.integration else []), *integrations)
     return Route(
         name,
         config.sources,
         frozenset(config.types),
         frozenset(config.events),
         frozenset(config.except_),
-        frozenset(names),
+        names,
         ignores,
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """Destinations by name, refusals as (destination, reason), and integrations keys that name nothing."""
+    """Destinations by name and topic, refusals as (destination, reason), and how many integrations keys name nothing.
+
+    Compared by identity: one choice is shared by all events alike, so counting choices counts events.
+    """
 
     chosen: tuple[str, ...]
+    topics: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     unknown: int = 0
 
 
 class Fanout:
-    """The routes of all sources. `known_names` holds every integration name of the whole topology."""
+    """The routes of all sources; `topic_of` gives a destination's topic."""
 
-    def __init__(self, routes: Sequence[Route], sources: Sequence[str]) -> None:
+    def __init__(self, routes: Sequence[Route], sources: Sequence[str], topic_of: Callable[[str], str]) -> None:
+        self._topic_of = topic_of
         self._routes = {source: tuple(r for r in routes if r.takes_source(source)) for source in sources}
         self._known = {"All"}.union(*(route.names for route in routes))
         self._remembered: dict[tuple[str, str, str], Choice] = {}
@@ -97,11 +102,12 @@ class Fanout:
             else:
                 chosen.append(route.name)
         unknown = sum(key not in self._known for key in integrations)
-        return Choice(tuple(chosen), tuple(refused), unknown)
+        return Choice(tuple(chosen), tuple(map(self._topic_of, chosen)), tuple(refused), unknown)
 
     def _switched_off(self, route: Route, integrations: Mapping[str, Any]) -> str:
         if route.ignores_integrations:
             return ""
-        named = [integrations[name] for name in route.names if name in integrations]
-        on = any(value is not False for value in named) if named else integrations.get("All") is not False
-        return "" if on else "integrations"
+        for name in (*route.names, "All"):
+            if name in integrations:
+                return "integrations" if integrations[name] is False else ""
+        return ""

@@ -85,13 +85,13 @@ class Intake:
         kind, at = message.timestamp()
         if kind != LOG_APPEND_TIME:
             at = _decimal(named.get("received-at")) or int(self.clock() * 1000)
-        own: Headers | None = [pair for pair in headers if pair[0] not in _OURS] if headers else None
-        of_topic = self.source_of_topic.get(topic)
+        own: Headers | None = ([pair for pair in headers if pair[0] not in _OURS] or None) if headers else None
+        of_topic = self._source_of_topic(message.topic(), named)
         of_header = named.get("write-key")
         limits = self.limits
         items = split(message.value(), limits)
         for index, body in enumerate(items):
-            source = of_topic or ""
+            source = of_topic
             if type(body) is dict:
                 written = body.pop("writeKey", None)
                 if not source:
@@ -107,6 +107,12 @@ class Intake:
                 body = Invalid(reason, (message.value() or b"") if len(items) == 1 else orjson.dumps(body))
             assert isinstance(body, Invalid)
             rejected.append(Rejected(body, lane, Place(topic, partition, offset), key, source))
+
+    def _source_of_topic(self, topic: str, named: Mapping[str, bytes]) -> str:
+        """On the re-keyed topic the first reader's finding stands in a header; other topics may belong to a source."""
+        if topic == self.keyed_topic:
+            return named.get("source", b"").decode(errors="replace")
+        return self.source_of_topic.get(topic, "")
 
     def _source(self, header: bytes | None, field: Any) -> str:
         written = header.decode(errors="replace") if header else field

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
 
-from router.event import Body, Event, Invalid
+from router.event import Body, Event, Invalid, device_key
 from router.plan import Violation
 
 MAX_VALUE = 900_000
@@ -15,13 +16,7 @@ KEPT_OF_OVERSIZE = 64 * 1024
 Headers = list[tuple[str, bytes]]
 
 
-class Record(NamedTuple):
-    """A message to produce."""
-
-    topic: str
-    value: bytes
-    key: bytes | None
-    headers: Headers | None
+Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
 
 
 class Place(NamedTuple):
@@ -53,7 +48,7 @@ def invalid_record(
     if len(raw) > MAX_VALUE:
         headers.append(("length", str(len(raw)).encode()))
         raw = raw[:KEPT_OF_OVERSIZE]
-    return Record(topic, raw, key, headers)
+    return topic, raw, key, headers
 
 
 def event_headers(event: Event) -> Headers:
@@ -66,7 +61,7 @@ def blocked_record(topic: str, event: Event, violations: Iterable[Violation]) ->
     """An `events.blocked` message: the event whole, its violations as JSON in the header `violations`."""
     reasons = orjson.dumps([violation_summary(violation) for violation in violations])
     headers = [*event_headers(event), ("error-code", b"blocked"), ("error-stage", b"validate"), ("violations", reasons)]
-    return Record(topic, orjson.dumps(event.body), event.key, headers)
+    return topic, orjson.dumps(event.body), event.key, headers
 
 
 def violation_summary(violation: Violation) -> dict[str, Any]:
@@ -94,4 +89,45 @@ def violation_record(topic: str, event: Event, violation: Violation, outcome: st
         "version": violation.version,
         "outcome": outcome,
     }
-    return Record(topic, orjson.dumps(value), event.key, None)
+    return topic, orjson.dumps(value), event.key, None
+
+
+def keyed_record(topic: str, body: Body, source: str, received: int, origin: Place, headers: Headers | None) -> Record:
+    """An `events.keyed` message: an event on its way round to the partition of its device, or to another source."""
+    ours = [
+        ("source", source.encode()),
+        ("received-at", str(received).encode()),
+        ("origin", str(origin).encode()),
+    ]
+    return topic, orjson.dumps(body), device_key(body), [*ours, *(headers or ())]
+
+
+def violation_generated(event: Event, violation: Violation, number: int) -> Body:
+    """Segment's "Violation Generated" track call for one violation of an event."""
+    body = event.body
+    context = body.get("context", {})
+    app = context.get("app")
+    return {
+        "type": "track",
+        "event": "Violation Generated",
+        "userId": "schema-violations",
+        "messageId": blake2b(f"{body['messageId']}\0{number}".encode(), digest_size=16).hexdigest(),
+        "timestamp": body["receivedAt"],
+        "context": {key: context[key] for key in ("app", "library") if key in context},
+        "properties": {
+            "eventMessageID": body["messageId"],
+            "eventName": event.name,
+            "eventSentAt": body.get("sentAt"),
+            "eventTimestamp": body["timestamp"],
+            "eventType": event.type,
+            "appVersion": app.get("version") if isinstance(app, dict) else None,
+            "sourceID": event.source,
+            "sourceName": event.source,
+            "sourceSlug": event.source,
+            "trackingPlanID": violation.plan,
+            "trackingPlanName": violation.plan,
+            "violationDescription": violation.message,
+            "violationField": violation.pointer,
+            "violationType": violation.type,
+        },
+    }

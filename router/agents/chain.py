@@ -1,0 +1,214 @@
+"""The four agents in a row over one batch: validate, dedupe, identify, fanout.
+
+Pure but for the state it is given: it stages what is to be written (`Batch`) and writes nothing itself. Whoever runs it
+makes records, changelog and offsets durable, then the local state; see `router.runtime`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+import orjson
+
+from router.agents.dedupe import Dedupe, Fresh
+from router.agents.fanout import Choice, Fanout
+from router.agents.intake import Intake, Message, Rejected
+from router.agents.records import (
+    Headers,
+    Place,
+    Record,
+    blocked_record,
+    event_headers,
+    invalid_record,
+    keyed_record,
+    violation_generated,
+    violation_record,
+)
+from router.agents.validate import SourceRules, Verdict
+from router.event import Body, Event
+from router.topics import Topics
+
+Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
+_lane = attrgetter("lane")
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one batch comes to. Counters are by lane (routed: by lane and destination), to be added to the totals."""
+
+    records: list[Record] = field(default_factory=list)
+    fresh: Fresh = field(default_factory=dict)
+    invalid: Counter[int] = field(default_factory=Counter)
+    blocked: Counter[int] = field(default_factory=Counter)
+    duplicate: Counter[int] = field(default_factory=Counter)
+    resolved: Counter[int] = field(default_factory=Counter)
+    rekeyed: Counter[int] = field(default_factory=Counter)
+    routed: Counter[tuple[int, str]] = field(default_factory=Counter)
+    filtered: Counter[tuple[str, str]] = field(default_factory=Counter)  # destination, reason
+    violations: Counter[tuple[str, str]] = field(default_factory=Counter)  # source, class
+    unknown_integrations: Counter[str] = field(default_factory=Counter)
+
+    def merge(self, other: Batch) -> None:
+        """Add what another part of the same batch came to."""
+        self.records += other.records
+        self.fresh.update(other.fresh)
+        for name in ("invalid", "blocked", "duplicate", "resolved", "rekeyed", "filtered", "violations"):
+            getattr(self, name).update(getattr(other, name))
+        self.routed.update(other.routed)
+        self.unknown_integrations.update(other.unknown_integrations)
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Where a source's blocked events and violations go besides their own topics."""
+
+    blocked_to: str | None = None
+    violations_to: str | None = None
+
+
+class Chain:
+    """Built once for a topology; `run` is called for every batch, by one thread."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        intake: Intake,
+        rules: Mapping[str, SourceRules],
+        dedupe: Dedupe,
+        identify: Callable[[Sequence[Event]], None],
+        fanout: Fanout,
+        *,
+        resolved: bool = True,
+        rekey: bool = True,
+        forward: Mapping[str, Forward] | None = None,
+    ) -> None:
+        self.topics = topics
+        self.intake = intake
+        self.rules = dict(rules)
+        self.dedupe = dedupe
+        self.identify = identify
+        self.fanout = fanout
+        self.rekey = rekey
+        self.forward = dict(forward or {})
+        self._resolved_topic = topics.resolved if resolved else ""
+        self._places: list[tuple[str, int]] = []
+        self._headers: dict[tuple[str, str, str], Headers] = {}
+
+    def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
+        """Process messages. Bad data becomes records; an exception is a bug or a fault of the state."""
+        self._places = list(lanes)
+        events, rejected = self.intake(messages, lanes)
+        batch = Batch()
+        self.reject(rejected, batch)
+        if self.rekey:
+            events = self._rekeyed(events, batch)
+        self.process(events, batch)
+        return batch
+
+    def process(self, events: Sequence[Event], batch: Batch) -> None:
+        """The agents over events that have their keys."""
+        verdicts: dict[Event, Verdict] = {}
+        passed = self._validate(events, verdicts, batch)
+        before = len(passed)
+        survivors = self.dedupe(passed, batch.fresh)
+        if len(survivors) != before:
+            batch.duplicate.update(map(_lane, passed))
+            batch.duplicate.subtract(map(_lane, survivors))
+        if verdicts:
+            self._report(survivors, verdicts, batch)
+        self.identify(survivors)
+        self._emit(survivors, batch)
+
+    def reject(self, rejected: Iterable[Rejected], batch: Batch) -> None:
+        for item in rejected:
+            topic = self.topics.invalid
+            batch.records.append(invalid_record(topic, item.invalid, item.place, item.key, item.stage, item.source))
+            batch.invalid[item.lane] += 1
+
+    def _rekeyed(self, events: list[Event], batch: Batch) -> list[Event]:
+        """Events without a message key go once round by `events.keyed`, so that a device's events meet."""
+        keyed = [event for event in events if event.key is not None]
+        if len(keyed) != len(events):
+            for event in events:
+                if event.key is None:
+                    batch.records.append(self._around(event, event.body, event.source))
+                    batch.rekeyed[event.lane] += 1
+        return keyed
+
+    def _validate(self, events: Sequence[Event], verdicts: dict[Event, Verdict], batch: Batch) -> Sequence[Event]:
+        rules = self.rules
+        for event in events:
+            verdict = rules[event.source].check(event.body)
+            if verdict is not None:
+                verdicts[event] = verdict
+        if not any(verdict.blocked for verdict in verdicts.values()):
+            return events
+        self._block([e for e, verdict in verdicts.items() if verdict.blocked], verdicts, batch)
+        return [e for e in events if e not in verdicts or not verdicts[e].blocked]
+
+    def _block(self, blocked: Sequence[Event], verdicts: Mapping[Event, Verdict], batch: Batch) -> None:
+        first = self.dedupe(blocked, batch.fresh, blocked=True)
+        batch.duplicate.update(map(_lane, blocked))
+        batch.duplicate.subtract(map(_lane, first))
+        for event in first:
+            batch.records.append(blocked_record(self.topics.blocked, event, verdicts[event].violations))
+            batch.blocked[event.lane] += 1
+            forward = self.forward.get(event.source)
+            if forward and forward.blocked_to:
+                batch.records.append(self._around(event, event.body, forward.blocked_to))
+        self._report(first, verdicts, batch)
+
+    def _report(self, events: Iterable[Event], verdicts: Mapping[Event, Verdict], batch: Batch) -> None:
+        for event in events:
+            verdict = verdicts.get(event)
+            if verdict is None:
+                continue
+            outcome = "blocked" if verdict.blocked else "allowed"
+            forward = self.forward.get(event.source)
+            for number, violation in enumerate(verdict.violations):
+                batch.records.append(violation_record(self.topics.violations, event, violation, outcome))
+                batch.violations[event.source, violation.klass] += 1
+                if forward and forward.violations_to:
+                    generated = violation_generated(event, violation, number)
+                    batch.records.append(self._around(event, generated, forward.violations_to))
+
+    def _around(self, event: Event, body: Body, source: str) -> Record:
+        """The record that sends a body round by `events.keyed`, as an event of that source."""
+        origin = Place(*self._places[event.lane], event.offset)
+        return keyed_record(self.topics.keyed, body, source, event.received, origin, event.headers)
+
+    def _emit(self, events: Sequence[Event], batch: Batch) -> None:
+        """Serialise each event once and write it to the clean stream and to each destination chosen."""
+        append, dumps, fanout = batch.records.append, orjson.dumps, self.fanout
+        resolved = self._resolved_topic
+        choices: list[tuple[int, Choice]] = []
+        for event in events:
+            value = dumps(event.body)
+            key = event.profile.encode()
+            headers = self._headers_of(event) if event.headers is None else event_headers(event)
+            if resolved:
+                append((resolved, value, key, headers))
+            choice = fanout(event)
+            choices.append((event.lane, choice))
+            for topic in choice.topics:
+                append((topic, value, key, headers))
+            if choice.unknown:
+                batch.unknown_integrations[event.source] += choice.unknown
+        batch.resolved.update(map(_lane, events))
+        for (lane, choice), count in Counter(choices).items():
+            for destination in choice.chosen:
+                batch.routed[lane, destination] += count
+            for refusal in choice.refused:
+                batch.filtered[refusal] += count
+
+    def _headers_of(self, event: Event) -> Headers:
+        place = (event.source, event.type, event.name)
+        headers = self._headers.get(place)
+        if headers is None:
+            if len(self._headers) > 10_000:
+                self._headers.clear()
+            headers = self._headers[place] = event_headers(event)
+        return headers
