@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from threading import Lock
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter that nobody reads
 REGISTRY = CollectorRegistry(auto_describe=True)
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 14400)
 
@@ -87,7 +88,9 @@ ROUTED_TOTALS = PartitionTotals(
 FILTERED = _counter("router_events_filtered", "Events not routed to a destination", "destination", "reason")
 VIOLATIONS = _counter("router_violations", "Violations found", "source", "class")
 UNKNOWN_INTEGRATIONS = _counter("router_integrations_unknown", "Integrations keys that name no destination", "source")
-LOST = _counter("router_messages_lost", "Offsets that the broker no longer had when they were due", "topic", "partition")
+LOST = _counter(
+    "router_messages_lost", "Offsets that the broker no longer had when they were due", "topic", "partition"
+)
 LINKS = _counter("router_identity_links", "Identity facts appended to the log", "outcome")
 MERGES = _counter("router_identity_merges", "Merge records written")
 BATCH_SECONDS = _histogram("router_route_batch_seconds", "Time from the first message of a batch to its commit")
@@ -127,4 +130,5 @@ GATEWAY_ACK_SECONDS = _histogram("router_gateway_ack_seconds", "Request received
 # Every process.
 READY = _gauge("router_ready", "1 while /readyz answers 200")
 LIVE = _gauge("router_live", "1 while /healthz answers 200")
+UP = _gauge("router_up", "1 while the supervisor can read the child's page", "process")
 RESTARTS = _counter("router_process_restarts", "Children restarted by the supervisor", "process")

@@ -1,0 +1,1 @@
+"""What every long-running command needs around its work: health, metrics page, logs, signals, supervision."""

@@ -1,0 +1,150 @@
+"""Logs on stderr: one JSON object a line for programs, short lines for people at a terminal.
+
+No line can be forged: control characters are escaped in both forms. Values given to `register_secret` are replaced
+wherever they appear, exceptions included. Loggers are the standard library's; `extra={…}` becomes fields of the line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from threading import Lock
+from typing import IO, Any
+
+from router.errors import UsageError
+
+LEVELS = ("debug", "info", "warning", "error")
+MASK = "***"
+SHORTEST_SECRET = 4
+
+# C0, DEL, C1, line and paragraph separators, zero-width and bidirectional controls, lone surrogates.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+class _Secrets:
+    """Known secret texts and the pattern that finds them, longest first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str) -> None:
+        with self._lock:
+            self._known.add(value)
+            ordered = sorted(self._known, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+
+    def redact(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+_secrets = _Secrets()
+
+
+def register_secret(value: str) -> None:
+    """Never show this value again. Texts under four characters are left: they would mask ordinary words."""
+    if len(value) >= SHORTEST_SECRET:
+        _secrets.add(value)
+
+
+def redact(text: str) -> str:
+    """The text with every registered secret replaced."""
+    return _secrets.redact(text)
+
+
+def escape(text: str) -> str:
+    """The text with every control character written out, so that it stays on one line and moves no cursor."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), text)
+
+
+class RedactionFilter(logging.Filter):
+    """Replaces known secrets in message, fields and exception text before a handler sees the record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(_message(record)), None
+        for name, value in _fields(record).items():
+            record.__dict__[name] = _plain(value)
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """`{"at": …, "level": …, "process": …, "logger": …, "message": …}` and the record's own fields."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "process": self._process,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in _fields(record).items() if name not in line}
+        if record.exc_text:
+            line["error"] = record.exc_text
+        return json.dumps(line, ensure_ascii=True, allow_nan=False)
+
+
+class HumanFormatter(logging.Formatter):
+    """`12:00:01 route    warning  message  name=value`; an exception follows, indented."""
+
+    def __init__(self, process: str) -> None:
+        super().__init__()
+        self._process = process
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        parts = [f"{at} {self._process:<8} {record.levelname.lower():<8} {escape(record.getMessage())}"]
+        parts += [f"{name}={escape(str(value))}" for name, value in _fields(record).items()]
+        trace = (record.exc_text or "").splitlines()
+        return "\n    ".join(["  ".join(parts), *map(escape, trace)])
+
+
+def set_up(process: str, environment: Mapping[str, str], stream: IO[str] | None = None) -> None:
+    """Send all logs of this process to `stream` (stderr). `ROUTER_LOG` sets the level. Raises UsageError."""
+    level = environment.get("ROUTER_LOG", "").strip().lower() or "info"
+    if level not in LEVELS:
+        raise UsageError(f"ROUTER_LOG: expected one of {', '.join(LEVELS)}, got {level!r}")
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(HumanFormatter(process) if target.isatty() else JsonFormatter(process))
+    handler.addFilter(RedactionFilter())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception as error:  # noqa: BLE001 (a bad format string must not cost the line)
+        return f"{record.msg} ({type(error).__name__} while formatting)"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+
+
+def _plain(value: Any) -> Any:
+    """A JSON scalar: numbers and booleans as they are, all else as redacted text."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else str(value)
+    return redact(str(value))

@@ -1,0 +1,79 @@
+"""The shell around a running command: logs, signals, metrics page, exit status.
+
+Exit status: 0 stopped as asked; the error's own for a RouterError (1 wrong configuration, 2 wrong usage, 3 a part
+outside is not there); 70 for a fault of the router itself, which a supervisor answers with a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, SecretStr
+
+from router.config.options import RunOptions
+from router.errors import RouterError
+from router.process.health import Health
+from router.process.logging import register_secret, set_up
+from router.process.serve import MetricsServer, listener
+from router.process.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from router.config.loader import Loaded
+
+FAULT = 70
+_SECRET_SETTINGS = ("password", "secret", "token", "key.pem", "sasl.jaas.config")
+
+log = logging.getLogger(__name__)
+
+Target = Callable[[Event, Health], None]
+
+
+def run_process(name: str, loaded: Loaded, options: RunOptions, target: Target) -> int:
+    """Run `target(stop, health)` until it returns; `stop` is set by SIGTERM or SIGINT. Returns the exit status.
+
+    `target` is expected to finish what is begun once `stop` is set, and to say when it is ready. Main thread only.
+    """
+    health = Health()
+    stop = Event()
+    try:
+        set_up(name, os.environ)
+        for secret in secrets(loaded, options):
+            register_secret(secret)
+        with stop_on_signals(stop), MetricsServer(listener(options.metrics), health) as server:
+            log.info("started", extra={"metrics": "http://{}:{}/metrics".format(*server.address)})
+            target(stop, health)
+            log.info("stopped")
+    except RouterError as error:
+        log.error("%s", error, extra={"status": error.status})
+        return error.status
+    except Exception:
+        log.exception("a fault of the router itself")
+        return FAULT
+    return 0
+
+
+def secrets(loaded: Loaded, options: RunOptions) -> Iterator[str]:
+    """Every secret text of the configuration: write keys, connector settings, passwords of the Kafka client."""
+    yield from _secret_texts(loaded.topology)
+    yield from _secret_texts(loaded.connector_settings)
+    for key, value in options.kafka.items():
+        if any(word in key for word in _SECRET_SETTINGS):
+            yield value
+
+
+def _secret_texts(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secret_texts(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _secret_texts(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _secret_texts(item)

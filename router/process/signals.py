@@ -1,0 +1,47 @@
+"""SIGTERM and SIGINT as an event that says: finish what is begun, then stop. The second one does not ask."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+_POLL_SECONDS = 0.1
+
+
+@contextmanager
+def stop_on_signals(stop: Event, second: Callable[[signal.Signals], None] | None = None) -> Iterator[None]:
+    """Set `stop` at the first signal. At the next one call `second`, or die of it as if it had no handler.
+
+    Main thread only. The handlers that were there come back at the end.
+    """
+
+    seen: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        stop.set()
+        if len(seen) == 1:
+            return
+        if second is not None:
+            second(signal.Signals(number))
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    before = {number: signal.signal(number, handle) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+async def until(stop: Event) -> None:
+    """Return soon after `stop` is set. It polls, since a thread that waits could not be cancelled."""
+    while not stop.is_set():  # noqa: ASYNC110 (a threading.Event, set by a signal handler)
+        await asyncio.sleep(_POLL_SECONDS)
