@@ -102,7 +102,12 @@ class GatewayConfig(Model):
     inflated_bytes: Bytes = Field("4MiB", validate_default=True)
     max_in_flight: int = Field(10_000, ge=1)
     events_per_second: float | None = Field(None, gt=0, description="Per write key; left out: no limit")
-    cors_origins: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = Field((), description="Origins whose pages may send; `*` allows every one")
+    trusted_proxies: int = Field(0, ge=0, le=10, description="Proxies in front that append to X-Forwarded-For")
+    max_connections: int = Field(2000, ge=1)
+    ack_timeout: Duration = Field("10s", validate_default=True, description="Wait for Kafka, then 503")
+    body_timeout: Duration = Field("10s", validate_default=True, description="For a whole body to arrive, then 408")
+    idle_timeout: Duration = Field("75s", validate_default=True, description="For a request's head to arrive")
 
 
 class DedupeConfig(Model):
