@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from router.errors import FileError, Problem
 
 Pointer = tuple[str | int, ...]
 MAX_NODES = 200_000
+MAX_LEVELS = 100
 MAX_BYTES = 4 * 1024 * 1024
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")
@@ -39,19 +40,20 @@ _CONSTANTS: dict[str, Any] = {
 class Document:
     """`data` is plain Python; `places` maps a pointer (keys and indices) to line and column of the value, from 1.
 
-    `keys` holds the place of a mapping's key under the same pointer.
+    `keys` holds the place of a mapping's key under the same pointer; `show` writes a pointer in problems.
     """
 
     file: str
     data: Any
     places: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
     keys: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
+    show: Callable[[Pointer], str] = field(default_factory=lambda: dotted)
 
     def problem(self, pointer: Iterable[str | int], message: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """A problem at the pointer, or at its nearest parent that stands in the file."""
         path = tuple(pointer)
         line, column = self.locate(path, at_key=at_key)
-        return Problem(self.file, line, column, dotted(path), message, hint)
+        return Problem(self.file, line, column, self.show(path), message, hint)
 
     def locate(self, path: Pointer, *, at_key: bool = False) -> tuple[int, int]:
         if at_key and path in self.keys:
@@ -69,6 +71,11 @@ def dotted(path: Iterable[str | int]) -> str:
     return text
 
 
+def json_pointer(path: Iterable[str | int]) -> str:
+    """`/sources/web/write_keys/0` from its parts (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that a typo most likely meant, or an empty string."""
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)), "")
@@ -77,17 +84,22 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def read(path: Path | str, *, name: str | None = None) -> Document:
     """Read a file. Raises FileError when it is missing, too large, not UTF-8, or not YAML."""
     shown = name or str(path)
+    return parse(read_bytes(path, name=shown), shown)
+
+
+def read_bytes(path: Path | str, *, name: str) -> bytes:
+    """A file's bytes, one more than allowed at most. Raises FileError when it cannot be read."""
     try:
-        raw = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FileError([Problem(shown, 0, 0, "", f"expected a readable file, got {error.strerror}")]) from error
-    return parse(raw, shown)
+        raise FileError([Problem(name, 0, 0, "", f"expected a readable file, got {error.strerror}")]) from error
 
 
-def parse(raw: bytes, name: str) -> Document:
-    """Read YAML (or JSON, which is YAML) from bytes; `name` stands in errors."""
+def parse(raw: bytes, name: str, *, show: Callable[[Pointer], str] | None = None) -> Document:
+    """Read YAML (or JSON, which is YAML) from bytes; `name` stands in errors, `show` writes the paths in them."""
     if len(raw) > MAX_BYTES:
-        raise FileError([Problem(name, 0, 0, "", f"expected at most {MAX_BYTES} bytes, got {len(raw)}")])
+        raise FileError([Problem(name, 0, 0, "", f"expected at most {MAX_BYTES} bytes, got more")])
     try:
         node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
     except UnicodeDecodeError as error:
@@ -97,20 +109,43 @@ def parse(raw: bytes, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise FileError([Problem(name, line, column, "", f"expected YAML, got {error.problem}")]) from error
+        raise FileError([Problem(name, line, column, "", f"expected YAML, got an error: {error.problem}")]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise FileError([Problem(name, 0, 0, "", f"expected YAML, got {type(error).__name__}: {error}")]) from error
-    builder = _Builder(Document(name, None))
+    builder = _Builder(Document(name, None, show=show or dotted))
     builder.document.data = builder.build(node, ()) if node is not None else None
     if builder.problems:
         raise FileError(builder.problems)
     return builder.document
 
 
-class _Loader(yaml.SafeLoader):
-    """SafeLoader without implicit types: scalars are typed by `_scalar`, after composing."""
+_TAGS = {
+    yaml.ScalarNode: "tag:yaml.org,2002:str",
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+}
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's composer is eight times faster
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  PyYAML's own attribute
+
+class _Loader(_Base):  # type: ignore[misc]  # chosen at run time
+    """SafeLoader without implicit types: scalars are typed by `_scalar`, after composing.
+
+    Levels are counted here, before libyaml's recursion could exhaust the stack.
+    """
+
+    levels = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        self.levels += 1
+        if parent is not None and self.levels > MAX_LEVELS + 1:
+            problem = f"more than {MAX_LEVELS} levels"
+            raise yaml.composer.ComposerError(None, None, problem, parent.start_mark)
+
+    def ascend_resolver(self) -> None:
+        self.levels -= 1
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        return _TAGS[kind]
 
 
 class _Builder:
@@ -125,9 +160,9 @@ class _Builder:
         self.nodes += 1
         mark = node.start_mark
         self.document.places[path] = (mark.line + 1, mark.column + 1)
-        if self.nodes > MAX_NODES or len(path) > 100:
+        if self.nodes > MAX_NODES or len(path) > MAX_LEVELS:
             if not self.problems or "expected at most" not in self.problems[-1].message:
-                limit = f"{MAX_NODES} values, aliases expanded" if self.nodes > MAX_NODES else "100 levels"
+                limit = f"{MAX_NODES} values, aliases expanded" if self.nodes > MAX_NODES else f"{MAX_LEVELS} levels"
                 self.problems.append(self.document.problem(path, f"expected at most {limit}, got more"))
             return None
         if isinstance(node, yaml.MappingNode):
@@ -154,7 +189,7 @@ class _Builder:
         return result
 
     def _report(self, place: tuple[int, int], path: Pointer, message: str) -> None:
-        self.problems.append(Problem(self.document.file, *place, dotted(path), message))
+        self.problems.append(Problem(self.document.file, *place, self.document.show(path), message))
 
     def _sequence(self, node: yaml.SequenceNode, path: Pointer) -> list[Any] | None:
         if not self._known_tag(node, path, "tag:yaml.org,2002:seq"):
@@ -162,7 +197,7 @@ class _Builder:
         return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _scalar(self, node: yaml.ScalarNode, path: Pointer) -> Any:
-        plain = node.style is None and node.tag == "tag:yaml.org,2002:str"
+        plain = not node.style and node.tag == "tag:yaml.org,2002:str"
         if not self._known_tag(node, path, "tag:yaml.org,2002:str"):
             return None
         return typed(node.value) if plain else node.value
