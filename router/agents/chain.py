@@ -41,6 +41,7 @@ class Batch:
 
     records: list[Record] = field(default_factory=list)
     fresh: Fresh = field(default_factory=dict)
+    received: Counter[int] = field(default_factory=Counter)
     invalid: Counter[int] = field(default_factory=Counter)
     blocked: Counter[int] = field(default_factory=Counter)
     duplicate: Counter[int] = field(default_factory=Counter)
@@ -55,7 +56,7 @@ class Batch:
         """Add what another part of the same batch came to."""
         self.records += other.records
         self.fresh.update(other.fresh)
-        for name in ("invalid", "blocked", "duplicate", "resolved", "rekeyed", "filtered", "violations"):
+        for name in ("received", "invalid", "blocked", "duplicate", "resolved", "rekeyed", "filtered", "violations"):
             getattr(self, name).update(getattr(other, name))
         self.routed.update(other.routed)
         self.unknown_integrations.update(other.unknown_integrations)
@@ -102,9 +103,11 @@ class Chain:
         self._places = list(lanes)
         events, rejected = self.intake(messages, lanes)
         batch = Batch()
+        batch.received.update(map(_lane, rejected))
         self.reject(rejected, batch)
         if self.rekey:
             events = self._rekeyed(events, batch)
+        batch.received.update(map(_lane, events))
         self.process(events, batch)
         return batch
 

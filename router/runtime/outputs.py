@@ -1,0 +1,175 @@
+"""Makes a batch durable: in one Kafka transaction, or, where the broker has none, output first.
+
+`exactly_once`: outputs, state changelog and input offsets are one transaction. kill -9 at any point leaves it open; the
+broker aborts it, readers at read_committed never see it, and the batch is read again.
+`at_least_once`: outputs are flushed, then the changelog; the caller then writes local state and commits offsets. kill -9
+repeats at most the batch in flight: a key is known only once its output is durable. When in doubt, emit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from router.agents.records import Record
+from router.errors import Fenced, RouterError, Unavailable
+
+CALL_SECONDS = 10.0
+GIVE_UP_SECONDS = 60.0
+
+
+class Redo(RouterError):
+    """The batch was aborted as a whole; nothing of it is visible. Rewind and read it again."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A prepared batch: what to produce, one changelog value for each partition, where the input stands after it."""
+
+    records: list[Record]
+    changelog: Mapping[int, bytes]
+    offsets: list[TopicPartition]
+    group: Any
+
+
+class Outputs(Protocol):
+    """One way to make a batch durable."""
+
+    def commit(self, work: Work) -> dict[int, int]:
+        """Returns the next changelog offset of each partition written. Raises Redo, Fenced or Unavailable."""
+
+    def close(self) -> None: ...
+
+
+class _Writer:
+    """A producer that notes where changelog records landed and what failed."""
+
+    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
+        self.producer = Producer(dict(settings))
+        self._changelog = changelog
+        self.landed: dict[int, int] = {}
+        self.failed: KafkaError | None = None
+
+    def produce(self, records: list[Record], *, report: bool) -> None:
+        produce = self.producer.produce
+        on_delivery = self._note_failure if report else None
+        for index, (topic, value, key, headers) in enumerate(records):
+            try:
+                produce(topic, value, key, -1, on_delivery, 0, headers)
+            except BufferError:
+                self._produce_slowly(records[index:], on_delivery)
+                return
+
+    def _produce_slowly(self, records: list[Record], on_delivery: Callable[[Any, Message], None] | None) -> None:
+        """The producer's queue is full: wait for room before each of the rest."""
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        for topic, value, key, headers in records:
+            while True:
+                try:
+                    self.producer.produce(topic, value, key, -1, on_delivery, 0, headers)
+                    break
+                except BufferError:
+                    self.producer.poll(0.01)
+                    if time.monotonic() > deadline:
+                        raise Unavailable("the broker takes no more messages") from None
+
+    def produce_changelog(self, values: Mapping[int, bytes]) -> None:
+        for partition, value in values.items():
+            self.producer.produce(self._changelog, value, None, partition, self._note_landing)
+
+    def _note_failure(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self.failed = error
+
+    def _note_landing(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self.failed = error
+            return
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        self.landed[partition] = offset + 1
+
+    def start(self) -> None:
+        self.landed, self.failed = {}, None
+
+    def flush(self) -> None:
+        """Wait until all is acknowledged. Raises Unavailable when something is not."""
+        left = self.producer.flush(GIVE_UP_SECONDS)
+        if left or self.failed is not None:
+            raise Unavailable(f"the broker did not take {left or 'some'} messages: {self.failed or 'no answer'}")
+
+
+class Transactional:
+    """exactly_once. `group` of the work must be the metadata taken right after its messages were consumed."""
+
+    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
+        self._writer = _Writer(settings, changelog)
+        self._insist(lambda: self._writer.producer.init_transactions(CALL_SECONDS))
+
+    def commit(self, work: Work) -> dict[int, int]:
+        writer, producer = self._writer, self._writer.producer
+        writer.start()
+        try:
+            self._insist(producer.begin_transaction)
+            writer.produce(work.records, report=False)
+            writer.produce_changelog(work.changelog)
+            self._insist(lambda: producer.send_offsets_to_transaction(work.offsets, work.group, CALL_SECONDS))
+            self._insist(lambda: producer.commit_transaction(CALL_SECONDS))
+        except KafkaException as error:
+            self._abort(error)
+        return dict(writer.landed)
+
+    def _insist(self, call: Callable[[], object]) -> None:
+        """Repeat what librdkafka calls retriable; raise the rest."""
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while True:
+            try:
+                call()
+                return
+            except KafkaException as error:
+                cause = error.args[0]
+                if cause.fatal() or not cause.retriable() or cause.txn_requires_abort():
+                    raise
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the broker does not finish a transaction: {cause.str()}") from error
+                time.sleep(0.05)
+
+    def _abort(self, error: KafkaException) -> None:
+        cause: KafkaError = error.args[0]
+        if cause.fatal():
+            raise Fenced(f"this worker's transactions are over: {cause.str()}") from error
+        if not cause.txn_requires_abort():
+            raise Unavailable(f"the transaction failed: {cause.str()}") from error
+        try:
+            self._insist(lambda: self._writer.producer.abort_transaction(CALL_SECONDS))
+        except KafkaException as second:
+            raise Fenced(f"this worker's transactions are over: {second.args[0].str()}") from second
+        raise Redo(cause.name()) from error
+
+    def close(self) -> None:
+        self._writer.producer.close()
+
+
+class OutputFirst:
+    """at_least_once: the caller commits `work.offsets` on its consumer, after local state is written."""
+
+    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
+        self._writer = _Writer(settings, changelog)
+
+    def commit(self, work: Work) -> dict[int, int]:
+        writer = self._writer
+        writer.start()
+        writer.produce(work.records, report=True)
+        writer.flush()
+        writer.produce_changelog(work.changelog)
+        writer.flush()
+        return dict(writer.landed)
+
+    def close(self) -> None:
+        self._writer.flush()
+        self._writer.producer.close()

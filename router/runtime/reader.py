@@ -1,0 +1,244 @@
+"""The consuming side: which partitions are owned, where each stands, batches of what is there, rewinding.
+
+Offsets are explicit: a partition starts at its committed offset, else at its beginning, and never resets by itself. When
+the broker no longer has the offset that is due, the gap is counted as lost and alarmed, then reading goes on behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from router import metrics
+from router.errors import Unavailable
+from router.runtime.totals import Totals
+
+log = logging.getLogger(__name__)
+BATCH_MESSAGES = 2000
+BATCH_BYTES = 16 * 1024 * 1024
+CHUNK = 500
+CALL_SECONDS = 30.0
+REPORT_SECONDS = 10.0
+
+Partition = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Lane:
+    """One owned partition. `next` is the offset after the last message read, `committed` where a restart begins."""
+
+    topic: str
+    partition: int
+    committed: int
+    next: int
+    totals: Totals = field(default_factory=Totals)
+    reached_ms: int = 0  # receive time of the last message read
+    at_end: bool = False
+
+
+class Reader:
+    """A member of the route group. `on_gain` is called with new partitions paused, `on_loss` before they go."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        topics: Sequence[str],
+        on_gain: Callable[[], None],
+        on_loss: Callable[[bool], None],
+    ) -> None:
+        self._on_gain = on_gain
+        self._on_loss = on_loss
+        self.lanes: list[Lane] = []
+        self.index: dict[Partition, int] = {}
+        self.broker_problem = ""
+        self.consumer = Consumer({**settings, "error_cb": self._broker_error})
+        self.consumer.subscribe(list(topics), self._assigned, self._revoked, self._lost)
+
+    def read(self, wait: float) -> list[Message]:
+        """Messages that are there, at most 2,000 and about 16 MiB; waits only for the first."""
+        consume = self.consumer.consume
+        batch = self._good(consume(1, wait))
+        if not batch and not self.lanes:
+            return batch
+        size = 0
+        while len(batch) < BATCH_MESSAGES:
+            chunk = consume(min(CHUNK, BATCH_MESSAGES - len(batch)), 0)
+            good = self._good(chunk)
+            batch += good
+            size += sum(map(len, good))
+            if len(chunk) < CHUNK or size > BATCH_BYTES:
+                break
+        return batch
+
+    def _good(self, messages: list[Message]) -> list[Message]:
+        """Messages without the events (end of partition, errors) that come in between."""
+        if not any(message.error() for message in messages):
+            return messages
+        good = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            else:
+                self._event(message, error)
+        return good
+
+    def _event(self, message: Message, error: KafkaError) -> None:
+        code = error.code()
+        place = (message.topic() or "", -1 if message.partition() is None else message.partition())
+        if code == KafkaError._PARTITION_EOF:
+            if place in self.index:
+                lane = self.lanes[self.index[place]]
+                lane.at_end = (message.offset() or 0) >= lane.next
+        elif code == KafkaError._AUTO_OFFSET_RESET:
+            self._gap(place)
+        elif error.fatal() or code in _HOPELESS:
+            raise Unavailable(f"cannot read {place[0] or 'from the broker'}: {error.str()}")
+        else:
+            log.warning("reading %s [%s]: %s", *place, error.str())
+
+    def _gap(self, place: Partition) -> None:
+        """The broker has dropped what was due: count it, say so, go on behind it."""
+        if place not in self.index:
+            return
+        lane = self.lanes[self.index[place]]
+        low, _ = self.consumer.get_watermark_offsets(TopicPartition(*place), CALL_SECONDS)
+        lost = max(0, low - lane.next)
+        metrics.LOST.labels(place[0], str(place[1])).inc(lost)
+        log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
+        lane.next = lane.committed = low
+        self.consumer.seek(TopicPartition(*place, low))
+
+    def advance(self, messages: Sequence[Message]) -> list[Lane]:
+        """Move `next` of the lanes past these messages; returns the lanes that moved."""
+        last: dict[Partition, Message] = {}
+        for message in messages:
+            last[message.topic(), message.partition()] = message  # type: ignore[index]
+        moved = []
+        for place, message in last.items():
+            lane = self.lanes[self.index[place]]
+            lane.next = (message.offset() or 0) + 1
+            kind, at = message.timestamp()
+            lane.reached_ms = at if kind == TIMESTAMP_LOG_APPEND_TIME else lane.reached_ms
+            lane.at_end = False
+            moved.append(lane)
+        return moved
+
+    def watermark_ms(self, now_ms: int) -> int:
+        """The receive time that every owned partition has reached."""
+        return min((now_ms if lane.at_end else lane.reached_ms for lane in self.lanes), default=0)
+
+    def group(self) -> Any:
+        """The group metadata; take it right after `read`, in the reading thread."""
+        return self.consumer.consumer_group_metadata()
+
+    def rewind(self) -> None:
+        """Back to the committed offsets of all lanes."""
+        for lane in self.lanes:
+            lane.next = lane.committed
+            lane.at_end = False
+            try:
+                self.consumer.seek(TopicPartition(lane.topic, lane.partition, lane.committed))
+            except KafkaException as error:
+                log.warning("seek %s [%d]: %s", lane.topic, lane.partition, error.args[0].str())
+
+    def pause(self) -> None:
+        self.consumer.pause(self._partitions())
+
+    def resume(self) -> None:
+        self.consumer.resume(self._partitions())
+
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(lane.topic, lane.partition) for lane in self.lanes]
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Start each partition, paused, at its stable committed offset; whoever restores state resumes it."""
+        self._start(partitions)
+        if not partitions:
+            consumer.assign([])
+            return
+        self.consumer.assign([TopicPartition(x.topic, x.partition, x.committed) for x in self.lanes])
+        self.pause()
+        self._on_gain()
+
+    def _start(self, partitions: list[TopicPartition]) -> None:
+        committed = self._committed(partitions)
+        self.lanes = [
+            Lane(tp.topic, tp.partition, start := _start_of(tp), start, Totals.decode(tp.metadata)) for tp in committed
+        ]
+        self.index = {(lane.topic, lane.partition): at for at, lane in enumerate(self.lanes)}
+
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Committed offsets; waits for open transactions of the group to end, since they may commit."""
+        deadline = time.monotonic() + CALL_SECONDS
+        while partitions:
+            try:
+                found = self.consumer.committed(partitions, CALL_SECONDS)
+                for partition in found:
+                    if partition.error:
+                        raise KafkaException(partition.error)
+                return sorted(found, key=lambda tp: (tp.topic, tp.partition))
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"cannot read committed offsets: {error.args[0].str()}") from error
+                time.sleep(0.1)
+        return []
+
+    def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._go(consumer, lost=False)
+
+    def _lost(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._go(consumer, lost=True)
+
+    def _go(self, consumer: Consumer, *, lost: bool) -> None:
+        self._on_loss(lost)
+        self.lanes, self.index = [], {}
+        consumer.unassign()
+
+    def _broker_error(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self.broker_problem = "no broker answers"
+
+    def check_broker(self) -> str:
+        """Why the broker is not there, or an empty string; asks again only after trouble."""
+        if self.broker_problem:
+            try:
+                self.consumer.list_topics(timeout=1)
+                self.broker_problem = ""
+            except KafkaException:
+                log.debug("the broker still does not answer")
+        return self.broker_problem
+
+    def close(self) -> None:
+        """Leave the group."""
+        self.consumer.close()
+
+
+_HOPELESS = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError._MAX_POLL_EXCEEDED,
+    }
+)
+
+
+def _start_of(committed: TopicPartition) -> int:
+    return OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset
