@@ -31,6 +31,7 @@ from router.process.logging import redact
 INHERITED = "ROUTER_METRICS_FD"  # number of a bound socket that a supervisor handed down
 CLIENT_SECONDS = 5.0
 CLIENTS = 16
+_POLL_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class MetricsServer:
 
     def __init__(self, listener: socket.socket, health: HealthSource, registry: Collector = metrics.REGISTRY) -> None:
         self._server = _Server(listener, health, registry)
-        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread = Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="metrics", daemon=True)
         host, port = self._server.socket.getsockname()[:2]
         self.address: Address = (str(host), int(port))
         metrics.READY.set_function(lambda: float(health.readiness().ok))

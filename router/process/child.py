@@ -1,0 +1,125 @@
+"""One supervised process: started on a leash, in a process group of its own, restarted later and later."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from router.process import leash
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """What to run. `environment` is added to this process's; `hand_down` are file descriptors that it inherits."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    hand_down: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds between an end and the next start: `first`, doubling to `longest`; from `first` again after `healthy`."""
+
+    first: float = 1.0
+    longest: float = 30.0
+    healthy: float = 60.0
+
+    def after(self, previous: float, ran: float) -> float:
+        """The wait after a run of `ran` seconds; `previous` is the last wait, 0 before the first."""
+        return self.first if ran >= self.healthy or not previous else min(previous * 2, self.longest)
+
+
+class Child:
+    """A process and its restarts. Times are monotonic seconds, given by the caller."""
+
+    def __init__(self, spec: ChildSpec, backoff: Backoff) -> None:
+        self.spec = spec
+        self._backoff = backoff
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = 0.0
+        self._wait = 0.0
+        self._kill_at: float | None = None
+        self.due: float | None = 0.0  # when to start; None while it runs
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self._process.pid if self._process is not None and self.due is None else None
+
+    def start(self, now: float) -> None:
+        """The starting thread must live as long as the child should: the leash is tied to it."""
+        bare = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid())]
+        self._process = subprocess.Popen(  # noqa: S603 (our own command line, no shell)
+            [*bare, *self.spec.command],
+            env=os.environ | dict(self.spec.environment),
+            pass_fds=tuple(self.spec.hand_down),
+            stdin=subprocess.DEVNULL,
+            process_group=0,
+        )
+        self._started = now
+        self._kill_at = None
+        self.due = None
+
+    def reap(self, now: float) -> int | None:
+        """The exit status once it has ended (negative: killed by that signal), and set when to start again."""
+        if self.due is not None or self._process is None:
+            return None
+        status = self._process.poll()
+        if status is None:
+            return None
+        _signal_group(self._process.pid, signal.SIGKILL)  # what it left behind
+        self._wait = self._backoff.after(self._wait, now - self._started)
+        self.due = now + self._wait
+        return status
+
+    def stop(self, deadline: float) -> None:
+        """Ask it to end; `enforce` kills it when it has not by `deadline`."""
+        if self.pid is not None and self._kill_at is None:
+            os.kill(self.pid, signal.SIGTERM)
+            self._kill_at = deadline
+
+    def enforce(self, now: float) -> bool:
+        """Kill what was asked to stop and did not in time. True when it came to that."""
+        if self._kill_at is None or now < self._kill_at or self.pid is None:
+            return False
+        self.kill()
+        self._kill_at = math.inf
+        return True
+
+    def kill(self) -> None:
+        """End its whole group at once."""
+        if self.pid is not None:
+            _signal_group(self.pid, signal.SIGKILL)
+
+    @property
+    def stopping(self) -> bool:
+        return self._kill_at is not None
+
+    @property
+    def wait(self) -> float:
+        """Seconds between its last end and the next start."""
+        return self._wait
+
+
+def describe(status: int) -> str:
+    """`ended with status 3` or `was killed by SIGKILL`."""
+    return f"ended with status {status}" if status >= 0 else f"was killed by {signal.Signals(-status).name}"
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return  # nobody is left in it (macOS says EPERM for zombies)

@@ -1,0 +1,133 @@
+"""Runs children, restarts those that crash, and stops all of them as one.
+
+A child that ends with status 1 or 2 is wrong in itself (configuration, usage): everything stops with that status. Any
+other end is answered with a restart and back-off. If this process is killed, the kernel kills the children with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterable
+from threading import Event, Lock
+
+from router import metrics
+from router.errors import RouterError
+from router.process.child import Backoff, Child, ChildSpec, describe
+from router.process.run import FAULT
+
+TICK_SECONDS = 0.1
+_END_TICK_SECONDS = 0.02
+STOP_SECONDS = 30.0
+INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """`outage` is asked on every round; the error it returns ends everything with the error's status."""
+
+    def __init__(
+        self,
+        specs: Iterable[ChildSpec],
+        *,
+        outage: Callable[[], RouterError | None] = lambda: None,
+        backoff: Backoff | None = None,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self._children = {spec.name: Child(spec, backoff or Backoff()) for spec in specs}
+        self._outage = outage
+        self._stop_seconds = stop_seconds
+        self._forced = Event()
+        self._lock = Lock()
+        self._condemned: dict[str, str] = {}
+        self._status = 0
+        for name in self._children:
+            metrics.RESTARTS.labels(name)
+
+    def pid(self, name: str) -> int | None:
+        """Process id of a child, None while it does not run."""
+        return self._children[name].pid
+
+    def replace(self, name: str, why: str) -> None:
+        """Stop a child that hangs; it is restarted like one that crashed. From any thread."""
+        with self._lock:
+            self._condemned[name] = why
+
+    def force(self) -> None:
+        """Wait for nobody: kill what still runs. From any thread or signal handler."""
+        self._forced.set()
+
+    def run(self, stop: Event) -> int:
+        """Start all, keep them running until `stop` is set, stop all. Returns the exit status.
+
+        The calling thread must be one that lives as long as the process: children die with it.
+        """
+        try:
+            while not stop.is_set() and self._keep():
+                stop.wait(TICK_SECONDS)
+        finally:
+            self._end()
+        return self._status
+
+    def _keep(self) -> bool:
+        """One round. False when everything has to stop."""
+        now = time.monotonic()
+        error = self._outage()
+        if error is not None:
+            log.error("%s: stopping", error)
+            self._status = error.status
+            return False
+        self._replace(now)
+        for child in self._children.values():
+            status = child.reap(now)
+            if status is not None and not self._judge(child, status):
+                return False
+            if child.due is not None and child.due <= now:
+                child.start(now)
+                log.debug("%s runs", child.name, extra={"child_pid": child.pid})
+        return True
+
+    def _replace(self, now: float) -> None:
+        with self._lock:
+            condemned, self._condemned = self._condemned, {}
+        for name, why in condemned.items():
+            child = self._children[name]
+            if child.pid is not None and not child.stopping:
+                log.error("%s hangs and is replaced: %s", name, why)
+                child.stop(now + self._stop_seconds)
+        for child in self._children.values():
+            child.enforce(now)
+
+    def _judge(self, child: Child, status: int) -> bool:
+        if status in (1, 2) and not child.stopping:
+            log.error("%s %s: stopping", child.name, describe(status))
+            self._status = status
+            return False
+        log.error("%s %s; it starts again in %g s", child.name, describe(status), child.wait)
+        metrics.RESTARTS.labels(child.name).inc()
+        return True
+
+    def _end(self) -> None:
+        deadline = time.monotonic() + self._stop_seconds
+        for child in self._children.values():
+            child.stop(deadline)
+        while any(child.pid is not None for child in self._children.values()):
+            now = time.monotonic()
+            for child in self._children.values():
+                self._see_off(child, now)
+            time.sleep(_END_TICK_SECONDS)
+        if self._forced.is_set():
+            self._status = self._status or INTERRUPTED
+
+    def _see_off(self, child: Child, now: float) -> None:
+        if self._forced.is_set():
+            child.kill()
+        elif child.enforce(now):
+            log.error("%s did not stop within %g s and was killed", child.name, self._stop_seconds)
+        status = child.reap(now)
+        if status in (None, 0, -signal.SIGTERM) or self._forced.is_set():
+            return
+        log.warning("%s %s while stopping", child.name, describe(status))
+        self._status = self._status or (status if status > 0 else FAULT)
