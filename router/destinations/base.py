@@ -24,18 +24,32 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was said on the wire, for samples: cut short by the connector, not yet masked by anybody."""
+
+    request: str
+    response: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one event in one attempt. `code` is an HTTP status or a name such as ECONNREFUSED; `detail` holds no payload."""
+    """Of one event in one attempt. `code` is an HTTP status or a name such as ECONNREFUSED; no payload in `detail`."""
 
     kind: Kind
     code: str
     detail: str = ""
     retry_after: float | None = None  # seconds, as the partner asked; outside the attempt budget
+    shared: bool = False  # said of the request as a whole: in a smaller one this event may fare otherwise
+    exchange: Exchange | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
-    """One event as a connector gets it. `key` is the profile id; `idempotency_key` is the same on every attempt."""
+    """One event as a connector gets it: read only.
+
+    `key` is the profile id; `idempotency_key` is the same on every attempt and safe in a header; `attempt` counts
+    from 1. `body` is `value`, parsed.
+    """
 
     value: bytes
     key: str
@@ -45,10 +59,14 @@ class Delivery:
     idempotency_key: str
     headers: Sequence[tuple[str, bytes]] = ()
     body: dict[str, Any] = field(default_factory=dict)
+    attempt: int = 1
 
 
 class Settings(Model):
     """Base of a connector's settings: unknown keys are refused."""
+
+
+SettingsModel = type[Settings]
 
 
 class Connector(ABC):
@@ -59,7 +77,8 @@ class Connector(ABC):
     integrations: ClassVar[tuple[str, ...]] = ()  # names an event's `integrations` object may use
     ignores_integrations: ClassVar[bool] = False  # warehouse and archive get everything
     max_batch: ClassVar[int] = 1  # events a request can carry at most
-    Settings: ClassVar[type[Settings]]
+    default_batch: ClassVar[int] = 1  # events a request carries, without waiting, when `delivery.batch` is left out
+    Settings: ClassVar[SettingsModel]
 
     def __init__(self, name: str, settings: Any, timeout: float) -> None:
         self.name = name
