@@ -14,6 +14,7 @@ from router.kafka.partitioner import PARTITIONER
 Settings = dict[str, Any]
 
 SESSION_MS = 6_000  # the shortest that brokers allow by default
+EMBEDDED_SESSION_MS = 3_000  # there a rebalance waits for the session timeout less a second, whoever has left
 MAX_POLL_MS = 60_000
 TRANSACTION_MS = 10_000
 DELIVERY_MS = 30_000
@@ -66,8 +67,9 @@ def transactional(cluster: Cluster, transactional_id: str, *, timeout_ms: int = 
     }
 
 
-def consumer(cluster: Cluster, group: str, *, session_ms: int = SESSION_MS) -> Settings:
+def consumer(cluster: Cluster, group: str, *, session_ms: int | None = None) -> Settings:
     """A member of a group: commits only by hand, never skips a gap, reports each partition's end as an event."""
+    session_ms = session_ms or (EMBEDDED_SESSION_MS if cluster.embedded else SESSION_MS)
     return reader(cluster) | {
         "heartbeat.interval.ms": session_ms // 3,
         "max.poll.interval.ms": MAX_POLL_MS,

@@ -1,20 +1,28 @@
-"""librdkafka's log lines in Python's logging, without the secrets of the client settings."""
+"""librdkafka's log lines in Python's logging: without the secrets of the client settings, repeats counted."""
 
 from __future__ import annotations
 
 import logging
+import re
+import time
 from collections.abc import Iterable
 
 NAME = "router.kafka.client"
 HIDDEN = "***"
+REPEAT_SECONDS = 30.0
+_NUMBERS = re.compile(r"\d+")
 
 
-class SecretFilter(logging.Filter):
-    """Replaces every known secret in a record's text."""
+class ClientFilter(logging.Filter):
+    """Masks every known secret; lets a line that differs from another only in numbers pass once in 30 s.
+
+    While a broker is away, each client would otherwise report every attempt to connect.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._secrets: set[str] = set()
+        self._seen: dict[str, tuple[float, int]] = {}
 
     def hide(self, secrets: Iterable[str]) -> None:
         self._secrets.update(secret for secret in secrets if secret)
@@ -23,11 +31,18 @@ class SecretFilter(logging.Filter):
         text = record.getMessage()
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        record.msg, record.args = text, ()
+        kind = _NUMBERS.sub("#", text)
+        passed, held_back = self._seen.get(kind, (-REPEAT_SECONDS, 0))
+        now = time.monotonic()
+        if now - passed < REPEAT_SECONDS:
+            self._seen[kind] = (passed, held_back + 1)
+            return False
+        self._seen[kind] = (now, 0)
+        record.msg, record.args = f"{text} (and {held_back} like it before)" if held_back else text, ()
         return True
 
 
-_filter = SecretFilter()
+_filter = ClientFilter()
 
 
 def client_logger(secrets: Iterable[str] = ()) -> logging.Logger:

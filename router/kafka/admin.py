@@ -1,0 +1,223 @@
+"""Administration: topics as they are and as they should be, ids, committed offsets, watermarks, readiness.
+
+The embedded broker answers all of it but `create` and settings: its topics are made by EmbeddedBroker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.cimpl import NewTopic
+
+from router.errors import RouterError, Unavailable
+from router.kafka import clients
+from router.kafka.cluster import Cluster
+from router.kafka.failure import router_error, translated
+from router.topics import TopicSpec
+
+REQUEST_SECONDS = 10.0
+_RETRY_SECONDS = 0.1
+
+Partition = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A topic that is not as it should be; `setting` is `topic` when it is missing altogether."""
+
+    topic: str
+    setting: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.setting}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A group's next offset in a partition, and what its members stored beside it."""
+
+    offset: int
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """`low` is the oldest offset kept; `high` is one past the newest that a reader can see."""
+
+    low: int
+    high: int
+
+
+class Admin:
+    """One connection for administration. Raises Unavailable when the broker does not answer in time (seconds)."""
+
+    def __init__(self, cluster: Cluster, *, timeout: float = REQUEST_SECONDS) -> None:
+        self._cluster = cluster
+        self._timeout = timeout
+        with translated("Kafka settings"):
+            self._client = AdminClient(clients.admin(cluster))
+
+    def cluster_id(self) -> str:
+        with self._asking("cluster"):
+            return str(self._client.describe_cluster(request_timeout=self._timeout).result().cluster_id)
+
+    def topics(self) -> dict[str, int]:
+        """Every topic that this principal may see, with its number of partitions."""
+        with self._asking("topics"):
+            listed = self._client.list_topics(timeout=self._timeout).topics
+        return {name: len(topic.partitions) for name, topic in listed.items() if topic.error is None}
+
+    def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
+        """The unique id of each topic (made again, it has another); missing topics are left out."""
+        wanted = list(names)
+        if not wanted:
+            return {}
+        with self._asking("topic ids"):
+            answers = self._client.describe_topics(TopicCollection(wanted), request_timeout=self._timeout)
+            found = {name: self._unless(answer, "UNKNOWN_TOPIC_OR_PART") for name, answer in answers.items()}
+        return {name: str(topic.topic_id) for name, topic in found.items() if topic is not None}
+
+    def create(self, specs: Iterable[TopicSpec]) -> list[str]:
+        """Make what is missing, with the broker's default replication; returns the names made."""
+        if self._cluster.embedded:
+            raise RouterError("topics of the embedded broker are made by whoever starts it")
+        present = self.topics()
+        new = [
+            NewTopic(spec.name, spec.partitions, config=dict(spec.config)) for spec in specs if spec.name not in present
+        ]
+        if not new:
+            return []
+        with self._asking("create topics"):
+            answers = self._client.create_topics(new, request_timeout=self._timeout)
+        return [name for name, answer in answers.items() if self._created(name, answer)]
+
+    def differences(self, specs: Sequence[TopicSpec]) -> list[Difference]:
+        """What is not as the specs have it. The embedded broker has no settings: there only partitions count."""
+        present = self.topics()
+        found: list[Difference] = []
+        for spec in specs:
+            if spec.name not in present:
+                found.append(Difference(spec.name, "topic", "present", "missing"))
+            elif present[spec.name] != spec.partitions:
+                found.append(Difference(spec.name, "partitions", str(spec.partitions), str(present[spec.name])))
+        described = [spec for spec in specs if spec.name in present and spec.config]
+        return found if self._cluster.embedded else found + self._setting_differences(described)
+
+    def committed(
+        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
+    ) -> dict[Partition, Committed]:
+        """What the group has committed, where it has. `stable` waits for the group's open transactions."""
+        asked = [TopicPartition(topic, partition) for topic, partition in partitions]
+        if not asked:
+            return {}
+        request = ConsumerGroupTopicPartitions(group, asked)
+        with self._asking(f"offsets of {group}"):
+            answers = self._client.list_consumer_group_offsets(
+                [request], require_stable=stable, request_timeout=self._timeout
+            )
+            rows = answers[group].result().topic_partitions
+        for row in rows:
+            if row.error is not None:
+                raise router_error(KafkaException(row.error), f"offsets of {group} in {row.topic}:{row.partition}")
+        return {
+            (row.topic, row.partition): Committed(row.offset, row.metadata or "") for row in rows if row.offset >= 0
+        }
+
+    def watermarks(self, partitions: Iterable[Partition], *, uncommitted: bool = True) -> dict[Partition, Watermarks]:
+        """Ends of each partition. Without `uncommitted`, `high` stops at the first open transaction."""
+        wanted = list(partitions)
+        low = self._offsets(wanted, OffsetSpec.earliest(), uncommitted)  # type: ignore[no-untyped-call]
+        high = self._offsets(wanted, OffsetSpec.latest(), uncommitted)  # type: ignore[no-untyped-call]
+        return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}
+
+    def lag(self, group: str, topics: Iterable[str]) -> dict[Partition, int]:
+        """Offsets between a group's commit (the oldest kept when it has none) and the end.
+
+        On transactional topics the markers count too: an idle group's lag there is small but not 0.
+        """
+        present = self.topics()
+        partitions = [(topic, number) for topic in topics for number in range(present.get(topic, 0))]
+        committed = self.committed(group, partitions, stable=False)
+        ends = self.watermarks(partitions)
+        starts = {key: committed[key].offset if key in committed else ends[key].low for key in partitions}
+        return {key: max(0, ends[key].high - starts[key]) for key in partitions}
+
+    def poll(self) -> None:
+        """Hand waiting log lines to Python's logging; for a connection that lives long."""
+        self._client.poll(0)
+
+    def _offsets(self, partitions: list[Partition], spec: OffsetSpec, uncommitted: bool) -> dict[Partition, int]:
+        if not partitions:
+            return {}
+        level = IsolationLevel.READ_UNCOMMITTED if uncommitted else IsolationLevel.READ_COMMITTED
+        request = {TopicPartition(topic, partition): spec for topic, partition in partitions}
+        with self._asking("watermarks"):
+            answers = self._client.list_offsets(request, isolation_level=level, request_timeout=self._timeout)
+            return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
+
+    def _setting_differences(self, specs: Sequence[TopicSpec]) -> list[Difference]:
+        if not specs:
+            return []
+        resources = {spec.name: ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs}
+        with self._asking("topic settings"):
+            answers = self._client.describe_configs(list(resources.values()), request_timeout=self._timeout)
+            found = {resource.name: answer.result() for resource, answer in answers.items()}
+        return [
+            Difference(spec.name, key, expected, got)
+            for spec in specs
+            for key, expected in spec.config.items()
+            if (got := _value(found[spec.name], key)) != expected
+        ]
+
+    def _created(self, name: str, answer: Future[Any]) -> bool:
+        """False when another process made it in the meantime."""
+        with translated(f"create {name} at {self._cluster.bootstrap}"):
+            try:
+                answer.result()
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                    raise
+                return False
+        return True
+
+    def _unless(self, answer: Future[Any], absent: str) -> Any:
+        try:
+            return answer.result()
+        except KafkaException as error:
+            if error.args[0].name() != absent:
+                raise
+            return None
+
+    def _asking(self, what: str) -> Any:
+        return translated(f"{what} at {self._cluster.bootstrap}")
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return str(settings[key].value) if key in settings else "unknown to this broker"
+
+
+def wait_ready(cluster: Cluster, deadline: float) -> str:
+    """Wait at most `deadline` seconds until the cluster answers; returns its id. Raises Unavailable."""
+    end = time.monotonic() + deadline
+    admin = Admin(cluster, timeout=min(1.0, deadline))
+    while True:
+        try:
+            return admin.cluster_id()
+        except Unavailable:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_RETRY_SECONDS)

@@ -1,0 +1,53 @@
+"""Client failures as errors of this project: the broker is not there, or it refused what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from confluent_kafka import KafkaError, KafkaException
+
+from router.errors import RouterError, Unavailable, UsageError
+
+# The names that librdkafka and the protocol give to "nobody answers there" and "you may not come in".
+ABSENT = frozenset(
+    {
+        "_ALL_BROKERS_DOWN",
+        "_AUTHENTICATION",
+        "_RESOLVE",
+        "_SSL",
+        "_TIMED_OUT",
+        "_TRANSPORT",
+        "_WAIT_COORD",
+        "BROKER_NOT_AVAILABLE",
+        "COORDINATOR_LOAD_IN_PROGRESS",
+        "COORDINATOR_NOT_AVAILABLE",
+        "LEADER_NOT_AVAILABLE",
+        "NETWORK_EXCEPTION",
+        "NOT_CONTROLLER",
+        "NOT_COORDINATOR",
+        "NOT_ENOUGH_REPLICAS",
+        "REQUEST_TIMED_OUT",
+        "SASL_AUTHENTICATION_FAILED",
+    }
+)
+
+
+def router_error(error: KafkaException, doing: str) -> RouterError:
+    """Unavailable (status 3) when the broker is not there, UsageError (2) for a setting it does not know, else 1."""
+    cause = error.args[0] if error.args else error
+    if not isinstance(cause, KafkaError):
+        return RouterError(f"{doing}: {cause}")
+    text = f"{doing}: {cause.str()} ({cause.name()})"
+    if cause.name() in ABSENT:
+        return Unavailable(text)
+    return UsageError(text) if cause.name() == "_INVALID_ARG" else RouterError(text)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """KafkaException inside becomes a RouterError that begins with `doing`."""
+    try:
+        yield
+    except KafkaException as error:
+        raise router_error(error, doing) from error
