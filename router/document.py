@@ -78,7 +78,7 @@ def json_pointer(path: Iterable[str | int]) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that a typo most likely meant, or an empty string."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)), "")
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), "")
 
 
 def read(path: Path | str, *, name: str | None = None) -> Document:

@@ -85,7 +85,7 @@ class DestinationConfig(Model):
     events: tuple[str, ...] = ()
     except_: tuple[str, ...] = Field((), alias="except")
     integration: str | None = Field(None, description="Further name that an event's integrations object may use")
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field({}, repr=False)
     delivery: DeliveryConfig = DeliveryConfig()
 
 
@@ -115,8 +115,8 @@ class DedupeConfig(Model):
 
 
 class DefaultsConfig(Model):
-    source: dict[str, Any] = {}
-    destination: dict[str, Any] = {}
+    source: dict[str, Any] = Field({})
+    destination: dict[str, Any] = Field({})
 
 
 class Topology(Model):
@@ -133,4 +133,4 @@ class Topology(Model):
     dedupe: DedupeConfig = DedupeConfig()
     mask: tuple[str, ...] = Field((), description="Field names whose values no log, sample or error shows")
     sources: dict[Name, SourceConfig]
-    destinations: dict[Name, DestinationConfig] = {}
+    destinations: dict[Name, DestinationConfig] = Field({})

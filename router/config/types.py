@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 _UNITS_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS_BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -22,14 +33,12 @@ class Model(BaseModel):
 def _quantity(value: Any, units: dict[str, Any], example: str) -> tuple[float, str]:
     match = _QUANTITY.match(value) if isinstance(value, str) else None
     if not match or match[2] not in units:
-        raise ValueError(f"expected a value such as {example}, got {value!r}")
+        raise ValueError(f"expected a value such as {example}, got {json.dumps(value, default=str)}")
     return float(match[1]), match[2]
 
 
 def parse_duration(value: Any) -> float:
     """Seconds from `200ms`, `10s`, `5m`, `4h`, `1d`."""
-    if isinstance(value, float) and not isinstance(value, bool):
-        return value
     number, unit = _quantity(value, _UNITS_SECONDS, "200ms, 10s, 5m or 4h")
     return number * float(_UNITS_SECONDS[unit])
 
@@ -44,33 +53,32 @@ def parse_bytes(value: Any) -> int:
 
 def parse_rate(value: Any) -> float:
     """Events per second from `500/s`, `1000/m`."""
-    if isinstance(value, float):
-        return value
     match = _RATE.match(value) if isinstance(value, str) else None
     if not match or float(match[1]) <= 0:
-        raise ValueError(f"expected a value such as 500/s or 1000/m, got {value!r}")
+        raise ValueError(f"expected a value such as 500/s or 1000/m, got {json.dumps(value, default=str)}")
     return float(match[1]) / _UNITS_SECONDS[match[2]]
 
 
-def _text(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
-        return str(value)
-    return value
+def _with_unit(parse: Callable[[Any], float]) -> BeforeValidator:
+    """Code may give seconds or events per second as a float; a file must name the unit."""
+
+    def check(value: Any, info: ValidationInfo) -> float:
+        return value if isinstance(value, float) and info.mode == "python" else parse(value)
+
+    return BeforeValidator(check)
 
 
 def _schema(pattern: str, description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "description": description})
 
 
-Duration = Annotated[
-    float, BeforeValidator(parse_duration), _schema(r"^[0-9.]+ *(ms|s|m|h|d)$", "such as 200ms, 10s, 4h")
-]
+Duration = Annotated[float, _with_unit(parse_duration), _schema(r"^[0-9.]+ *(ms|s|m|h|d)$", "such as 200ms, 10s, 4h")]
 Bytes = Annotated[
     int,
     BeforeValidator(parse_bytes),
     WithJsonSchema({"type": ["string", "integer"], "description": "bytes, or such as 512KiB"}),
 ]
-Rate = Annotated[float, BeforeValidator(parse_rate), _schema(r"^[0-9.]+ */ *(s|m|h)$", "such as 500/s")]
-Secret = Annotated[SecretStr, BeforeValidator(_text)]
+Rate = Annotated[float, _with_unit(parse_rate), _schema(r"^[0-9.]+ */ *(s|m|h)$", "such as 500/s")]
+Secret = SecretStr
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -1,0 +1,147 @@
+"""What is wrong between the parts of a topology, though each part may be right by itself.
+
+Reads the tree, not the models, so that a fault of form in one part hides nothing here; values of a wrong form are
+passed over, since validation names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from router.config.substitution import Scalar
+from router.config.tree import Node
+from router.document import nearest
+from router.errors import Problem
+from router.topics import Topics
+
+SOURCE_TYPES = ("segment",)
+Named = tuple[str, Node]
+
+
+def problems(root: Node) -> Iterator[Problem]:
+    """Contradictions, which end a command with status 1."""
+    sources, destinations = _members(root, "sources"), _members(root, "destinations")
+    yield from _source_types(sources)
+    yield from _write_keys(sources)
+    yield from _source_topics(root, sources, [name for name, _ in destinations])
+    yield from _references(root, sources)
+    yield from _events_and_except(destinations)
+
+
+def warnings(root: Node, *, bootstrap: bool) -> Iterator[Problem]:
+    """What works but is hardly meant."""
+    sources, destinations = _members(root, "sources"), _members(root, "destinations")
+    yield from _globs_without_match([name for name, _ in sources], destinations)
+    yield from _enforced_without_plan(sources)
+    if bootstrap:
+        yield from _default_write_keys(sources)
+
+
+def _members(node: Node, key: str) -> list[Named]:
+    child = node.child(key)
+    return list(child.value.items()) if child is not None and isinstance(child.value, dict) else []
+
+
+def _texts(node: Node, key: str) -> list[tuple[str, Node]]:
+    """The texts of the list under a key."""
+    child = node.child(key)
+    items = child.value if child is not None and isinstance(child.value, list) else []
+    return [(str(item.plain()), item) for item in items if isinstance(item.plain(), str) or _scalar(item)]
+
+
+def _text(node: Node, *path: str) -> tuple[str, Node] | None:
+    found, rest = node.find(path)
+    value = found.plain()
+    return (value, found) if not rest and isinstance(value, str) else None
+
+
+def _scalar(node: Node) -> Scalar | None:
+    return node.value if isinstance(node.value, Scalar) else None
+
+
+def _source_types(sources: list[Named]) -> Iterator[Problem]:
+    for _, node in sources:
+        kind = _text(node, "type")
+        if kind and kind[0] not in SOURCE_TYPES:
+            message = f"expected segment, got {kind[0]}: partner sources are not supported in this version"
+            yield kind[1].problem(message)
+
+
+def _write_keys(sources: list[Named]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, node in sources:
+        for key, at in _texts(node, "write_keys"):
+            owner = owners.setdefault(key, name)
+            if not key:
+                yield at.problem("expected a write key, got an empty text")
+            elif owner != name:
+                yield at.problem(f"expected a write key of its own, got one that source {owner} has too")
+
+
+def _source_topics(root: Node, sources: list[Named], destinations: list[str]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    prefix, name = _text(root, "topics", "prefix"), _text(root, "name")
+    ours = {spec.name for spec in Topics(name[0] if name else "", prefix[0] if prefix else "").specs(destinations)}
+    for source, node in sources:
+        seen: set[str] = set()
+        for topic, at in _texts(node, "topics"):
+            owner = owners.setdefault(topic, source)
+            if topic in ours:
+                yield at.problem(f"expected a topic of yours, got {topic}, which is the router's own")
+            elif owner != source:
+                yield at.problem(f"expected a topic of its own, got {topic}, which source {owner} has too")
+            elif topic in seen:
+                yield at.problem(f"expected each topic once, got {topic} twice")
+            seen.add(topic)
+
+
+def _references(root: Node, sources: list[Named]) -> Iterator[Problem]:
+    """Names of sources, where something else refers to one."""
+    known = [name for name, _ in sources]
+    default = _text(root, "default_source")
+    if default and default[0] not in known:
+        yield _no_such_source(*default, known)
+    for name, node in sources:
+        for key in ("forward_blocked_to", "forward_violations_to"):
+            target = _text(node, "enforce", key)
+            if target and target[0] == name:
+                yield target[1].problem(f"expected another source, got {name} itself")
+            elif target and target[0] not in known:
+                yield _no_such_source(*target, known)
+
+
+def _no_such_source(name: str, at: Node, known: list[str]) -> Problem:
+    hint = nearest(name, known)
+    return at.problem(f"expected {'a source' if hint or not known else 'one of ' + ', '.join(known)}, got {name}", hint)
+
+
+def _events_and_except(destinations: list[Named]) -> Iterator[Problem]:
+    for _, node in destinations:
+        excluded = node.child("except")
+        if _texts(node, "events") and excluded is not None and _texts(node, "except"):
+            yield excluded.problem("expected either events or except, got both", at_key=True)
+
+
+def _globs_without_match(known: list[str], destinations: list[Named]) -> Iterator[Problem]:
+    for _, node in destinations:
+        for glob, at in _texts(node, "sources"):
+            pattern = glob.removeprefix("!")
+            if not any(fnmatchcase(source, pattern) for source in known):
+                message = f"expected a glob that matches a source, got {glob}, which matches none"
+                yield at.problem(message, nearest(pattern, known))
+
+
+def _enforced_without_plan(sources: list[Named]) -> Iterator[Problem]:
+    for _, node in sources:
+        enforce = node.child("enforce")
+        if enforce is not None and enforce.pointer[:1] != ("defaults",) and node.child("plan") is None:
+            yield enforce.problem("expected a plan beside it, got none: nothing is enforced", at_key=True)
+
+
+def _default_write_keys(sources: list[Named]) -> Iterator[Problem]:
+    for _, node in sources:
+        for _, at in _texts(node, "write_keys"):
+            scalar = _scalar(at)
+            if scalar and scalar.defaulted:
+                yield at.problem("expected a write key from the environment, got the default that stands in the file")

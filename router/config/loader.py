@@ -1,0 +1,165 @@
+"""Topology files to a `Loaded`: everything read, checked and compiled, or every problem at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+from router.config import lint
+from router.config.explain import shown
+from router.config.files import Files
+from router.config.models import DestinationConfig, SourceConfig, Topology
+from router.config.tree import Node, without
+from router.config.validate import M, validate
+from router.destinations.base import Connector, Settings
+from router.document import nearest
+from router.errors import FileError, Problem
+from router.plan import CompiledPlan, compile_plan, load_plan
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A topology that is fit to run. `plans` has the sources that name one; `connector_settings` every destination."""
+
+    topology: Topology
+    files: tuple[Path, ...]
+    warnings: tuple[Problem, ...]
+    connector_settings: Mapping[str, Settings]
+    plans: Mapping[str, CompiledPlan]
+
+
+def load_topology(
+    paths: Sequence[Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    registry: Mapping[str, type[Connector]],
+    placeholders: bool = False,
+    bootstrap: bool = False,
+) -> Loaded:
+    """Read, merge and check topology files. Raises FileError with all problems.
+
+    `env` (default: this process's) answers `${NAME}`, unless `placeholders` stand for what it would say. `bootstrap`
+    says that the topology runs on a cluster of one's own, where a write key taken from a default is a warning.
+    """
+    files = Files(None if placeholders else os.environ if env is None else env)
+    root = files.topology(paths)
+    if root is None:
+        raise FileError(files.problems)
+    parts = _Parts(root, registry, bootstrap)
+    topology = parts.topology()
+    problems = _once([*files.problems, *parts.problems])
+    if problems or topology is None:
+        raise FileError(problems)
+    return Loaded(topology, tuple(files.read), _once([*files.warnings, *parts.warnings]), parts.settings, parts.plans)
+
+
+def _once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, by file and place: a fault in `defaults` shows in every part it is merged under."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column)))
+
+
+@dataclass
+class _Parts:
+    """Checks the parts of the tree one by one, so that a fault in one hides none in another."""
+
+    root: Node
+    registry: Mapping[str, type[Connector]]
+    bootstrap: bool
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    settings: dict[str, Settings] = field(default_factory=dict)
+    plans: dict[str, CompiledPlan] = field(default_factory=dict)
+    _compiled: dict[Path, CompiledPlan | None] = field(default_factory=dict)
+
+    def topology(self) -> Topology | None:
+        frame = self._validated(Topology, self._frame())
+        sources = {name: self._source(name, node) for name, node in self._named("sources")}
+        destinations = {name: self._destination(name, node) for name, node in self._named("destinations")}
+        self.problems += lint.problems(self.root)
+        self.warnings += lint.warnings(self.root, bootstrap=self.bootstrap)
+        if frame is None:
+            return None
+        named = {
+            "sources": {name: source for name, source in sources.items() if source},
+            "destinations": {name: destination for name, destination in destinations.items() if destination},
+        }
+        return frame.model_copy(update=named)
+
+    def _named(self, key: str) -> list[tuple[str, Node]]:
+        node = self.root.child(key)
+        return list(node.value.items()) if node is not None and isinstance(node.value, dict) else []
+
+    def _validated(self, model: type[M], node: Node) -> M | None:
+        instance, problems = validate(model, node)
+        self.problems += problems
+        return instance
+
+    def _frame(self) -> Node:
+        """The tree with its sources and destinations emptied: their names stay to be checked."""
+        value = dict(self.root.value)
+        for key, members in (("sources", {}), ("destinations", {"type": ""})):
+            node = self.root.child(key)
+            if node is not None and isinstance(node.value, dict):
+                empty = {
+                    name: replace(child, value={k: replace(child, value=v) for k, v in members.items()})
+                    for name, child in node.value.items()
+                }
+                value[key] = replace(node, value=empty)
+        return replace(self.root, value=value)
+
+    def _source(self, name: str, node: Node) -> SourceConfig | None:
+        node = _absolute(node, "plan")
+        plan = node.child("plan")
+        folder = plan.plain() if plan is not None else None
+        if plan is not None and isinstance(folder, str):
+            if Path(folder).is_dir():
+                self._plan(name, Path(folder))
+            else:
+                self.problems.append(
+                    plan.problem(f"expected a folder with a tracking plan, got {folder}, which is none")
+                )
+        return self._validated(SourceConfig, node)
+
+    def _plan(self, name: str, folder: Path) -> None:
+        if folder not in self._compiled:
+            try:
+                self._compiled[folder] = compile_plan(load_plan(folder))
+            except FileError as error:
+                self._compiled[folder] = None
+                self.problems += error.problems
+        compiled = self._compiled[folder]
+        if compiled is not None:
+            self.plans[name] = compiled
+
+    def _destination(self, name: str, node: Node) -> DestinationConfig | None:
+        config = self._validated(DestinationConfig, node)
+        kind = node.child("type")
+        connector = self.registry.get(kind.plain()) if kind and isinstance(kind.plain(), str) else None
+        if connector is not None:
+            self._settings(name, node, connector)
+        elif kind is not None and isinstance(kind.plain(), str):
+            hint = nearest(kind.plain(), self.registry)
+            known = "a destination type" if hint else f"one of {', '.join(self.registry)}"
+            self.problems.append(kind.problem(f"expected {known}, got {shown(kind.plain())}", hint))
+        return config
+
+    def _settings(self, name: str, node: Node, connector: type[Connector]) -> None:
+        given = node.child("settings") or Node({}, node.document, (*node.pointer, "settings"))
+        for key, info in connector.Settings.model_fields.items():
+            if Path in (info.annotation, *get_args(info.annotation)):
+                given = _absolute(given, info.alias or key)
+        settings = self._validated(connector.Settings, given)
+        if settings is not None:
+            self.settings[name] = settings
+
+
+def _absolute(node: Node, key: str) -> Node:
+    """A relative path under `key` is relative to the file it stands in."""
+    child = node.child(key)
+    if child is None or not isinstance(child.plain(), str) or not child.plain():
+        return node
+    path = os.path.normpath(Path(child.document.file).absolute().parent / child.plain())
+    return replace(without(node, key), value={**node.value, key: replace(child, value=path)})

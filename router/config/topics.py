@@ -1,0 +1,29 @@
+"""The topics that a topology needs: names from its name and prefix, settings from its `topics` section."""
+
+from __future__ import annotations
+
+from router.config.models import Topology
+from router.topics import Topics, TopicSpec
+
+
+def topics_of(topology: Topology) -> Topics:
+    """The names, retention and partitions of the topology's topics."""
+    settings = topology.topics
+    return Topics(
+        topology.name,
+        prefix=settings.prefix,
+        partitions=settings.partitions,
+        retention_ms=round(settings.retention * 1000),
+        raw_retention_ms=round(settings.raw_retention * 1000),
+        window_ms=round(topology.dedupe.window * 1000),
+    )
+
+
+def source_topics(topology: Topology) -> list[str]:
+    """The topics that sources name as their own, each once, in the order of the file."""
+    return list(dict.fromkeys(topic for source in topology.sources.values() for topic in source.topics))
+
+
+def wanted_topics(topology: Topology) -> list[TopicSpec]:
+    """Every topic the topology reads or writes. A disabled destination keeps its topics."""
+    return topics_of(topology).specs(topology.destinations, source_topics(topology))
