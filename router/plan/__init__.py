@@ -1,0 +1,9 @@
+"""Tracking plans: the files of a folder, their schemas, and how an event is held against them."""
+
+from __future__ import annotations
+
+from router.plan.load import load_plan
+from router.plan.model import Plan
+from router.plan.violation import Violation
+
+__all__ = ["Plan", "Violation", "load_plan"]

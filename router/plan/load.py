@@ -1,0 +1,114 @@
+"""Reads a plan's folder. Everything that is wrong in any file is reported at once, with its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from router.document import Document, json_pointer, nearest, parse, read_bytes
+from router.errors import FileError, Problem
+from router.plan.model import Plan
+from router.plan.shape import TOP_FILES, duplicates, read_common, read_plan_file, read_rule
+
+FOLDERS = ("events", "defs")
+
+
+def load_plan(folder: Path) -> Plan:
+    """The plan in a folder. Raises FileError with all problems of all its files."""
+    files, problems = collect(folder)
+    if problems:
+        raise FileError(problems)
+    return parse_plan(files, folder)
+
+
+def collect(folder: Path) -> tuple[dict[str, bytes], list[Problem]]:
+    """The plan's files by their path inside the folder (`events/home.yaml`), and what may not stand there.
+
+    Other files at the top (a README) are left alone; nothing outside the folder is read.
+    """
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "nothing"
+        return {}, [Problem(str(folder), 0, 0, "", f"expected a tracking plan's folder, got {got}")]
+    files: dict[str, bytes] = {}
+    problems: list[Problem] = []
+    for path in _candidates(folder):
+        name = path.relative_to(folder).as_posix()
+        if problem := _misplaced(path, name, folder):
+            problems.append(Problem(str(path), 0, 0, "", *problem))
+        elif path.suffix == ".yaml":
+            try:
+                files[name] = read_bytes(path, name=str(path))
+            except FileError as error:
+                problems.extend(error.problems)
+    if not files and not problems:
+        expected = f"expected a tracking plan ({', '.join(TOP_FILES)} or events/*.yaml), got none of its files"
+        problems.append(Problem(str(folder), 0, 0, "", expected))
+    return files, problems
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Files at the top that look like a plan's, and all below events/ and defs/. Links to folders count as files."""
+    found = [path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and not path.is_dir()]
+    for name in FOLDERS:
+        for where, folders, files in os.walk(folder / name):
+            linked = [entry for entry in folders if Path(where, entry).is_symlink()]
+            found += [Path(where, entry) for entry in (*files, *linked) if not entry.startswith(".")]
+    return sorted(found)
+
+
+def _misplaced(path: Path, name: str, folder: Path) -> tuple[str, str] | None:
+    """What is wrong with a file's being there, and a hint."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        return "expected a file inside the plan's folder, got a link that leads out of it", ""
+    if path.is_dir():
+        return "expected a folder, got a link to one", ""
+    if not path.is_file():
+        return "expected a file, got something else", ""
+    if "/" in name:
+        if path.suffix in (".yml", ".json"):
+            return "expected a name that ends in .yaml, got another", Path(name).stem + ".yaml"
+        return None
+    if name not in TOP_FILES:
+        return f"expected {', '.join(TOP_FILES)} or a file in events/ or defs/, got {name}", nearest(name, TOP_FILES)
+    return None
+
+
+def parse_plan(files: Mapping[str, bytes], folder: Path) -> Plan:
+    """The plan that these files make. `folder` stands before their paths in problems. Raises FileError."""
+    problems: list[Problem] = []
+    documents: dict[str, Document] = {}
+    for name, raw in sorted(files.items()):
+        try:
+            documents[name] = parse(raw, str(folder / name), show=json_pointer)
+        except FileError as error:
+            problems.extend(error.problems)
+    plan = _assemble(documents, folder, problems)
+    problems += duplicates(plan)
+    if problems:
+        raise FileError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+    return replace(plan, revision=_revision(files))
+
+
+def _assemble(documents: Mapping[str, Document], folder: Path, problems: list[Problem]) -> Plan:
+    rules, defs = [], {}
+    for name, document in documents.items():
+        if name.startswith("defs/"):
+            defs[name] = document.data
+        elif name.startswith("events/") or name in ("identify.yaml", "group.yaml"):
+            rule = read_rule(name, document, problems)
+            rules += [rule] if rule else []
+    own = read_plan_file(documents["plan.yaml"], problems) if "plan.yaml" in documents else {}
+    common = read_common(documents["common.yaml"], problems) if "common.yaml" in documents else {}
+    own = {"name": folder.resolve().name, **own}
+    return Plan(rules=tuple(rules), common=common, defs=defs, folder=folder, documents=documents, **own)
+
+
+def _revision(files: Mapping[str, bytes]) -> str:
+    digest = sha256()
+    for name, raw in sorted(files.items()):
+        digest.update(f"{name}\0{len(raw)}\0".encode())
+        digest.update(raw)
+    return digest.hexdigest()[:12]
