@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 DAY_MS = 86_400_000
+_DEVICE = "anonymousId, else userId"
+_PROFILE = "profileId"
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be. `config` holds Kafka topic settings; `partitions` is exact."""
+    """A topic as it should be. `config` holds Kafka topic settings; `partitions` is exact; `key` tells it in words."""
 
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +107,15 @@ class Topics:
         for_ever = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
         links = {**for_ever, "message.timestamp.type": "LogAppendTime"}
         n = self.partitions
-        specs = [TopicSpec(name, n, raw) for name in (self.raw, *source_topics)]
-        specs += [TopicSpec(self.keyed, n, raw | {"message.timestamp.type": "CreateTime"})]
-        specs += [TopicSpec(name, n, kept) for name in (self.resolved, self.blocked, self.invalid, self.violations)]
-        specs += [TopicSpec(self.dedupe_changelog, n, changelog)]
-        specs += [TopicSpec(self.links, 1, links), TopicSpec(self.merges, 1, for_ever)]
-        specs += [TopicSpec(self.delivery_log, n, kept)]
+        specs = [TopicSpec(name, n, raw, _DEVICE) for name in (self.raw, *source_topics)]
+        specs += [TopicSpec(self.keyed, n, raw | {"message.timestamp.type": "CreateTime"}, _DEVICE)]
+        specs += [TopicSpec(self.resolved, n, kept, _PROFILE)]
+        specs += [TopicSpec(name, n, kept, "as the event came") for name in (self.blocked, self.invalid)]
+        specs += [TopicSpec(self.violations, n, kept, "as the event came")]
+        specs += [TopicSpec(self.dedupe_changelog, n, changelog, "none")]
+        specs += [TopicSpec(self.links, 1, links, "none"), TopicSpec(self.merges, 1, for_ever, _PROFILE)]
+        specs += [TopicSpec(self.delivery_log, n, kept, "none")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
-            specs += [TopicSpec(name, n, kept) for name in names]
+            specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]
         return specs
