@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from router.cli import report
-from router.config.options import GATEWAY, METRICS, STATE, RunOptions, parse_address, parse_settings
+from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, parse_address, parse_settings
 
 _GATEWAY = "{}:{}".format(*GATEWAY)
 _METRICS = "{}:{}".format(*METRICS)
@@ -51,7 +52,7 @@ def _shared(
 ) -> RunOptions:
     return RunOptions(
         bootstrap=bootstrap,
-        embedded=not bootstrap,
+        embedded=not bootstrap or os.environ.get(EMBEDDED) == "1",
         kafka=parse_settings(kafka),
         state=state.absolute(),
         gateway=parse_address(gateway),
