@@ -12,6 +12,7 @@ Address = tuple[str, int]
 GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
 STATE = Path(".run")
+EMBEDDED = "ROUTER_EMBEDDED"  # set to 1 for children: the broker at --bootstrap is the embedded one
 
 
 @dataclass(frozen=True)
