@@ -1,0 +1,109 @@
+"""One metrics page for all children: each family once, each sample with the label `process`.
+
+Children are asked when the page is asked for, all at once. A child that does not answer has `router_up` 0 and no
+samples. `last` keeps each child's latest answer, for those who must count after it has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
+
+from router import metrics
+from router.config.options import Address
+from router.errors import Unavailable
+from router.process.health import Check, Report
+from router.process.scrape import SECONDS, health, scrape
+
+SUPERVISOR = "up"
+_OWN = ("router_ready", "router_live", "router_up", "router_process_restarts")
+
+
+class Children:
+    """The children's pages by process name; `runs` says whether a child is there to be asked."""
+
+    def __init__(self, addresses: Mapping[str, Address], runs: Callable[[str], bool]) -> None:
+        self._addresses = dict(addresses)
+        self._runs = runs
+        self._pool = ThreadPoolExecutor(max(1, 2 * len(addresses)), thread_name_prefix="children")
+        self.last: dict[str, list[Metric]] = {}
+
+    def pages(self) -> dict[str, list[Metric]]:
+        """Families of every child that answers; `router_up` is set for all."""
+        answers = {name: self._pool.submit(self._scrape, name) for name in self._addresses}
+        pages: dict[str, list[Metric]] = {}
+        for name, answer in answers.items():
+            page = answer.result()
+            metrics.UP.labels(name).set(page is not None)
+            if page is not None:
+                self.last[name] = pages[name] = page
+        return pages
+
+    def readiness(self) -> Report:
+        return self._report("/readyz")
+
+    def liveness(self) -> Report:
+        return self._report("/healthz")
+
+    def check(self, name: str, page: str) -> Check:
+        """One child's answer as one check. A child that does not answer fails it."""
+        if not self._runs(name):
+            return Check(False, "not running")
+        try:
+            report = health(self._addresses[name], page, SECONDS)
+        except Unavailable as error:
+            return Check(False, str(error))
+        return Check(report.ok, report.why())
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _report(self, page: str) -> Report:
+        answers = {name: self._pool.submit(self.check, name, page) for name in self._addresses}
+        checks = {name: answer.result() for name, answer in answers.items()}
+        return Report(all(check.ok for check in checks.values()), checks)
+
+    def _scrape(self, name: str) -> list[Metric] | None:
+        if not self._runs(name):
+            return None
+        try:
+            return scrape(self._addresses[name])
+        except Unavailable:
+            return None
+
+
+class MergedPage(Collector):
+    """What `generate_latest` turns into the page of `router up`."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        pages = self._children.pages()
+        own = [family for family in metrics.REGISTRY.collect() if family.name in _OWN]
+        yield from merged({SUPERVISOR: own, **pages})
+
+
+def merged(pages: Mapping[str, Iterable[Metric]]) -> list[Metric]:
+    """Families of several processes as one page's. A sample's own label `process` is kept."""
+    families: dict[str, Metric] = {}
+    for process, page in pages.items():
+        for family in page:
+            target = families.get(family.name)
+            if target is None:
+                target = families[family.name] = copy(family)
+                target.samples = []
+            target.samples += [_labelled(sample, process) for sample in family.samples]
+    return list(families.values())
+
+
+def _labelled(sample: Sample, process: str) -> Sample:
+    return sample._replace(labels={"process": process, **sample.labels})
