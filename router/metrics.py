@@ -92,7 +92,7 @@ LOST = _counter(
     "router_messages_lost", "Offsets that the broker no longer had when they were due", "topic", "partition"
 )
 LINKS = _counter("router_identity_links", "Identity facts appended to the log", "outcome")
-MERGES = _counter("router_identity_merges", "Merge records written")
+MERGE_TOTALS = PartitionTotals({"router_identity_merges": "Merge records written"}, ("partition",))
 BATCH_SECONDS = _histogram("router_route_batch_seconds", "Time from the first message of a batch to its commit")
 BATCH_EVENTS = _histogram(
     "router_route_batch_events", "Events in a batch", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000)

@@ -94,35 +94,44 @@ class Chain:
         self.fanout = fanout
         self.rekey = rekey
         self.forward = dict(forward or {})
+        self.stage = ""  # the agent at work, for whoever catches its exception
         self._resolved_topic = topics.resolved if resolved else ""
         self._places: list[tuple[str, int]] = []
         self._headers: dict[tuple[str, str, str], Headers] = {}
 
     def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
         """Process messages. Bad data becomes records; an exception is a bug or a fault of the state."""
+        batch = Batch()
+        self.process(self.take(messages, lanes, batch), batch)
+        return batch
+
+    def take(self, messages: Sequence[Message], lanes: Lanes, batch: Batch) -> list[Event]:
+        """The events of the messages that are to be processed here; what is no event is rejected."""
+        self.stage = "intake"
         self._places = list(lanes)
         events, rejected = self.intake(messages, lanes)
-        batch = Batch()
         batch.received.update(map(_lane, rejected))
         self.reject(rejected, batch)
         if self.rekey:
             events = self._rekeyed(events, batch)
         batch.received.update(map(_lane, events))
-        self.process(events, batch)
-        return batch
+        return events
 
     def process(self, events: Sequence[Event], batch: Batch) -> None:
         """The agents over events that have their keys."""
         verdicts: dict[Event, Verdict] = {}
+        self.stage = "validate"
         passed = self._validate(events, verdicts, batch)
-        before = len(passed)
+        self.stage = "dedupe"
         survivors = self.dedupe(passed, batch.fresh)
-        if len(survivors) != before:
+        if len(survivors) != len(passed):
             batch.duplicate.update(map(_lane, passed))
             batch.duplicate.subtract(map(_lane, survivors))
         if verdicts:
             self._report(survivors, verdicts, batch)
+        self.stage = "identify"
         self.identify(survivors)
+        self.stage = "fanout"
         self._emit(survivors, batch)
 
     def reject(self, rejected: Iterable[Rejected], batch: Batch) -> None:

@@ -35,12 +35,12 @@ def key_prefix(source: str, *, blocked: bool = False) -> bytes:
 
 
 class Dedupe:
-    """Keys of batches that are prepared but not committed are pending: `first_seen` of the store does not know them."""
+    """`pending` holds the keys of the batch that is being committed: the store does not know them yet."""
 
     def __init__(self, seen: Seen, window_ms: int, sources: Sequence[str]) -> None:
         self.seen = seen
         self.window_ms = window_ms
-        self.pending: dict[bytes, int] = {}
+        self.pending: Fresh = {}
         self._prefixes = {s: key_prefix(s) for s in sources}
         self._blocked_prefixes = {s: key_prefix(s, blocked=True) for s in sources}
 
@@ -58,7 +58,7 @@ class Dedupe:
             if key in fresh:
                 first = fresh[key][0]
             elif key in pending:
-                first = pending[key]
+                first = pending[key][0]
             if first is None or at - first >= window:
                 fresh[key] = (at, event.lane)
                 passed.append(event)

@@ -1,9 +1,9 @@
 """Makes a batch durable: in one Kafka transaction, or, where the broker has none, output first.
 
-`exactly_once`: outputs, state changelog and input offsets are one transaction. kill -9 at any point leaves it open; the
-broker aborts it, readers at read_committed never see it, and the batch is read again.
-`at_least_once`: outputs are flushed, then the changelog; the caller then writes local state and commits offsets. kill -9
-repeats at most the batch in flight: a key is known only once its output is durable. When in doubt, emit.
+`exactly_once`: outputs, state changelog and input offsets are one transaction. kill -9 at any point leaves it open;
+the broker aborts it, readers at read_committed never see it, and the batch is read again.
+`at_least_once`: outputs are flushed, then the changelog; the caller then writes local state and commits offsets.
+kill -9 repeats at most the batch in flight: a key is known only once its output is durable. When in doubt, emit.
 """
 
 from __future__ import annotations

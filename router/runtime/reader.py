@@ -45,7 +45,8 @@ class Lane:
     partition: int
     committed: int
     next: int
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = field(default_factory=Totals)  # as committed
+    ahead: Totals = field(default_factory=Totals)  # with the batches that are prepared
     reached_ms: int = 0  # receive time of the last message read
     at_end: bool = False
 
@@ -65,15 +66,15 @@ class Reader:
         self.lanes: list[Lane] = []
         self.index: dict[Partition, int] = {}
         self.broker_problem = ""
+        self._generation = 0
         self.consumer = Consumer({**settings, "error_cb": self._broker_error})
         self.consumer.subscribe(list(topics), self._assigned, self._revoked, self._lost)
 
     def read(self, wait: float) -> list[Message]:
         """Messages that are there, at most 2,000 and about 16 MiB; waits only for the first."""
         consume = self.consumer.consume
+        generation = self._generation
         batch = self._good(consume(1, wait))
-        if not batch and not self.lanes:
-            return batch
         size = 0
         while len(batch) < BATCH_MESSAGES:
             chunk = consume(min(CHUNK, BATCH_MESSAGES - len(batch)), 0)
@@ -82,7 +83,7 @@ class Reader:
             size += sum(map(len, good))
             if len(chunk) < CHUNK or size > BATCH_BYTES:
                 break
-        return batch
+        return batch if generation == self._generation else []  # rebalanced meanwhile: they will be read again
 
     def _good(self, messages: list[Message]) -> list[Message]:
         """Messages without the events (end of partition, errors) that come in between."""
@@ -146,10 +147,25 @@ class Reader:
         """The group metadata; take it right after `read`, in the reading thread."""
         return self.consumer.consumer_group_metadata()
 
+    def commit(self, offsets: list[TopicPartition]) -> None:
+        """Commit without a transaction. Raises Unavailable when the broker refuses."""
+        try:
+            self.consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_OURS_ANY_MORE:
+                raise Unavailable(f"offsets were not committed: {error.args[0].str()}") from error
+            log.warning("offsets were not committed, the partitions have gone: %s", error.args[0].str())
+
+    def lag(self, lane: Lane) -> int:
+        """Messages between the lane and the end that the client last heard of."""
+        _, high = self.consumer.get_watermark_offsets(TopicPartition(lane.topic, lane.partition), cached=True)
+        return max(0, high - lane.next) if lane.next >= 0 and high >= 0 else 0
+
     def rewind(self) -> None:
         """Back to the committed offsets of all lanes."""
         for lane in self.lanes:
             lane.next = lane.committed
+            lane.ahead = lane.totals.copy()
             lane.at_end = False
             try:
                 self.consumer.seek(TopicPartition(lane.topic, lane.partition, lane.committed))
@@ -176,11 +192,14 @@ class Reader:
         self._on_gain()
 
     def _start(self, partitions: list[TopicPartition]) -> None:
-        committed = self._committed(partitions)
-        self.lanes = [
-            Lane(tp.topic, tp.partition, start := _start_of(tp), start, Totals.decode(tp.metadata)) for tp in committed
-        ]
+        self._generation += 1
+        self.lanes = [self._lane(tp) for tp in self._committed(partitions)]
         self.index = {(lane.topic, lane.partition): at for at, lane in enumerate(self.lanes)}
+
+    def _lane(self, committed: TopicPartition) -> Lane:
+        start = OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset
+        totals = Totals.decode(committed.metadata)
+        return Lane(committed.topic, committed.partition, start, start, totals, totals.copy())
 
     def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Committed offsets; waits for open transactions of the group to end, since they may commit."""
@@ -205,6 +224,7 @@ class Reader:
         self._go(consumer, lost=True)
 
     def _go(self, consumer: Consumer, *, lost: bool) -> None:
+        self._generation += 1
         self._on_loss(lost)
         self.lanes, self.index = [], {}
         consumer.unassign()
@@ -228,6 +248,14 @@ class Reader:
         self.consumer.close()
 
 
+_NOT_OURS_ANY_MORE = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError._NO_OFFSET,
+    }
+)
 _HOPELESS = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -238,7 +266,3 @@ _HOPELESS = frozenset(
         KafkaError._MAX_POLL_EXCEEDED,
     }
 )
-
-
-def _start_of(committed: TopicPartition) -> int:
-    return OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset

@@ -46,7 +46,9 @@ class Totals:
         if len(text) > LIMIT:
             text = self._text({name: self.routed[name] for name in keep if name in self.routed})
         if len(text) > LIMIT:
-            raise RouterError(f"the counts of {len(self.routed)} destinations do not fit {LIMIT} bytes of offset metadata")
+            raise RouterError(
+                f"the counts of {len(self.routed)} destinations do not fit {LIMIT} bytes of offset metadata"
+            )
         return text
 
     def _text(self, routed: dict[str, int]) -> str:

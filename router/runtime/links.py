@@ -1,0 +1,120 @@
+"""The ordered log of identity facts, and the replica that follows it.
+
+Facts are appended outside any transaction and acknowledged by all replicas before the batch that found them goes on, so
+what was resolved with a fact can always be resolved again. kill -9 may append a fact twice; repeats are ignored.
+All methods are for the consuming thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from router import metrics
+from router.errors import Unavailable
+
+log = logging.getLogger(__name__)
+CALL_SECONDS = 30.0
+APPEND_SECONDS = 20.0  # well before max.poll.interval
+
+
+class Replica(Protocol):
+    """What follows the log; see router.state.replica."""
+
+    def position(self) -> int: ...
+    def apply_record(self, offset: int, time_ms: int, record: bytes) -> object: ...
+    def reset(self) -> None: ...
+
+
+class LinkLog:
+    """Appends facts and feeds the replica, which reads its own appends back in the log's order."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        topic: str,
+        *,
+        producer: Mapping[str, Any],
+        reader: Mapping[str, Any],
+        now_ms: Callable[[], int] = lambda: int(time.time() * 1000),
+    ) -> None:
+        self._replica = replica
+        self._topic = topic
+        self._now_ms = now_ms
+        self._producer = Producer(dict(producer))
+        self._consumer = Consumer(dict(reader))
+        self._landed: int | None = None
+        self._failed: KafkaError | None = None
+        self._end = self._start()
+
+    def _start(self) -> int:
+        """Assign the log from the replica's position; returns the end that `catch_up` must pass."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
+        except KafkaException as error:
+            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
+        position = self._replica.position()
+        if not low <= position <= high:
+            log.error("identity replica stands at %d, the log spans %d to %d: rebuilding", position, low, high)
+            self._replica.reset()
+            position = low
+        self._consumer.assign([TopicPartition(self._topic, 0, position)])
+        return high
+
+    def look(self) -> None:
+        """Take the log's end anew: `caught_up` tells when the replica has passed it."""
+        try:
+            _, self._end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
+        except KafkaException as error:
+            raise Unavailable(f"cannot read the end of {self._topic}: {error.args[0].str()}") from error
+
+    @property
+    def caught_up(self) -> bool:
+        return self._replica.position() >= self._end
+
+    def follow(self, wait: float = 0) -> int:
+        """Apply what is there; returns how many records."""
+        applied = 0
+        for message in self._consumer.consume(500, wait):
+            error = message.error()
+            if error is None:
+                self._apply(message)
+                applied += 1
+            elif error.code() != KafkaError._PARTITION_EOF:
+                raise Unavailable(f"cannot read {self._topic}: {error.str()}")
+        return applied
+
+    def _apply(self, message: Message) -> None:
+        offset = message.offset()
+        assert offset is not None
+        _, at = message.timestamp()
+        self._replica.apply_record(offset, at or self._now_ms(), message.value() or b"")
+
+    def append(self, record: bytes) -> None:
+        """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline."""
+        self._landed = self._failed = None
+        self._producer.produce(self._topic, record, None, 0, self._note)
+        deadline = time.monotonic() + APPEND_SECONDS
+        while self._landed is None and self._failed is None and time.monotonic() < deadline:
+            self._producer.poll(0.05)
+        if self._landed is None:
+            raise Unavailable(f"identity facts were not taken: {self._failed or 'no answer'}")
+        while self._replica.position() <= self._landed:
+            for message in self._consumer.consume(1, 0.05):
+                if message.error() is None:
+                    self._apply(message)
+            if time.monotonic() > deadline:
+                raise Unavailable("identity facts did not come back from the log")
+        metrics.LINKS.labels("appended").inc()
+
+    def _note(self, error: KafkaError | None, message: Message) -> None:
+        self._failed = error
+        self._landed = None if error else message.offset()
+
+    def close(self) -> None:
+        self._producer.close()
+        self._consumer.close()

@@ -1,0 +1,191 @@
+"""Writes `identity.merges`: one record for each merge that the log of identity facts came to.
+
+The merges agent reads `identity.links` as ordinary transactional input: one partition, one owner in the group. What a
+record of that log merges is worked out by every worker's replica alike and kept in its ledger; the owner takes it from
+there, so nothing is computed twice. Records and position are one transaction (at_least_once: records first): kill -9
+loses nothing and, exactly_once, repeats nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaException,
+    TopicPartition,
+)
+
+from router import metrics
+from router.errors import RouterError
+from router.event import iso
+from router.runtime.outputs import Outputs, Redo, Work
+
+log = logging.getLogger(__name__)
+CALL_SECONDS = 30.0
+ROWS = 2000
+LOOK_SECONDS = 30.0
+
+
+class Merge(Protocol):
+    """One merge, as router.identity describes it."""
+
+    def as_dict(self) -> dict[str, Any]: ...
+
+
+class Ledger(Protocol):
+    """The replica's ledger of merges by the log offset that caused them."""
+
+    def position(self) -> int: ...
+    def merges_from(self, offset: int, limit: int) -> Sequence[tuple[int, Any]]: ...
+    def prune_merges(self, before: int) -> None: ...
+
+
+class Part(NamedTuple):
+    """Merges of the log up to, not including, `until`."""
+
+    rows: Sequence[tuple[int, Any]]
+    until: int
+
+
+class MergesTask:
+    """Its own group member in its own thread; `feed` is called by the consuming thread, which owns the replica."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        outputs: Outputs,
+        *,
+        consumer: Mapping[str, Any],
+        links: str,
+        merges: str,
+        transactional: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._outputs = outputs
+        self._links = links
+        self._merges = merges
+        self._transactional = transactional
+        self._parts: queue.SimpleQueue[Part] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._wanted: int | None = None  # next log offset to write, while this worker owns the partition
+        self._asked = False
+        self._total = 0
+        self._pruned = self._written = 0
+        self.failed: BaseException | None = None
+        self._consumer = Consumer(dict(consumer))
+        self._consumer.subscribe([links], self._assigned, self._revoked, self._revoked)
+        self._thread = threading.Thread(target=self._run, name="merges", daemon=True)
+        self._thread.start()
+
+    def feed(self) -> None:
+        """Hand over what the ledger has past the position wanted. Raises what the thread died of."""
+        if self.failed is not None:
+            raise self.failed
+        self._prune()
+        wanted = self._wanted
+        position = self._ledger.position()
+        if wanted is None or self._asked or position <= wanted:
+            return
+        rows = self._ledger.merges_from(wanted, ROWS)
+        until = position if len(rows) < ROWS else rows[-1][0]
+        rows = [row for row in rows if row[0] < until]
+        if until > wanted:
+            self._asked = True
+            self._parts.put(Part(rows, until))
+
+    def _prune(self) -> None:
+        """Forget what the owner, whoever it is, has written."""
+        if self._written > self._pruned:
+            self._ledger.prune_merges(self._written)
+            self._pruned = self._written
+
+    def _run(self) -> None:
+        look_again = 0.0
+        try:
+            while not self._stop.is_set():
+                self._consumer.poll(0.05)
+                self._write_next()
+                if time.monotonic() > look_again:
+                    look_again = time.monotonic() + LOOK_SECONDS
+                    self._written = self._look()
+        except (RouterError, KafkaException) as error:
+            self.failed = error
+        finally:
+            self._consumer.close()
+
+    def _look(self) -> int:
+        """How far the group has come."""
+        committed = self._consumer.committed([TopicPartition(self._links, 0)], CALL_SECONDS)[0]
+        return max(0, committed.offset)
+
+    def _write_next(self) -> None:
+        try:
+            part = self._parts.get(timeout=0.2)
+        except queue.Empty:
+            return
+        wanted = self._wanted
+        if wanted is not None and part.until > wanted:
+            self._write(part)
+        self._asked = False
+
+    def _write(self, part: Part) -> None:
+        total = self._total + len(part.rows)
+        offsets = [TopicPartition(self._links, 0, part.until, metadata=str(total))]
+        records = [(self._merges, _value(offset, merge), _key(merge), None) for offset, merge in part.rows]
+        try:
+            self._outputs.commit(Work(records, {}, offsets, self._consumer.consumer_group_metadata()))
+            if not self._transactional:
+                self._consumer.commit(offsets=offsets, asynchronous=False)
+        except Redo as error:
+            log.warning("merges were aborted and will be written again: %s", error)
+            return
+        self._wanted, self._total = part.until, total
+        metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": total})
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Own the partition, but fetch nothing: the replica reads the log already."""
+        if not partitions:
+            consumer.assign([])
+            return
+        committed = consumer.committed(partitions, CALL_SECONDS)[0]
+        start = 0 if committed.offset == OFFSET_INVALID else committed.offset
+        consumer.assign([TopicPartition(self._links, 0, start)])
+        consumer.pause([TopicPartition(self._links, 0)])
+        self._total = int(committed.metadata or 0)
+        self._wanted, self._asked = start, False
+        metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
+
+    def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+        self._wanted = None
+        metrics.MERGE_TOTALS.hide(("0",))
+        consumer.unassign()
+
+    def close(self) -> None:
+        """Write what is there and leave the group."""
+        deadline = time.monotonic() + 5
+        while self._wanted is not None and self._ledger.position() > self._wanted and time.monotonic() < deadline:
+            self.feed()
+            time.sleep(0.02)
+        self._stop.set()
+        self._thread.join()
+        self._outputs.close()
+
+
+def _value(offset: int, merge: Merge) -> bytes:
+    value = merge.as_dict() | {"position": offset}
+    if "time_ms" in value:
+        value["time"] = iso(value.pop("time_ms"))
+    return orjson.dumps(value)
+
+
+def _key(merge: Merge) -> bytes | None:
+    into = merge.as_dict().get("to")
+    return into.encode() if isinstance(into, str) else None

@@ -1,0 +1,288 @@
+"""The route worker: read, run the agents, make durable, in a pipeline of two.
+
+While the transaction of one batch is committed, the next is read, validated and looked up, also against the keys still
+pending. kill -9 at any point: see `router.runtime.outputs`. Abort or revoke: the prepared batch and the pending keys are
+dropped and every owned partition goes back to its committed offset; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from confluent_kafka import Message, TopicPartition
+
+from router import metrics
+from router.agents.chain import Batch
+from router.process.health import Health
+from router.runtime.committer import Committer
+from router.runtime.isolate import Isolated
+from router.runtime.links import LinkLog
+from router.runtime.merges import MergesTask
+from router.runtime.outputs import Redo, Work
+from router.runtime.reader import Lane, Reader
+from router.runtime.restore import Restore
+from router.state.changelog import pack
+
+log = logging.getLogger(__name__)
+IDLE_SECONDS = 0.2
+SMALL_BATCH = 200
+HOUSEKEEPING_SECONDS = 1.0
+STUCK_SECONDS = 120.0
+
+
+class Store(Protocol):
+    """The window's store; see router.state.window."""
+
+    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
+    def advance(self, watermark_ms: int) -> None: ...
+    def close(self) -> None: ...
+
+
+class UnderWay:
+    """A batch that is being committed, and what its lanes come to with it."""
+
+    __slots__ = ("batch", "lanes", "started", "work")
+
+    def __init__(self, batch: Batch, lanes: list[tuple[Lane, int, Any]], work: Work, started: float) -> None:
+        self.batch = batch
+        self.lanes = lanes
+        self.work = work
+        self.started = started
+
+
+class Worker:
+    """One route worker. `open_reader` and `open_restore` make the parts that talk to Kafka."""
+
+    def __init__(
+        self,
+        *,
+        chain: Isolated,
+        store: Store,
+        links: LinkLog,
+        merges: MergesTask,
+        committer: Committer,
+        open_reader: Callable[[Callable[[], None], Callable[[bool], None]], Reader],
+        open_restore: Callable[[set[int]], Restore],
+        health: Health,
+        destinations: Sequence[str],
+        transactional: bool,
+        room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._chain = chain
+        self._store = store
+        self._links = links
+        self._merges = merges
+        self._committer = committer
+        self._open_restore = open_restore
+        self._health = health
+        self._destinations = destinations
+        self._transactional = transactional
+        self._room = room
+        self._restore: Restore | None = None
+        self._under_way: UnderWay | None = None
+        self._housekeeping = 0.0
+        health.ready("kafka", False, "joining the group")
+        health.progress("route", STUCK_SECONDS)
+        self.reader = open_reader(self._gained, self._losing)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; then the batch under way is finished and the group is left."""
+        try:
+            while not stop.is_set():
+                self.round()
+            self._finish()
+        finally:
+            self._close()
+
+    def round(self) -> None:
+        """One turn: read what is there, prepare it, collect the batch before, hand this one over."""
+        if self._restore is not None:
+            self._restoring(self._restore)
+            return
+        self._hold_back()
+        messages = self.reader.read(0.01 if self._committer.busy else IDLE_SECONDS)
+        self._links.follow()
+        self._merges.feed()
+        try:
+            if messages:
+                self._take(messages)
+            elif self._committer.busy and self._committer.finished(0.02):
+                self._collect(None)
+        except Redo as redo:
+            self._start_over(redo)
+        self._keep_house()
+
+    def _take(self, messages: list[Message]) -> None:
+        started = time.monotonic()
+        if self._committer.busy and len(messages) < SMALL_BATCH:
+            self._committer.finished(STUCK_SECONDS)
+            self._collect(None)  # a small batch grows while the one before it commits
+            messages += self.reader.read(0)
+            if not self.reader.lanes or self._restore is not None:
+                return
+        self._collect(self._prepare(messages, started))
+
+    def _prepare(self, messages: list[Message], started: float) -> UnderWay:
+        group = self.reader.group()
+        batch = self._chain.run(messages, self.reader.index)
+        lanes = []
+        offsets = []
+        for lane in self.reader.advance(messages):
+            lane.ahead = lane.ahead.copy()
+            lane.ahead.add(batch, self.reader.index[lane.topic, lane.partition])
+            lanes.append((lane, lane.next, lane.ahead))
+            metadata = lane.ahead.encode(self._destinations)
+            offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))
+        return UnderWay(batch, lanes, Work(batch.records, self._changelog(batch), offsets, group), started)
+
+    def _changelog(self, batch: Batch) -> dict[int, bytes]:
+        """Fresh keys, packed into one record for each partition."""
+        rows: dict[int, list[tuple[bytes, int]]] = {}
+        for key, (at, lane) in batch.fresh.items():
+            rows.setdefault(self.reader.lanes[lane].partition, []).append((key, at))
+        return {partition: pack(pairs) for partition, pairs in rows.items()}
+
+    def _collect(self, following: UnderWay | None) -> None:
+        """End the batch under way and hand over the next before writing local state. Raises Redo."""
+        previous, landed = self._under_way, {}
+        if previous is not None:
+            landed = self._committer.collect()
+        self._under_way = following
+        if following is not None:
+            self._committer.hand_over(following.work)
+        if previous is not None:
+            self._settle(previous, landed)
+        self._chain.chain.dedupe.pending = following.batch.fresh if following is not None else {}
+
+    def _settle(self, done: UnderWay, landed: dict[int, int]) -> None:
+        """What follows a commit: local state, and for at_least_once the offsets."""
+        fresh = done.batch.fresh
+        self._store.write([(key, at) for key, (at, _) in fresh.items()], landed)
+        if not self._transactional:
+            self.reader.commit(done.work.offsets)
+        for lane, offset, totals in done.lanes:
+            lane.committed, lane.totals = offset, totals
+            _show(lane)
+        _count(done.batch)
+        metrics.BATCH_SECONDS.observe(time.monotonic() - done.started)
+        metrics.BATCH_EVENTS.observe(sum(done.batch.received.values()))
+        self._health.beat("route")
+
+    def _start_over(self, redo: Redo) -> None:
+        log.warning("transaction aborted (%s): going back to the committed offsets", redo)
+        metrics.ABORTS.labels(str(redo)).inc()
+        self._under_way = None
+        self._chain.chain.dedupe.pending = {}
+        self.reader.rewind()
+
+    def _gained(self) -> None:
+        """New partitions, paused: their state comes first."""
+        self._links.look()
+        self._restore = self._open_restore({lane.partition for lane in self.reader.lanes})
+        self._health.ready("state", False, "restoring")
+
+    def _losing(self, lost: bool) -> None:
+        """Partitions go: the batch under way is finished (or, when they are lost, has been aborted) first."""
+        if self._under_way is not None:
+            try:
+                self._collect(None)
+            except Redo as redo:
+                log.warning("transaction aborted (%s) as partitions %s", redo, "were lost" if lost else "went")
+                self._under_way = None
+        self._chain.chain.dedupe.pending = {}
+        for lane in self.reader.lanes:
+            _hide(lane)
+        if self._restore is not None:
+            self._restore.close()
+            self._restore = None
+
+    def _restoring(self, restore: Restore) -> None:
+        """A slice of the restore; the group member goes on polling."""
+        restore.step(IDLE_SECONDS)
+        self._links.follow()
+        self.reader.read(0)
+        self._health.idle("route", f"restoring: {restore.progress()}")
+        if self._restore is restore and restore.done and self._links.caught_up:
+            restore.close()
+            self._restore = None
+            for lane in self.reader.lanes:
+                _show(lane)
+            self.reader.resume()
+            self._health.ready("state", True)
+
+    def _hold_back(self) -> None:
+        """Back-pressure: the outputs have no room, so nothing is read, but the group member goes on polling."""
+        if self._room():
+            return
+        self.reader.pause()
+        while not self._room() and self._restore is None:
+            self._health.idle("route", "held back: the destination topics are full")
+            self.reader.read(0.05)
+        if self._restore is None:
+            self.reader.resume()
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now < self._housekeeping:
+            return
+        self._housekeeping = now + HOUSEKEEPING_SECONDS
+        if self._restore is None and self.reader.lanes:
+            self._store.advance(self.reader.watermark_ms(int(time.time() * 1000)))
+        if not self._committer.busy and all(lane.at_end for lane in self.reader.lanes):
+            self._health.idle("route")
+        problem = self.reader.check_broker()
+        self._health.ready("kafka", not problem, problem)
+        for lane in self.reader.lanes:
+            metrics.ROUTE_LAG.labels(lane.topic, str(lane.partition)).set(self.reader.lag(lane))
+
+    def _finish(self) -> None:
+        if self._under_way is not None:
+            try:
+                self._collect(None)
+            except Redo as redo:
+                log.warning("the last transaction was aborted (%s); its events will be read again", redo)
+
+    def _close(self) -> None:
+        self._merges.close()
+        self.reader.close()
+        self._committer.close()
+        self._links.close()
+        self._store.close()
+
+
+def _show(lane: Lane) -> None:
+    labels = (lane.topic, str(lane.partition))
+    totals = lane.totals
+    metrics.ROUTE_TOTALS.show(
+        labels,
+        {
+            "router_events_received": totals.received,
+            "router_events_invalid": totals.invalid,
+            "router_events_blocked": totals.blocked,
+            "router_events_duplicate": totals.duplicate,
+            "router_events_resolved": totals.resolved,
+        },
+    )
+    for destination, count in totals.routed.items():
+        metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
+
+
+def _hide(lane: Lane) -> None:
+    labels = (lane.topic, str(lane.partition))
+    metrics.ROUTE_TOTALS.hide(labels)
+    for destination in lane.totals.routed:
+        metrics.ROUTED_TOTALS.hide((destination, *labels))
+    metrics.ROUTE_LAG.remove(*labels)
+
+
+def _count(batch: Batch) -> None:
+    for (destination, reason), count in batch.filtered.items():
+        metrics.FILTERED.labels(destination, reason).inc(count)
+    for (source, klass), count in batch.violations.items():
+        metrics.VIOLATIONS.labels(source, klass).inc(count)
+    for source, count in batch.unknown_integrations.items():
+        metrics.UNKNOWN_INTEGRATIONS.labels(source).inc(count)
