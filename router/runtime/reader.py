@@ -1,7 +1,7 @@
 """The consuming side: which partitions are owned, where each stands, batches of what is there, rewinding.
 
-Offsets are explicit: a partition starts at its committed offset, else at its beginning, and never resets by itself. When
-the broker no longer has the offset that is due, the gap is counted as lost and alarmed, then reading goes on behind it.
+Offsets are explicit: a partition starts at its committed offset, else at its beginning, and never resets by itself.
+When the broker no longer has the offset that is due, the gap is counted as lost and alarmed; reading goes on behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Brings the window's store up to its changelog before the first event is read.
 
-Order: the committed offsets were read first (`Reader`), so every batch that counts as done has its changelog record below
-the end taken now; then read at read_committed until past that end. Runs in slices, so that the group member keeps polling.
+Order: the committed offsets were read first (`Reader`), so every batch that counts as done has its changelog record
+below the end taken now; then read at read_committed until past it. Runs in slices, so that the member keeps polling.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cumulative counts of one partition: they ride in the committed offset's metadata, so they are exact across kill -9."""
+"""Cumulative counts of a partition: they ride in the committed offset's metadata, so they are exact across kill -9."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The route worker: read, run the agents, make durable, in a pipeline of two.
 
-While the transaction of one batch is committed, the next is read, validated and looked up, also against the keys still
-pending. kill -9 at any point: see `router.runtime.outputs`. Abort or revoke: the prepared batch and the pending keys are
-dropped and every owned partition goes back to its committed offset; nothing is skipped.
+While the transaction of one batch is committed, the next is read, validated and looked up, also against the keys
+still pending. kill -9 at any point: see `router.runtime.outputs`. Abort or revoke: the prepared batch and the pending
+keys are dropped and every owned partition goes back to its committed offset; nothing is skipped.
 """
 
 from __future__ import annotations
