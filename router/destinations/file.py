@@ -34,7 +34,9 @@ T = TypeVar("T")
 
 
 class FileSettings(Settings):
-    path: Path = Field(description="Folder of the files; made when it is not there. Relative to the topology file")
+    path: Path = Field(
+        examples=["./out"], description="Folder of the files; made when it is not there. Relative to the topology file"
+    )
     rotate_bytes: Bytes = Field("64MiB", validate_default=True, description="Finish a file at this size")
     rotate_age: Duration = Field("1h", validate_default=True, gt=0, description="Finish a file at this age")
     gzip: bool = Field(False, description="Compress finished files")

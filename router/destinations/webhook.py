@@ -33,7 +33,10 @@ _OURS = frozenset(
 
 
 class WebhookSettings(Settings):
-    url: str = Field(description="Where events are posted: http or https, without user name and password")
+    url: str = Field(
+        examples=["https://example.com/events"],
+        description="Where events are posted: http or https, without user name and password",
+    )
     secret: Secret | None = Field(None, description="Signs each request; left out: not signed")
     headers: dict[str, Secret] = Field({}, description="Further headers, such as Authorization")
     allow_private: bool = Field(

@@ -1,0 +1,61 @@
+"""`router destinations`: the destination types, and the settings of one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import report
+from router.cli.options import Json
+from router.destinations.base import Connector
+from router.destinations.registry import destination_types
+from router.document import nearest
+from router.errors import UsageError
+
+app = typer.Typer(help="List the destination types and their settings.")
+
+
+@app.callback(invoke_without_command=True)
+def command(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the destination types."""
+    if ctx.invoked_subcommand:
+        return
+    types = destination_types()
+    if as_json:
+        report.current().answer([{"type": name, "summary": t.summary} for name, t in types.items()])
+        return
+    width = max(map(len, types))
+    for name, connector in types.items():
+        typer.echo(f"{name:<{width}}  {connector.summary}")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="A destination type.")], as_json: Json = False
+) -> None:
+    """Show what a destination type does, its settings, and an example."""
+    from router.destinations.describe import describe
+
+    types = destination_types()
+    if name not in types:
+        hint = nearest(name, types)
+        known = f"did you mean {hint}?" if hint else f"one of {', '.join(types)}"
+        raise UsageError(f"expected a destination type, got {name} ({known})")
+    description = describe(types[name])
+    if as_json:
+        report.current().answer(description)
+    else:
+        typer.echo(_text(types[name], description))
+
+
+def _text(connector: type[Connector], description: dict[str, Any]) -> str:
+    lines = [f"{connector.type}: {connector.summary}", "", description["about"], "", "Settings:"]
+    for setting in description["settings"]:
+        default = "required" if setting["required"] else f"default {setting['default']}"
+        lines += [f"  {setting['name']}: {setting['type']}, {default}"]
+        lines += [f"      {setting['description']}"] if setting["description"] else []
+    names = ", ".join(description["integrations"])
+    lines += ["", f"Names in an event's integrations object: {names or 'its own name only'}"]
+    lines += [f"Events a request can carry: {description['max_batch']}", "", "Example:", "", description["example"]]
+    return "\n".join(lines)

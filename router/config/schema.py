@@ -1,0 +1,86 @@
+"""The JSON Schema of topology files, made from the models, for editors. `router check` says more than it can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from router.config.models import Topology
+from router.destinations.base import Connector
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "${NAME}, ${NAME:-default} or ${file:PATH}"}
+_TYPED = ("integer", "number", "boolean")
+
+
+def topology_schema(registry: Mapping[str, type[Connector]]) -> dict[str, Any]:
+    """Draft 2020-12. Nothing is required at the root: a file may be included, or override another."""
+    schema = Topology.model_json_schema()
+    definitions = schema["$defs"]
+    del schema["required"]
+    definitions["SourceDefaults"] = _partial(definitions["SourceConfig"])
+    definitions["DestinationDefaults"] = _partial(definitions["DestinationConfig"])
+    schema["properties"] |= {
+        "include": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Globs of files with the same keys, relative to this file; a name stands in one file only",
+        },
+        "defaults": {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "Merged under each source and each destination",
+            "properties": {
+                "source": {"$ref": "#/$defs/SourceDefaults"},
+                "destination": {"$ref": "#/$defs/DestinationDefaults"},
+            },
+        },
+    }
+    _add_settings(definitions, registry)
+    schema = _with_references(schema)
+    return {"$schema": DIALECT, "title": "Topology of an event router", **schema}
+
+
+def _without(schema: dict[str, Any], key: str) -> dict[str, Any]:
+    return {k: v for k, v in schema.items() if k != key}
+
+
+def _partial(definition: dict[str, Any]) -> dict[str, Any]:
+    return _without(deepcopy(definition), "required")
+
+
+def _add_settings(definitions: dict[str, Any], registry: Mapping[str, type[Connector]]) -> None:
+    """The type of a destination decides what its `settings` are."""
+    destination = definitions["DestinationConfig"]
+    destination["properties"]["type"] |= {"enum": list(registry)}
+    destination["properties"]["settings"].pop("additionalProperties", None)
+    choices = destination["allOf"] = []
+    for name, connector in registry.items():
+        settings = connector.Settings.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= settings.pop("$defs", {})
+        definitions[f"settings-{name}"] = settings | {"description": connector.summary}
+        needed = {"required": ["settings"]} if settings.get("required") else {}
+        choices.append(
+            {
+                "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                "then": {"properties": {"settings": {"$ref": f"#/$defs/settings-{name}"}}, **needed},
+            }
+        )
+
+
+def _with_references(schema: Any) -> Any:
+    """The schema with `${NAME}` allowed wherever a number, a boolean or one of a list of words is asked for."""
+    if isinstance(schema, list):
+        return [_with_references(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # Titles that are only the field's name again would cover the descriptions in editors.
+    kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+    walked = {key: value if key == "default" else _with_references(value) for key, value in kept.items()}
+    kind = walked.get("type")
+    words = kind == "string" and ("enum" in walked or "pattern" in walked) and walked != _REFERENCE
+    if kind in _TYPED or words:
+        outer = {key: walked.pop(key) for key in ("default", "description") if key in walked}
+        return {"anyOf": [walked, _REFERENCE], **outer}
+    return walked
