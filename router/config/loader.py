@@ -140,6 +140,7 @@ class _Parts:
         connector = self.registry.get(kind.plain()) if kind and isinstance(kind.plain(), str) else None
         if connector is not None:
             self._settings(name, node, connector)
+            self._batch(node, connector)
         elif kind is not None and isinstance(kind.plain(), str):
             hint = nearest(kind.plain(), self.registry)
             known = "a destination type" if hint else f"one of {', '.join(self.registry)}"
@@ -154,6 +155,13 @@ class _Parts:
         settings = self._validated(connector.Settings, given)
         if settings is not None:
             self.settings[name] = settings
+
+    def _batch(self, node: Node, connector: type[Connector]) -> None:
+        count, rest = node.find(("delivery", "batch", "count"))
+        value = count.plain()
+        if not rest and isinstance(value, int) and value > connector.max_batch:
+            expected = f"expected at most {connector.max_batch}, the most that {connector.type} takes in a request"
+            self.problems.append(count.problem(f"{expected}, got {value}"))
 
 
 def _absolute(node: Node, key: str) -> Node:

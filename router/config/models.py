@@ -16,20 +16,20 @@ Guarantee = Literal["exactly_once", "at_least_once"]
 
 class TopicsConfig(Model):
     prefix: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]*[.-])?$", description="Put before every topic name")
-    partitions: int = Field(12, ge=1, le=1000)
+    partitions: int = Field(12, ge=1, le=1000, description="Of every topic but the identity log")
     resolved: bool = Field(True, description="Write the clean stream, events.resolved")
     replication: int = Field(0, ge=0, le=9, description="Replication factor; 0 is the broker's default")
-    raw_retention: Duration = Field("7d", validate_default=True)
-    retention: Duration = Field("7d", validate_default=True)
+    raw_retention: Duration = Field("7d", validate_default=True, description="How long events.raw keeps an event")
+    retention: Duration = Field("7d", validate_default=True, description="How long the other topics keep an event")
 
 
 class ClassActions(Model):
     """What happens to each class of violation. Left out: the source's own action, else `allow` (report only)."""
 
-    unplanned_event: Action | None = None
-    unplanned_property: Action | None = None
-    violation: Action | None = None
-    common: Action | None = None
+    unplanned_event: Action | None = Field(None, description="The plan does not know the event")
+    unplanned_property: Action | None = Field(None, description="The plan does not know a property or trait")
+    violation: Action | None = Field(None, description="The event breaks its own schema")
+    common: Action | None = Field(None, description="The event breaks the schemas common to all events")
 
 
 class Enforce(ClassActions):
@@ -47,60 +47,60 @@ class Enforce(ClassActions):
 
 class SourceConfig(Model):
     description: str = ""
-    type: str = "segment"
-    write_keys: tuple[Secret, ...] = ()
+    type: str = Field("segment", description="What its messages are: Segment-spec events")
+    write_keys: tuple[Secret, ...] = Field((), description="What its producers name it by; each belongs to one source")
     topics: tuple[str, ...] = Field((), description="Topics whose every message is this source's")
-    plan: Path | None = None
+    plan: Path | None = Field(None, description="Folder of its tracking plan; left out: everything is allowed")
     enforce: Enforce = Enforce()
-    enabled: bool = True
+    enabled: bool = Field(True, description="false: its events go to events.invalid")
 
 
 class BatchConfig(Model):
-    count: int = Field(100, ge=1)
-    bytes: Bytes = Field("512KiB", validate_default=True)
-    age: Duration = Field("50ms", validate_default=True)
+    count: int = Field(100, ge=1, description="Events a request carries at most")
+    bytes: Bytes = Field("512KiB", validate_default=True, description="Size of a request at most")
+    age: Duration = Field("50ms", validate_default=True, description="How long a request waits to fill")
 
 
 class RetryConfig(Model):
     budget: Duration = Field("4h", validate_default=True, description="From the first attempt to the dead letter")
-    first: Duration = Field("10s", validate_default=True)
-    longest: Duration = Field("5m", validate_default=True)
+    first: Duration = Field("10s", validate_default=True, description="Pause before the second attempt; then doubling")
+    longest: Duration = Field("5m", validate_default=True, description="Longest pause between attempts")
 
 
 class DeliveryConfig(Model):
-    order: Literal["profile", "none"] = "none"
+    order: Literal["profile", "none"] = Field("none", description="profile: one profile's events in order")
     batch: BatchConfig | None = Field(None, description="Left out: one event a request where the partner allows it")
-    concurrency: int = Field(8, ge=1, le=1000)
-    rate: Rate | None = None
-    timeout: Duration = Field("10s", validate_default=True)
+    concurrency: int = Field(8, ge=1, le=1000, description="Requests at the same time, for each process")
+    rate: Rate | None = Field(None, description="Events a second at most, for each process; left out: no limit")
+    timeout: Duration = Field("10s", validate_default=True, description="Of one attempt")
     retry: RetryConfig = RetryConfig()
 
 
 class DestinationConfig(Model):
-    type: str
+    type: str = Field(description="A destination type; see `router destinations`")
     description: str = ""
-    sources: tuple[str, ...] = ("*",)
+    sources: tuple[str, ...] = Field(("*",), description="Globs of sources, in order; `!` takes back. Left out: all")
     enabled: bool = True
-    types: tuple[CallType, ...] = ()
-    events: tuple[str, ...] = ()
-    except_: tuple[str, ...] = Field((), alias="except")
+    types: tuple[CallType, ...] = Field((), description="Call types it gets; left out: all")
+    events: tuple[str, ...] = Field((), description="Names of track calls it gets; left out: all")
+    except_: tuple[str, ...] = Field((), alias="except", description="Names of track calls it does not get")
     integration: str | None = Field(None, description="Further name that an event's integrations object may use")
-    settings: dict[str, Any] = Field({}, repr=False)
+    settings: dict[str, Any] = Field({}, repr=False, description="Of its type; see `router destinations show TYPE`")
     delivery: DeliveryConfig = DeliveryConfig()
 
 
 class LimitsConfig(Model):
-    event_bytes: Bytes = Field("32KiB", validate_default=True)
-    batch_bytes: Bytes = Field("500KiB", validate_default=True)
-    depth: int = Field(32, ge=4, le=500)
-    keys: int = Field(2000, ge=10)
-    message_id: int = Field(100, ge=16, le=1000)
+    event_bytes: Bytes = Field("32KiB", validate_default=True, description="Of one event")
+    batch_bytes: Bytes = Field("500KiB", validate_default=True, description="Of a message with several events")
+    depth: int = Field(32, ge=4, le=500, description="Levels of nesting")
+    keys: int = Field(2000, ge=10, description="Keys of all objects in an event")
+    message_id: int = Field(100, ge=16, le=1000, description="Characters of a messageId")
 
 
 class GatewayConfig(Model):
     body_bytes: Bytes = Field("500KiB", validate_default=True, description="Limit before inflating")
-    inflated_bytes: Bytes = Field("4MiB", validate_default=True)
-    max_in_flight: int = Field(10_000, ge=1)
+    inflated_bytes: Bytes = Field("4MiB", validate_default=True, description="Limit after inflating")
+    max_in_flight: int = Field(10_000, ge=1, description="Events not yet acknowledged by Kafka, then 503")
     events_per_second: float | None = Field(None, gt=0, description="Per write key; left out: no limit")
     cors_origins: tuple[str, ...] = Field((), description="Origins whose pages may send; `*` allows every one")
     trusted_proxies: int = Field(0, ge=0, le=10, description="Proxies in front that append to X-Forwarded-For")
@@ -111,7 +111,7 @@ class GatewayConfig(Model):
 
 
 class DedupeConfig(Model):
-    window: Duration = Field("24h", validate_default=True)
+    window: Duration = Field("24h", validate_default=True, description="From the first receive time of an event")
 
 
 class DefaultsConfig(Model):
@@ -122,10 +122,10 @@ class DefaultsConfig(Model):
 class Topology(Model):
     """One topology file, or several merged. Paths in it are absolute once loaded."""
 
-    name: Name
+    name: Name = Field(description="Begins the names of consumer groups, transactional ids and state topics")
     description: str = ""
-    guarantee: Guarantee = "exactly_once"
-    default_source: Name | None = None
+    guarantee: Guarantee = Field("exactly_once", description="From the source topics to the destination topics")
+    default_source: Name | None = Field(None, description="The source of a message that names no write key")
     partitioning: Literal["auto", "keyed"] = Field("auto", description="auto: messages without a key are re-keyed")
     topics: TopicsConfig = TopicsConfig()
     limits: LimitsConfig = LimitsConfig()
