@@ -1,0 +1,203 @@
+"""What a metrics page says at one moment, as numbers that an operator asks for. Pure: families in, a snapshot out.
+
+Conservation: received = invalid + blocked + duplicate + resolved, and for each destination
+routed = delivered + dead + pending. Pages of several processes are read one after the other, so under load the sums can
+be out by what moved in between; at rest they are exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
+
+Histogram = list[tuple[float, float]]  # upper bound in seconds, cumulative count
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationRow:
+    """One destination. `taken` are events with the delivery process, `waiting` messages in the topic before it."""
+
+    name: str
+    routed: int = 0
+    delivered: int = 0
+    dead: int = 0
+    taken: int = 0
+    waiting: int = 0
+    p95_seconds: float | None = None
+    paused: tuple[str, ...] = ()
+    filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
+    retries: Mapping[str, int] = field(default_factory=dict)  # by code
+    discarded: Mapping[str, int] = field(default_factory=dict)  # by code
+
+    @property
+    def pending(self) -> int:
+        """Routed and not yet final."""
+        return self.routed - self.delivered - self.dead
+
+    @property
+    def balanced(self) -> bool:
+        """Whether what is pending is what delivery has taken and what waits for it.
+
+        Waiting messages are an upper bound: a transactional topic also counts its markers.
+        """
+        return self.taken <= self.pending <= self.taken + self.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    name: str
+    up: bool
+    ready: bool
+    live: bool
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    received: int
+    invalid: int
+    blocked: int
+    duplicates: int
+    resolved: int
+    merged: int
+    lost: int
+    waiting: int  # messages in the source topics, not yet read
+    accepted: int  # by the gateway of this run
+    destinations: tuple[DestinationRow, ...]
+    processes: tuple[ProcessRow, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """received = invalid + blocked + duplicate + resolved."""
+        return self.received == self.invalid + self.blocked + self.duplicates + self.resolved
+
+    @property
+    def not_routed(self) -> int:
+        """Messages that wait for a route worker; at least what the gateway accepted beyond what was received."""
+        return max(self.waiting, self.accepted - self.received, 0)
+
+    @property
+    def not_final(self) -> int:
+        """Events not yet routed, and deliveries that are neither delivered nor dead."""
+        return self.not_routed + sum(max(row.pending, row.taken, 0) for row in self.destinations)
+
+    def as_dict(self) -> dict[str, object]:
+        """For --json: every number above, `pending` and `balanced` included."""
+        rows = [asdict(row) | {"pending": row.pending, "balanced": row.balanced} for row in self.destinations]
+        answer = asdict(self) | {"balanced": self.balanced, "not_final": self.not_final}
+        return answer | {"destinations": rows}
+
+
+def snapshot(families: Iterable[Metric]) -> Snapshot:
+    """The snapshot of a page: that of `router up`, or of one process."""
+    page = _Page(families)
+    return Snapshot(
+        received=page.total("router_events_received"),
+        invalid=page.total("router_events_invalid"),
+        blocked=page.total("router_events_blocked"),
+        duplicates=page.total("router_events_duplicate"),
+        resolved=page.total("router_events_resolved"),
+        merged=page.total("router_identity_merges"),
+        lost=page.total("router_messages_lost"),
+        waiting=page.total("router_route_lag_messages"),
+        accepted=page.total("router_gateway_events", outcome="accepted"),
+        destinations=tuple(_destination(page, name) for name in page.values("destination")),
+        processes=tuple(_process(page, name) for name in page.processes()),
+    )
+
+
+def _destination(page: _Page, name: str) -> DestinationRow:
+    return DestinationRow(
+        name,
+        routed=page.total("router_events_routed", destination=name),
+        delivered=page.total("router_delivery_delivered", destination=name),
+        dead=page.total("router_delivery_dead", destination=name),
+        taken=page.total("router_delivery_pending", destination=name),
+        waiting=page.total("router_delivery_lag_messages", destination=name),
+        p95_seconds=page.p95(name),
+        paused=tuple(reason for reason, on in page.by("router_delivery_paused", "reason", name).items() if on),
+        filtered=page.by("router_events_filtered", "reason", name),
+        retries=page.by("router_delivery_retries", "code", name),
+        discarded=page.by("router_delivery_discarded", "code", name),
+    )
+
+
+def _process(page: _Page, name: str) -> ProcessRow:
+    up = page.gauge("router_up", name)
+    ready, live = page.gauge("router_ready", name), page.gauge("router_live", name)
+    restarts = page.total("router_process_restarts", process=name)
+    return ProcessRow(name, up is None or up > 0, bool(ready), bool(live), restarts)
+
+
+class _Page:
+    """Samples by family name, counters and gauges alike without suffix."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._samples: dict[str, list[Sample]] = defaultdict(list)
+        for family in families:
+            self._samples[family.name] += family.samples
+
+    def total(self, family: str, **labels: str) -> int:
+        """Sum over all samples with these label values."""
+        return int(sum(sample.value for sample in self._matching(family, labels)))
+
+    def by(self, family: str, label: str, destination: str) -> dict[str, int]:
+        """Sums by one label's values, largest first; zeros are left out."""
+        sums: Counter[str] = Counter()
+        for sample in self._matching(family, {"destination": destination}):
+            sums[sample.labels.get(label, "")] += int(sample.value)
+        return {value: count for value, count in sums.most_common() if count}
+
+    def gauge(self, family: str, process: str) -> float | None:
+        """A gauge of one process; a page of a single process carries no label `process`."""
+        values = [s.value for s in self._samples.get(family, ()) if s.labels.get("process", "") == process]
+        return values[0] if values else None
+
+    def values(self, label: str) -> list[str]:
+        """Every value of a label on the page, sorted."""
+        found = {s.labels[label] for samples in self._samples.values() for s in samples if label in s.labels}
+        return sorted(found)
+
+    def processes(self) -> list[str]:
+        named = self.values("process")
+        return named or ([""] if self._samples.get("router_ready") else [])
+
+    def p95(self, destination: str) -> float | None:
+        """Worst of the processes' last five minutes; where no process says, over all there has been."""
+        recent = [s.value for s in self._matching("router_end_to_end_p95_seconds", {"destination": destination})]
+        known = [value for value in recent if value > 0 and math.isfinite(value)]
+        return max(known) if known else quantile(0.95, self._histogram(destination))
+
+    def _histogram(self, destination: str) -> Histogram:
+        counts: Counter[float] = Counter()
+        for sample in self._matching("router_end_to_end_seconds", {"destination": destination}):
+            if sample.name.endswith("_bucket"):
+                counts[float(sample.labels["le"])] += int(sample.value)
+        return sorted(counts.items())
+
+    def _matching(self, family: str, labels: Mapping[str, str]) -> list[Sample]:
+        wanted = labels.items()
+        return [sample for sample in self._samples.get(family, ()) if wanted <= sample.labels.items()]
+
+
+def quantile(share: float, histogram: Histogram) -> float | None:
+    """As Prometheus's histogram_quantile: linear inside a bucket; None without observations.
+
+    In the last bucket, which has no upper end, the answer is its lower end.
+    """
+    if not histogram or not histogram[-1][1]:
+        return None
+    rank = share * histogram[-1][1]
+    lower, below = 0.0, 0.0
+    for upper, count in histogram:
+        if count >= rank:
+            if math.isinf(upper):
+                return lower
+            return lower + (upper - lower) * (rank - below) / (count - below)
+        lower, below = upper, count
+    return lower
