@@ -31,7 +31,7 @@ class EmbeddedBroker:
     """Parent's side: starts the child, speaks its line protocol, ends it. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
         self.bootstrap = ""
 
@@ -44,7 +44,7 @@ class EmbeddedBroker:
             command += ["--topics", ",".join(f"{name}:{count}" for name, count in topics.items())]
         # A session of its own: Ctrl-C reaches the whole terminal group, and the broker must outlive its drain.
         self._child = subprocess.Popen(  # noqa: S603 (our own module, no shell)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
         )
         try:
             self.bootstrap = self._answer()
@@ -105,7 +105,7 @@ class EmbeddedBroker:
     ) -> None:
         self.stop()
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
             raise RouterError("the embedded broker has not been started")
         return self._child
@@ -115,8 +115,7 @@ class EmbeddedBroker:
         assert child.stdin is not None
         with self._turn:
             try:
-                child.stdin.write(command + "\n")
-                child.stdin.flush()
+                child.stdin.write(f"{command}\n".encode())
             except OSError as error:
                 raise Unavailable(f"the embedded broker is gone (exit status {child.poll()})") from error
             answer = self._answer()
@@ -134,7 +133,7 @@ class EmbeddedBroker:
             watchdog.cancel()
         if not line:
             raise Unavailable(f"the embedded broker is gone (exit status {child.wait()})")
-        return line.rstrip("\n")
+        return line.decode().rstrip("\n")
 
 
 def _topics(text: str) -> dict[str, int]:

@@ -79,9 +79,10 @@ class MockCluster:
 
     def create(self, topic: str, partitions: int) -> None:
         """Raises RouterError when the topic is there already or the count is not positive."""
-        self._check(
-            f"topic {topic}", self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
-        )
+        if partitions < 1:  # the library makes a topic without partitions of 0 and aborts the process below it
+            raise RouterError(f"embedded broker: topic {topic}: expected at least 1 partition, got {partitions}")
+        created = self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
+        self._check(f"topic {topic}", created)
 
     def down(self) -> None:
         """Refuses connections; what is stored stays."""

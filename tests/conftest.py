@@ -1,0 +1,77 @@
+"""Brokers as fixtures. With CI=true a `kafka` or `containers` test that is skipped has failed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from ops.kafka import kraft as kraft_jars
+from ops.kafka.kraft import KraftBroker
+from router.kafka.embedded import EmbeddedBroker
+from tests.brokers import choice, container
+
+REAL = ("kafka", "kraft")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[EmbeddedBroker]:
+    """An embedded broker without topics, shared by the session: name topics by `unique`."""
+    with EmbeddedBroker() as broker:
+        broker.start()
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of a real Kafka, shared by the session: name topics and groups by `unique`."""
+    if reason := choice.missing():
+        pytest.skip(reason)
+    with choice.real_kafka() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="module")
+def kraft() -> Iterator[KraftBroker]:
+    """A real Kafka of the module's own, to kill and restart."""
+    if reason := kraft_jars.missing():
+        pytest.skip(reason)
+    with KraftBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka_container() -> Iterator[str]:
+    """Bootstrap address of a real Kafka in a container."""
+    if reason := container.missing():
+        pytest.skip(reason)
+    with container.running() as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name no other test has, good for topologies, topics and groups."""
+    return f"t{secrets.token_hex(4)}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if any(name in fixtures for name in REAL):
+            item.add_marker("kafka")
+        if "kafka_container" in fixtures:
+            item.add_marker("containers")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    required = any(item.get_closest_marker(name) for name in ("kafka", "containers"))
+    if report.skipped and required and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+    return report
