@@ -1,0 +1,184 @@
+"""The gateway process: its producer, its watch on Kafka, its listener, and how they start and stop.
+
+On stop it takes no new connections, answers what is in work, waits for Kafka's acknowledgements and ends. kill -9 at
+any point loses nothing that was answered 200, since no answer is sent before the acknowledgement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Event
+from typing import TYPE_CHECKING
+
+from router import metrics
+from router.agents.records import Record
+from router.config.models import GatewayConfig, LimitsConfig, Topology
+from router.config.options import Address, RunOptions
+from router.config.topics import topics_of
+from router.errors import Unavailable, UsageError
+from router.event import Limits
+from router.gateway.acknowledge import AckProducer
+from router.gateway.app import Gateway
+from router.gateway.door import Door
+from router.gateway.keys import WriteKeys
+from router.gateway.listen import Listener
+from router.gateway.watch import BrokerWatch, Readiness
+from router.kafka import clients
+from router.kafka.backlog import Backlog
+from router.kafka.cluster import Cluster
+from router.kafka.partitioner import partition_for
+from router.topics import Topics
+
+if TYPE_CHECKING:
+    from router.config.loader import Loaded
+
+_ROUND_SECONDS = 0.1
+_FLUSH_SECONDS = 5.0
+_GRACE_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def run_gateway(loaded: Loaded, options: RunOptions, stop: Event, health: Readiness) -> None:
+    """Serve until `stop` is set. Raises UsageError (address taken) and Unavailable (the Kafka client is unusable)."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(loaded, options, stop, health))
+
+
+async def serve(
+    loaded: Loaded,
+    options: RunOptions,
+    stop: Event,
+    health: Readiness,
+    *,
+    listening: Callable[[Address], None] = lambda _: None,
+) -> None:
+    """The same inside a running loop. `listening` gets the real address once requests are taken."""
+    if not options.bootstrap:
+        raise UsageError("expected --bootstrap: only `router up` brings an embedded broker")
+    topology = loaded.topology
+    topics = topics_of(topology)
+    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+    producer = AckProducer(clients.producer(cluster), ack_timeout=topology.gateway.ack_timeout)
+    watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health)
+    metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
+    try:
+        watch.start()
+        with _room(cluster, topology, topics) as room:
+            gateway = _gateway(topology, topics, producer, watch, room)
+            await _listen(gateway, topology.gateway, options.gateway, stop, producer, listening)
+    finally:
+        left = await producer.close(_FLUSH_SECONDS)
+        await asyncio.to_thread(watch.stop)
+        if left:
+            log.warning("Kafka did not acknowledge some messages; none was answered 200", extra={"messages": left})
+
+
+async def _listen(
+    gateway: Gateway,
+    config: GatewayConfig,
+    address: Address,
+    stop: Event,
+    producer: AckProducer,
+    listening: Callable[[Address], None],
+) -> None:
+    listener = Listener(
+        gateway.handle, address, max_connections=config.max_connections, idle_timeout=config.idle_timeout
+    )
+    await listener.start()
+    log.info("gateway listens", extra={"address": "{}:{}".format(*listener.address)})
+    listening(listener.address)
+    try:
+        while not stop.is_set():
+            if producer.fatal:
+                raise Unavailable(f"the Kafka client cannot go on: {producer.fatal}")
+            await asyncio.sleep(_ROUND_SECONDS)
+    finally:
+        gateway.draining = True
+        await listener.refuse_new()
+        await _drained(gateway, config.ack_timeout + _GRACE_SECONDS)
+        await listener.close()
+
+
+async def _drained(gateway: Gateway, seconds: float) -> None:
+    """Return once no request is in work, or after so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await gateway.idle.wait()
+
+
+def _gateway(
+    topology: Topology, topics: Topics, producer: AckProducer, watch: BrokerWatch, room: Backlog | None
+) -> Gateway:
+    door = Door(
+        WriteKeys(topology.sources),
+        limits(topology.limits),
+        raw=topics.raw,
+        invalid=topics.invalid,
+        max_events=topology.gateway.max_in_flight,
+    )
+    sink = producer if room is None else _Noted(producer, topics.raw, watch, room)
+
+    def blocked() -> str:
+        if not watch.up:
+            return "broker_unavailable"
+        return "" if room is None or room.room() else "no_room"
+
+    return Gateway(topology.gateway, door, sink, blocked=blocked, failed=watch.doubt)
+
+
+def limits(config: LimitsConfig) -> Limits:
+    """The limits of the topology file as those of an event."""
+    return Limits(
+        event_bytes=config.event_bytes,
+        batch_bytes=config.batch_bytes,
+        depth=config.depth,
+        keys=config.keys,
+        message_id=config.message_id,
+    )
+
+
+@contextmanager
+def _room(cluster: Cluster, topology: Topology, topics: Topics) -> Iterator[Backlog | None]:
+    """On the embedded broker, which forgets what it cannot hold: the watch on what is still to be read."""
+    if not cluster.embedded:
+        yield None
+        return
+    delivered = [name for name, destination in topology.destinations.items() if destination.enabled]
+    watched = [(topics.raw, topics.route_group)]
+    watched += [(topics.destination(name), topics.deliver_group(name)) for name in delivered]
+    with Backlog(cluster, watched) as backlog:
+        yield backlog
+
+
+class _Noted:
+    """Tells the backlog of each event before it is produced, so that the sizes are known."""
+
+    def __init__(self, producer: AckProducer, raw: str, watch: BrokerWatch, room: Backlog) -> None:
+        self._producer = producer
+        self._raw = raw
+        self._watch = watch
+        self._room = room
+
+    @property
+    def in_flight(self) -> int:
+        return self._producer.in_flight
+
+    async def submit(self, records: Sequence[Record]) -> str:
+        count = self._watch.partitions.get(self._raw, 1)
+        for topic, value, key, _ in records:
+            if topic == self._raw and key is not None:
+                self._room.note(topic, partition_for(key, count), len(value) + len(key))
+        return await self._producer.submit(records)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

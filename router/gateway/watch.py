@@ -1,0 +1,74 @@
+"""Whether Kafka can take events now: asked in a thread, every few seconds and after each failed delivery.
+
+While it says no, requests are answered 503 at once instead of waiting for a timeout each. It starts with no.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+CHECK = "kafka"
+_UP_SECONDS = 5.0
+_DOWN_SECONDS = 0.5
+_ANSWER_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Readiness(Protocol):
+    """The part of a process's health that the gateway sets."""
+
+    def ready(self, name: str, ok: bool, why: str = "") -> None: ...
+
+
+class BrokerWatch:
+    """`up` is true while the broker answers and has the topics. `partitions` are theirs, as last seen."""
+
+    def __init__(self, client: Producer, topics: Iterable[str], health: Readiness) -> None:
+        self._client = client
+        self._topics = tuple(topics)
+        self._health = health
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
+        self.up = False
+        self.partitions: dict[str, int] = {}
+
+    def start(self) -> None:
+        self._health.ready(CHECK, False, "no answer yet")
+        self._thread.start()
+
+    def doubt(self) -> None:
+        """A delivery failed: look again now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            why = self._problem()
+            if self.up == bool(why):
+                log.log(logging.WARNING if why else logging.INFO, "Kafka: %s", why or "answers")
+            self.up = not why
+            self._health.ready(CHECK, self.up, why)
+            self._wake.wait(_UP_SECONDS if self.up else _DOWN_SECONDS)
+            self._wake.clear()
+
+    def _problem(self) -> str:
+        """Asks for all topics, since asking for one that is missing could create it."""
+        try:
+            found = self._client.list_topics(timeout=_ANSWER_SECONDS).topics
+        except KafkaException as error:
+            cause = error.args[0] if error.args else error
+            return f"no answer ({cause.name() if isinstance(cause, KafkaError) else cause})"
+        self.partitions = {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
+        missing = [name for name in self._topics if not self.partitions.get(name)]
+        return f"topics are missing: {', '.join(missing)}; see router topics apply" if missing else ""
