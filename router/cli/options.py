@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from router.cli import report
-from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, parse_address, parse_settings
+from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, parse_address
+from router.kafka.cluster import parse_overrides
 
 _GATEWAY = "{}:{}".format(*GATEWAY)
 _METRICS = "{}:{}".format(*METRICS)
@@ -53,7 +54,7 @@ def _shared(
     return RunOptions(
         bootstrap=bootstrap,
         embedded=not bootstrap or os.environ.get(EMBEDDED) == "1",
-        kafka=parse_settings(kafka),
+        kafka=parse_overrides(kafka),
         state=state.absolute(),
         gateway=parse_address(gateway),
         metrics=parse_address(metrics),

@@ -38,16 +38,3 @@ def parse_address(text: str) -> Address:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"expected HOST:PORT such as 127.0.0.1:8080, got {text!r}")
     return (host.removeprefix("[").removesuffix("]") or "0.0.0.0"), int(port)  # noqa: S104 (asked for in words)
-
-
-def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """librdkafka settings from `KEY=VALUE` texts. Raises UsageError, which never shows a value."""
-    settings: dict[str, str] = {}
-    for number, pair in enumerate(pairs, 1):
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(
-                f"expected KEY=VALUE as setting {number} of --kafka, got a text without a key or without ="
-            )
-        settings[key.strip()] = value
-    return settings
