@@ -221,7 +221,7 @@ def count_keys(value: Any) -> int:
 def shape_problem(body: Body, limits: Limits) -> str:
     """The reason why a body is no event, or an empty string. Turns ids that are whole numbers into text."""
     kind = body.get("type")
-    if kind not in _TYPES:
+    if type(kind) is not str or kind not in _TYPES:
         return "unknown_type"
     if not _ids_are_text(body):
         return "bad_id"
