@@ -30,8 +30,8 @@ class Route:
     ignores_integrations: bool
 
     def takes_source(self, source: str) -> bool:
-        """Globs in order; `!` takes back. Only negative globs start from all."""
-        taken = all(glob.startswith("!") for glob in self.sources)
+        """Globs in order; `!` takes back. A list that begins with `!` starts from all."""
+        taken = self.sources[:1] == () or self.sources[0].startswith("!")
         for glob in self.sources:
             if fnmatchcase(source, glob.removeprefix("!")):
                 taken = not glob.startswith("!")

@@ -1,0 +1,64 @@
+"""Messages as the agents read them, without Kafka."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from router.event import Event, Limits, normalise, shape_problem
+
+AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+@dataclass(frozen=True)
+class FakeMessage:
+    """Stands for confluent_kafka.Message; `at` is the broker's LogAppendTime unless `kind` says otherwise."""
+
+    raw: bytes | None
+    of_key: bytes | None = b"k"
+    of_headers: Any = None
+    at: int = AT
+    kind: int = 2
+    of_topic: str = "events.raw"
+    of_partition: int = 0
+    of_offset: int = 0
+
+    def value(self) -> bytes | None:
+        return self.raw
+
+    def key(self) -> bytes | None:
+        return self.of_key
+
+    def headers(self) -> Any:
+        return self.of_headers
+
+    def timestamp(self) -> tuple[int, int]:
+        return self.kind, self.at
+
+    def topic(self) -> str:
+        return self.of_topic
+
+    def partition(self) -> int:
+        return self.of_partition
+
+    def offset(self) -> int:
+        return self.of_offset
+
+
+def track(message_id: str = "m1", **fields: Any) -> dict[str, Any]:
+    """A track call's body."""
+    return {"type": "track", "event": "Order Completed", "anonymousId": "a1", "messageId": message_id, **fields}
+
+
+def message(body: Any, **of: Any) -> FakeMessage:
+    """A message with this JSON value."""
+    return FakeMessage(orjson.dumps(body), **of)
+
+
+def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane: int = 0) -> Event:
+    """A normalised event."""
+    assert not shape_problem(body, Limits())
+    normalise(body, received, "spare")
+    return Event(body, source, lane, 0, 0, received, b"k", None)

@@ -1,0 +1,110 @@
+"""Dedupe: first seen wins, exactly, within a sliding window, whatever the batches."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.agents.dedupe import Dedupe, Fresh, dedupe_key, key_prefix
+from router.event import Event
+from tests.agents.messages import AT, event, track
+
+WINDOW = 86_400_000
+SOURCES = ("web", "app")
+
+
+class Seen(dict[bytes, int]):
+    """The committed window as a dict."""
+
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+        return [self.get(key) for key in keys]
+
+
+def commit(seen: Seen, fresh: Fresh) -> None:
+    seen.update({key: at for key, (at, _) in fresh.items()})
+
+
+def sent(message_id: str, received: int = AT, source: str = "web") -> Event:
+    return event(track(message_id), received=received, source=source)
+
+
+def expected(events: list[Event]) -> list[Event]:
+    """The law, said simply: an event passes unless its id was first received less than a window ago."""
+    first: dict[tuple[str, str], int] = {}
+    passed = []
+    for one in events:
+        id_ = (one.source, one.body["messageId"])
+        if id_ not in first or one.received - first[id_] >= WINDOW:
+            first[id_] = one.received
+            passed.append(one)
+    return passed
+
+
+ARRIVALS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(0, WINDOW), st.sampled_from(SOURCES), st.booleans()), max_size=40
+)
+
+
+@given(ARRIVALS)
+def test_exactly_the_first_of_each_id_within_the_window_passes(arrivals: list[tuple[str, int, str, bool]]) -> None:
+    """For any arrivals, cut into batches anywhere, committed late or at once, the outcome is the law's."""
+    seen = Seen()
+    dedupe = Dedupe(seen, WINDOW, SOURCES)
+    at, events, passed, batch = AT, [], [], []
+
+    def flush() -> None:
+        fresh: Fresh = {}
+        passed.extend(dedupe(batch, fresh))
+        commit(seen, dedupe.pending)  # the batch before is committed while this one was prepared
+        dedupe.pending = fresh
+        batch.clear()
+
+    for message_id, wait, source, cut in arrivals:
+        at += wait
+        one = sent(message_id, at, source)
+        events.append(one)
+        batch.append(one)
+        if cut:
+            flush()
+    flush()
+
+    assert passed == expected(events)
+
+
+def test_the_window_slides_from_the_first_receive_time() -> None:
+    """A repeat does not prolong the window: a day after the first, the id is new."""
+    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
+
+    passed = dedupe([sent("m", AT + d) for d in (0, WINDOW - 1, WINDOW, 2 * WINDOW - 1)], {})
+
+    assert [one.received - AT for one in passed] == [0, WINDOW]
+
+
+def test_sources_do_not_share_ids() -> None:
+    """One source cannot suppress another's events."""
+    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
+
+    assert len(dedupe([sent("m"), sent("m", source="app")], {})) == 2
+
+
+def test_blocked_events_have_a_key_space_of_their_own() -> None:
+    """A corrected resend of a blocked event passes; a second blocked copy does not."""
+    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
+    fresh: Fresh = {}
+
+    assert len(dedupe([sent("m"), sent("m")], fresh, blocked=True)) == 1
+    assert len(dedupe([sent("m")], fresh)) == 1
+
+
+@given(st.text(), st.text())
+def test_keys_differ_when_sources_or_ids_differ(one: str, other: str) -> None:
+    """Keys are 16 bytes and tell source, space and id apart."""
+    keys = {
+        dedupe_key(key_prefix(source, blocked=b), id_)
+        for source in SOURCES
+        for b in (False, True)
+        for id_ in {one, other}
+    }
+
+    assert len(keys) == 4 * len({one, other})
+    assert {len(key) for key in keys} == {16}
