@@ -16,7 +16,7 @@ def command(topologies: Topologies, *, options: RunOptions) -> None:
 
     Start as many as there is work for, on as many machines as you like; at most one per partition has something to do.
     """
-    from router.runtime.worker import run_route
+    from router.runtime.route import run_route
 
     require_broker(options)
     loaded = load(topologies, options)

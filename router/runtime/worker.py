@@ -25,6 +25,7 @@ from router.runtime.merges import MergesTask
 from router.runtime.outputs import Redo, Work
 from router.runtime.reader import Lane, Reader
 from router.runtime.restore import Restore
+from router.runtime.room import Room
 from router.state.changelog import pack
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class Worker:
         health: Health,
         destinations: Sequence[str],
         transactional: bool,
-        room: Callable[[], bool] = lambda: True,
+        room: Room | None = None,
     ) -> None:
         self._chain = chain
         self._store = store
@@ -129,6 +130,8 @@ class Worker:
     def _prepare(self, messages: list[Message], started: float) -> UnderWay:
         group = self.reader.group()
         batch = self._chain.run(messages, self.reader.index)
+        if self._room is not None:
+            self._room.note(batch.records)
         lanes = []
         offsets = []
         for lane in self.reader.advance(messages):
@@ -216,10 +219,11 @@ class Worker:
 
     def _hold_back(self) -> None:
         """Back-pressure: the outputs have no room, so nothing is read, but the group member goes on polling."""
-        if self._room():
+        room = self._room
+        if room is None or room():
             return
         self.reader.pause()
-        while not self._room() and self._restore is None:
+        while not room() and self._restore is None:
             self._health.idle("route", "held back: the destination topics are full")
             self.reader.read(0.05)
         if self._restore is None:

@@ -1,0 +1,144 @@
+"""Opens what a route worker needs (slot, clients, stores, agents) and runs it until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+
+from router.agents.identify import Identify
+from router.config.loader import Loaded
+from router.config.options import RunOptions
+from router.errors import RouterError
+from router.kafka import clients
+from router.kafka.admin import Admin, wait_ready
+from router.kafka.backlog import Backlog
+from router.kafka.cluster import Cluster
+from router.process.health import Health
+from router.runtime.assemble import chain_of, enabled_destinations, input_topics, topics_of
+from router.runtime.committer import Committer
+from router.runtime.isolate import Isolated
+from router.runtime.links import LinkLog
+from router.runtime.merges import MergesTask
+from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.runtime.reader import Reader
+from router.runtime.restore import Restore
+from router.runtime.room import Room
+from router.runtime.worker import Worker
+from router.state.replica import Replica
+from router.state.slot import Slot
+from router.state.window import Window
+from router.topics import Topics
+
+log = logging.getLogger(__name__)
+BROKER_SECONDS = 60.0
+RESTORE_SECONDS = 3600.0
+
+
+def run_route(loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health) -> None:
+    """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
+    with ExitStack() as stack:
+        worker = Opening(loaded, options, health, stack).worker()
+        worker.run(stop)
+
+
+class Opening:
+    """The parts of one worker, made in order; `stack` gives back what was taken."""
+
+    def __init__(self, loaded: Loaded, options: RunOptions, health: Health, stack: ExitStack) -> None:
+        self.loaded = loaded
+        self.health = health
+        self.topics: Topics = topics_of(loaded.topology)
+        self.cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+        self.transactional = loaded.topology.guarantee == "exactly_once" and not options.embedded
+        health.ready("kafka", False, "connecting")
+        self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS)
+        self.admin = Admin(self.cluster)
+        self._check_partitions()
+        self.slot = Slot.take(options.state / loaded.topology.name)
+        stack.callback(self.slot.release)
+        self.room = self._room(stack) if options.embedded else None
+
+    def _check_partitions(self) -> None:
+        """Refuse partition counts that are not those of `topics apply`: keys would no longer meet."""
+        wanted = self.topics.specs(enabled_destinations(self.loaded.topology), input_topics(self.loaded.topology)[1:])
+        found = self.admin.topics()
+        missing = [spec.name for spec in wanted if spec.name not in found]
+        if missing:
+            raise RouterError(f"topics are missing: {', '.join(missing)}; run `router topics apply`")
+        other = [f"{s.name} has {found[s.name]}, not {s.partitions}" for s in wanted if found[s.name] != s.partitions]
+        if other:
+            raise RouterError(f"partition counts differ from the topology's: {'; '.join(other)}")
+
+    def _room(self, stack: ExitStack) -> Room:
+        destinations = enabled_destinations(self.loaded.topology)
+        watched = [(self.topics.destination(name), self.topics.deliver_group(name)) for name in destinations]
+        backlog = Backlog(self.cluster, watched)
+        backlog.start()
+        stack.callback(backlog.stop)
+        return Room(backlog, [topic for topic, _ in watched], self.topics.partitions)
+
+    def _outputs(self, suffix: str) -> Outputs:
+        changelog = self.topics.dedupe_changelog
+        if not self.transactional:
+            return OutputFirst(clients.producer(self.cluster), changelog)
+        name = f"{self.topics.name}.route.{self.slot.id}{suffix}"
+        return Transactional(clients.transactional(self.cluster, name), changelog)
+
+    def worker(self) -> Worker:
+        window = self._window()
+        replica = self._replica()
+        links = LinkLog(
+            replica,
+            self.topics.links,
+            producer=clients.producer(self.cluster, linger_ms=0),
+            reader=clients.reader(self.cluster),
+        )
+        chain = chain_of(self.loaded, cluster=self.cluster_id, seen=window, identify=Identify(replica, links.append))
+        merges = MergesTask(
+            replica,
+            self._outputs("-merges"),
+            consumer=clients.consumer(self.cluster, self.topics.merges_group),
+            links=self.topics.links,
+            merges=self.topics.merges,
+            transactional=self.transactional,
+        )
+        return Worker(
+            chain=Isolated(chain),
+            store=window,
+            links=links,
+            merges=merges,
+            committer=Committer(self._outputs("")),
+            open_reader=self._reader,
+            open_restore=partial(self._restore, window),
+            health=self.health,
+            destinations=enabled_destinations(self.loaded.topology),
+            transactional=self.transactional,
+            room=self.room,
+        )
+
+    def _topic_id(self, name: str) -> str:
+        return self.admin.topic_ids([name]).get(name, "")
+
+    def _window(self) -> Window:
+        changelog = self._topic_id(self.topics.dedupe_changelog)
+        return Window.open(self.slot.path / "window", self.cluster_id, changelog, window_ms=self.topics.window_ms)
+
+    def _replica(self) -> Replica:
+        return Replica.open(self.slot.path / "identity", self.cluster_id, self._topic_id(self.topics.links))
+
+    def _reader(self, on_gain: Callable[[], None], on_loss: Callable[[bool], None]) -> Reader:
+        settings = clients.consumer(self.cluster, self.topics.route_group)
+        return Reader(settings, input_topics(self.loaded.topology), on_gain, on_loss)
+
+    def _restore(self, window: Window, partitions: set[int]) -> Restore:
+        return Restore(
+            window,
+            self.topics.dedupe_changelog,
+            partitions,
+            reader=clients.reader(self.cluster),
+            uncommitted=clients.reader(self.cluster, uncommitted=True),
+            deadline_s=RESTORE_SECONDS,
+        )
