@@ -13,7 +13,7 @@ from router.plan import Violation
 
 MAX_VALUE = 900_000
 KEPT_OF_OVERSIZE = 64 * 1024
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, str | bytes | None]]
 
 
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
@@ -38,7 +38,7 @@ def invalid_record(
     What the producer could not take is kept as its first 64 KiB, with its whole length in the header `length`.
     """
     raw = invalid.raw
-    headers = [
+    headers: Headers = [
         ("error-code", invalid.reason.encode()),
         ("error-stage", stage.encode()),
         ("origin", str(origin).encode()),
@@ -60,7 +60,12 @@ def event_headers(event: Event) -> Headers:
 def blocked_record(topic: str, event: Event, violations: Iterable[Violation]) -> Record:
     """An `events.blocked` message: the event whole, its violations as JSON in the header `violations`."""
     reasons = orjson.dumps([violation_summary(violation) for violation in violations])
-    headers = [*event_headers(event), ("error-code", b"blocked"), ("error-stage", b"validate"), ("violations", reasons)]
+    headers: Headers = [
+        *event_headers(event),
+        ("error-code", b"blocked"),
+        ("error-stage", b"validate"),
+        ("violations", reasons),
+    ]
     return topic, orjson.dumps(event.body), event.key, headers
 
 
@@ -94,7 +99,7 @@ def violation_record(topic: str, event: Event, violation: Violation, outcome: st
 
 def keyed_record(topic: str, body: Body, source: str, received: int, origin: Place, headers: Headers | None) -> Record:
     """An `events.keyed` message: an event on its way round to the partition of its device, or to another source."""
-    ours = [
+    ours: Headers = [
         ("source", source.encode()),
         ("received-at", str(received).encode()),
         ("origin", str(origin).encode()),

@@ -47,8 +47,6 @@ class LinkLog:
         self._now_ms = now_ms
         self._producer = Producer(dict(producer))
         self._consumer = Consumer(dict(reader))
-        self._landed: int | None = None
-        self._failed: KafkaError | None = None
         self._end = self._start()
 
     def _start(self) -> int:
@@ -96,14 +94,9 @@ class LinkLog:
 
     def append(self, record: bytes) -> None:
         """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline."""
-        self._landed = self._failed = None
-        self._producer.produce(self._topic, record, None, 0, self._note)
         deadline = time.monotonic() + APPEND_SECONDS
-        while self._landed is None and self._failed is None and time.monotonic() < deadline:
-            self._producer.poll(0.05)
-        if self._landed is None:
-            raise Unavailable(f"identity facts were not taken: {self._failed or 'no answer'}")
-        while self._replica.position() <= self._landed:
+        landed = self._produced(record, deadline)
+        while self._replica.position() <= landed:
             for message in self._consumer.consume(1, 0.05):
                 if message.error() is None:
                     self._apply(message)
@@ -111,9 +104,23 @@ class LinkLog:
                 raise Unavailable("identity facts did not come back from the log")
         metrics.LINKS.labels("appended").inc()
 
-    def _note(self, error: KafkaError | None, message: Message) -> None:
-        self._failed = error
-        self._landed = None if error else message.offset()
+    def _produced(self, record: bytes, deadline: float) -> int:
+        """Where the record landed in the log."""
+        landed: list[int] = []
+        failed: list[KafkaError] = []
+
+        def note(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+            else:
+                landed.append(message.offset() or 0)
+
+        self._producer.produce(self._topic, record, None, 0, on_delivery=note)
+        while not landed and not failed and time.monotonic() < deadline:
+            self._producer.poll(0.05)
+        if not landed:
+            raise Unavailable(f"identity facts were not taken: {failed[0].str() if failed else 'no answer'}")
+        return landed[0]
 
     def close(self) -> None:
         self._producer.close()

@@ -9,7 +9,7 @@ kill -9 repeats at most the batch in flight: a key is known only once its output
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class Redo(RouterError):
 class Work:
     """A prepared batch: what to produce, one changelog value for each partition, where the input stands after it."""
 
-    records: list[Record]
+    records: Sequence[Record]
     changelog: Mapping[int, bytes]
     offsets: list[TopicPartition]
     group: Any
@@ -54,23 +54,23 @@ class _Writer:
         self.landed: dict[int, int] = {}
         self.failed: KafkaError | None = None
 
-    def produce(self, records: list[Record], *, report: bool) -> None:
+    def produce(self, records: Sequence[Record], *, report: bool) -> None:
         produce = self.producer.produce
         on_delivery = self._note_failure if report else None
         for index, (topic, value, key, headers) in enumerate(records):
             try:
-                produce(topic, value, key, -1, on_delivery, 0, headers)
+                produce(topic, value, key, -1, None, on_delivery, 0, headers)
             except BufferError:
                 self._produce_slowly(records[index:], on_delivery)
                 return
 
-    def _produce_slowly(self, records: list[Record], on_delivery: Callable[[Any, Message], None] | None) -> None:
+    def _produce_slowly(self, records: Sequence[Record], on_delivery: Callable[[Any, Message], None] | None) -> None:
         """The producer's queue is full: wait for room before each of the rest."""
         deadline = time.monotonic() + GIVE_UP_SECONDS
         for topic, value, key, headers in records:
             while True:
                 try:
-                    self.producer.produce(topic, value, key, -1, on_delivery, 0, headers)
+                    self.producer.produce(topic, value, key, -1, None, on_delivery, 0, headers)
                     break
                 except BufferError:
                     self.producer.poll(0.01)

@@ -100,7 +100,8 @@ class Reader:
 
     def _event(self, message: Message, error: KafkaError) -> None:
         code = error.code()
-        place = (message.topic() or "", -1 if message.partition() is None else message.partition())
+        partition = message.partition()
+        place = (message.topic() or "", -1 if partition is None else partition)
         if code == KafkaError._PARTITION_EOF:
             if place in self.index:
                 lane = self.lanes[self.index[place]]

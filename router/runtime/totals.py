@@ -61,7 +61,7 @@ class Totals:
             return cls()
         try:
             read = orjson.loads(metadata)
-            counts = [int(count) for count in read["n"]]
-            return cls(*counts, routed=Counter({str(name): int(count) for name, count in read["routed"].items()}))
+            counts = dict(zip(_NAMES, map(int, read["n"]), strict=True))
+            return cls(**counts, routed=Counter({str(name): int(count) for name, count in read["routed"].items()}))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RouterError(f"a committed offset carries metadata that is not the router's: {error}") from error
