@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from typing import TypeVar
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -20,6 +21,7 @@ from router.errors import Unavailable
 from router.process.health import Check, Report
 from router.process.scrape import SECONDS, health, scrape
 
+T = TypeVar("T")
 SUPERVISOR = "up"
 _OWN = ("router_ready", "router_live", "router_up", "router_process_restarts")
 
@@ -30,15 +32,12 @@ class Children:
     def __init__(self, addresses: Mapping[str, Address], runs: Callable[[str], bool]) -> None:
         self._addresses = dict(addresses)
         self._runs = runs
-        self._pool = ThreadPoolExecutor(max(1, 2 * len(addresses)), thread_name_prefix="children")
         self.last: dict[str, list[Metric]] = {}
 
     def pages(self) -> dict[str, list[Metric]]:
         """Families of every child that answers; `router_up` is set for all."""
-        answers = {name: self._pool.submit(self._scrape, name) for name in self._addresses}
         pages: dict[str, list[Metric]] = {}
-        for name, answer in answers.items():
-            page = answer.result()
+        for name, page in self._ask_all(self._scrape).items():
             metrics.UP.labels(name).set(page is not None)
             if page is not None:
                 self.last[name] = pages[name] = page
@@ -60,12 +59,12 @@ class Children:
             return Check(False, str(error))
         return Check(report.ok, report.why())
 
-    def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+    def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
+        with ThreadPoolExecutor(max(1, len(self._addresses)), thread_name_prefix="children") as pool:
+            return dict(zip(self._addresses, pool.map(ask, self._addresses), strict=True))
 
     def _report(self, page: str) -> Report:
-        answers = {name: self._pool.submit(self.check, name, page) for name in self._addresses}
-        checks = {name: answer.result() for name, answer in answers.items()}
+        checks = self._ask_all(lambda name: self.check(name, page))
         return Report(all(check.ok for check in checks.values()), checks)
 
     def _scrape(self, name: str) -> list[Metric] | None:

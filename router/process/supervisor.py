@@ -26,18 +26,23 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """`outage` is asked on every round; the error it returns ends everything with the error's status."""
+    """`outage` is asked on every round; the error it returns ends everything with the error's status.
+
+    `ending` is called once, before the first child is told to stop.
+    """
 
     def __init__(
         self,
         specs: Iterable[ChildSpec],
         *,
         outage: Callable[[], RouterError | None] = lambda: None,
+        ending: Callable[[], object] = lambda: None,
         backoff: Backoff | None = None,
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
         self._children = {spec.name: Child(spec, backoff or Backoff()) for spec in specs}
         self._outage = outage
+        self._ending = ending
         self._stop_seconds = stop_seconds
         self._forced = Event()
         self._lock = Lock()
@@ -67,6 +72,7 @@ class Supervisor:
         try:
             while not stop.is_set() and self._keep():
                 stop.wait(TICK_SECONDS)
+            self._ending()
         finally:
             self._end()
         return self._status

@@ -42,7 +42,6 @@ class Family:
             "mute": NOWHERE,
         }
         self.children = Children(addresses, runs=lambda name: name != "gone")
-        stack.callback(self.children.close)
         self.registry = CollectorRegistry()
         self.registry.register(MergedPage(self.children))
 
@@ -133,7 +132,6 @@ def test_live_when_all_children_are() -> None:
     with ExitStack() as stack:
         child = FakeChild(stack, 1)
         children = Children({"route": child.server.address}, runs=lambda name: True)
-        stack.callback(children.close)
         assert children.liveness().ok
         child.health.live("progress", False, "stuck")
         assert children.liveness().why() == "route: progress: stuck"

@@ -1,0 +1,71 @@
+"""`router up`: gateway, route workers, delivery and metrics on one machine, with a broker when none is named."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated
+
+import typer
+
+from router.cli.loading import load
+from router.cli.options import Topologies, with_run_options
+from router.config.loader import Loaded
+from router.config.options import Address, RunOptions
+from router.process.up import Running, run_up
+
+_EVENT = '{"userId": "u1", "event": "Hello"}'
+
+
+@with_run_options()
+def command(
+    topologies: Topologies,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Route workers to run.")] = 1,
+    *,
+    options: RunOptions,
+) -> None:
+    """Run everything: gateway, route workers, delivery, metrics.
+
+    Ctrl-C or SIGTERM stops all of it cleanly; a second one does not wait. Exit status 3 when the embedded broker dies.
+    """
+    loaded = load(topologies, options)
+    files = [path.absolute() for path in topologies]
+    raise typer.Exit(
+        run_up(loaded, files, options, workers=workers, announce=lambda running: typer.echo(announcement(running)))
+    )
+
+
+def announcement(running: Running) -> str:
+    """What runs where, and a first event to send."""
+    options, name = running.options, running.loaded.topology.name
+    broker, state = options.bootstrap, str(options.state)
+    if options.embedded:
+        broker += " (embedded: in memory only, events that are not delivered when it stops are gone)"
+        state += " (of this run only)"
+    metrics = _url(options.metrics)
+    lines = [
+        f"router up: {name}, {running.guarantee}",
+        f"  broker   {broker}",
+        f"  gateway  {_url(options.gateway)}",
+        f"           {_first_event(running.loaded, options)}",
+        f"  metrics  {metrics}/metrics, {metrics}/healthz, {metrics}/readyz; try: router status",
+        f"  state    {state}",
+    ]
+    return "\n".join(lines)
+
+
+def _first_event(loaded: Loaded, options: RunOptions) -> str:
+    """A curl command. The write key itself is shown only where everything ends with the terminal."""
+    key = next(
+        (key for source in loaded.topology.sources.values() if source.enabled for key in source.write_keys), None
+    )
+    if key is None:
+        return "no source has a write key, so every HTTP call is answered 401"
+    user = shlex.quote(f"{key.get_secret_value()}:") if options.embedded else '"$WRITE_KEY:"'
+    return f"curl -u {user} -H 'Content-Type: application/json' -d '{_EVENT}' {_url(options.gateway)}/v1/track"
+
+
+def _url(address: Address) -> str:
+    """The address as a URL that works on this machine, also for a listener on all interfaces."""
+    host, port = address
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (compared, not bound)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

@@ -1,0 +1,179 @@
+"""Everything on one machine: the broker if none is named, its topics, and gateway, route and delivery as children.
+
+Children are `python -m router …` with this command's options in their environment. Their metrics sockets are bound
+here and handed down, so that a restarted child is found at the same place. kill -9 of this process ends the children
+and the embedded broker; with a broker of your own the next start goes on where the committed offsets are.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+from prometheus_client import CollectorRegistry
+
+from router.config.loader import Loaded
+from router.config.options import EMBEDDED, Address, RunOptions
+from router.config.topics import wanted_topics
+from router.errors import RouterError, Unavailable
+from router.kafka.admin import Admin, Difference, wait_ready
+from router.kafka.cluster import Cluster
+from router.kafka.embedded import EmbeddedBroker
+from router.process.child import ChildSpec, describe
+from router.process.logging import register_secret, set_up
+from router.process.merge import Children, MergedPage, merged
+from router.process.run import secrets
+from router.process.rundir import run_directory
+from router.process.serve import INHERITED, MetricsServer, bind
+from router.process.signals import stop_on_signals
+from router.process.snapshot import Snapshot, snapshot
+from router.process.supervisor import Supervisor
+from router.process.watch import Watch
+
+READY_SECONDS = 15.0
+_DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a person at the terminal is told: the options as they came out (addresses, state) and the guarantee."""
+
+    loaded: Loaded
+    options: RunOptions
+    guarantee: str
+
+
+def run_up(
+    loaded: Loaded, files: Sequence[Path], options: RunOptions, *, workers: int, announce: Callable[[Running], None]
+) -> int:
+    """Run all until SIGTERM or SIGINT. Returns the exit status: 3 when the embedded broker died. Main thread only."""
+    set_up("up", os.environ)
+    for secret in secrets(loaded, options):
+        register_secret(secret)
+    stop = Event()
+    with ExitStack() as stack:
+        stack.enter_context(stop_on_signals(stop))
+        server_socket = stack.enter_context(bind(options.metrics))
+        options = replace(options, gateway=_free(options.gateway))
+        broker, options = stack.enter_context(_broker(loaded, options))
+        sockets = {name: stack.enter_context(bind(("127.0.0.1", 0))) for name in child_names(loaded, workers)}
+        specs = [child_spec(name, files, options, socket.fileno()) for name, socket in sockets.items()]
+        addresses: dict[str, Address] = {name: socket.getsockname()[:2] for name, socket in sockets.items()}
+        children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
+        counts = _Counts(children)
+        supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
+        watch = Watch(addresses, children, lambda name: supervisor.pid(name) is not None, supervisor.replace)
+        registry = CollectorRegistry()
+        registry.register(MergedPage(children))
+        server = stack.enter_context(MetricsServer(server_socket, children, registry))
+        stack.enter_context(stop_on_signals(stop, lambda _: supervisor.force()))
+        guarantee = "at_least_once" if options.embedded else loaded.topology.guarantee
+        announce(Running(loaded, replace(options, metrics=server.address), guarantee))
+        watch.start()
+        stack.callback(watch.stop)
+        status = supervisor.run(stop)
+        if broker is not None and broker.alive and counts.taken is not None and counts.taken.not_final:
+            log.warning("gone with the embedded broker: at most %d events not yet final", counts.taken.not_final)
+        return status
+
+
+def child_names(loaded: Loaded, workers: int) -> list[str]:
+    """Processes of a topology. Without an enabled destination nothing is there to deliver."""
+    routes = ["route"] if workers == 1 else [f"route-{number}" for number in range(1, workers + 1)]
+    delivers = any(destination.enabled for destination in loaded.topology.destinations.values())
+    return ["gateway", *routes, *(["deliver"] if delivers else [])]
+
+
+def child_spec(name: str, files: Sequence[Path], options: RunOptions, metrics_fd: int) -> ChildSpec:
+    """The command line of a child. Options travel in the environment, where `ps` does not show their secrets."""
+    command = [sys.executable, "-m", "router", name.partition("-")[0], *map(str, files)]
+    environment = {
+        "ROUTER_BOOTSTRAP": options.bootstrap,
+        "ROUTER_GATEWAY": "{}:{}".format(*options.gateway),
+        "ROUTER_METRICS": "127.0.0.1:0",
+        "ROUTER_STATE": str(options.state),
+        EMBEDDED: "1" if options.embedded else "0",
+        INHERITED: str(metrics_fd),
+    }
+    if options.env_file is not None:
+        environment["ROUTER_ENV_FILE"] = str(options.env_file)
+    settings = [f"{key}={value}" for key, value in options.kafka.items()]
+    if any(part.split() != [part] for part in settings):
+        command += [argument for part in settings for argument in ("--kafka", part)]
+    elif settings:
+        environment["ROUTER_KAFKA"] = " ".join(settings)
+    return ChildSpec(name, command, environment, (metrics_fd,))
+
+
+@contextmanager
+def _broker(loaded: Loaded, options: RunOptions) -> Iterator[tuple[EmbeddedBroker | None, RunOptions]]:
+    """The broker with the topology's topics: the one that is named, else an embedded one with state of its own."""
+    if options.bootstrap:
+        prepare_topics(loaded, Cluster(options.bootstrap, options.kafka, options.embedded))
+        yield None, options
+        return
+    topics = {spec.name: spec.partitions for spec in wanted_topics(loaded.topology)}
+    with run_directory(options.state) as state, EmbeddedBroker() as broker:
+        yield broker, replace(options, bootstrap=broker.start(topics), embedded=True, state=state)
+
+
+def prepare_topics(loaded: Loaded, cluster: Cluster) -> None:
+    """Make missing topics. Raises RouterError when one is there in a form that breaks the guarantees; other
+    differences are warnings.
+    """
+    wait_ready(cluster, READY_SECONDS)
+    admin = Admin(cluster)
+    specs = wanted_topics(loaded.topology)
+    for name in admin.create(specs):
+        log.info("created topic %s", name)
+    differences = admin.differences(specs)
+    for difference in differences:
+        log.warning("%s", difference)
+    decisive = [difference for difference in differences if _decisive(difference)]
+    if decisive:
+        raise RouterError("topics are not as the topology needs them:\n" + "\n".join(map(str, decisive)))
+
+
+def _decisive(difference: Difference) -> bool:
+    return difference.setting in _DECISIVE or difference.setting == "topic"
+
+
+def _free(address: Address) -> Address:
+    """The address with a real port. Raises UsageError when it is taken, before anything has been started."""
+    with bind(address) as probe:
+        port: int = probe.getsockname()[1]
+    return address[0], port
+
+
+class _Counts:
+    """The totals as they last were; `taken` are those at the beginning of the end."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self.taken: Snapshot | None = None
+
+    def take(self) -> Snapshot:
+        """Ask all children; those that no longer answer count with their last page."""
+        if self.taken is None:
+            self._children.pages()
+            self.taken = snapshot(merged(self._children.last))
+        return self.taken
+
+
+def _outage(broker: EmbeddedBroker | None, counts: _Counts) -> RouterError | None:
+    if broker is None or broker.alive:
+        return None
+    left = counts.take()
+    how = describe(broker.returncode or 0)
+    return Unavailable(
+        f"the embedded broker {how}; {left.not_final} events were not yet final "
+        f"({left.not_routed} not yet routed, {left.not_final - left.not_routed} deliveries open)"
+    )
