@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,13 +46,13 @@ class Files:
         included = self._included(node)
         node = without(node, "include")
         for other in included:
-            other_node = self._with_includes(other)
+            other_node = self._with_includes(other) if _absolute(other) not in self.read else None
             if other_node is not None:
                 node = self._join(node, other_node)
         return node
 
     def _file(self, path: Path) -> Node | None:
-        self.read.append(path.absolute())
+        self.read.append(_absolute(path))
         try:
             document = read(path)
         except FileError as error:
@@ -82,7 +83,7 @@ class Files:
             if not files:
                 self._no_match(pattern, text)
             found |= dict.fromkeys(files)
-        return [path for path in found if path.absolute() not in self.read]
+        return list(found)
 
     def _no_match(self, pattern: Node, text: str) -> None:
         problem = pattern.problem(f"expected a glob that matches a file, got {shown(text)}, which matches none")
@@ -126,3 +127,7 @@ class Files:
                 merged = {name: overlay(default, child) for name, child in named.value.items()}
                 parts[key] = replace(named, value=merged)
         return replace(node, value=parts)
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))

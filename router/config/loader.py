@@ -56,6 +56,13 @@ def load_topology(
     return Loaded(topology, tuple(files.read), _once([*files.warnings, *parts.warnings]), parts.settings, parts.plans)
 
 
+def files_read(paths: Sequence[Path]) -> list[Path]:
+    """The files themselves and what they include, absolute, faults aside."""
+    files = Files(None)
+    files.topology(paths)
+    return files.read
+
+
 def _once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Each problem once, by file and place: a fault in `defaults` shows in every part it is merged under."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column)))

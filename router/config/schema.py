@@ -78,6 +78,8 @@ def _with_references(schema: Any) -> Any:
     # Titles that are only the field's name again would cover the descriptions in editors.
     kept = {key: value for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
     walked = {key: value if key == "default" else _with_references(value) for key, value in kept.items()}
+    if "patternProperties" in walked:
+        walked["additionalProperties"] = False
     kind = walked.get("type")
     words = kind == "string" and ("enum" in walked or "pattern" in walked) and walked != _REFERENCE
     if kind in _TYPED or words:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from router.config.substitution import Scalar, Substitution
+from router.config.substitution import Scalar
 from router.document import Document, Pointer
 from router.errors import Problem
 
@@ -60,7 +60,7 @@ class Node:
                 yield from child.scalars()
 
 
-def tree(document: Document, substitution: Substitution) -> Node:
+def tree(document: Document, substitution: Callable[[str, Pointer], Scalar | str]) -> Node:
     """The document as nodes, references in scalars replaced."""
 
     def build(value: Any, pointer: Pointer) -> Node:

@@ -1,0 +1,75 @@
+"""Contradictions between parts are errors, what is hardly meant is a warning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.topologies import load, problems, write
+
+
+def topology(folder: Path, sources: str, destinations: str = "{}", more: str = "") -> Path:
+    return write(folder, "t.yaml", f"name: t\nsources: {sources}\ndestinations: {destinations}\n{more}")
+
+
+def warnings(path: Path, *, bootstrap: bool = False) -> list[str]:
+    return [f"{w.path}: {w.message} ({w.hint})" for w in load(path, bootstrap=bootstrap).warnings]
+
+
+def test_a_glob_that_matches_no_source_is_a_warning(tmp_path: Path) -> None:
+    path = topology(tmp_path, "{web: {}, app-a: {}}", '{d: {type: pipe, sources: ["app-*", "wep", "!app-test"]}}')
+
+    assert warnings(path) == [
+        "destinations.d.sources[1]: expected a glob that matches a source, got wep, which matches none (web)",
+        "destinations.d.sources[2]: expected a glob that matches a source, got !app-test, which matches none (app-a)",
+    ]
+
+
+def test_a_write_key_from_a_default_is_a_warning_only_on_a_cluster_of_ones_own(tmp_path: Path) -> None:
+    path = topology(tmp_path, '{web: {write_keys: ["${KEY:-dev}", fixed]}}')
+
+    assert warnings(path) == []
+    assert warnings(path, bootstrap=True) == [
+        "sources.web.write_keys[0]: "
+        "expected a write key from the environment, got the default that stands in the file ()"
+    ]
+    assert not load(path, env={"KEY": "live"}, bootstrap=True).warnings
+
+
+def test_enforcing_without_a_plan_is_a_warning_unless_it_comes_from_defaults(tmp_path: Path) -> None:
+    own = topology(tmp_path, "{web: {enforce: {violation: block}}}")
+    assert warnings(own) == ["sources.web.enforce: expected a plan beside it, got none: nothing is enforced ()"]
+
+    inherited = topology(tmp_path, "{web: {}}", more="defaults: {source: {enforce: {violation: block}}}")
+    assert warnings(inherited) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        ("{a: {topics: [x, x]}}", "sources.a.topics[1]: expected each topic once, got x twice"),
+        ("{a: {topics: [dest.d]}}", "sources.a.topics[0]: expected a topic of yours, got dest.d"),
+        ("{a: {topics: [t.dedupe-changelog]}}", "expected a topic of yours, got t.dedupe-changelog"),
+        ('{a: {write_keys: [""]}}', "sources.a.write_keys[0]: expected a write key, got an empty text"),
+        ("{a: {enforce: {forward_blocked_to: a}}}", "forward_blocked_to: expected another source, got a itself"),
+        ("{a: {enforce: {forward_violations_to: bb}}}", "forward_violations_to: expected one of a, got bb"),
+    ],
+)
+def test_a_contradiction_between_parts_is_an_error(tmp_path: Path, sources: str, expected: str) -> None:
+    found = problems(topology(tmp_path, sources, "{d: {type: pipe}}"))
+
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_a_topic_with_the_prefix_of_the_router_belongs_to_the_router(tmp_path: Path) -> None:
+    path = topology(tmp_path, "{a: {topics: [eu.events.raw, events.raw]}}", more="topics: {prefix: eu.}")
+
+    assert problems(path) == [
+        "t.yaml:2:24: sources.a.topics[0]: expected a topic of yours, got eu.events.raw, which is the router's own"
+    ]
+
+
+def test_the_same_write_key_twice_in_one_source_is_no_contradiction(tmp_path: Path) -> None:
+    assert problems(topology(tmp_path, "{a: {write_keys: [k, k]}}")) == []
