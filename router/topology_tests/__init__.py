@@ -1,0 +1,1 @@
+"""Topology tests: events in, expected outputs, run through the real agents without a broker."""
