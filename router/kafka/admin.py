@@ -11,26 +11,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaException,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
 from router.errors import RouterError, Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.failure import router_error, translated
+from router.kafka.failure import translated
+from router.kafka.offsets import Committed, GroupOffsets, Partition
 from router.topics import TopicSpec
 
 REQUEST_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
-
-Partition = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +37,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.setting}: expected {self.expected}, got {self.got}"
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """A group's next offset in a partition, and what its members stored beside it."""
-
-    offset: int
-    metadata: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +88,9 @@ class Admin:
             return []
         with self._asking("create topics"):
             answers = self._client.create_topics(new, request_timeout=self._timeout)
-        return [name for name, answer in answers.items() if self._created(name, answer)]
+        made = [name for name, answer in answers.items() if self._created(name, answer)]
+        self._wait_visible(made)
+        return made
 
     def differences(self, specs: Sequence[TopicSpec]) -> list[Difference]:
         """What is not as the specs have it. The embedded broker has no settings: there only partitions count."""
@@ -120,22 +107,9 @@ class Admin:
     def committed(
         self, group: str, partitions: Iterable[Partition], *, stable: bool = True
     ) -> dict[Partition, Committed]:
-        """What the group has committed, where it has. `stable` waits for the group's open transactions."""
-        asked = [TopicPartition(topic, partition) for topic, partition in partitions]
-        if not asked:
-            return {}
-        request = ConsumerGroupTopicPartitions(group, asked)
-        with self._asking(f"offsets of {group}"):
-            answers = self._client.list_consumer_group_offsets(
-                [request], require_stable=stable, request_timeout=self._timeout
-            )
-            rows = answers[group].result().topic_partitions
-        for row in rows:
-            if row.error is not None:
-                raise router_error(KafkaException(row.error), f"offsets of {group} in {row.topic}:{row.partition}")
-        return {
-            (row.topic, row.partition): Committed(row.offset, row.metadata or "") for row in rows if row.offset >= 0
-        }
+        """What the group has committed, where it has; see GroupOffsets."""
+        with GroupOffsets(self._cluster, group, stable=stable, timeout=self._timeout) as offsets:
+            return offsets.committed(partitions)
 
     def watermarks(self, partitions: Iterable[Partition], *, uncommitted: bool = True) -> dict[Partition, Watermarks]:
         """Ends of each partition. Without `uncommitted`, `high` stops at the first open transaction."""
@@ -193,6 +167,14 @@ class Admin:
                     raise
                 return False
         return True
+
+    def _wait_visible(self, names: Iterable[str]) -> None:
+        """The controller answers before the brokers know: asked at once, they would call the topic missing."""
+        end = time.monotonic() + self._timeout
+        while missing := set(names) - set(self.topics()):
+            if time.monotonic() >= end:
+                raise Unavailable(f"topics made but not visible in time: {', '.join(sorted(missing))}")
+            time.sleep(_RETRY_SECONDS)
 
     def _unless(self, answer: Future[Any], absent: str) -> Any:
         try:

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from router.errors import RouterError
-from router.kafka.admin import Admin, Partition
+from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.offsets import GroupOffsets, Partition
 from router.kafka.sizes import Sizes
 
 # Of 5 MiB and 100,000 batches. The rest is for what is on its way while the offsets are being looked at.
@@ -55,6 +56,9 @@ class Backlog:
         """`watched`: (topic, group that reads it)."""
         self._admin = Admin(cluster, timeout=STALE_SECONDS)
         self._watched = tuple(watched)
+        self._offsets = {
+            group: GroupOffsets(cluster, group, stable=False, timeout=STALE_SECONDS) for _, group in self._watched
+        }
         self._limit_bytes, self._limit_messages = limit_bytes, limit_messages
         self._partitions: dict[str, list[Partition]] = {}
         self._lags: dict[tuple[Partition, str], tuple[int, int]] = {}
@@ -68,9 +72,12 @@ class Backlog:
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread and the connections; nothing can be asked after it."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        for offsets in self._offsets.values():
+            offsets.close()
 
     def note(self, topic: str, partition: int, size: int) -> None:
         """A message of `size` bytes (key and value) is about to be produced. Call it before `produce`."""
@@ -125,7 +132,7 @@ class Backlog:
 
     def _due(self, topic: str, group: str) -> Iterable[tuple[Partition, int]]:
         partitions = self._of(topic)
-        committed = self._admin.committed(group, partitions, stable=False)
+        committed = self._offsets[group].committed(partitions)
         return [(key, committed[key].offset if key in committed else 0) for key in partitions]
 
     def _of(self, topic: str) -> list[Partition]:

@@ -14,6 +14,8 @@ ABSENT = frozenset(
     {
         "_ALL_BROKERS_DOWN",
         "_AUTHENTICATION",
+        "_DESTROY_BROKER",
+        "_NOENT",  # no leader was found for what was asked
         "_RESOLVE",
         "_SSL",
         "_TIMED_OUT",
