@@ -48,8 +48,8 @@ class Outputs(Protocol):
 class _Writer:
     """A producer that notes where changelog records landed and what failed."""
 
-    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
-        self.producer = Producer(dict(settings))
+    def __init__(self, producer: Producer, changelog: str) -> None:
+        self.producer = producer
         self._changelog = changelog
         self.landed: dict[int, int] = {}
         self.failed: KafkaError | None = None
@@ -79,7 +79,7 @@ class _Writer:
 
     def produce_changelog(self, values: Mapping[int, bytes]) -> None:
         for partition, value in values.items():
-            self.producer.produce(self._changelog, value, None, partition, self._note_landing)
+            self.producer.produce(self._changelog, value, None, partition, None, self._note_landing, 0)
 
     def _note_failure(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
@@ -107,8 +107,8 @@ class _Writer:
 class Transactional:
     """exactly_once. `group` of the work must be the metadata taken right after its messages were consumed."""
 
-    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
-        self._writer = _Writer(settings, changelog)
+    def __init__(self, producer: Producer, changelog: str) -> None:
+        self._writer = _Writer(producer, changelog)
         self._insist(lambda: self._writer.producer.init_transactions(CALL_SECONDS))
 
     def commit(self, work: Work) -> dict[int, int]:
@@ -158,8 +158,8 @@ class Transactional:
 class OutputFirst:
     """at_least_once: the caller commits `work.offsets` on its consumer, after local state is written."""
 
-    def __init__(self, settings: Mapping[str, Any], changelog: str) -> None:
-        self._writer = _Writer(settings, changelog)
+    def __init__(self, producer: Producer, changelog: str) -> None:
+        self._writer = _Writer(producer, changelog)
 
     def commit(self, work: Work) -> dict[int, int]:
         writer = self._writer

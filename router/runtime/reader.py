@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +52,14 @@ class Lane:
 
 
 class Reader:
-    """A member of the route group. `on_gain` is called with new partitions paused, `on_loss` before they go."""
+    """A member of the route group.
+
+    `open_consumer` gets the error callback; `on_gain` is called with new partitions paused, `on_loss` before they go.
+    """
 
     def __init__(
         self,
-        settings: Mapping[str, Any],
+        open_consumer: Callable[[Callable[[KafkaError], None]], Consumer],
         topics: Sequence[str],
         on_gain: Callable[[], None],
         on_loss: Callable[[bool], None],
@@ -67,7 +70,7 @@ class Reader:
         self.index: dict[Partition, int] = {}
         self.broker_problem = ""
         self._generation = 0
-        self.consumer = Consumer({**settings, "error_cb": self._broker_error})
+        self.consumer = open_consumer(self._broker_error)
         self.consumer.subscribe(list(topics), self._assigned, self._revoked, self._lost)
 
     def read(self, wait: float) -> list[Message]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -38,8 +38,8 @@ class Restore:
         topic: str,
         partitions: Iterable[int],
         *,
-        reader: Mapping[str, Any],
-        uncommitted: Mapping[str, Any],
+        reader: Consumer,
+        uncommitted: Consumer,
         deadline_s: float,
     ) -> None:
         self._store = store
@@ -48,12 +48,11 @@ class Restore:
         self._left: dict[int, int] = {}
         self._total = 0
         starts = self._plan(topic, sorted(set(partitions)), uncommitted)
-        self._consumer = Consumer(dict(reader))
+        self._consumer = reader
         self._consumer.assign(starts)
 
-    def _plan(self, topic: str, partitions: list[int], uncommitted: Mapping[str, Any]) -> list[TopicPartition]:
+    def _plan(self, topic: str, partitions: list[int], ends: Consumer) -> list[TopicPartition]:
         """Where each partition starts; `_left` maps it to the end that must be passed."""
-        ends = Consumer(dict(uncommitted))
         starts = []
         try:
             for partition in partitions:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
+from confluent_kafka import Consumer, KafkaError, Producer
+
 from router.agents.identify import Identify
 from router.config.loader import Loaded
 from router.config.options import RunOptions
@@ -83,9 +85,9 @@ class Opening:
     def _outputs(self, suffix: str) -> Outputs:
         changelog = self.topics.dedupe_changelog
         if not self.transactional:
-            return OutputFirst(clients.producer(self.cluster), changelog)
+            return OutputFirst(Producer(clients.producer(self.cluster)), changelog)
         name = f"{self.topics.name}.route.{self.slot.id}{suffix}"
-        return Transactional(clients.transactional(self.cluster, name), changelog)
+        return Transactional(Producer(clients.transactional(self.cluster, name)), changelog)
 
     def worker(self) -> Worker:
         window = self._window()
@@ -131,14 +133,18 @@ class Opening:
 
     def _reader(self, on_gain: Callable[[], None], on_loss: Callable[[bool], None]) -> Reader:
         settings = clients.consumer(self.cluster, self.topics.route_group)
-        return Reader(settings, input_topics(self.loaded.topology), on_gain, on_loss)
+
+        def open_consumer(on_error: Callable[[KafkaError], None]) -> Consumer:
+            return Consumer(settings | {"error_cb": on_error})
+
+        return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss)
 
     def _restore(self, window: Window, partitions: set[int]) -> Restore:
         return Restore(
             window,
             self.topics.dedupe_changelog,
             partitions,
-            reader=clients.reader(self.cluster),
-            uncommitted=clients.reader(self.cluster, uncommitted=True),
+            reader=Consumer(clients.reader(self.cluster)),
+            uncommitted=Consumer(clients.reader(self.cluster, uncommitted=True)),
             deadline_s=RESTORE_SECONDS,
         )

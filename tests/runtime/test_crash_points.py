@@ -1,0 +1,251 @@
+"""The crash-point model: the real worker over an in-memory Kafka where any effect may be the last.
+
+exactly_once loses and repeats nothing at any point; at_least_once loses nothing and repeats at most the batch in flight.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.agents.chain import Chain
+from router.agents.dedupe import Dedupe
+from router.agents.fanout import Fanout, route_of
+from router.agents.intake import Intake
+from router.agents.validate import SourceRules
+from router.config.models import DestinationConfig, Enforce
+from router.event import Event, Limits
+from router.process.health import Health
+from router.runtime.committer import Committer
+from router.runtime.isolate import Isolated
+from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.runtime.reader import Reader
+from router.runtime.restore import Restore
+from router.runtime.worker import Worker
+from router.topics import Topics
+from tests.agents.messages import track
+from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
+
+TOPICS = Topics("shop", partitions=2)
+PLACES: list[Place] = [(TOPICS.raw, 0), (TOPICS.raw, 1)]
+WINDOW = 86_400_000
+
+
+class Disk:
+    """The local store: what `write` finished survives the crash; `lost` is a wiped state directory."""
+
+    def __init__(self) -> None:
+        self.rows: dict[bytes, int] = {}
+        self.checkpoints: dict[int, int] = {}
+
+
+class Store:
+    """The window over a Disk; each write is one effect."""
+
+    def __init__(self, disk: Disk, fuse: Fuse) -> None:
+        self._disk = disk
+        self._fuse = fuse
+
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+        self._fuse.check()
+        return [self._disk.rows.get(key) for key in keys]
+
+    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None:
+        self._fuse.check()
+        for key, at in rows:
+            self._disk.rows.setdefault(key, at)
+        self._disk.checkpoints |= checkpoints
+        self._fuse.effect()
+
+    def checkpoint(self, partition: int) -> int | None:
+        return self._disk.checkpoints.get(partition)
+
+    def fits(self, partition: int, low: int, high: int) -> bool:
+        return low <= self._disk.checkpoints.get(partition, low) <= high
+
+    def advance(self, watermark_ms: int) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+class NoLinks:
+    """Identity has a model of its own; here every event is its device's."""
+
+    caught_up = True
+
+    def look(self) -> None:
+        return None
+
+    def follow(self) -> int:
+        return 0
+
+    def feed(self) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def by_device(events: Sequence[Event]) -> None:
+    for event in events:
+        event.profile = event.body["profileId"] = event.body["anonymousId"]
+
+
+class Life:
+    """One process from start to its end."""
+
+    def __init__(self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3) -> None:
+        self.fuse = fuse
+        store = Store(disk, fuse)
+        self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
+        producer: Any = FakeProducer(kafka, fuse)
+        exactly_once = guarantee == "exactly_once"
+        outputs: Outputs = (Transactional if exactly_once else OutputFirst)(producer, TOPICS.dedupe_changelog)
+        nothing: Any = NoLinks()
+        self.worker = Worker(
+            chain=Isolated(_chain(store)),
+            store=store,
+            links=nothing,
+            merges=nothing,
+            committer=Committer(outputs),
+            open_reader=lambda gain, loss: Reader(lambda _: self.consumer, [TOPICS.raw], gain, loss),  # type: ignore[arg-type, return-value]
+            open_restore=lambda partitions: self._restore(kafka, store, partitions),
+            health=Health(),
+            destinations=["crm"],
+            transactional=exactly_once,
+        )
+        self.consumer.deal("assign", PLACES)
+
+    def _restore(self, kafka: FakeKafka, store: Store, partitions: set[int]) -> Restore:
+        reader: Any = FakeConsumer(kafka, self.fuse)
+        return Restore(store, TOPICS.dedupe_changelog, partitions, reader=reader, uncommitted=reader, deadline_s=60)
+
+    def live(self, rounds: int = 200) -> bool:
+        """Run until all is read and settled; False when the process died."""
+        try:
+            for _ in range(rounds):
+                self.worker.round()
+            self.worker.run(_stopped())
+        except Crash:
+            return False
+        return True
+
+
+def _stopped() -> threading.Event:
+    stop = threading.Event()
+    stop.set()
+    return stop
+
+
+def _chain(store: Store) -> Chain:
+    route = route_of("crm", DestinationConfig(type="webhook"), (), ignores=False)
+    return Chain(
+        TOPICS,
+        Intake(
+            cluster="c", limits=Limits(), source_of_topic={}, source_of_key={}, default_source="web", clock=lambda: 0
+        ),
+        {"web": SourceRules(None, Enforce())},
+        Dedupe(store, WINDOW, ["web"]),
+        by_device,
+        Fanout([route], ["web"], TOPICS.destination),
+    )
+
+
+def filled(ids: Sequence[str]) -> FakeKafka:
+    """events.raw with these messageIds; an id's repeats share its device, so they share its partition."""
+    kafka = FakeKafka()
+    for id_ in ids:
+        body = track(id_, anonymousId=f"device-{id_}")
+        kafka.append(TOPICS.raw, orjson.dumps(body), f"device-{id_}".encode(), -1, None)
+    return kafka
+
+
+def delivered(kafka: FakeKafka, topic: str = TOPICS.resolved) -> Counter[str]:
+    return Counter(orjson.loads(entry.raw or b"")["messageId"] for entry in kafka.all(topic))
+
+
+IDS = [f"m{number % 9}" for number in range(14)]  # nine events, five repeats
+
+
+def effects(guarantee: str, ids: Sequence[str]) -> int:
+    """How many effects an undisturbed life has."""
+    fuse = Fuse()
+    assert Life(filled(ids), Disk(), guarantee, fuse).live()
+    return fuse.burnt
+
+
+@pytest.mark.parametrize("keep_disk", [True, False], ids=["disk kept", "disk wiped"])
+def test_exactly_once_at_every_crash_point(keep_disk: bool) -> None:
+    """Killed after any effect, with or without its disk, the next life completes: each event once, counts exact."""
+    for last in range(effects("exactly_once", IDS)):
+        kafka, disk = filled(IDS), Disk()
+        assert not Life(kafka, disk, "exactly_once", Fuse(last)).live()
+
+        assert Life(kafka, disk if keep_disk else Disk(), "exactly_once", Fuse()).live()
+
+        assert delivered(kafka) == Counter(set(IDS)), f"crash after effect {last}"
+        assert delivered(kafka, TOPICS.destination("crm")) == Counter(set(IDS))
+        counts = [orjson.loads(metadata or "")["n"] for _, metadata in kafka.offsets.values()]
+        assert [sum(column) for column in zip(*counts, strict=True)] == [14, 0, 0, 5, 9]
+
+
+@pytest.mark.parametrize("keep_disk", [True, False], ids=["disk kept", "disk wiped"])
+def test_at_least_once_at_every_crash_point(keep_disk: bool) -> None:
+    """Killed after any effect nothing is lost, and at most the batches in flight are repeated."""
+    for last in range(effects("at_least_once", IDS)):
+        kafka, disk = filled(IDS), Disk()
+        assert not Life(kafka, disk, "at_least_once", Fuse(last)).live()
+
+        assert Life(kafka, disk if keep_disk else Disk(), "at_least_once", Fuse()).live()
+
+        for topic in (TOPICS.resolved, TOPICS.destination("crm")):
+            found = delivered(kafka, topic)
+            assert set(found) == set(IDS), f"crash after effect {last}"
+            assert found.total() - len(found) <= 6, "more than two batches of three were repeated"
+
+
+CUTS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["revoke", "lose", "crash"])), max_size=4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30), CUTS, st.integers(1, 5))
+def test_exactly_once_over_rebalance_commit_and_crash(ids: list[str], cuts: list[tuple[int, str]], chunk: int) -> None:
+    """Any interleaving of rebalances and crashes with commits gives each event exactly once."""
+    kafka, disk = filled(ids), Disk()
+    for after, what in cuts:
+        if what == "crash":
+            Life(kafka, disk, "exactly_once", Fuse(after), chunk).live(30)
+            continue
+        life = Life(kafka, disk, "exactly_once", Fuse(), chunk)
+        for _ in range(after % 12):
+            life.worker.round()
+        life.consumer.deal(what, PLACES)
+        life.consumer.deal("assign", PLACES[: 1 + after % 2])
+        life.live(20)
+
+    assert Life(kafka, disk, "exactly_once", Fuse(), chunk).live()
+
+    assert delivered(kafka) == Counter(set(ids))
+
+
+def test_a_fenced_worker_commits_nothing() -> None:
+    """A zombie whose transactional id was taken over cannot commit; its successor's work stands alone."""
+    kafka = filled(IDS)
+    zombie = Life(kafka, Disk(), "exactly_once", Fuse())
+    for _ in range(3):
+        zombie.worker.round()
+
+    assert Life(kafka, Disk(), "exactly_once", Fuse()).live()
+    with pytest.raises(Exception, match="over"):
+        zombie.live()
+
+    assert delivered(kafka) == Counter(set(IDS))
