@@ -12,6 +12,7 @@ from router.document import Document, json_pointer, nearest, parse, read_bytes
 from router.errors import FileError, Problem
 from router.plan.model import Plan
 from router.plan.shape import TOP_FILES, duplicates, read_common, read_plan_file, read_rule
+from router.plan.verify import verify
 
 FOLDERS = ("events", "defs")
 
@@ -87,6 +88,7 @@ def parse_plan(files: Mapping[str, bytes], folder: Path) -> Plan:
             problems.extend(error.problems)
     plan = _assemble(documents, folder, problems)
     problems += duplicates(plan)
+    problems += verify(plan)
     if problems:
         raise FileError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
     return replace(plan, revision=_revision(files))

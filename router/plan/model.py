@@ -5,6 +5,7 @@ Everything here is plain and immutable, so that a plan can be read from files, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,14 @@ def section_of(call_type: str) -> str:
     if call_type in ("identify", "group"):
         return "traits"
     return "message" if call_type == "alias" else "properties"
+
+
+def path_of(call_type: str, name: str | None, version: int = 1) -> str:
+    """The file of a rule inside the plan's folder: events/order-completed.yaml, events/order-completed.2.yaml."""
+    if call_type in ("identify", "group"):
+        return f"{call_type}.yaml"
+    slug = re.sub(r"[^a-z0-9]+", "-", (name or call_type).lower()).strip("-") or "event"
+    return f"events/{slug}.yaml" if version == 1 else f"events/{slug}.{version}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,11 @@ class Rule:
     def title(self) -> str:
         """The event's or page's name, else the call type."""
         return self.name or self.type
+
+    @property
+    def path(self) -> str:
+        """`file`, or where the rule would be written."""
+        return self.file or path_of(self.type, self.name, self.version)
 
     @property
     def section(self) -> str:

@@ -1,0 +1,161 @@
+"""What a validation error says in words, and at which values, without the values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from jsonschema_rs import ValidationError
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from router.document import Pointer, json_pointer
+
+_WORDS = {
+    "string": "a string",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "an object",
+    "array": "an array",
+    "null": "null",
+}
+_FORMATS = {
+    "date-time": "a date and time with its zone, such as 2026-01-31T12:00:00Z",
+    "date": "a date such as 2026-01-31",
+    "time": "a time with its zone, such as 12:00:00Z",
+    "email": "an email address",
+    "uri": "an absolute URI such as https://example.com/a",
+    "uuid": "a UUID",
+}
+_NAMES = {
+    "AnyOf": "Any Of",
+    "OneOfNotValid": "One Of",
+    "OneOfMultipleValid": "One Of",
+    "Constant": "Const",
+    "FalseSchema": "Forbidden",
+}
+_SHOWN = 10
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: `type` such as Required or Min Length, where, and in words what was expected."""
+
+    type: str
+    path: Pointer
+    message: str
+
+
+def faults(errors: Iterable[ValidationError], prefix: Pointer = ()) -> Iterator[Fault]:
+    """Each error as one fault at the value (or property name) that is wrong, below `prefix`."""
+    for error in errors:
+        path = (*prefix, *error.instance_path)
+        name = type(error.kind).__name__
+        kind_type = _NAMES.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+        yield from (Fault(kind_type, (*path, *inner), message) for inner, message in _explain(error))
+
+
+def _explain(error: ValidationError) -> list[tuple[Pointer, str]]:
+    match error.kind:
+        case Kind.Required(property=name):
+            return [((name,), "expected this property, which is required, got none")]
+        case Kind.AdditionalProperties(unexpected=names) | Kind.UnevaluatedProperties(unexpected=names):
+            return [((name,), "expected only the properties that the schema names, got another") for name in names]
+        case Kind.AdditionalItems(limit=limit) if isinstance(error.instance, list):
+            message = f"expected at most {limit} items, got more"
+            return [((index,), message) for index in range(limit, len(error.instance))]
+        case Kind.UnevaluatedItems(unexpected=indices):
+            return [((index,), "expected only the items that the schema describes, got another") for index in indices]
+        case Kind.PropertyNames(error=inner):
+            return [((str(inner.instance),), f"expected another name for this property: {_message(inner)}")]
+    return [((), _message(error))]
+
+
+def _message(error: ValidationError) -> str:
+    kind = error.kind
+    for cls, write in _MESSAGES:
+        if isinstance(kind, cls):
+            return write(kind, error)
+    return f"expected a value that conforms to `{kind.name}`, got one that does not"
+
+
+def _type(kind: Kind.Type, error: ValidationError) -> str:
+    return f"expected {_or(_WORDS.get(name, name) for name in kind.types)}, got {type_in_words(error.instance)}"
+
+
+def _alternatives(kind: Any, error: ValidationError) -> str:
+    """What each alternative asks for, so far as it says so about the value itself."""
+    wanted = []
+    for branch in kind.context:
+        for inner in branch[:1]:
+            text = _message(inner).removeprefix("expected ").split(", got ")[0]
+            below = inner.instance_path[len(error.instance_path) :]
+            wanted.append(f"{text} at {json_pointer(below)}" if below else text)
+    return f"expected {_or(dict.fromkeys(wanted))}, got neither" if wanted else "expected one of the forms allowed"
+
+
+def _or(words: Iterable[str]) -> str:
+    listed = list(words)
+    rest = f", or {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return " or ".join(listed[:_SHOWN]) + rest
+
+
+def type_in_words(value: Any) -> str:
+    """The JSON type of a value, with its article."""
+    for known, word in ((bool, "boolean"), (str, "string"), (int, "integer"), (float, "number"), (dict, "object")):
+        if isinstance(value, known):
+            return _WORDS[word] if word != "integer" else "a number"
+    return "null" if value is None else "an array"
+
+
+def _options(kind: Kind.Enum, _: ValidationError) -> str:
+    return f"expected {_or(str(option) for option in kind.options)}, got another value"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {'properties' if noun == 'property' else noun + 's'}"
+
+
+def _least(noun: str) -> Callable[[Any, ValidationError], str]:
+    return lambda kind, _: f"expected at least {_plural(kind.limit, noun)}, got fewer"
+
+
+def _most(noun: str) -> Callable[[Any, ValidationError], str]:
+    return lambda kind, _: f"expected at most {_plural(kind.limit, noun)}, got more"
+
+
+def _fixed(text: str) -> Callable[[Any, ValidationError], str]:
+    return lambda kind, error: text
+
+
+_MESSAGES: tuple[tuple[Any, Callable[[Any, ValidationError], str]], ...] = (
+    (Kind.Type, _type),
+    (Kind.Required, lambda kind, _: f"expected the property {kind.property}, got none"),
+    (Kind.Enum, _options),
+    (Kind.Constant, lambda kind, _: f"expected {kind.expected_value}, got another value"),
+    (Kind.Pattern, lambda kind, _: f"expected text that matches {kind.pattern}, got text that does not"),
+    (
+        Kind.Format,
+        lambda kind, _: f"expected {_FORMATS.get(kind.format, 'the format ' + kind.format)}, got another text",
+    ),
+    (Kind.Minimum, lambda kind, _: f"expected at least {kind.limit}, got less"),
+    (Kind.Maximum, lambda kind, _: f"expected at most {kind.limit}, got more"),
+    (Kind.ExclusiveMinimum, lambda kind, _: f"expected more than {kind.limit}, got less or the same"),
+    (Kind.ExclusiveMaximum, lambda kind, _: f"expected less than {kind.limit}, got more or the same"),
+    (Kind.MultipleOf, lambda kind, _: f"expected a multiple of {kind.multiple_of}, got another number"),
+    (Kind.MinLength, _least("character")),
+    (Kind.MaxLength, _most("character")),
+    (Kind.MinItems, _least("item")),
+    (Kind.MaxItems, _most("item")),
+    (Kind.MinProperties, _least("property")),
+    (Kind.MaxProperties, _most("property")),
+    (Kind.UniqueItems, _fixed("expected different items, got the same one twice")),
+    (Kind.Contains, _fixed("expected an item of the kind that the schema asks for, got none or too many")),
+    (Kind.FalseSchema, _fixed("expected no value here, got one")),
+    (Kind.Not, _fixed("expected a value other than what the schema excludes, got such a value")),
+    (Kind.OneOfMultipleValid, _fixed("expected exactly one of the alternatives to fit, got several that do")),
+    (Kind.AnyOf, _alternatives),
+    (Kind.OneOfNotValid, _alternatives),
+    (Kind.ContentEncoding, lambda kind, _: f"expected text in {kind.content_encoding}, got another text"),
+    (Kind.ContentMediaType, lambda kind, _: f"expected text of the type {kind.content_media_type}, got another text"),
+)

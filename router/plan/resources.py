@@ -1,0 +1,120 @@
+"""The schemas of a plan by URI, and what a `$ref` in one of them means.
+
+A reference is a pointer into the same schema (`#/$defs/item`) or a file of definitions, relative to the file it stands
+in (`../defs/product.yaml#/$defs/item`). Nothing outside the plan's folder can be named.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote, unquote
+
+from router.document import Pointer, nearest
+from router.plan.keywords import DRAFT7, Draft, draft_of, walk
+from router.plan.model import Plan, Schema
+
+_REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/%-]*(#[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?\Z")
+
+
+class ReferenceProblem(Exception):
+    """Why a reference has no meaning, with the nearest one that has."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """A root schema: `file` is its path in the plan, `path` its place in the file."""
+
+    uri: str
+    file: str
+    path: Pointer
+    schema: Any
+
+    @cached_property
+    def draft(self) -> Draft:
+        return draft_of(self.schema) or DRAFT7
+
+    @cached_property
+    def places(self) -> dict[Pointer, Any]:
+        """Every schema in it by its path."""
+        return dict(walk(self.schema, self.draft))
+
+    def standalone(self) -> Schema:
+        """The schema as the validator takes it: the draft spelt out, the `$id` of its old home left out."""
+        if not isinstance(self.schema, dict):
+            return bool(self.schema)
+        return {**{key: value for key, value in self.schema.items() if key != "$id"}, "$schema": self.draft.uri}
+
+
+Place = tuple[Resource, Pointer]
+
+
+def _section(file: str, section: str, schema: Schema, prefix: str = "") -> Resource:
+    return Resource(f"plan:/{quote(file)}?{prefix}{section}", file, (section,), schema)
+
+
+class Resources:
+    """All root schemas of a plan: each rule's sections (in the plan's order), the common ones, the definitions."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.rules = [
+            {section: _section(rule.path, section, schema, f"{number}.") for section, schema in rule.schemas.items()}
+            for number, rule in enumerate(plan.rules)
+        ]
+        self.common = {section: _section("common.yaml", section, schema) for section, schema in plan.common.items()}
+        self.defs = {name: Resource(f"plan:/{quote(name)}", name, (), data) for name, data in plan.defs.items()}
+        self.by_uri = {resource.uri: resource for resource in self}
+
+    def __iter__(self) -> Iterator[Resource]:
+        for sections in (*self.rules, self.common):
+            yield from sections.values()
+        yield from self.defs.values()
+
+    def lookup(self, resource: Resource, reference: Any) -> Place:
+        """The schema that a reference in `resource` names. Raises ReferenceProblem."""
+        if not isinstance(reference, str) or not _REFERENCE.match(reference):
+            raise ReferenceProblem("expected a reference such as ../defs/product.yaml#/$defs/item, got something else")
+        file, _, fragment = reference.partition("#")
+        target = self._file(resource, unquote(file)) if file else resource
+        return target, self._pointer(target, unquote(fragment))
+
+    def _file(self, resource: Resource, file: str) -> Resource:
+        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", file):
+            raise ReferenceProblem("expected a file of this plan, got a remote reference (nothing is ever fetched)")
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(resource.file), file))
+        if path.startswith(("../", "/")) or path == "..":
+            raise ReferenceProblem("expected a file of this plan, got a path that leads out of its folder")
+        if path in self.defs:
+            return self.defs[path]
+        here = posixpath.dirname(resource.file) or "."
+        known = {posixpath.relpath(name, here): name for name in self.defs}
+        if path.startswith("defs/"):
+            raise ReferenceProblem(f"expected a file of the plan, got {path}, which is not there", nearest(file, known))
+        raise ReferenceProblem(f"expected a file in defs/, got {path}", nearest(file, known))
+
+    def _pointer(self, target: Resource, fragment: str) -> Pointer:
+        if fragment and not fragment.startswith("/"):
+            raise ReferenceProblem("expected a JSON pointer after #, got a name", f"#/$defs/{fragment}")
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in fragment.split("/")[1:]]
+        path: Pointer = ()
+        value = target.schema
+        for part in parts:
+            if isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+                path, value = (*path, int(part)), value[int(part)]
+            elif isinstance(value, dict) and part in value:
+                path, value = (*path, part), value[part]
+            else:
+                hint = nearest(part, value) if isinstance(value, dict) else ""
+                where = f" in {target.file}" if target.file else ""
+                raise ReferenceProblem(f"expected a pointer to a schema{where}, got one to nothing at {part}", hint)
+        if path not in target.places:
+            raise ReferenceProblem("expected a pointer to a schema, got one to another value")
+        return path
