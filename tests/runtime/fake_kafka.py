@@ -219,7 +219,7 @@ class FakeConsumer:
         found = []
         for partition in partitions:
             offset, metadata = self._kafka.offsets.get((partition.topic, partition.partition), (OFFSET_INVALID, ""))
-            found.append(TopicPartition(partition.topic, partition.partition, offset, metadata=metadata or None))
+            found.append(TopicPartition(partition.topic, partition.partition, offset, metadata=metadata or ""))
         return found
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> None:

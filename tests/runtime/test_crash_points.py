@@ -1,6 +1,6 @@
 """The crash-point model: the real worker over an in-memory Kafka where any effect may be the last.
 
-exactly_once loses and repeats nothing at any point; at_least_once loses nothing and repeats at most the batch in flight.
+exactly_once loses and repeats nothing at any point; at_least_once loses nothing and repeats what was in flight.
 """
 
 from __future__ import annotations
