@@ -56,7 +56,11 @@ class UnderWay:
 
 
 class Worker:
-    """One route worker. `open_reader` and `open_restore` make the parts that talk to Kafka."""
+    """One route worker. `open_reader` and `open_restore` make the parts that talk to Kafka.
+
+    A batch of fewer than `small_batch` messages waits for the one before it and grows meanwhile: under light load that
+    gives the shortest way through.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Worker:
         destinations: Sequence[str],
         transactional: bool,
         room: Room | None = None,
+        small_batch: int = SMALL_BATCH,
     ) -> None:
         self._chain = chain
         self._store = store
@@ -83,6 +88,7 @@ class Worker:
         self._destinations = destinations
         self._transactional = transactional
         self._room = room
+        self._small_batch = small_batch
         self._restore: Restore | None = None
         self._under_way: UnderWay | None = None
         self._housekeeping = 0.0
@@ -119,7 +125,7 @@ class Worker:
 
     def _take(self, messages: list[Message]) -> None:
         started = time.monotonic()
-        if self._committer.busy and len(messages) < SMALL_BATCH:
+        if self._committer.busy and len(messages) < self._small_batch:
             self._committer.finished(STUCK_SECONDS)
             self._collect(None)  # a small batch grows while the one before it commits
             messages += self.reader.read(0)

@@ -103,7 +103,9 @@ def by_device(events: Sequence[Event]) -> None:
 class Life:
     """One process from start to its end."""
 
-    def __init__(self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3) -> None:
+    def __init__(
+        self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3, small: int = 0
+    ) -> None:
         self.fuse = fuse
         store = Store(disk, fuse)
         self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
@@ -122,6 +124,7 @@ class Life:
             health=Health(),
             destinations=["crm"],
             transactional=exactly_once,
+            small_batch=small,
         )
         self.consumer.deal("assign", PLACES)
 
@@ -217,22 +220,24 @@ CUTS = st.lists(st.tuples(st.integers(0, 60), st.sampled_from(["revoke", "lose",
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30), CUTS, st.integers(1, 5))
+@given(
+    st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=30), CUTS, st.integers(1, 5), st.sampled_from([0, 200])
+)
 def test_exactly_once_over_rebalance_commit_and_crash(ids: list[str], cuts: list[tuple[int, str]], chunk: int) -> None:
     """Any interleaving of rebalances and crashes with commits gives each event exactly once."""
     kafka, disk = filled(ids), Disk()
     for after, what in cuts:
         if what == "crash":
-            Life(kafka, disk, "exactly_once", Fuse(after), chunk).live(30)
+            Life(kafka, disk, "exactly_once", Fuse(after), chunk, small).live(30)
             continue
-        life = Life(kafka, disk, "exactly_once", Fuse(), chunk)
+        life = Life(kafka, disk, "exactly_once", Fuse(), chunk, small)
         for _ in range(after % 12):
             life.worker.round()
         life.consumer.deal(what, PLACES)
         life.consumer.deal("assign", PLACES[: 1 + after % 2])
         life.live(20)
 
-    assert Life(kafka, disk, "exactly_once", Fuse(), chunk).live()
+    assert Life(kafka, disk, "exactly_once", Fuse(), chunk, small).live()
 
     assert delivered(kafka) == Counter(set(ids))
 
