@@ -49,8 +49,8 @@ _BOUNDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "multiple_of": lambda c: f"a multiple of {c['multiple_of']}",
     "string_too_short": lambda c: f"a text of at least {c['min_length']} characters",
     "string_too_long": lambda c: f"a text of at most {c['max_length']} characters",
-    "too_short": lambda c: f"at least {c['min_length']} items",
-    "too_long": lambda c: f"at most {c['max_length']} items",
+    "too_short": lambda c: f"a list of at least {c['min_length']}",
+    "too_long": lambda c: f"a list of at most {c['max_length']}",
     "literal_error": lambda c: c["expected"].replace("'", ""),
     "enum": lambda c: c["expected"].replace("'", ""),
     "url_parsing": lambda c: f"a URL ({c['error']})",
@@ -70,6 +70,8 @@ def problem_of(error: ErrorDetails, model: type[BaseModel], node: Node) -> Probl
     got = (
         MASKED if is_secret(model, loc) or (not rest and any(s.secret for s in at.scalars())) else shown(error["input"])
     )
+    if error["type"] in ("too_short", "too_long"):
+        got = str(error["ctx"]["actual_length"])
     at_key = "[key]" in error["loc"]
     expected = _expected(error)
     if expected is None:

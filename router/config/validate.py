@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from router.config.explain import problem_of
 from router.config.substitution import Scalar
@@ -30,4 +32,12 @@ def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
         scalars = {id(value): value for value in values if isinstance(value, Scalar)}
         advanced = [scalar for scalar in scalars.values() if scalar.advance()]
         if not advanced:
-            return None, [problem_of(d, model, node) for d in details]
+            return None, [problem_of(d, model, node) for d in details if not _echo(d, details)]
+
+
+def _echo(error: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
+    """Faulty items are not counted, so that their list seems too short as well."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        o["loc"][: len(loc)] == loc and len(o["loc"]) > len(loc) for o in others
+    )
