@@ -7,6 +7,7 @@ any point loses nothing that was answered 200, since no answer is sent before th
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -39,17 +40,12 @@ if TYPE_CHECKING:
 _ROUND_SECONDS = 0.1
 _FLUSH_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
+_GC_THRESHOLDS = (50_000, 20, 50)  # parsed events are many short-lived containers without cycles
 
 log = logging.getLogger(__name__)
 
 
-def run_gateway(loaded: Loaded, options: RunOptions, stop: Event, health: Readiness) -> None:
-    """Serve until `stop` is set. Raises UsageError (address taken) and Unavailable (the Kafka client is unusable)."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(loaded, options, stop, health))
-
-
-async def serve(
+def run_gateway(
     loaded: Loaded,
     options: RunOptions,
     stop: Event,
@@ -57,7 +53,24 @@ async def serve(
     *,
     listening: Callable[[Address], None] = lambda _: None,
 ) -> None:
-    """The same inside a running loop. `listening` gets the real address once requests are taken."""
+    """Serve until `stop` is set; `listening` gets the real address once requests are taken.
+
+    Raises UsageError (address taken, no broker named) and Unavailable (the Kafka client is unusable).
+    """
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(loaded, options, stop, health, listening))
+
+
+async def serve(
+    loaded: Loaded,
+    options: RunOptions,
+    stop: Event,
+    health: Readiness,
+    listening: Callable[[Address], None] = lambda _: None,
+) -> None:
+    """The same inside a running loop."""
     if not options.bootstrap:
         raise UsageError("expected --bootstrap: only `router up` brings an embedded broker")
     topology = loaded.topology
