@@ -36,17 +36,19 @@ _CONSTANTS: dict[str, Any] = {
 }
 
 
+_FIRST = frozenset(("", *"~tTfFnN.+-0123456789"))
+
+
 @dataclass
 class Document:
-    """`data` is plain Python; `places` maps a pointer (keys and indices) to line and column of the value, from 1.
+    """`data` is plain Python; `root` is the YAML node it came from, `show` writes a pointer in problems.
 
-    `keys` holds the place of a mapping's key under the same pointer; `show` writes a pointer in problems.
+    Places are looked up in the nodes when a problem needs one: most files have none.
     """
 
     file: str
     data: Any
-    places: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
-    keys: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
+    root: yaml.Node | None = field(default=None, repr=False)
     show: Callable[[Pointer], str] = field(default_factory=lambda: dotted)
 
     def problem(self, pointer: Iterable[str | int], message: str, hint: str = "", *, at_key: bool = False) -> Problem:
@@ -56,11 +58,30 @@ class Document:
         return Problem(self.file, line, column, self.show(path), message, hint)
 
     def locate(self, path: Pointer, *, at_key: bool = False) -> tuple[int, int]:
-        if at_key and path in self.keys:
-            return self.keys[path]
-        while path and path not in self.places:
-            path = path[:-1]
-        return self.places.get(path, (1, 1))
+        """Line and column, from 1, of the value at a pointer (of its key, if asked and it has one)."""
+        place, last = (1, 1), len(path) - 1
+        node = self.root
+        if node is not None:
+            place = _place(node)
+        for number, part in enumerate(path):
+            key, node = _step(node, part)
+            if node is None:
+                break
+            place = _place(key) if key is not None and at_key and number == last else _place(node)
+        return place
+
+
+def _place(node: yaml.Node) -> tuple[int, int]:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _step(node: yaml.Node | None, part: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
+    """The nodes of the key (in a mapping) and of the value one step below a node; None where there is no such."""
+    if isinstance(node, yaml.MappingNode):
+        return next((pair for pair in node.value if pair[0].value == part), (None, None))
+    if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return None, node.value[part]
+    return None, None
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -112,7 +133,7 @@ def parse(raw: bytes, name: str, *, show: Callable[[Pointer], str] | None = None
         raise FileError([Problem(name, line, column, "", f"expected YAML, got an error: {error.problem}")]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise FileError([Problem(name, 0, 0, "", f"expected YAML, got {type(error).__name__}: {error}")]) from error
-    builder = _Builder(Document(name, None, show=show or dotted))
+    builder = _Builder(Document(name, None, node, show or dotted))
     builder.document.data = builder.build(node, ()) if node is not None else None
     if builder.problems:
         raise FileError(builder.problems)
@@ -149,7 +170,7 @@ class _Loader(_Base):  # type: ignore[misc]  # chosen at run time
 
 
 class _Builder:
-    """Turns composed nodes into data, noting places and problems; counts nodes so that alias bombs end early."""
+    """Turns composed nodes into data, noting problems; counts nodes so that alias bombs end early."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -158,60 +179,42 @@ class _Builder:
 
     def build(self, node: yaml.Node, path: Pointer) -> Any:
         self.nodes += 1
-        mark = node.start_mark
-        self.document.places[path] = (mark.line + 1, mark.column + 1)
         if self.nodes > MAX_NODES or len(path) > MAX_LEVELS:
             if not self.problems or "expected at most" not in self.problems[-1].message:
                 limit = f"{MAX_NODES} values, aliases expanded" if self.nodes > MAX_NODES else f"{MAX_LEVELS} levels"
-                self.problems.append(self.document.problem(path, f"expected at most {limit}, got more"))
+                self._report(node, path, f"expected at most {limit}, got more")
             return None
+        if node.tag != _TAGS[type(node)]:
+            shown = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self._report(node, path, f"expected a value without a tag, got {shown}")
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return node.value if node.style else typed(node.value)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return self._sequence(node, path)
-        assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node, path)
+        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
 
-    def _mapping(self, node: yaml.MappingNode, path: Pointer) -> dict[str, Any] | None:
-        if not self._known_tag(node, path, "tag:yaml.org,2002:map"):
-            return None
+    def _mapping(self, node: yaml.MappingNode, path: Pointer) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if not isinstance(key_node, yaml.ScalarNode) or not isinstance(key, str):
-                self._report(place, path, "expected a text as key, got a list or mapping")
+            if type(key) is not str:
+                self._report(key_node, path, "expected a text as key, got a list or mapping")
             elif key in result:
-                self._report(place, (*path, key), "expected each key once, got it twice")
+                self._report(key_node, (*path, key), "expected each key once, got it twice")
             else:
-                self.document.keys[(*path, key)] = place
                 result[key] = self.build(value_node, (*path, key))
         return result
 
-    def _report(self, place: tuple[int, int], path: Pointer, message: str) -> None:
-        self.problems.append(Problem(self.document.file, *place, self.document.show(path), message))
-
-    def _sequence(self, node: yaml.SequenceNode, path: Pointer) -> list[Any] | None:
-        if not self._known_tag(node, path, "tag:yaml.org,2002:seq"):
-            return None
-        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
-
-    def _scalar(self, node: yaml.ScalarNode, path: Pointer) -> Any:
-        plain = not node.style and node.tag == "tag:yaml.org,2002:str"
-        if not self._known_tag(node, path, "tag:yaml.org,2002:str"):
-            return None
-        return typed(node.value) if plain else node.value
-
-    def _known_tag(self, node: yaml.Node, path: Pointer, tag: str) -> bool:
-        if node.tag == tag:
-            return True
-        shown = node.tag.replace("tag:yaml.org,2002:", "!!")
-        self.problems.append(self.document.problem(path, f"expected a value without a tag, got {shown}"))
-        return False
+    def _report(self, node: yaml.Node, path: Pointer, message: str) -> None:
+        document = self.document
+        self.problems.append(Problem(document.file, *_place(node), document.show(path), message))
 
 
 def typed(text: str) -> Any:
     """A plain scalar's value by the YAML 1.2 core schema."""
+    if text[:1] not in _FIRST:
+        return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INT.match(text):

@@ -66,8 +66,8 @@ def test_a_place_is_kept_for_each_value_and_key() -> None:
     """Lines and columns count from 1."""
     read_back = parse(b"a:\n  - b: 1\n    c: x\n", "x.yaml")
 
-    assert read_back.places["a", 0, "b"] == (2, 8)
-    assert read_back.keys["a", 0, "c"] == (3, 5)
+    assert read_back.locate(("a", 0, "b")) == (2, 8)
+    assert read_back.locate(("a", 0, "c"), at_key=True) == (3, 5)
     assert read_back.locate(("a", 0, "c", "deeper")) == (3, 8)
     assert read_back.locate(("nowhere",)) == (1, 1)
 
