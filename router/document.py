@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,19 @@ _FIRST = frozenset(("", *"~tTfFnN.+-0123456789"))
 
 @dataclass
 class Document:
-    """`data` is plain Python; `root` is the YAML node it came from, `show` writes a pointer in problems.
+    """`data` is plain Python, read from `text`; `show` writes a pointer in problems.
 
-    Places are looked up in the nodes when a problem needs one: most files have none.
+    Places are looked up in the text when a problem needs one: most files have none, and nodes take much memory.
     """
 
     file: str
     data: Any
-    root: yaml.Node | None = field(default=None, repr=False)
+    text: str = field(default="", repr=False)
     show: Callable[[Pointer], str] = field(default_factory=lambda: dotted)
+
+    @cached_property
+    def _root(self) -> yaml.Node | None:
+        return yaml.compose(self.text, Loader=_Loader)
 
     def problem(self, pointer: Iterable[str | int], message: str, hint: str = "", *, at_key: bool = False) -> Problem:
         """A problem at the pointer, or at its nearest parent that stands in the file."""
@@ -60,7 +65,7 @@ class Document:
     def locate(self, path: Pointer, *, at_key: bool = False) -> tuple[int, int]:
         """Line and column, from 1, of the value at a pointer (of its key, if asked and it has one)."""
         place, last = (1, 1), len(path) - 1
-        node = self.root
+        node = self._root
         if node is not None:
             place = _place(node)
         for number, part in enumerate(path):
@@ -122,7 +127,8 @@ def parse(raw: bytes, name: str, *, show: Callable[[Pointer], str] | None = None
     if len(raw) > MAX_BYTES:
         raise FileError([Problem(name, 0, 0, "", f"expected at most {MAX_BYTES} bytes, got more")])
     try:
-        node = yaml.compose(raw.decode("utf-8-sig"), Loader=_Loader)
+        text = raw.decode("utf-8-sig")
+        node = yaml.compose(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise FileError(
             [Problem(name, 0, 0, "", f"expected UTF-8 text, got byte {error.start} that is not")]
@@ -133,7 +139,7 @@ def parse(raw: bytes, name: str, *, show: Callable[[Pointer], str] | None = None
         raise FileError([Problem(name, line, column, "", f"expected YAML, got an error: {error.problem}")]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise FileError([Problem(name, 0, 0, "", f"expected YAML, got {type(error).__name__}: {error}")]) from error
-    builder = _Builder(Document(name, None, node, show or dotted))
+    builder = _Builder(Document(name, None, text, show or dotted))
     builder.document.data = builder.build(node, ()) if node is not None else None
     if builder.problems:
         raise FileError(builder.problems)

@@ -15,12 +15,14 @@ import jsonschema_rs
 from router.document import Pointer, json_pointer
 from router.errors import FileError, Problem
 from router.plan.describe import Fault, faults
-from router.plan.keywords import DRAFT7
+from router.plan.keywords import ANNOTATIONS, DRAFT7
 from router.plan.model import CALL_TYPES, NAMED, Plan, Rule, section_of
 from router.plan.names import planned_names
 from router.plan.pattern import REGEX
 from router.plan.resources import Resource, Resources
 from router.plan.violation import Violation, ViolationClass
+
+_NEVER_REFUSE_NOTHING = ANNOTATIONS | {"type", "properties", "patternProperties", "additionalProperties", "required"}
 
 
 class Finding(NamedTuple):
@@ -49,7 +51,14 @@ class Engine:
         )
 
     def takes_nothing(self, resource: Resource) -> bool:
-        """Whether a section may be left out."""
+        """Whether a section may be left out, told by its keywords where they suffice."""
+        schema = resource.schema
+        if (
+            isinstance(schema, dict)
+            and schema.keys() <= _NEVER_REFUSE_NOTHING
+            and schema.get("type", "object") == "object"
+        ):
+            return not schema.get("required")
         if resource.uri not in self._empty:
             self._empty[resource.uri] = self({"$ref": resource.uri}).is_valid({})
         return self._empty[resource.uri]
@@ -148,15 +157,15 @@ class CompiledPlan:
         resources = Resources(plan)
         engine = Engine(resources)
         self._tables: dict[Any, tuple[str, dict[Any, CompiledRule], CompiledRule]] = {}
-        compiled = [self._rule(engine, resources, number, rule) for number, rule in enumerate(plan.rules)]
-        for call_type in CALL_TYPES:
-            own = [rule for rule in compiled if rule.rule and rule.rule.type == call_type]
-            names = {rule.rule.name: _versions(own, rule.rule.name) for rule in own if rule.rule}
-            common = _common(resources, call_type)
-            unplanned = _unplanned(call_type, bool(own))
-            otherwise = names.pop(None, None) or CompiledRule(
-                engine, plan.name, call_type, None, {}, common, None, unplanned
-            )
+        rules: dict[str, dict[str | None, list[CompiledRule]]] = {call_type: {} for call_type in CALL_TYPES}
+        for number, rule in enumerate(plan.rules):
+            rules[rule.type].setdefault(rule.name, []).append(self._rule(engine, resources, number, rule))
+        for call_type, found in rules.items():
+            names: dict[Any, CompiledRule] = {name: _oldest(versions) for name, versions in found.items()}
+            common, unplanned = _common(resources, call_type), _unplanned(call_type, bool(found))
+            otherwise = names.pop(None, None)
+            if otherwise is None:
+                otherwise = CompiledRule(engine, plan.name, call_type, None, {}, common, None, unplanned)
             self._tables[call_type] = (NAMED.get(call_type, ""), names, otherwise)
         self._unknown = CompiledRule(engine, plan.name, "", None, {}, {})
 
@@ -184,12 +193,12 @@ class CompiledPlan:
         return _version(rule, body) if rule.versions else rule
 
 
-def _versions(rules: list[CompiledRule], name: str | None) -> CompiledRule:
-    """The oldest version, knowing the others."""
-    same = sorted((rule for rule in rules if rule.rule and rule.rule.name == name), key=lambda rule: rule.version)
-    if len(same) > 1:
-        same[0].versions = {rule.version: rule for rule in same}
-    return same[0]
+def _oldest(rules: list[CompiledRule]) -> CompiledRule:
+    """The oldest of a rule's versions, knowing the others."""
+    oldest = min(rules, key=lambda rule: rule.version)
+    if len(rules) > 1:
+        oldest.versions = {rule.version: rule for rule in rules}
+    return oldest
 
 
 def _version(rule: CompiledRule, body: dict[str, Any]) -> CompiledRule:

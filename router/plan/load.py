@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -35,13 +35,13 @@ def collect(folder: Path) -> tuple[dict[str, bytes], list[Problem]]:
         return {}, [Problem(str(folder), 0, 0, "", f"expected a tracking plan's folder, got {got}")]
     files: dict[str, bytes] = {}
     problems: list[Problem] = []
-    for path in _candidates(folder):
-        name = path.relative_to(folder).as_posix()
-        if problem := _misplaced(path, name, folder):
-            problems.append(Problem(str(path), 0, 0, "", *problem))
-        elif path.suffix == ".yaml":
+    for name, entry in sorted(_candidates(folder)):
+        shown = str(folder / name)
+        if problem := _misplaced(entry, name, folder):
+            problems.append(Problem(shown, 0, 0, "", *problem))
+        elif name.endswith(".yaml"):
             try:
-                files[name] = read_bytes(path, name=str(path))
+                files[name] = read_bytes(entry.path, name=shown)
             except FileError as error:
                 problems.extend(error.problems)
     if not files and not problems:
@@ -50,26 +50,29 @@ def collect(folder: Path) -> tuple[dict[str, bytes], list[Problem]]:
     return files, problems
 
 
-def _candidates(folder: Path) -> list[Path]:
-    """Files at the top that look like a plan's, and all below events/ and defs/. Links to folders count as files."""
-    found = [path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and not path.is_dir()]
-    for name in FOLDERS:
-        for where, folders, files in os.walk(folder / name):
-            linked = [entry for entry in folders if Path(where, entry).is_symlink()]
-            found += [Path(where, entry) for entry in (*files, *linked) if not entry.startswith(".")]
-    return sorted(found)
+def _candidates(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Files at the top that look like a plan's, and all below events/ and defs/. Links to folders are not followed."""
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with os.scandir(folder / prefix) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [f"{prefix}{entry.name}/"] if prefix or entry.name in FOLDERS else []
+                elif prefix or entry.name in FOLDERS or entry.name.endswith((".yaml", ".yml")):
+                    yield prefix + entry.name, entry
 
 
-def _misplaced(path: Path, name: str, folder: Path) -> tuple[str, str] | None:
+def _misplaced(entry: os.DirEntry[str], name: str, folder: Path) -> tuple[str, str] | None:
     """What is wrong with a file's being there, and a hint."""
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder.resolve()):
         return "expected a file inside the plan's folder, got a link that leads out of it", ""
-    if path.is_dir():
-        return "expected a folder, got a link to one", ""
-    if not path.is_file():
-        return "expected a file, got something else", ""
+    if not entry.is_file():
+        return "expected a file, got something else (links to folders are not followed)", ""
     if "/" in name:
-        if path.suffix in (".yml", ".json"):
+        if name.endswith((".yml", ".json")):
             return "expected a name that ends in .yaml, got another", Path(name).stem + ".yaml"
         return None
     if name not in TOP_FILES:

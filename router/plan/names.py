@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from router.document import Pointer
-from router.plan.keywords import IN_PLACE
+from router.plan.keywords import DRAFT2020, IN_PLACE
 from router.plan.resources import Place, Resource, Resources
 
 _ITEMS = frozenset(("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"))
 _OPEN = ("additionalProperties", "unevaluatedProperties")
+_LEAF = DRAFT2020.keywords - DRAFT2020.holders.keys() - {"$ref"}  # keywords that say nothing of values further inside
 _Node = frozenset[tuple[str, Pointer]]
 
 
@@ -91,14 +92,15 @@ class _Names:
         for resource, path, schema in self._schemas(node):
             required.update(schema.get("required", ()))
             free = free or any(schema.get(keyword, False) is not False for keyword in _OPEN)
-            for keyword, inner, _ in resource.draft.subschemas(schema):
-                place = (resource, (*path, *inner))
+            for keyword, inner, below in resource.draft.subschemas(schema):
                 if keyword in ("properties", "patternProperties"):
-                    children.setdefault((keyword, str(inner[1])), []).append(place)
-                elif keyword in _ITEMS:
-                    children.setdefault(("items",), []).append(place)
-                elif keyword in _OPEN:
-                    children.setdefault(("additionalProperties",), []).append(place)
+                    places = children.setdefault((keyword, str(inner[1])), [])
+                elif keyword in _ITEMS or keyword in _OPEN:
+                    places = children.setdefault(("items" if keyword in _ITEMS else "additionalProperties",), [])
+                else:
+                    continue
+                if isinstance(below, dict) and not _LEAF.issuperset(below):
+                    places.append((resource, (*path, *inner)))
         nodes = {key: self.node(places) for key, places in children.items()}
         return _Below(nodes, required, self.declares(node) and not free)
 
@@ -106,7 +108,7 @@ class _Names:
         below = self._below(node)
         schema: dict[str, Any] = {}
         for key, child in below.children.items():
-            inner = self.reference(child) if self._says_more(child) else {}
+            inner = self.reference(child) if child else {}
             if len(key) == 2 and (inner or below.closed):
                 schema.setdefault(key[0], {})[key[1]] = inner
             elif inner:
@@ -116,11 +118,3 @@ class _Names:
                 schema.setdefault("properties", {}).setdefault(name, {})
             schema["additionalProperties"] = False
         return schema
-
-    def _says_more(self, node: _Node) -> bool:
-        """Whether the node's schemas say anything of values inside its own."""
-        return any(
-            keyword in _ITEMS or keyword in _OPEN or keyword in ("properties", "patternProperties")
-            for _, _, schema in self._schemas(node)
-            for keyword in schema
-        )
