@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -31,6 +32,7 @@ def client_address(peer: str, forwarded: str, trusted_proxies: int) -> str:
     return _address(hops[max(0, len(hops) - 1 - trusted_proxies)]) or _address(peer)
 
 
+@lru_cache(4096)
 def _address(text: str) -> str:
     try:
         address = ip_address(text)
