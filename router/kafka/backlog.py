@@ -1,7 +1,7 @@
 """Room on the embedded broker, which drops a partition's oldest batches beyond 5 MiB without a word.
 
 Watches topics with the groups that read them; who writes asks `room` first and holds back (or answers 503) while there
-is none. A writer killed -9 takes only its size notes with it: its next life counts messages at the assumed size.
+is none. A writer killed -9 takes only its notes of sizes with it: its next life reads what is outstanding to know them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self
 
 from router.errors import RouterError
-from router.kafka.admin import Admin
+from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
+from router.kafka.measure import message_sizes
 from router.kafka.offsets import GroupOffsets, Partition
 from router.kafka.sizes import Sizes
 
@@ -26,9 +27,12 @@ LIMIT_MESSAGES = 60_000
 BUSY_SECONDS = 0.15  # between two looks
 IDLE_SECONDS = 0.6
 STALE_SECONDS = 3.0
+MEASURE_SECONDS = 30.0
 FRESH_SECONDS = 1.0  # noted so shortly before a look, a message may be on its way: it counts whatever the look says
 ASSUMED_BYTES = 1_024  # of a message, while none has been noted
 OVERHEAD_BYTES = 128  # of a message alone in its batch, with a key and three headers
+
+NEVER = float("-inf")
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class Backlog:
         limit_messages: int = LIMIT_MESSAGES,
     ) -> None:
         """`watched`: (topic, group that reads it)."""
+        self._cluster = cluster
         self._admin = Admin(cluster, timeout=STALE_SECONDS)
         self._watched = tuple(watched)
         self._offsets = {
@@ -63,7 +68,7 @@ class Backlog:
         self._partitions: dict[str, list[Partition]] = {}
         self._lags: dict[tuple[Partition, str], tuple[int, int]] = {}
         self._sizes: dict[Partition, Sizes] = {}
-        self._looked = float("-inf")
+        self._looked = NEVER
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
@@ -91,6 +96,8 @@ class Backlog:
         # Commits first: read later they could be ahead of the ends, and messages would seem to be gone.
         due = {(key, group): offset for topic, group in self._watched for key, offset in self._due(topic, group)}
         ends = self._admin.watermarks({key for key, _ in due})
+        if self._looked == NEVER:
+            self._measure(due, ends)
         with self._lock:
             self._lags = {
                 (key, group): (ends[key].high - offset, max(0, ends[key].low - offset))
@@ -148,6 +155,19 @@ class Backlog:
         if sizes is None:
             return int(messages * otherwise)
         return int(sizes.newest(messages, self._looked - FRESH_SECONDS, otherwise))
+
+    def _measure(self, due: Mapping[tuple[Partition, str], int], ends: Mapping[Partition, Watermarks]) -> None:
+        """Read, once, what another process (or this one before it was killed) has left outstanding."""
+        starts: dict[Partition, int] = {}
+        for (key, _), offset in due.items():
+            first = max(offset, ends[key].low)
+            if first < ends[key].high and key not in self._sizes:
+                starts[key] = min(first, starts.get(key, first))
+        found: dict[Partition, Sizes] = {key: Sizes() for key in starts}
+        for key, size in message_sizes(self._cluster, starts, MEASURE_SECONDS):
+            found[key].note(size + OVERHEAD_BYTES, 0.0)
+        with self._lock:
+            self._sizes = found | self._sizes
 
     def _forget(self) -> None:
         longest: dict[Partition, int] = {}

@@ -57,10 +57,24 @@ def test_a_writer_that_asks_for_room_never_loses_a_message(
         assert backlog.outstanding()[unique, 0, unique].messages == accepted
 
 
+def test_a_writers_next_life_knows_the_sizes_of_what_it_left(embedded: EmbeddedBroker, unique: str) -> None:
+    """100 messages of 29 KB stand for 2.9 MiB, not for 100 KiB."""
+    cluster = cluster_of(embedded)
+    embedded.create_topics({unique: 2})
+    produce(cluster, unique, [os.urandom(10)] + [os.urandom(29_000)] * 100)
+    commit(cluster, unique, unique, 1)
+    backlog = Backlog(cluster, [(unique, unique)])
+
+    backlog.look()
+
+    assert 2_900_000 <= backlog.outstanding()[unique, 0, unique].bytes <= 2_950_000
+    assert backlog.outstanding()[unique, 1, unique].bytes == 0
+
+
 def test_there_is_room_again_once_the_group_has_committed(embedded: EmbeddedBroker, unique: str) -> None:
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})
-    produce(cluster, unique, [b"x"] * 4_000)
+    produce(cluster, unique, [b"x" * 1_000] * 4_000)
     backlog = Backlog(cluster, [(unique, unique)])
     backlog.look()
     assert not backlog.room()
@@ -75,7 +89,7 @@ def test_there_is_room_again_once_the_group_has_committed(embedded: EmbeddedBrok
 def test_every_group_that_reads_a_topic_counts(embedded: EmbeddedBroker, unique: str) -> None:
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})
-    produce(cluster, unique, [b"x"] * 4_000)
+    produce(cluster, unique, [b"x" * 1_000] * 4_000)
     commit(cluster, f"{unique}-quick", unique, 4_000)
     backlog = Backlog(cluster, [(unique, f"{unique}-quick"), (unique, f"{unique}-slow")])
 
@@ -101,11 +115,12 @@ def test_small_messages_are_limited_by_number(embedded: EmbeddedBroker, unique: 
 
 
 def test_large_messages_make_unknown_ones_count_as_large(embedded: EmbeddedBroker, unique: str) -> None:
-    """What other processes have written is taken at the largest mean size known."""
+    """What other processes write meanwhile is taken at the largest mean size known."""
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1, f"{unique}-b": 1})
-    produce(cluster, f"{unique}-b", [b"x"] * 100)
     backlog = Backlog(cluster, [(unique, unique), (f"{unique}-b", unique)])
+    backlog.look()
+    produce(cluster, f"{unique}-b", [b"x"] * 100)
     backlog.look()
     assert backlog.room()
 
