@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from router.cli import report
 from router.cli.loading import load, require_broker
 from router.cli.options import Json, Topologies, with_run_options
+from router.cli.screen import console, table
 from router.config.options import RunOptions
 from router.config.topics import wanted_topics
 from router.kafka.admin import Admin, Difference
@@ -33,10 +32,10 @@ def show(topologies: Topologies, as_json: Json = False, *, options: RunOptions) 
     if as_json:
         report.current().answer([_as_dict(spec) for spec in specs])
         return
-    table = Table("topic", "key", "partitions", "settings", box=None, pad_edge=False)
+    made = table("topic", "partitions", "key", "settings", numbers=1)
     for spec in specs:
-        table.add_row(spec.name, spec.key, str(spec.partitions), " ".join(f"{k}={v}" for k, v in spec.config.items()))
-    Console(soft_wrap=True, highlight=False).print(table)
+        made.add_row(spec.name, str(spec.partitions), spec.key, " ".join(f"{k}={v}" for k, v in spec.config.items()))
+    console().print(made)
 
 
 @app.command()

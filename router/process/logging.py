@@ -63,6 +63,12 @@ def escape(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), text)
 
 
+def as_json_text(value: object) -> str:
+    """JSON on one line in which no character moves the cursor or hides text, whatever terminal shows it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 class RedactionFilter(logging.Filter):
     """Replaces known secrets in message, fields and exception text before a handler sees the record."""
 

@@ -1,0 +1,128 @@
+"""The picture that `router status` shows: what came in, where it went, why something did not, who is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from router.cli.screen import table
+from router.process.health import Report
+from router.process.snapshot import DestinationRow, ProcessRow, Snapshot
+
+_FILTERS = {
+    "type": "its call type is not in `types`",
+    "event": "its name is not in `events`, or is in `except`",
+    "integrations": "its integrations object switches the destination off",
+}
+
+
+def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
+    """All of it, top to bottom: totals, destinations, reasons, processes."""
+    parts: list[RenderableType] = [_totals(seen), _balance(seen), Text()]
+    if seen.destinations:
+        parts += [_destinations(seen.destinations), Text()]
+    reasons = list(_reasons(seen))
+    if reasons:
+        parts += [Text("Why events did not arrive", style="bold"), *map(Text, reasons), Text()]
+    return Group(*parts, _processes(seen.processes, ready, live))
+
+
+def _totals(seen: Snapshot) -> Table:
+    made = table("", "received", "invalid", "blocked", "duplicates", "resolved", "merged", "waiting", numbers=7)
+    counts = (seen.received, seen.invalid, seen.blocked, seen.duplicates, seen.resolved, seen.merged, seen.waiting)
+    made.add_row("events", *map(_number, counts))
+    return made
+
+
+def _balance(seen: Snapshot) -> Text:
+    sums = f"{seen.invalid} + {seen.blocked} + {seen.duplicates} + {seen.resolved}"
+    off = [row.name for row in seen.destinations if not row.balanced]
+    if seen.balanced and not off:
+        return Text(f"adds up: {seen.received} = {sums}; routed = delivered + dead + pending everywhere", style="green")
+    wrong = [] if seen.balanced else [f"{seen.received} received are not {sums}"]
+    wrong += [f"{name}: routed is not delivered + dead + pending" for name in off]
+    return Text(f"does not add up (yet): {'; '.join(wrong)}; at rest it must", style="yellow")
+
+
+def _destinations(rows: tuple[DestinationRow, ...]) -> Table:
+    made = table("destination", "routed", "delivered", "pending", "dead", "P95", "state", numbers=5)
+    for row in rows:
+        counts = (row.routed, row.delivered, row.pending, row.dead)
+        made.add_row(row.name, *map(_number, counts), seconds(row.p95_seconds), _state(row))
+    return made
+
+
+def _state(row: DestinationRow) -> Text:
+    if row.paused:
+        return Text(f"paused: {', '.join(row.paused)}", style="red")
+    if row.pending > 0:
+        return Text("retrying" if row.retries else "delivering", style="yellow" if row.retries else "")
+    return Text("up to date", style="green")
+
+
+def _reasons(seen: Snapshot) -> Iterator[str]:
+    """One line for each place where events stop, with the command that shows them."""
+    if seen.lost:
+        yield f"  lost        {seen.lost}: the broker deleted messages before they were read; see retention"
+    if seen.invalid:
+        yield f"  invalid     {seen.invalid}: not an event; router tap events.invalid --from-beginning --json"
+    if seen.blocked:
+        yield f"  blocked     {seen.blocked}: by the tracking plan; router tap events.blocked --from-beginning --json"
+    if seen.duplicates:
+        yield f"  duplicates  {seen.duplicates}: repeats of a messageId within the window"
+    for row in seen.destinations:
+        yield from _destination_reasons(row)
+
+
+def _destination_reasons(row: DestinationRow) -> Iterator[str]:
+    for reason, count in row.filtered.items():
+        yield f"  {row.name}: {count} filtered: {_FILTERS.get(reason, reason)}"
+    if row.paused:
+        yield f"  {row.name}: {row.pending} wait while it is paused ({', '.join(row.paused)}); none is lost"
+    if row.retries:
+        yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
+    if row.dead:
+        codes = f" ({_by_code(row.discarded)})" if row.discarded else ""
+        yield f"  {row.name}: {row.dead} given up{codes}; router tap dest.{row.name}.dead --from-beginning --json"
+
+
+def _by_code(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} × {code}" for code, count in counts.items())
+
+
+def _processes(rows: tuple[ProcessRow, ...], ready: Report, live: Report) -> Table:
+    made = table("process", "restarts", "health", numbers=1)
+    for row in rows:
+        made.add_row(row.name or "this one", str(row.restarts), _health(row, ready, live))
+    return made
+
+
+def _health(row: ProcessRow, ready: Report, live: Report) -> Text:
+    if not row.up:
+        return _ill("down", row.name, ready)
+    if not row.live:
+        return _ill("not live", row.name, live)
+    return Text("ready", style="green") if row.ready else _ill("not ready", row.name, ready)
+
+
+def _ill(what: str, process: str, report: Report) -> Text:
+    """What is wrong and why: the process's own check, or on the page of a single process all that fail."""
+    check = report.checks.get(process)
+    why = check.why if check else report.why()
+    return Text(f"{what}: {why}" if why else what, style="red")
+
+
+def _number(count: int) -> str:
+    return f"{count:,}".replace(",", " ")
+
+
+def seconds(value: float | None) -> str:
+    """`35 ms`, `1.25 s`, `2.5 min`, or a dash."""
+    if value is None:
+        return "-"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.3g} s" if value < 120 else f"{value / 60:.1f} min"

@@ -1,0 +1,128 @@
+"""`router status`: what an operator sees, and that it finds the reason why an event did not arrive."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from router.cli.status_screen import seconds
+from router.process.health import Health
+from router.process.scrape import families
+from router.process.serve import MetricsServer, bind
+from tests.cli.lines import Line
+from tests.process.test_snapshot import PAGE
+
+NOWHERE = "127.0.0.1:1"
+
+
+class Page(Collector):
+    """A metrics page as text, served by a real server."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def collect(self) -> Iterator[Metric]:
+        yield from families(self.text)
+
+
+@pytest.fixture
+def health() -> Health:
+    health = Health()
+    health.ready("route-1", True)
+    health.ready("route-2", False, "not running")
+    return health
+
+
+@pytest.fixture
+def page() -> Page:
+    return Page(PAGE)
+
+
+@pytest.fixture
+def address(page: Page, health: Health) -> Iterator[str]:
+    registry = CollectorRegistry()
+    registry.register(page)
+    with MetricsServer(bind(("127.0.0.1", 0)), health, registry) as server:
+        yield "{}:{}".format(*server.address)
+
+
+def test_nothing_there_is_status_3_and_says_where_it_looked(line: Line) -> None:
+    ended = line("status", "--metrics", NOWHERE)
+
+    assert ended.status == 3
+    assert NOWHERE in ended.err
+
+
+def test_totals_destinations_and_processes_are_shown(line: Line, address: str) -> None:
+    ended = line("status", "--metrics", address)
+
+    rows = [row.split() for row in ended.out.splitlines()]
+    assert ended.status == 0
+    assert ["events", "100", "1", "3", "5", "91", "2", "7"] in rows
+    assert ["crm", "80", "70", "8", "2", "500", "ms", "paused:", "refused"] in rows
+    assert ["lake", "35", "35", "0", "0", "-", "up", "to", "date"] in rows
+    assert ["route-2", "3", "down:", "not", "running"] in rows
+
+
+def test_the_reasons_name_place_count_and_the_command_that_shows_more(line: Line, address: str) -> None:
+    out = line("status", "--metrics", address).out
+
+    assert "invalid     1: not an event; router tap events.invalid" in out
+    assert "blocked     3: by the tracking plan; router tap events.blocked" in out
+    assert "crm: 10 filtered: its name is not in `events`, or is in `except`" in out
+    assert "crm: 4 filtered: its integrations object switches the destination off" in out
+    assert "crm: 8 wait while it is paused (refused); none is lost" in out
+    assert "crm: 6 × 503 answered with a fault and tried again" in out
+    assert "crm: 2 given up (2 × 400); router tap dest.crm.dead" in out
+
+
+def test_it_says_whether_the_numbers_add_up(line: Line, address: str, page: Page) -> None:
+    assert "adds up: 100 = 1 + 3 + 5 + 91" in line("status", "--metrics", address).out
+
+    page.text = PAGE.replace('events_resolved_total{process="route-2",topic="events.raw",partition="1"} 35', "x 34")
+    assert "does not add up (yet): 100 received are not 1 + 3 + 5 + 56" in line("status", "--metrics", address).out
+
+
+def test_programs_get_json(line: Line, address: str) -> None:
+    answer = line("status", "--metrics", address, "--json").answer
+
+    assert (answer["received"], answer["balanced"]) == (100, True)
+    assert answer["destinations"][0]["name"] == "crm"
+    assert answer["ready"]["checks"]["route-2"] == {"ok": False, "why": "not running"}
+
+
+def test_a_router_that_has_seen_nothing_is_shown_with_zeros(line: Line, address: str, page: Page) -> None:
+    page.text = ""
+
+    ended = line("status", "--metrics", address)
+
+    assert ended.status == 0
+    assert ["events", *"0000000"] in [row.split() for row in ended.out.splitlines()]
+
+
+def test_watch_goes_on_until_ctrl_c_and_ends_with_0(address: str) -> None:
+    command = [sys.executable, "-m", "router", "status", "--watch", "--json", "--metrics", address]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert watching.stdout is not None
+        answers = [json.loads(watching.stdout.readline()) for _ in range(2)]
+        assert [answer["received"] for answer in answers] == [100, 100]
+        watching.send_signal(2)
+        assert watching.wait(60) == 0
+    finally:
+        watching.kill()
+        watching.communicate()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "-"), (0.035, "35 ms"), (1.25, "1.25 s"), (119, "119 s"), (150, "2.5 min")]
+)
+def test_durations_are_short(value: float | None, shown: str) -> None:
+    assert seconds(value) == shown
