@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -87,13 +87,13 @@ class Check:
     def _topology(self, paths: list[Path]) -> None:
         loaded = self._load(paths, self.env)
         self.warnings += loaded.warnings
-        counts = f"{len(loaded.topology.sources)} sources, {len(loaded.topology.destinations)} destinations"
+        counts = f"{_count(loaded.topology.sources, 'source')}, {_count(loaded.topology.destinations, 'destination')}"
         self.fine.append(f"{' '.join(map(str, paths))}: topology {loaded.topology.name}, {counts}")
 
     def _plan(self, folder: Path) -> None:
         plan = load_plan(folder)
         compile_plan(plan)
-        self.fine.append(f"{folder}: plan {plan.name}, {len(plan.rules)} rules")
+        self.fine.append(f"{folder}: plan {plan.name}, {_count(plan.rules, 'rule')}")
 
     def _tests(self, path: Path) -> None:
         tests = read_tests(path)
@@ -101,7 +101,11 @@ class Check:
         problems = lint(tests, topology.sources, topology.destinations)
         self.errors += problems
         if not problems:
-            self.fine.append(f"{path}: {len(tests.cases.tests)} tests")
+            self.fine.append(f"{path}: {_count(tests.cases.tests, 'test')}")
+
+
+def _count(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
 
 
 def _has_name(path: Path) -> bool:
