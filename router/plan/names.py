@@ -101,7 +101,7 @@ class _Names:
                     continue
                 if isinstance(below, dict) and not _LEAF.issuperset(below):
                     places.append((resource, (*path, *inner)))
-        nodes = {key: self.node(places) for key, places in children.items()}
+        nodes = {key: self.node(places) if places else frozenset() for key, places in children.items()}
         return _Below(nodes, required, self.declares(node) and not free)
 
     def _schema(self, node: _Node) -> dict[str, Any]:

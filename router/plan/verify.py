@@ -106,7 +106,9 @@ class _Verifier:
     def _unknown(self, path: Pointer, keyword: str, schema: dict[str, Any]) -> None:
         draft = self.resource.draft
         message = f"expected a keyword of {draft.name}, got {keyword}"
-        if advice := _ELSEWHERE.get(keyword):
+        if schema[keyword] is None:
+            self.report((*path, keyword), f"{message}; put a text that has a comma in quotes", at_key=True)
+        elif advice := _ELSEWHERE.get(keyword):
             self.report((*path, keyword), f"{message}; {advice}", at_key=True)
         elif isinstance(schema[keyword], dict | bool) and self.resource.path + path:
             where = (*self.resource.path, *path)[-1]
