@@ -1,0 +1,104 @@
+"""One test case's router: the chain of agents over state in memory."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+import orjson
+
+from router.agents.chain import Batch
+from router.agents.records import Headers
+from router.config.loader import Loaded
+from router.event import milliseconds
+from router.runtime.assemble import chain_of, topics_of
+from router.topology_tests.cases import LISTS, Case
+from router.topology_tests.message import GivenMessage, around, given_message
+
+STEP_MS = 1000
+
+
+class Window:
+    """First receive times, for as long as the case lasts."""
+
+    def __init__(self) -> None:
+        self.times: dict[bytes, int] = {}
+
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+        return [self.times.get(key) for key in keys]
+
+
+class Bench:
+    """Fresh for each case; `outputs` runs it."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        topics = self._topics = topics_of(loaded.topology)
+        self._window = Window()
+        self._chain = chain_of(loaded, cluster="test", seen=self._window, identify=self._identify, rekey=False)
+        self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}
+        self._number = 0
+        self._duplicates = 0
+        self._filtered: Counter[tuple[str, str]] = Counter()
+        destinations = {name: topics.destination(name) for name in loaded.topology.destinations}
+        self._names = {topic: f"dest.{name}" for name, topic in destinations.items()}
+        self._names |= {getattr(topics, name): name for name in ("resolved", "blocked", "invalid", "violations")}
+        self._lists: dict[str, list[Any]] = {name: [] for name in (*self._names.values(), *LISTS)}
+
+    def outputs(self, case: Case) -> dict[str, Any]:
+        """What came out, by the names that `expect` may use."""
+        at = (milliseconds(case.now) or 0) - STEP_MS
+        for item in case.given:
+            at = (milliseconds(item["at"]) or 0) if "at" in item else at + STEP_MS
+            self._take(given_message(item, self._topics, self._next(), at))
+        self._lists["filtered"] = [
+            {"destination": destination, "reason": reason, "count": count}
+            for (destination, reason), count in sorted(self._filtered.items())
+        ]
+        short = {name.removeprefix("dest."): found for name, found in self._lists.items()}
+        return short | self._lists | {"duplicates": self._duplicates}
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _take(self, message: GivenMessage) -> None:
+        """Run a message, and what the agents send round again because of it."""
+        waiting = deque([message])
+        while waiting:
+            batch = self._chain.run([waiting.popleft()], self._lanes)
+            self._window.times |= {key: first for key, (first, _) in batch.fresh.items()}
+            self._count(batch)
+            for topic, value, _, headers in batch.records:
+                if topic == self._topics.keyed:
+                    waiting.append(around(value, headers or [], self._topics, self._next()))
+                else:
+                    self._keep(self._names[topic], value, headers or [])
+
+    def _count(self, batch: Batch) -> None:
+        self._duplicates += batch.duplicate.total()
+        self._filtered.update(batch.filtered)
+
+    def _keep(self, name: str, value: bytes, headers: Headers) -> None:
+        said = {key: _text(header) for key, header in headers}
+        if name == "invalid":
+            item = _object(value) | {"raw": _text(value), "reason": said["error-code"], "stage": said["error-stage"]}
+        else:
+            item = orjson.loads(value)
+        if name in ("blocked", "invalid"):
+            item |= {"source": said.get("source")}
+        if name == "blocked":
+            item |= {"violations": orjson.loads(said["violations"])}
+        self._lists[name].append(item)
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    """The fields of what is no event, where it is an object at least."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
