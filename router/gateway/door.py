@@ -16,6 +16,7 @@ from uuid import uuid4
 import orjson
 
 from router.agents.records import KEPT_OF_OVERSIZE, MAX_VALUE, Headers, Record, invalid_record
+from router.config.models import LimitsConfig
 from router.event import CALL_TYPES, Body, Invalid, Limits, device_key, iso, limited, merged, shape_problem
 from router.gateway.address import wants_address
 from router.gateway.answers import Fault
@@ -209,6 +210,11 @@ class Door:
         if claim.grant is not None and not claim.problem:
             taken.spent[claim.grant.digest] += 1
             taken.kept.append(invalid_record(self._invalid, Invalid(code, raw), STAGE, key, STAGE, claim.source))
+
+
+def limits_of(config: LimitsConfig) -> Limits:
+    """The limits of a topology file as those of an event."""
+    return Limits(config.event_bytes, config.batch_bytes, config.depth, config.keys, config.message_id)
 
 
 def _dumped(item: Body) -> bytes:

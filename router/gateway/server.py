@@ -10,28 +10,26 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
 from router import metrics
 from router.agents.records import Record
-from router.config.models import GatewayConfig, LimitsConfig, Topology
+from router.config.models import GatewayConfig, Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.errors import Unavailable, UsageError
-from router.event import Limits
 from router.gateway.acknowledge import AckProducer
 from router.gateway.app import Gateway
-from router.gateway.door import Door
+from router.gateway.door import Door, limits_of
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
+from router.gateway.room import Room
 from router.gateway.watch import BrokerWatch, Readiness
 from router.kafka import clients
-from router.kafka.backlog import Backlog
 from router.kafka.cluster import Cluster
-from router.kafka.partitioner import partition_for
 from router.topics import Topics
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ async def serve(
     metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
     try:
         watch.start()
-        with _room(cluster, topology, topics) as room:
+        with Room(cluster, topology) if cluster.embedded else nullcontext() as room:
             gateway = _gateway(topology, topics, producer, watch, room)
             await _listen(gateway, topology.gateway, options.gateway, stop, producer, listening)
     finally:
@@ -125,56 +123,31 @@ async def _drained(gateway: Gateway, seconds: float) -> None:
 
 
 def _gateway(
-    topology: Topology, topics: Topics, producer: AckProducer, watch: BrokerWatch, room: Backlog | None
+    topology: Topology, topics: Topics, producer: AckProducer, watch: BrokerWatch, room: Room | None
 ) -> Gateway:
     door = Door(
         WriteKeys(topology.sources),
-        limits(topology.limits),
+        limits_of(topology.limits),
         raw=topics.raw,
         invalid=topics.invalid,
         max_events=topology.gateway.max_in_flight,
     )
-    sink = producer if room is None else _Noted(producer, topics.raw, watch, room)
+    sink = producer if room is None else _Noted(producer, topics.raw, room)
 
     def blocked() -> str:
         if not watch.up:
             return "broker_unavailable"
-        return "" if room is None or room.room() else "no_room"
+        return "" if room is None or room.free() else "no_room"
 
     return Gateway(topology.gateway, door, sink, blocked=blocked, failed=watch.doubt)
 
 
-def limits(config: LimitsConfig) -> Limits:
-    """The limits of the topology file as those of an event."""
-    return Limits(
-        event_bytes=config.event_bytes,
-        batch_bytes=config.batch_bytes,
-        depth=config.depth,
-        keys=config.keys,
-        message_id=config.message_id,
-    )
-
-
-@contextmanager
-def _room(cluster: Cluster, topology: Topology, topics: Topics) -> Iterator[Backlog | None]:
-    """On the embedded broker, which forgets what it cannot hold: the watch on what is still to be read."""
-    if not cluster.embedded:
-        yield None
-        return
-    delivered = [name for name, destination in topology.destinations.items() if destination.enabled]
-    watched = [(topics.raw, topics.route_group)]
-    watched += [(topics.destination(name), topics.deliver_group(name)) for name in delivered]
-    with Backlog(cluster, watched) as backlog:
-        yield backlog
-
-
 class _Noted:
-    """Tells the backlog of each event before it is produced, so that the sizes are known."""
+    """Tells of each event before it is produced, so that the embedded broker's fill is known."""
 
-    def __init__(self, producer: AckProducer, raw: str, watch: BrokerWatch, room: Backlog) -> None:
+    def __init__(self, producer: AckProducer, raw: str, room: Room) -> None:
         self._producer = producer
         self._raw = raw
-        self._watch = watch
         self._room = room
 
     @property
@@ -182,10 +155,9 @@ class _Noted:
         return self._producer.in_flight
 
     async def submit(self, records: Sequence[Record]) -> str:
-        count = self._watch.partitions.get(self._raw, 1)
         for topic, value, key, _ in records:
-            if topic == self._raw and key is not None:
-                self._room.note(topic, partition_for(key, count), len(value) + len(key))
+            if topic == self._raw:
+                self._room.note(topic, value, key)
         return await self._producer.submit(records)
 
 

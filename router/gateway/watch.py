@@ -27,7 +27,7 @@ class Readiness(Protocol):
 
 
 class BrokerWatch:
-    """`up` is true while the broker answers and has the topics. `partitions` are theirs, as last seen."""
+    """`up` is true while the broker answers and has the topics."""
 
     def __init__(self, client: Producer, topics: Iterable[str], health: Readiness) -> None:
         self._client = client
@@ -37,7 +37,6 @@ class BrokerWatch:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
         self.up = False
-        self.partitions: dict[str, int] = {}
 
     def start(self) -> None:
         self._health.ready(CHECK, False, "no answer yet")
@@ -69,6 +68,5 @@ class BrokerWatch:
         except KafkaException as error:
             cause = error.args[0] if error.args else error
             return f"no answer ({cause.name() if isinstance(cause, KafkaError) else cause})"
-        self.partitions = {name: len(topic.partitions) for name, topic in found.items() if topic.error is None}
-        missing = [name for name in self._topics if not self.partitions.get(name)]
+        missing = [name for name in self._topics if name not in found or found[name].error is not None]
         return f"topics are missing: {', '.join(missing)}; see router topics apply" if missing else ""
