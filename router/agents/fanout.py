@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
+from router.config.globs import chosen
 from router.config.models import DestinationConfig
 from router.event import Event
 
@@ -30,12 +30,7 @@ class Route:
     ignores_integrations: bool
 
     def takes_source(self, source: str) -> bool:
-        """Globs in order; `!` takes back. A list that begins with `!` starts from all."""
-        taken = self.sources[:1] == () or self.sources[0].startswith("!")
-        for glob in self.sources:
-            if fnmatchcase(source, glob.removeprefix("!")):
-                taken = not glob.startswith("!")
-        return taken
+        return chosen(self.sources, source)
 
     def refusal(self, kind: str, name: str) -> str:
         """Why an event of this type and name does not go there, or an empty string."""

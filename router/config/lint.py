@@ -6,9 +6,10 @@ passed over, since validation names them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 
+from router.config.globs import chosen
 from router.config.substitution import Scalar
 from router.config.tree import Node
 from router.document import nearest
@@ -29,11 +30,12 @@ def problems(root: Node) -> Iterator[Problem]:
     yield from _events_and_except(destinations)
 
 
-def warnings(root: Node, *, bootstrap: bool) -> Iterator[Problem]:
-    """What works but is hardly meant."""
+def warnings(root: Node, events: Mapping[str, Collection[str]], *, bootstrap: bool) -> Iterator[Problem]:
+    """What works but is hardly meant. `events` has the names that the plan of each source with a plan knows."""
     sources, destinations = _members(root, "sources"), _members(root, "destinations")
     yield from _globs_without_match([name for name, _ in sources], destinations)
     yield from _enforced_without_plan(sources)
+    yield from _events_without_rule([name for name, _ in sources], destinations, events)
     if bootstrap:
         yield from _default_write_keys(sources)
 
@@ -137,6 +139,22 @@ def _enforced_without_plan(sources: list[Named]) -> Iterator[Problem]:
         enforce = node.child("enforce")
         if enforce is not None and enforce.pointer[:1] != ("defaults",) and node.child("plan") is None:
             yield enforce.problem("expected a plan beside it, got none: nothing is enforced", at_key=True)
+
+
+def _events_without_rule(
+    known: list[str], destinations: list[Named], events: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
+    """Names of events that no plan knows, where every source of the destination has a plan."""
+    for _, node in destinations:
+        globs = [glob for glob, _ in _texts(node, "sources")]
+        sources = [source for source in known if chosen(globs, source)]
+        planned = {event for source in sources for event in events.get(source, ())}
+        if not all(source in events for source in sources) or not sources:
+            continue
+        for event, at in [*_texts(node, "events"), *_texts(node, "except")]:
+            if event not in planned:
+                message = f"expected an event that a plan of its sources knows, got {event}"
+                yield at.problem(message, nearest(event, planned))
 
 
 def _default_write_keys(sources: list[Named]) -> Iterator[Problem]:

@@ -80,13 +80,14 @@ class _Parts:
     settings: dict[str, Settings] = field(default_factory=dict)
     plans: dict[str, CompiledPlan] = field(default_factory=dict)
     _compiled: dict[Path, CompiledPlan | None] = field(default_factory=dict)
+    _events: dict[str, set[str]] = field(default_factory=dict)
 
     def topology(self) -> Topology | None:
         frame = self._validated(Topology, self._frame())
         sources = {name: self._source(name, node) for name, node in self._named("sources")}
         destinations = {name: self._destination(name, node) for name, node in self._named("destinations")}
         self.problems += lint.problems(self.root)
-        self.warnings += lint.warnings(self.root, bootstrap=self.bootstrap)
+        self.warnings += lint.warnings(self.root, self._events, bootstrap=self.bootstrap)
         if frame is None:
             return None
         named = {
@@ -140,6 +141,7 @@ class _Parts:
         compiled = self._compiled[folder]
         if compiled is not None:
             self.plans[name] = compiled
+            self._events[name] = {rule.name for rule in compiled.plan.rules if rule.type == "track" and rule.name}
 
     def _destination(self, name: str, node: Node) -> DestinationConfig | None:
         config = self._validated(DestinationConfig, node)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from router.config.globs import chosen
 from tests.config.topologies import load, problems, write
 
 
@@ -43,6 +44,40 @@ def test_enforcing_without_a_plan_is_a_warning_unless_it_comes_from_defaults(tmp
 
     inherited = topology(tmp_path, "{web: {}}", more="defaults: {source: {enforce: {violation: block}}}")
     assert warnings(inherited) == []
+
+
+def test_an_event_that_no_plan_of_the_sources_knows_is_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, "plan/plan.yaml", "name: shop\n")
+    write(
+        tmp_path,
+        "plan/events/o.yaml",
+        "type: track\nevent: Order Completed\ndescription: d\nproperties: {type: object}\n",
+    )
+    destinations = "{d: {type: pipe, sources: [web], events: [Order Completed, Order Complete], except: []}}"
+
+    path = topology(tmp_path, "{web: {plan: plan}, app: {}}", destinations)
+    assert warnings(path) == [
+        "destinations.d.events[1]: "
+        "expected an event that a plan of its sources knows, got Order Complete (Order Completed)"
+    ]
+
+    everybody = topology(tmp_path, "{web: {plan: plan}, app: {}}", destinations.replace("sources: [web], ", ""))
+    assert warnings(everybody) == []
+
+
+@pytest.mark.parametrize(
+    ("globs", "expected"),
+    [
+        ([], {"web", "app-a", "app-b"}),
+        (["*"], {"web", "app-a", "app-b"}),
+        (["web", "app-*", "!app-b"], {"web", "app-a"}),
+        (["!app-*"], {"web"}),
+        (["!app-*", "app-b"], {"web", "app-b"}),
+        (["none"], set()),
+    ],
+)
+def test_globs_choose_in_order(globs: list[str], expected: set[str]) -> None:
+    assert {name for name in ("web", "app-a", "app-b") if chosen(globs, name)} == expected
 
 
 @pytest.mark.parametrize(
