@@ -76,6 +76,7 @@ def read_rule(path: str, document: Document, problems: list[Problem]) -> Rule | 
 
 
 def _call_type(path: str, fields: Fields) -> str:
+    """The rule's call type; empty, and reported, where the file names none that may stand there."""
     own = path.removesuffix(".yaml")
     options = (own,) if own in ("identify", "group") else TYPES_OF_EVENTS
     if "type" not in fields.data and len(options) > 1:
@@ -84,13 +85,15 @@ def _call_type(path: str, fields: Fields) -> str:
     elif fields.raw("type") in ("identify", "group") and len(options) > 1:
         fields.report(("type",), f"expected {fields.data['type']} in a file of its own, {fields.data['type']}.yaml")
     else:
-        return fields.choice("type", options, options[0])
-    return "track"
+        return fields.choice("type", options, own if len(options) == 1 else "")
+    return ""
 
 
 def _name(call_type: str, fields: Fields) -> str | None:
     key = NAMED.get(call_type)
     if key is None:
+        if not call_type:
+            fields.known.update(NAMED.values())
         return None
     name = fields.text(key, required=key == "event" or key in fields.data)
     return name or None
