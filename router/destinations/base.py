@@ -25,7 +25,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said on the wire, for samples: cut short by the connector, not yet masked by anybody."""
+    """What was said on the wire, for samples, not yet masked by anybody: a head, an empty line, a body.
+
+    Of the events of a request it holds none but its only one: a sample shows one event and nobody else's.
+    """
 
     request: str
     response: str = ""

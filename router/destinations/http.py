@@ -23,7 +23,6 @@ from router.destinations.base import Exchange, Kind, Outcome
 from router.destinations.guard import Forbidden, guarded_connector
 
 ANSWER_BYTES = 64 * 1024
-SAMPLE_CHARACTERS = 2_000
 LONGEST_RETRY_AFTER = 3_600.0
 _IDLE_SECONDS = 4.0
 _RETRY = frozenset({408, 423, 429, *range(500, 600)}) - {501}

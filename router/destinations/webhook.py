@@ -21,7 +21,7 @@ from yarl import URL
 
 from router.config.types import Secret
 from router.destinations.base import Connector, Delivery, Exchange, Outcome, Settings
-from router.destinations.http import SAMPLE_CHARACTERS, Answer, HttpClient, origin, outcome_of
+from router.destinations.http import Answer, HttpClient, origin, outcome_of
 from router.destinations.registry import destination
 from router.destinations.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, sign
 
@@ -96,7 +96,7 @@ class Webhook(Connector):
         body = batch[0].value if len(batch) == 1 else b"[" + b",".join([one.value for one in batch]) + b"]"
         headers = self._headers | self._request_headers(batch, body)
         answer = await self._client.post(self._url, body, headers)
-        exchange = None if 200 <= answer.status < 300 else self._exchange(headers, body, answer)
+        exchange = None if 200 <= answer.status < 300 else self._exchange(batch, headers, answer)
         return [outcome_of(answer, batch=len(batch), exchange=exchange)] * len(batch)
 
     def _request_headers(self, batch: Sequence[Delivery], body: bytes) -> dict[str, str]:
@@ -111,12 +111,12 @@ class Webhook(Connector):
             headers |= {TIMESTAMP_HEADER: str(now), SIGNATURE_HEADER: sign(self._secret, now, body)}
         return headers
 
-    def _exchange(self, headers: dict[str, str], body: bytes, answer: Answer) -> Exchange:
+    def _exchange(self, batch: Sequence[Delivery], headers: dict[str, str], answer: Answer) -> Exchange:
         """Header names only, and of the URL only its origin: values and path may be credentials."""
-        text = body[:SAMPLE_CHARACTERS].decode(errors="replace")
-        request = f"POST {origin(str(self._url))}/…\n{', '.join(sorted(headers))}\n\n{text}"
-        response = answer.body[:SAMPLE_CHARACTERS].decode(errors="replace")
-        return Exchange(request, f"{answer.code} {answer.detail}\n\n{response}" if answer.status else answer.detail)
+        body = batch[0].value.decode(errors="replace") if len(batch) == 1 else f"[… {len(batch)} events …]"
+        request = f"POST {origin(str(self._url))}/…\n{', '.join(sorted(headers))}\n\n{body}"
+        response = f"{answer.code} {answer.detail}".rstrip()
+        return Exchange(request, f"{response}\n\n{answer.body.decode(errors='replace')}" if answer.status else response)
 
 
 def _batch_key(batch: Sequence[Delivery]) -> str:

@@ -1,0 +1,41 @@
+"""`router deliver`: delivery alone, which is how it is scaled out or kept apart for one destination."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from router.cli.loading import load, require_broker
+from router.cli.options import Topologies, with_run_options
+from router.config.options import RunOptions
+from router.process.run import run_process
+
+Destinations = Annotated[
+    list[str], typer.Option("--destination", metavar="NAME", help="Only this one; may be given several times.")
+]
+
+
+@with_run_options("bootstrap", "metrics", "state", "kafka", "env_file")
+def command(
+    topologies: Topologies,
+    destination: Destinations = [],  # noqa: B006  typer copies it
+    *,
+    options: RunOptions,
+) -> None:
+    """Deliver the destinations' topics to their partners, each at its own pace.
+
+    Start as many as you like: the partitions of each destination are shared among them.
+    """
+    from router.delivery.run import run_delivery
+
+    require_broker(options)
+    loaded = load(topologies, options)
+    raise typer.Exit(
+        run_process(
+            "deliver",
+            loaded,
+            options,
+            lambda stop, health: run_delivery(loaded, options, stop, health, destination),
+        )
+    )

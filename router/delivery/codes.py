@@ -1,0 +1,23 @@
+"""Error codes in the words that users of Segment know, from closed sets."""
+
+from __future__ import annotations
+
+import re
+
+_CODE = re.compile(r"[A-Z0-9_]{1,32}\Z")
+OTHER = "OTHER"
+
+
+def label(code: str) -> str:
+    """A code that is fit to be a metric's label, whatever a connector said."""
+    return code if _CODE.match(code) else OTHER
+
+
+def discarded(code: str) -> str:
+    """Of an event that was given up."""
+    return f"errors.discarded.{label(code)}"
+
+
+def awaiting_retry(code: str) -> str:
+    """Of an event that will be tried again."""
+    return f"errors.awaiting-retry.{label(code)}"

@@ -1,0 +1,240 @@
+"""One destination at work: its topic's reader, its engine, its settler and its connector, and how they stop.
+
+kill -9 loses nothing: what was not committed is read again. It repeats at most the events under way and those accepted
+since the last commit, `Engine.exposure` together, each with the idempotency key it had before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException, Message, Producer
+
+from router import metrics
+from router.config.models import DeliveryConfig
+from router.delivery.backoff import Backoff
+from router.delivery.consume import Reader
+from router.delivery.engine import Engine
+from router.delivery.item import Item, Partition
+from router.delivery.journal import Journal
+from router.delivery.read import read_item
+from router.delivery.room import Room
+from router.delivery.settle import Settler
+from router.destinations.base import Connector
+from router.errors import Unavailable
+from router.kafka import clients
+from router.kafka.cluster import Cluster
+from router.mask import Mask
+from router.process.health import Health
+from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.topics import Topics
+
+HALT_SECONDS = 15.0  # a supervisor waits 30 for the whole process
+DRAIN_SECONDS = 8.0
+STUCK_SECONDS = 120.0
+TICK_SECONDS = 1.0
+ROOM_BYTES = 16 * 1024 * 1024
+FETCHED_AHEAD_KBYTES = 8_192
+LARGEST_DEAD_LETTER = 1_040_000  # the event as it was, and its headers
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the destinations of a process share. `member` is unique among the processes of a topology."""
+
+    cluster: Cluster
+    topics: Topics
+    member: str
+    transactional: bool
+    mask: Mask
+    health: Health
+    failed: Callable[[BaseException], None]
+
+
+class Destination:
+    """Everything happens in one event loop but reading and committing, which have a thread each."""
+
+    def __init__(self, connector: Connector, config: DeliveryConfig, around: Surroundings) -> None:
+        self.name = connector.name
+        self._connector = connector
+        self._config = config
+        self._around = around
+        self._loop = asyncio.get_running_loop()
+        self._journal = Journal(self.name, around.topics.delivery_log, around.mask)
+        self._settler: Settler | None = None
+        self._engine: Engine | None = None
+        self._reader: Reader | None = None
+        self._room = Room(0, ROOM_BYTES)
+        self._ticking: asyncio.Task[None] | None = None
+        self._advanced = False
+
+    async def start(self) -> None:
+        """Open the connector, as often as it takes, then join the group. Raises Unavailable without a broker."""
+        self._around.health.ready(self._check, False, "starting")
+        self._around.health.progress(self._check, STUCK_SECONDS)
+        self._ticking = self._loop.create_task(self._tick())
+        await self._open()
+        outputs = await asyncio.to_thread(self._outputs)
+        settler = self._settler = Settler(
+            self.name, self._around.topics.dead(self.name), self._journal, self._room, outputs,
+            commit_offsets=None if self._around.transactional else self._commit, group=self._group,
+            on_settled=self._settled, on_fault=self._around.failed,
+        )  # fmt: skip
+        engine = self._engine = Engine(
+            self._connector, self._config, settler, self._journal, clock=time.monotonic, wall=time.time
+        )
+        settler.prompt = engine.exposure // 2
+        self._room.limit = 2 * engine.exposure
+        metrics.PENDING.labels(self.name).set_function(lambda: self._room.used)
+        self._reader = Reader(self._consumer_settings(), self._around.topics.destination(self.name), self, self._room)
+        self._reader.start()
+
+    async def stop(self) -> None:
+        """Take nothing more, let end what is under way, commit, leave the group, close the connector."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        if self._reader is not None:
+            self._reader.stop()
+            await asyncio.to_thread(self._reader.join)
+        if self._engine is not None:
+            await self._engine.halt(0.0)
+        if self._settler is not None:
+            await self._settler.close()
+        await self._connector.close()
+        self._around.health.forget(self._check)
+
+    @property
+    def _check(self) -> str:
+        return f"deliver.{self.name}"
+
+    async def _open(self) -> None:
+        backoff = Backoff(1.0, 60.0)
+        paused = metrics.PAUSED.labels(self.name, "open")
+        for failures in range(1, 1 << 30):
+            try:
+                await self._connector.open()
+                paused.set(0)
+                return
+            except Unavailable as error:
+                paused.set(1)
+                self._around.health.idle(self._check, f"cannot open: {error}")
+                log.error("PAUSED: the destination cannot be opened", extra={"destination": self.name, "why": error})
+                await asyncio.sleep(backoff.pause(failures))
+
+    # Kafka
+
+    def _consumer_settings(self) -> dict[str, Any]:
+        cluster, topics = self._around.cluster, self._around.topics
+        ours = {"queued.max.messages.kbytes": FETCHED_AHEAD_KBYTES, "queued.min.messages": 2_000}
+        return clients.consumer(cluster, topics.deliver_group(self.name)) | ours | dict(cluster.overrides)
+
+    def _outputs(self) -> Outputs:
+        cluster, topics = self._around.cluster, self._around.topics
+        larger = {"message.max.bytes": LARGEST_DEAD_LETTER, **cluster.overrides}
+        if not self._around.transactional:
+            return OutputFirst(Producer(clients.producer(cluster) | larger), "")
+        name = f"{topics.deliver_group(self.name)}.{self._around.member}"
+        try:
+            return Transactional(Producer(clients.transactional(cluster, name) | larger), "")
+        except KafkaException as error:
+            raise Unavailable(f"{self.name}: no transactions: {error.args[0].str()}") from error
+
+    def _commit(self, offsets: Any) -> None:
+        assert self._reader is not None
+        self._reader.commit(offsets)
+
+    def _group(self) -> Any:
+        return self._reader.group if self._reader is not None else None
+
+    # What the reader says, from its thread
+
+    def assigned(self, partitions: list[Partition]) -> None:
+        self._loop.call_soon_threadsafe(self._assigned, partitions)
+
+    def released(self, *, lost: bool) -> None:
+        """Returns when the partitions are given back."""
+        done = asyncio.run_coroutine_threadsafe(self._release(lost=lost), self._loop)
+        done.result(HALT_SECONDS + DRAIN_SECONDS + STUCK_SECONDS)
+
+    def taken(self, batch: list[tuple[Partition, Message]]) -> None:
+        self._loop.call_soon_threadsafe(self._taken, batch)
+
+    def reached(self, partition: Partition, offset: int) -> None:
+        self._loop.call_soon_threadsafe(self._reached, partition, offset)
+
+    def replaced(self, old: Partition, new: Partition) -> None:
+        self._loop.call_soon_threadsafe(self._parts[1].replaced, old, new)
+
+    def failed(self, error: BaseException) -> None:
+        self._loop.call_soon_threadsafe(self._around.failed, error)
+
+    # The same, in the loop
+
+    @property
+    def _parts(self) -> tuple[Engine, Settler]:
+        assert self._engine is not None
+        assert self._settler is not None
+        return self._engine, self._settler
+
+    def _assigned(self, partitions: list[Partition]) -> None:
+        engine, settler = self._parts
+        settler.assigned(partitions)
+        engine.resume()
+
+    async def _release(self, *, lost: bool) -> None:
+        engine, settler = self._parts
+        await engine.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
+        await settler.release(DRAIN_SECONDS, lost=lost)
+
+    def _taken(self, batch: list[tuple[Partition, Message]]) -> None:
+        engine, settler = self._parts
+        now = time.monotonic()
+        items: list[Item] = []
+        for partition, message in batch:
+            offset = message.offset()
+            assert offset is not None
+            item = read_item(self.name, partition, offset, message.value(), message.key(), message.headers() or (), now)
+            if partition.tracker.take(offset):
+                items.append(item)
+            else:
+                settler.forgotten(item)
+                settler.touch(partition)
+        engine.take(items)
+
+    def _reached(self, partition: Partition, offset: int) -> None:
+        if not partition.gone and partition.tracker.reach(offset):
+            self._parts[1].touch(partition)
+
+    def _settled(self) -> None:
+        self._advanced = True
+        self._parts[0].pump()
+
+    # Health and gauges
+
+    async def _tick(self) -> None:
+        while True:
+            if self._engine is not None and self._reader is not None:
+                self._observe(self._engine, self._reader)
+            await asyncio.sleep(TICK_SECONDS)
+
+    def _observe(self, engine: Engine, reader: Reader) -> None:
+        health = self._around.health
+        metrics.END_TO_END_P95.labels(self.name).set(engine.judge.latencies.quantile(0.95))
+        metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
+        health.ready(self._check, reader.joined and not reader.problem, reader.problem or "joining the group")
+        now = time.monotonic()
+        committing = self._parts[1].since
+        if now - reader.polled > STUCK_SECONDS / 2 or (committing and now - committing > STUCK_SECONDS):
+            return  # a thread hangs: the check runs out
+        if self._advanced:
+            self._advanced = False
+            health.beat(self._check)
+        elif (why := reader.problem or engine.idle) and (reader.lag == 0 or self._room.used or reader.problem):
+            health.idle(self._check, why)

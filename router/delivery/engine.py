@@ -1,0 +1,213 @@
+"""The attempt loop of one destination: everything that is composed around a connector.
+
+It takes events in the order consumed, forms requests, and starts as many as order, rate, concurrency and the partner's
+health allow; `Judge` turns each outcome into a final state or a later attempt. It lives in one event loop. Memory is
+bounded by its owner, who stops giving it events; what kill -9 can repeat is bounded by `exposure`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from router.config.models import DeliveryConfig
+from router.delivery.backoff import Backoff
+from router.delivery.hold import Hold
+from router.delivery.item import Item
+from router.delivery.journal import Journal
+from router.delivery.judge import Finals, Judge
+from router.delivery.lanes import Lanes
+from router.delivery.rate import Rate
+from router.destinations.base import Connector, Kind, Outcome
+
+GRACE_SECONDS = 30.0  # past the connector's own timeout
+EXPOSED, MOST_EXPOSED = 1_000, 4_000
+DEFAULT_REQUEST_BYTES = 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Of a request: `count` events, `size` bytes, `age` seconds that it may wait to fill."""
+
+    count: int
+    size: int
+    age: float
+
+
+def shape_of(connector: Connector, config: DeliveryConfig) -> Shape:
+    """From the topology, or, where it says nothing, the connector's own: what is there, without waiting."""
+    batch = config.batch
+    if batch is None:
+        return Shape(connector.default_batch, DEFAULT_REQUEST_BYTES, 0.0)
+    return Shape(min(batch.count, connector.max_batch), batch.bytes, batch.age)
+
+
+class Engine:
+    """`clock` is monotonic, `wall` gives seconds since 1970. All methods are for the event loop's thread."""
+
+    def __init__(
+        self, connector: Connector, config: DeliveryConfig, finals: Finals, journal: Journal, *,
+        clock: Callable[[], float], wall: Callable[[], float], backoff: Backoff | None = None,
+    ) -> None:  # fmt: skip
+        backoff = backoff or Backoff(config.retry.first, config.retry.longest)
+        self._connector = connector
+        self._finals = finals
+        self._clock = clock
+        self._shape = shape_of(connector, config)
+        self._concurrency = config.concurrency
+        self._patience = config.timeout + GRACE_SECONDS
+        self._ordered = config.order == "profile"
+        self.exposure = min(max(EXPOSED, 2 * self._concurrency * self._shape.count), MOST_EXPOSED)
+        self.hold = Hold(backoff, clock)
+        self.rate = Rate(config.rate, clock)
+        self.judge = Judge(
+            connector.name, finals, journal, hold=self.hold, rate=self.rate, backoff=backoff,
+            budget=config.retry.budget, clock=clock, wall=wall,
+        )  # fmt: skip
+        self._lanes = self._fresh_lanes()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0  # events
+        self._timer: asyncio.TimerHandle | None = None
+        self._taking = True
+
+    def _fresh_lanes(self) -> Lanes:
+        self.judge.lanes = Lanes(ordered=self._ordered)
+        return self.judge.lanes
+
+    def take(self, items: Iterable[Item]) -> None:
+        """New events, in the order consumed."""
+        for item in items:
+            if item.fault:
+                self.judge.give_up(item, item.fault, "read")
+            else:
+                self._lanes.push(item)
+        self.pump()
+
+    def pump(self) -> None:
+        """Start what may start now, and wake up when something else may."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._taking:
+            wait = self._start()
+            if wait is not None:
+                self._timer = asyncio.get_running_loop().call_later(max(wait, 0.001), self.pump)
+
+    def _start(self) -> float | None:
+        """Start requests until something is in the way: seconds until that may change, None if an end of one will."""
+        while True:
+            now = self._clock()
+            self._lanes.wake(now)
+            if self.hold.reason:
+                return self._probe(now)
+            wait = self._gate()
+            if wait != 0.0:
+                return wait
+            shape = self._shape
+            room = min(shape.count, self.exposure - self._under_way - self._finals.unsettled)
+            batch = self._lanes.take(now, room, shape.size, shape.age)
+            if not batch:
+                return self._next(now, room)
+            self._launch(batch, probe=False)
+
+    def _gate(self) -> float | None:
+        if len(self._tasks) >= self._concurrency or self._under_way + self._finals.unsettled >= self.exposure:
+            return None
+        return self.rate.wait()
+
+    def _next(self, now: float, room: int) -> float | None:
+        """Seconds until a request is old enough or a failed event due."""
+        times = [self._lanes.due, self._lanes.ripe(room, self._shape.size, self._shape.age)]
+        return min((at - now for at in times if at is not None), default=None)
+
+    def _probe(self, now: float) -> float | None:
+        """The partner is held back: one event at a time, to find out."""
+        if self.hold.reason == "down":
+            for expired in self._lanes.expired(now):
+                self.judge.give_up(expired, expired.code, "deliver")
+        wait = self.hold.wait()
+        if wait is None or wait > 0:
+            return wait
+        item = self._lanes.pick()
+        if item is not None:
+            self.hold.probe()
+            self._launch([item], probe=True)
+        return None
+
+    def _launch(self, batch: list[Item], *, probe: bool) -> None:
+        self.rate.spend(len(batch))
+        self._under_way += len(batch)
+        for item in batch:
+            item.attempts += 1
+            item.delivery.attempt = item.attempts
+        task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error  # a fault of the engine itself: for the loop's exception handler
+        self.pump()
+
+    async def _attempt(self, batch: list[Item], probe: bool) -> None:
+        started = self._clock()
+        try:
+            outcomes = await self._send(batch)
+            self.judge.judge(batch, outcomes, started, probe=probe)
+        finally:
+            self._under_way -= len(batch)
+            if probe:
+                self.hold.unclear()
+
+    async def _send(self, batch: list[Item]) -> Sequence[Outcome]:
+        """One outcome an event, whatever the connector does."""
+        try:
+            async with asyncio.timeout(self._patience):
+                outcomes = await self._connector.send([item.delivery for item in batch])
+        except TimeoutError:
+            return _failure(batch, "ETIMEDOUT", "the connector gave no answer")
+        except Exception:
+            log.exception("the connector failed", extra={"destination": self._connector.name})
+            return _failure(batch, "EINTERNAL", "the connector failed")
+        if len(outcomes) != len(batch):
+            log.error("the connector gave %d outcomes for %d events", len(outcomes), len(batch))
+            return _failure(batch, "EINTERNAL", "the connector lost count")
+        return outcomes
+
+    @property
+    def idle(self) -> str:
+        """Why it rightly does nothing new, or an empty string when it should be getting on."""
+        if self.hold.reason:
+            return (
+                "held back: the partner is down" if self.hold.reason == "down" else "held back: the partner refuses us"
+            )
+        if self._tasks:
+            return "waiting for the partner"
+        if not len(self._lanes):
+            return "nothing to deliver"
+        return "waiting to try again" if self._lanes.due is not None or self.rate.wait() > 0 else ""
+
+    async def halt(self, seconds: float) -> None:
+        """Start nothing more; let what is under way end, by force after `seconds`; forget what waits."""
+        self._taking = False
+        self.pump()
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        self._lanes = self._fresh_lanes()
+
+    def resume(self) -> None:
+        """After `halt`: with new partitions."""
+        self._taking = True
+
+
+def _failure(batch: list[Item], code: str, detail: str) -> list[Outcome]:
+    return [Outcome(Kind.RETRY, code, detail, shared=len(batch) > 1)] * len(batch)

@@ -1,0 +1,74 @@
+"""Whether the partner is asked at all: held back when it is down or refuses us, with probes to find out.
+
+`down` begins after ten failed requests in a row, `refused` with the first 401 or 403. While held back, one request at
+a time probes, after pauses that double; any request that works ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from router.delivery.backoff import Backoff
+
+THRESHOLD = 10
+Reason = Literal["", "down", "refused"]
+
+
+class Hold:
+    """`reason` is empty while the partner is asked freely."""
+
+    def __init__(self, backoff: Backoff, clock: Callable[[], float], threshold: int = THRESHOLD) -> None:
+        self._backoff = backoff
+        self._clock = clock
+        self._threshold = threshold
+        self._failures = 0  # in a row
+        self._probes = 0
+        self._next = 0.0
+        self._probing = False
+        self.reason: Reason = ""
+        self.since = 0.0
+
+    def wait(self) -> float | None:
+        """Seconds until a request may go; None while a probe is under way."""
+        if not self.reason:
+            return 0.0
+        return None if self._probing else max(0.0, self._next - self._clock())
+
+    def probe(self) -> None:
+        """The one request that is allowed now begins. It must end in `worked`, `failed`, `refused` or `unclear`."""
+        self._probing = True
+
+    def worked(self) -> None:
+        self._failures = self._probes = 0
+        self._probing, self.reason = False, ""
+
+    def failed(self, *, probe: bool) -> None:
+        """No connection, or an answer that says the partner is not well."""
+        self._failures += 1
+        if probe:
+            self._again()
+        elif not self.reason and self._failures >= self._threshold:
+            self._begin("down")
+
+    def refused(self, *, probe: bool) -> None:
+        """401 or 403: the configuration is at fault."""
+        if probe:
+            if self.reason != "refused":
+                self.reason, self.since = "refused", self._clock()
+            self._again()
+        elif not self.reason:
+            self._begin("refused")
+
+    def unclear(self) -> None:
+        """The probe ended without an answer, such as by being cancelled."""
+        self._probing = False
+
+    def _begin(self, reason: Reason) -> None:
+        self.reason, self.since, self._probes = reason, self._clock(), 0
+        self._again()
+
+    def _again(self) -> None:
+        self._probes += 1
+        self._probing = False
+        self._next = self._clock() + self._backoff.pause(self._probes)

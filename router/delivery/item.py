@@ -1,0 +1,67 @@
+"""One event on its way to the partner, and the partition it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from router.delivery.ledger import Ledger
+from router.delivery.tracker import Tracker
+from router.destinations.base import Delivery
+
+UNLIMITED = 1 << 30
+OVERHEAD = 200  # bytes counted for an event beside its value
+RawHeaders = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(slots=True, eq=False)
+class Partition:
+    """An owned partition of the destination's topic. `gone` once it was revoked: late answers no longer count."""
+
+    topic: str
+    number: int
+    tracker: Tracker = field(default_factory=Tracker)
+    ledger: Ledger = field(default_factory=Ledger)
+    gone: bool = False
+    dirty: bool = False  # something to commit
+
+
+class Item:
+    """Times are those of a monotonic clock, in seconds; `received` is the event's receive time since 1970.
+
+    `deadline` ends the attempts, set by the first one; `most` bounds the requests it may be part of; `fault` says why
+    it cannot be sent at all.
+    """
+
+    __slots__ = (
+        "accepted_at", "attempts", "code", "deadline", "delivery", "fault", "group", "headers", "key", "lane", "most",
+        "offset", "partition", "received", "refusals", "size", "taken", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self, partition: Partition, offset: int, value: bytes | None, key: bytes | None, headers: RawHeaders,
+        delivery: Delivery, received: float | None, taken: float, fault: str = "",
+    ) -> None:  # fmt: skip
+        self.partition = partition
+        self.offset = offset
+        self.value = value
+        self.key = key
+        self.headers = headers
+        self.delivery = delivery
+        self.received = received
+        self.taken = taken
+        self.fault = fault
+        self.lane = key  # events with the same one keep their order where it is asked for; None: it has none to keep
+        self.size = len(value or b"") + OVERHEAD
+        self.attempts = 0
+        self.deadline: float | None = None
+        self.most = UNLIMITED
+        self.code = ""  # of the last attempt that failed
+        self.refusals = 0
+        self.accepted_at = -1  # how many events the partner had taken at its last failure
+        self.group = 0  # not 0: events that come again as the same request
+
+    @property
+    def origin(self) -> str:
+        """Where it stands: topic, partition and offset."""
+        return f"{self.partition.topic}:{self.partition.number}:{self.offset}"

@@ -1,0 +1,204 @@
+"""What an outcome means: a final state, a later attempt, and what it says about the partner as a whole."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from router import metrics
+from router.delivery.backoff import Backoff
+from router.delivery.codes import awaiting_retry, discarded, label
+from router.delivery.hold import Hold
+from router.delivery.item import Item
+from router.delivery.journal import Journal
+from router.delivery.lanes import Lanes
+from router.delivery.latency import LatencyWindow
+from router.delivery.rate import Rate
+from router.destinations.base import Kind, Outcome
+
+REFUSALS = 3  # of one event, while others were taken in between: then it is the event
+
+log = logging.getLogger(__name__)
+
+
+class Finals(Protocol):
+    """Where events go that are final; see `router.delivery.settle`."""
+
+    def delivered(self, item: Item) -> None: ...
+
+    def dead(self, item: Item, code: str, stage: str) -> None: ...
+
+    def forgotten(self, item: Item) -> None: ...
+
+    @property
+    def unsettled(self) -> int:
+        """Accepted events that are not yet committed."""
+
+
+class Judge:
+    """Of one destination. `budget`: seconds from an event's first attempt; `clock` is monotonic, `wall` since 1970."""
+
+    def __init__(
+        self, name: str, finals: Finals, journal: Journal, *, hold: Hold, rate: Rate, backoff: Backoff, budget: float,
+        clock: Callable[[], float], wall: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._finals = finals
+        self._journal = journal
+        self._hold = hold
+        self._rate = rate
+        self._backoff = backoff
+        self._budget = budget
+        self._clock = clock
+        self._wall = wall
+        self._accepted = 0
+        self._groups = 0
+        self._seconds = metrics.END_TO_END.labels(name)
+        self.latencies = LatencyWindow(clock)
+        self.lanes = Lanes(ordered=False)
+
+    def judge(self, batch: list[Item], outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
+        """Settle one attempt. Events of partitions that are gone no longer count: their new owner sends them."""
+        metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
+        self._learn(outcomes, probe=probe)
+        back: list[Item] = []
+        later: list[tuple[Item, Outcome]] = []
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if item.partition.gone:
+                self.lanes.done(item)
+                self._finals.forgotten(item)
+                continue
+            if outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
+                self._deliver(item, outcome)
+            elif outcome.kind is Kind.RETRY:
+                later.append((item, outcome))
+            elif outcome.kind is Kind.REFUSED:
+                back += self._refuse(item, outcome, batch)
+            else:
+                back += self._reject(item, outcome, batch)
+        self._retry(later, batch, started)
+        self.lanes.put_back(back)
+
+    def _learn(self, outcomes: Sequence[Outcome], *, probe: bool) -> None:
+        """What an answer says about the partner as a whole."""
+        throttled = [outcome for outcome in outcomes if outcome.kind is Kind.RETRY and outcome.code == "429"]
+        if throttled:
+            self._rate.throttled(max((one.retry_after for one in throttled if one.retry_after), default=None))
+        kinds = {outcome.kind for outcome in outcomes if outcome.code != "429"}
+        before, since = self._hold.reason, self._hold.since
+        if kinds == {Kind.RETRY}:
+            self._hold.failed(probe=probe)
+        elif kinds == {Kind.REFUSED}:
+            self._hold.refused(probe=probe)
+        else:
+            self._hold.worked()
+        if self._hold.reason != before:
+            if before == "refused":
+                self._extend(self._clock() - since)
+            self._tell(before, outcomes[0])
+
+    def _tell(self, before: str, outcome: Outcome) -> None:
+        """An alert in the log and the metric, when the partner is held back and when it no longer is."""
+        reason = self._hold.reason
+        for name in ("down", "refused"):
+            metrics.PAUSED.labels(self._name, name).set(float(name == reason))
+        fields = {"destination": self._name, "code": outcome.code, "detail": outcome.detail}
+        if reason == "refused":
+            log.error("PAUSED: the partner refuses our credentials or settings; nothing is dropped", extra=fields)
+        elif reason == "down":
+            log.warning("paused: the partner is down; events wait in Kafka", extra=fields)
+        else:
+            log.warning("resumed: the partner takes requests again", extra={"destination": self._name, "was": before})
+
+    def _extend(self, seconds: float) -> None:
+        """Time in which we were refused does not count into any event's budget."""
+        for item in self.lanes:
+            if item.deadline is not None:
+                item.deadline += seconds
+
+    def _deliver(self, item: Item, outcome: Outcome) -> None:
+        latency = None
+        if item.received is not None:
+            latency = max(0.0, self._wall() - item.received)
+            self._seconds.observe(latency)
+            self.latencies.add(latency)
+        self._accepted += 1
+        self.lanes.done(item)
+        self._journal.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
+        self._finals.delivered(item)
+
+    def _retry(self, failed: list[tuple[Item, Outcome]], batch: list[Item], started: float) -> None:
+        """Put events off, or give up those whose time is over.
+
+        A batch that failed as a whole comes again as the same batch, under the same key, unless others were accepted
+        meanwhile: then one of its events may be what makes the partner fail, and it is split.
+        """
+        now = self._clock()
+        alive: list[tuple[Item, Outcome]] = []
+        for item, outcome in failed:
+            item.code = outcome.code
+            if item.deadline is None:
+                item.deadline = started + self._budget
+            item.deadline += outcome.retry_after or 0.0
+            if now >= item.deadline:
+                self.give_up(item, outcome.code, "deliver", outcome, batch)
+                continue
+            metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
+            self._journal.failed("retry", awaiting_retry(outcome.code), item, outcome, batch)
+            alive.append((item, outcome))
+        if len(alive) > 1 and len(alive) == len(batch) and all(outcome.shared for _, outcome in failed):
+            self._put_off_together(batch, failed[0][1], now)
+            return
+        for item, outcome in alive:
+            item.group = 0
+            self.lanes.put_off(item, self._due(item, outcome, now))
+
+    def _put_off_together(self, batch: list[Item], outcome: Outcome, now: float) -> None:
+        suspect = any(item.attempts > 1 and self._accepted > item.accepted_at for item in batch)
+        self._groups += 1
+        due = min(self._due(batch[0], outcome, now), *[item.deadline or math.inf for item in batch])
+        for item in batch:
+            item.group = 0 if suspect else self._groups
+            item.most = math.ceil(len(batch) / 2) if suspect else item.most
+            item.accepted_at = self._accepted
+            self.lanes.put_off(item, due)
+
+    def _due(self, item: Item, outcome: Outcome, now: float) -> float:
+        wait = self._backoff.delay(item.attempts) if outcome.retry_after is None else outcome.retry_after
+        return min(now + wait, item.deadline or math.inf)
+
+    def _refuse(self, item: Item, outcome: Outcome, batch: list[Item]) -> list[Item]:
+        """Back in line, its time not counted; but one that is refused while others pass is rejected."""
+        item.code = outcome.code
+        if len(batch) > 1:
+            item.most = math.ceil(len(batch) / 2)
+        elif self._accepted > item.accepted_at:
+            item.refusals += 1
+            item.accepted_at = self._accepted
+        if item.refusals > REFUSALS:
+            self.give_up(item, outcome.code, "deliver", outcome, batch)
+            return []
+        self._journal.failed("refused", awaiting_retry(outcome.code), item, outcome, batch)
+        return [item]
+
+    def _reject(self, item: Item, outcome: Outcome, batch: list[Item]) -> list[Item]:
+        """Given up; or, where the answer was to a whole batch, tried at once in a smaller one."""
+        if outcome.shared and len(batch) > 1:
+            item.most = math.ceil(len(batch) / 2)
+            item.group = 0
+            metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
+            return [item]
+        self.give_up(item, outcome.code, "deliver", outcome, batch)
+        return []
+
+    def give_up(
+        self, item: Item, code: str, stage: str, outcome: Outcome | None = None, batch: Sequence[Item] = ()
+    ) -> None:
+        """An event is dead. `stage` is read when it never waited in a lane, else deliver."""
+        metrics.DISCARDED.labels(self._name, label(code)).inc()
+        self._journal.failed("dead", discarded(code), item, outcome, batch)
+        if stage != "read":
+            self.lanes.done(item)
+        self._finals.dead(item, code, stage)

@@ -1,0 +1,75 @@
+"""A message of a destination's topic as an item: total, whatever the bytes are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from router.delivery.item import Item, Partition, RawHeaders
+from router.destinations.base import Delivery
+
+REJECTED = "MESSAGE_REJECTED"
+
+
+def read_item(
+    destination: str, partition: Partition, offset: int, value: bytes | None, key: bytes | None,
+    headers: RawHeaders, taken: float,
+) -> Item:  # fmt: skip
+    """`taken` is the monotonic time. What is no JSON object carries the fault MESSAGE_REJECTED."""
+    body = _body(value)
+    named = {name: _text(raw) for name, raw in headers}
+    content: dict[str, Any] = body or {}
+    source = named.get("source", "")
+    place = f"{partition.topic}:{partition.number}:{offset}"
+    delivery = Delivery(
+        value or b"",
+        _text(key),
+        source,
+        named.get("type") or str(content.get("type", "")),
+        named.get("event") or str(content.get("event", "")),
+        idempotency_key(destination, source, content.get("messageId"), place),
+        _own(headers),
+        content,
+    )
+    received = epoch(content.get("receivedAt"))
+    return Item(partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else "")
+
+
+def idempotency_key(destination: str, source: str, message_id: object, place: str) -> str:
+    """32 hex digits, the same for the same event and destination for ever; an event without messageId has its place."""
+    identity = f"id\0{source}\0{message_id}" if message_id else f"at\0{place}"
+    return blake2b(f"{destination}\0{identity}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def epoch(value: object) -> float | None:
+    """Seconds since 1970 from an ISO-8601 time with its zone; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return at.timestamp() if at.tzinfo else None
+
+
+def _body(value: bytes | None) -> dict[str, Any] | None:
+    if not value:
+        return None
+    try:
+        body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _own(headers: RawHeaders) -> Sequence[tuple[str, bytes]]:
+    """The producers' own headers, such as `traceparent`."""
+    return [(name, raw) for name, raw in headers if raw is not None and name not in ("source", "type", "event")]
+
+
+def _text(raw: bytes | None) -> str:
+    return raw.decode(errors="replace") if raw else ""

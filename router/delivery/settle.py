@@ -1,0 +1,249 @@
+"""Makes final what is final: dead letters, log records and offsets of one destination, together.
+
+exactly_once: one Kafka transaction. at_least_once, and on the embedded broker: records first, then offsets. Events that
+the partner accepted since the last commit are sent again after kill -9, with the same idempotency key; the engine keeps
+their number bounded. A dead letter is written exactly once, or, at_least_once, once more after kill -9 between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from router import metrics
+from router.agents.records import Record
+from router.delivery.dead import dead_letter
+from router.delivery.item import Item, Partition
+from router.delivery.journal import Journal
+from router.delivery.room import Room
+from router.errors import Unavailable
+from router.runtime.outputs import Outputs, Redo, Work
+
+INTERVAL_SECONDS = 0.1
+AGAIN_SECONDS = 0.2
+GIVE_UP_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What one commit holds: the records and offsets, and each partition's counts as of them."""
+
+    work: Work
+    totals: list[tuple[Partition, int, int]]
+    accepted: int
+    events: int
+    size: int
+    written: bool = False
+
+
+class Settler:
+    """Collects finals in the event loop and commits them in a thread of its own, one settlement at a time.
+
+    `commit_offsets` is for at_least_once, None where `outputs` are transactional; `group` gives the metadata of the
+    group's present generation. Committed events leave the `room`; then `on_settled` is called in the loop. `on_fault`
+    is called when committing is hopeless.
+    """
+
+    def __init__(
+        self, name: str, dead_topic: str, journal: Journal, room: Room, outputs: Outputs, *,
+        commit_offsets: Callable[[list[TopicPartition]], None] | None, group: Callable[[], Any],
+        on_settled: Callable[[], None], on_fault: Callable[[BaseException], None],
+    ) -> None:  # fmt: skip
+        self._name = name
+        self._dead_topic = dead_topic
+        self._journal = journal
+        self._room = room
+        self._outputs = outputs
+        self._commit_offsets = commit_offsets
+        self._group = group
+        self._on_settled = on_settled
+        self._on_fault = on_fault
+        self._thread = ThreadPoolExecutor(1, f"settle-{name}")
+        self._partitions: list[Partition] = []
+        self._records: list[Record] = []
+        self._accepted = 0
+        self._finals = self._size = 0
+        self._epoch = 0
+        self._broken = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._running: asyncio.Task[None] | None = None
+        self.prompt = 500  # finals that are committed without waiting for the interval
+        self.unsettled = 0
+        self.since: float | None = None  # monotonic time at which the running commit began
+
+    # Finals
+
+    def delivered(self, item: Item) -> None:
+        partition = item.partition
+        partition.ledger.delivered += 1
+        self._accepted += 1
+        self.unsettled += 1
+        self._final(item)
+
+    def dead(self, item: Item, code: str, stage: str) -> None:
+        partition = item.partition
+        partition.ledger.dead += 1
+        self._records.append(dead_letter(self._dead_topic, item, code, stage))
+        self._final(item)
+
+    def forgotten(self, item: Item) -> None:
+        """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
+        self._room.free(1, item.size)
+
+    def _final(self, item: Item) -> None:
+        item.partition.tracker.finish(item.offset)
+        self._finals += 1
+        self._size += item.size
+        self.touch(item.partition)
+
+    def touch(self, partition: Partition) -> None:
+        """A partition has something to commit."""
+        partition.dirty = True
+        self.note()
+
+    def note(self) -> None:
+        """There is something to write: soon, or at once when it is much."""
+        if self._running is not None or self._broken:
+            return
+        if self._finals >= self.prompt:
+            self._begin()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._begin)
+
+    # Commits
+
+    def _begin(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._running is None and not self._broken:
+            self._running = asyncio.get_running_loop().create_task(self._settle())
+            self._running.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running = None
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._broken = True
+            self._on_fault(error)
+        elif self._dirty():
+            self.note()
+
+    def _dirty(self) -> bool:
+        return bool(self._records or self._journal or any(partition.dirty for partition in self._partitions))
+
+    async def _settle(self) -> None:
+        if not self._dirty():
+            return
+        settlement, epoch = self._take(), self._epoch
+        self.since = time.monotonic()
+        try:
+            if not await self._write(settlement, epoch):
+                return
+        finally:
+            self.since = None
+        self.unsettled -= settlement.accepted
+        for partition, delivered, dead in settlement.totals:
+            self._show(partition, delivered, dead)
+        self._room.free(settlement.events, settlement.size)
+        self._on_settled()
+
+    def _take(self) -> Settlement:
+        records = [*self._records, *self._journal.records(time.time())]
+        self._records = []
+        counts = self._accepted, self._finals, self._size
+        self._accepted = self._finals = self._size = 0
+        totals, offsets = [], []
+        for partition in self._partitions:
+            low = partition.tracker.low
+            if not partition.dirty or low is None:
+                continue
+            partition.dirty = False
+            ledger = partition.ledger
+            metadata = ledger.encode(low, partition.tracker.finished())
+            offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
+            totals.append((partition, ledger.delivered, ledger.dead))
+        return Settlement(Work(records, {}, offsets, self._group()), totals, *counts)
+
+    async def _write(self, settlement: Settlement, epoch: int) -> bool:
+        """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
+        loop = asyncio.get_running_loop()
+        until = time.monotonic() + GIVE_UP_SECONDS
+        while epoch == self._epoch:
+            try:
+                await loop.run_in_executor(self._thread, self._commit, settlement)
+                return epoch == self._epoch
+            except Redo as redo:
+                metrics.ABORTS.labels(str(redo)).inc()
+                log.warning("commit aborted, trying again", extra={"destination": self._name, "why": str(redo)})
+                if time.monotonic() > until:
+                    raise Unavailable(f"{self._name}: the broker takes no commit: {redo}") from redo
+                await asyncio.sleep(AGAIN_SECONDS)
+        return False
+
+    def _commit(self, settlement: Settlement) -> None:
+        """In the settler's thread."""
+        work = settlement.work
+        if not settlement.written:
+            self._outputs.commit(work)
+            settlement.written = True
+        if self._commit_offsets is not None and work.offsets:
+            self._commit_offsets(work.offsets)
+
+    # Partitions
+
+    def assigned(self, partitions: Iterable[Partition]) -> None:
+        self._partitions = list(partitions)
+        for partition in self._partitions:
+            self._show(partition, partition.ledger.delivered, partition.ledger.dead)
+
+    def replaced(self, old: Partition, new: Partition) -> None:
+        """The topic was made anew: what was counted goes on, what was open no longer counts."""
+        old.gone = True
+        self._partitions = [new if partition is old else partition for partition in self._partitions]
+
+    async def release(self, seconds: float, *, lost: bool) -> None:
+        """Commit what is final unless the partitions are lost already, within `seconds`; then forget them."""
+        if not lost:
+            await self._drain(seconds)
+        self._epoch += 1
+        for partition in self._partitions:
+            partition.gone = True
+            metrics.DELIVERY_TOTALS.hide((self._name, str(partition.number)))
+        self._partitions, self._records = [], []
+        self._room.clear()
+        self._accepted = self._finals = self._size = self.unsettled = 0
+
+    async def _drain(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while self._dirty() or self._running is not None:
+            self._begin()
+            if self._running is None:
+                return  # broken: nothing can be committed any more
+            await asyncio.wait({self._running}, timeout=max(0.0, until - time.monotonic()))
+            if time.monotonic() >= until:
+                log.warning("not all was committed in time; its events come again", extra={"destination": self._name})
+                return
+
+    def _show(self, partition: Partition, delivered: int, dead: int) -> None:
+        counts = {"router_delivery_delivered": delivered, "router_delivery_dead": dead}
+        metrics.DELIVERY_TOTALS.show((self._name, str(partition.number)), counts)
+
+    async def close(self) -> None:
+        """After `release`: end the thread and the producer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._outputs.close)
+        self._thread.shutdown(wait=False)

@@ -1,0 +1,73 @@
+"""Which events of one partition are final, in the order they were consumed, and where the partition may be committed.
+
+Offsets have gaps (transaction markers, aborted records), so "contiguous" means the order consumed. `low`, what is
+committed, never passes an event that is not final. Events beyond it that are final ride in the commit's metadata, so
+that kill -9 repeats only what was in flight.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+
+class Tracker:
+    """Of one partition, from its assignment to its revocation.
+
+    `start` is the committed offset, None when there is none; `done` are the offsets beyond it that its metadata names
+    as final. `low` is the first offset that is not final, `next` the one after the last taken; None while unknown.
+    """
+
+    __slots__ = ("_before", "_final", "_order", "low", "next")
+
+    def __init__(self, start: int | None = None, done: Iterable[int] = ()) -> None:
+        self.low = self.next = start
+        self._order: deque[int] = deque()
+        self._final: set[int] = set()
+        self._before = set(done)
+
+    @property
+    def span(self) -> int:
+        """Offsets between the first that is not final and the last taken. Safe to read from another thread."""
+        low, following = self.low, self.next
+        return following - low if low is not None and following is not None else 0
+
+    def take(self, offset: int) -> bool:
+        """Note an event as consumed. False: it was final in an earlier life and must not be sent again."""
+        self.next = offset + 1
+        if offset not in self._before:
+            if not self._order:
+                self.low = offset
+            self._order.append(offset)
+            return True
+        self._before.discard(offset)
+        if self._order:
+            self._order.append(offset)
+            self._final.add(offset)
+        else:
+            self.low = self.next
+        return False
+
+    def finish(self, offset: int) -> None:
+        """An event that was taken is final."""
+        order, final = self._order, self._final
+        final.add(offset)
+        while order and order[0] in final:
+            final.discard(order.popleft())
+        self.low = order[0] if order else self.next
+
+    def reach(self, offset: int) -> bool:
+        """Nothing is left to consume before `offset`. True when that moves what may be committed."""
+        if self.next is not None and offset <= self.next:
+            return False
+        self.next = offset
+        self._before = {one for one in self._before if one >= offset}
+        if self._order:
+            return False
+        self.low = offset
+        return True
+
+    def finished(self) -> list[int]:
+        """Final offsets beyond `low`, those from an earlier life included, in no order."""
+        following = self.next or 0
+        return [*self._final, *(offset for offset in self._before if offset >= following)]
