@@ -7,14 +7,45 @@ links, whichever worker it meets. kill -9 can append a fact whose event is then 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from router.identity import Replica
+from router.event import Event
+from router.identity import Fact, Identifiers, alias, identifiers, link, pack_facts
+
+
+class Identities(Protocol):
+    """Who is who, so far; see router.state.replica and router.identity.memory."""
+
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]: ...
+
+    def wants(self, fact: Fact) -> bool: ...
 
 
 class Identify:
     """Sets `profile` and the body's `profileId` on every event."""
 
-    def __init__(self, replica: Replica, append: Callable[[bytes], None]) -> None:
-        self._replica = replica
+    def __init__(self, identities: Identities, append: Callable[[bytes], None]) -> None:
+        self._identities = identities
         self._append = append
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        wanted = [identifiers(event.body) or _nobody(event) for event in events]
+        profiles, linking = self._identities.resolve_many(wanted)
+        facts = [link(wanted[place]) for place in linking]
+        facts += self._aliases(events)
+        if facts:
+            self._append(pack_facts(list(dict.fromkeys(facts))))
+            profiles, _ = self._identities.resolve_many(wanted)
+        for event, profile in zip(events, profiles, strict=True):
+            event.profile = event.body["profileId"] = profile
+
+    def _aliases(self, events: Sequence[Event]) -> list[Fact]:
+        calls = [event.body for event in events if event.type == "alias"]
+        facts = [alias(body["previousId"], body["userId"]) for body in calls]
+        return [fact for fact in facts if self._identities.wants(fact)]
+
+
+def _nobody(event: Event) -> Identifiers:
+    """An event whose ids all stand for nobody is a profile of its own."""
+    return (("message", event.body["messageId"]),)

@@ -95,8 +95,7 @@ class MergesTask:
         if wanted is None or self._asked or position <= wanted:
             return
         rows = self._ledger.merges_from(wanted, ROWS)
-        until = position if len(rows) < ROWS else rows[-1][0]
-        rows = [row for row in rows if row[0] < until]
+        until = position if len(rows) < ROWS else rows[-1][0] + 1
         if until > wanted:
             self._asked = True
             self._parts.put(Part(rows, until))

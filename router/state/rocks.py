@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 FORMAT = "1"
 META = "default"
 _BROKEN = "BROKEN"
+_IDENTITY = b"~identity"
 
 
 class StateError(RouterError):
@@ -80,13 +81,13 @@ def _opened(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
     try:
         families = [name for name in Rdict.list_cf(str(path)) if name != META] if (path / "CURRENT").exists() else []
         db = Rdict(str(path), options=make(), column_families={name: make() for name in families})
-        found = db.get(b"identity")
+        found = db.get(_IDENTITY)
     except Exception as error:
         raise StateError(f"it cannot be opened: {type(error).__name__}") from error
     wanted = f"{FORMAT} {identity}".encode()
     if found is None:
         batch = WriteBatch(raw_mode=True)
-        batch.put(b"identity", wanted)
+        batch.put(_IDENTITY, wanted)
         db.write(batch)
     elif found != wanted:
         db.close()

@@ -21,7 +21,7 @@ from router.state.rocks import guarded, no_wal, open_store, options
 log = logging.getLogger(__name__)
 CACHE_BYTES = 256 * 1024 * 1024
 WRITE_BUFFER = 32 * 1024 * 1024
-_CHECKPOINT = b"checkpoint:"
+_CHECKPOINT = b"~checkpoint:"
 
 
 @dataclass(frozen=True, slots=True)
