@@ -17,8 +17,10 @@ MOST = 20  # of one event
 LONGEST = 500  # characters of a value
 _PRIORITY = {"user_id": 0, "email": 1}
 _ANY_CASE = frozenset(
-    ("anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email", "undefined")
-    + ("true", "false", "null", "none", "nan")
+    (
+        *("anonymous", "guest", "distinctid", "distinct_id", "id", "not_authenticated", "email"),
+        *("undefined", "true", "false", "null", "none", "nan"),
+    )
 )
 _EXACT = frozenset(("[object Object]", "-1", "0", "NaN", "None", "none", "null", "undefined"))
 _LONGEST_WORD = 24
