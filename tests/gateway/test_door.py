@@ -1,0 +1,341 @@
+"""Bodies to messages: what is an event is produced, what is none is kept, and neither costs the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.agents.intake import Intake
+from router.agents.records import Headers
+from router.config.models import SourceConfig
+from router.event import CALL_TYPES, Event, Limits, split
+from router.gateway.answers import Fault
+from router.gateway.door import ENDPOINTS, Door, Taken
+from router.gateway.keys import WriteKeys
+
+RAW, INVALID = "events.raw", "events.invalid"
+NOW = 1_767_225_600.5
+AT = "2026-01-01T00:00:00.500Z"
+IP = "203.0.113.9"
+TRACK = {"userId": "u1", "event": "Order Completed", "messageId": "m1", "properties": {"total": 9.5}}
+SOURCES = {
+    "web": SourceConfig(write_keys=("web-key",)),
+    "app": SourceConfig(write_keys=("app-key",)),
+    "gone": SourceConfig(write_keys=("gone-key",), enabled=False),
+}
+
+
+def door(limits: Limits | None = None, max_events: int = 1000) -> Door:
+    return Door(
+        WriteKeys(SOURCES),
+        limits or Limits(),
+        raw=RAW,
+        invalid=INVALID,
+        max_events=max_events,
+        clock=lambda: NOW,
+        new_id=lambda: "new-id",
+    )
+
+
+def take(body: Any, path: str = "/v1/track", key: str | None = "web-key", at: Door | None = None) -> Taken:
+    """`key` stands in the header; None leaves it to the body."""
+    at = at or door()
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return at.take(data, ENDPOINTS[path], at.claim(key) if key else None, IP)
+
+
+def value(taken: Taken, index: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = orjson.loads(taken.events[index][1])
+    return found
+
+
+def reasons(taken: Taken) -> list[str]:
+    return [fault.code for fault in taken.rejected]
+
+
+def kept(taken: Taken) -> list[tuple[bytes, str]]:
+    """Bytes and reason of what was kept; all of it goes to the invalid topic."""
+    assert {topic for topic, *_ in taken.kept} <= {INVALID}
+    return [(raw, named(headers)["error-code"]) for _, raw, _, headers in taken.kept]
+
+
+def named(headers: Headers | None) -> dict[str, str]:
+    return {name: content.decode() for name, content in headers or () if isinstance(content, bytes)}
+
+
+@pytest.mark.parametrize("path", list(ENDPOINTS))
+def test_every_path_takes_its_call(path: str) -> None:
+    """The path gives the type; a batch item brings its own."""
+    body = {"userId": "u1", "event": "E", "groupId": "g1", "previousId": "a1"}
+    kind = ENDPOINTS[path].type
+    taken = take(body if kind else {"batch": [{**body, "type": "track"}]}, path)
+    assert taken.rejected == []
+    assert value(taken)["type"] == (kind or "track")
+
+
+def test_all_calls_have_a_long_and_a_short_path() -> None:
+    assert {call.type for call in ENDPOINTS.values()} == {*CALL_TYPES, ""}
+    assert len(ENDPOINTS) == 2 * len(CALL_TYPES) + 3
+
+
+def test_an_event_becomes_a_message_keyed_by_device_with_key_and_receive_time() -> None:
+    taken = take({**TRACK, "anonymousId": "a1", "writeKey": "ignored"})
+    ((topic, _, key, headers),) = taken.events
+    assert (topic, key) == (RAW, b"a1")
+    assert headers == [("write-key", b"web-key"), ("received-at", b"1767225600500")]
+    assert value(taken) == {**TRACK, "anonymousId": "a1", "type": "track", "receivedAt": AT, "context": {"ip": IP}}
+    assert taken.sources == {"web": 1}
+
+
+def test_without_an_anonymous_id_the_user_id_is_the_key() -> None:
+    assert take(TRACK).events[0][2] == b"u1"
+
+
+def test_a_missing_message_id_is_made_and_a_given_one_stays() -> None:
+    assert value(take({"userId": "u1", "event": "E"}))["messageId"] == "new-id"
+    assert value(take(TRACK))["messageId"] == "m1"
+
+
+def test_a_given_address_stays_and_a_clients_receive_time_does_not() -> None:
+    found = value(take({**TRACK, "receivedAt": "1999-01-01T00:00:00Z", "context": {"ip": "192.0.2.1"}}))
+    assert (found["receivedAt"], found["context"]["ip"]) == (AT, "192.0.2.1")
+
+
+def test_batch_fields_merge_into_the_items_and_the_items_win() -> None:
+    body = {
+        "batch": [{**TRACK, "type": "track", "context": {"locale": "de"}}, {**TRACK, "type": "track", "sentAt": "own"}],
+        "context": {"locale": "en", "library": {"name": "analytics-python"}},
+        "integrations": {"All": False},
+        "sentAt": "2026-01-01T00:00:00Z",
+    }
+    first, second = (value(take(body, "/v1/batch"), index) for index in (0, 1))
+    assert first["context"] == {"locale": "de", "library": {"name": "analytics-python"}}
+    assert second["context"]["locale"] == "en"
+    assert (first["sentAt"], second["sentAt"]) == ("2026-01-01T00:00:00Z", "own")
+    assert first["integrations"] == {"All": False}
+
+
+def test_keys_stand_in_the_header_in_the_batch_or_in_the_item() -> None:
+    """The header decides alone; without it the item's own key wins over the batch's."""
+    event = {**TRACK, "type": "track"}
+    body = {"batch": [event, {**event, "writeKey": "app-key"}], "writeKey": "web-key"}
+    assert take(body, "/v1/batch", None).sources == {"web": 1, "app": 1}
+    assert take(body, "/v1/batch", "web-key").sources == {"web": 2}
+    assert take({**TRACK, "writeKey": "app-key"}, key=None).sources == {"app": 1}
+    assert b"app-key" not in take({**TRACK, "writeKey": "app-key"}, key=None).events[0][1]
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (None, "no_write_key"),
+        (7, "no_write_key"),
+        ("", "no_write_key"),
+        ("x", "unknown_write_key"),
+        ("gone-key", "source_disabled"),
+    ],
+)
+def test_without_a_valid_key_nothing_is_taken_and_nothing_kept(key: Any, code: str) -> None:
+    for body, path in (
+        ({**TRACK, "writeKey": key}, "/v1/track"),
+        ({"batch": [{**TRACK, "type": "track"}, 5], "writeKey": key}, "/v1/batch"),
+    ):
+        taken = take(body, path, None)
+        assert (taken.events, taken.kept) == ([], [])
+        assert set(reasons(taken)) == {code}
+
+
+def test_an_item_with_a_bad_key_does_not_cost_its_neighbours() -> None:
+    event = {**TRACK, "type": "track"}
+    taken = take({"batch": [{**event, "writeKey": "x"}, {**event, "writeKey": "web-key"}, event]}, "/v1/batch", None)
+    assert taken.sources == {"web": 1}
+    assert taken.rejected == [Fault("unknown_write_key", 0), Fault("no_write_key", 2)]
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+LONG_ID = b'{"userId": "u1", "event": "E", "messageId": "%s"}' % (b"m" * 10_000)
+MANY_KEYS = json.dumps({**TRACK, "properties": {f"k{n}": n for n in range(2001)}}).encode()
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "malformed": (b'{"userId": "u1", "event": ', "not_json"),
+    "empty": (b"", "empty"),
+    "NaN": (b'{"userId": "u1", "event": "E", "properties": {"total": NaN}}', "not_json"),
+    "infinity": (b'{"userId": "u1", "event": "E", "properties": {"total": 1e999}}', "not_json"),
+    "invalid UTF-8": (b'{"userId": "u1", "event": "\xc3\x28"}', "not_utf8"),
+    "lone surrogate": (b'{"userId": "u1", "event": "\\ud800"}', "not_json"),
+    "a list": (b'[{"userId": "u1", "event": "E"}]', "not_object"),
+    "a number": (b"5", "not_object"),
+    "no ids": (b'{"event": "E"}', "no_id"),
+    "empty ids": (b'{"event": "E", "userId": "", "anonymousId": null}', "no_id"),
+    "id of a wrong type": (b'{"event": "E", "userId": {"$gt": ""}}', "bad_id"),
+    "no event": (b'{"userId": "u1"}', "no_event"),
+    "event of a wrong type": (b'{"userId": "u1", "event": 5}', "no_event"),
+    "properties of a wrong type": (b'{"userId": "u1", "event": "E", "properties": "x"}', "not_an_object"),
+    "context of a wrong type": (b'{"userId": "u1", "event": "E", "context": []}', "not_an_object"),
+    "messageId of 10,000": (LONG_ID, "message_id_too_long"),
+    "another type": (b'{"userId": "u1", "event": "E", "type": "page"}', "type_mismatch"),
+    "too large": (b'{"userId": "u1", "event": "E", "pad": "%s"}' % (b"x" * 33_000), "too_large"),
+    "33 levels": (b'{"userId": "u1", "event": "E", "properties": %s}' % nested(32), "too_deep"),
+    "300 levels": (b'{"userId": "u1", "event": "E", "properties": %s}' % nested(300), "too_deep"),
+    "1,000 levels": (b'{"userId": "u1", "event": "E", "properties": %s}' % nested(1000), "too_deep"),
+    "50,000 levels": (b'{"userId": "u1", "event": "E", "properties": %s}' % nested(50_000), "not_json"),
+    "2,001 keys": (MANY_KEYS, "too_many_keys"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), BAD.values(), ids=BAD.keys())
+def test_a_bad_event_is_refused_with_its_reason_and_kept_as_it_came(body: bytes, reason: str) -> None:
+    taken = take(body)
+    assert taken.events == []
+    assert taken.rejected == [Fault(reason)]
+    assert kept(taken) == [(body, reason)]
+    assert taken.refusals == {("web", reason): 1}
+
+
+NO_ITEM = ("malformed", "empty", "another type", "a list", "a number")
+ITEMS = {name: bad for name, bad in BAD.items() if name not in NO_ITEM}
+
+
+@pytest.mark.parametrize(("body", "reason"), ITEMS.values(), ids=ITEMS.keys())
+def test_a_bad_item_takes_no_neighbour_with_it(body: bytes, reason: str) -> None:
+    """Its own bytes are kept, not the batch's."""
+    bad = body.replace(b"{", b'{"type": "track", ', 1)
+    good = json.dumps({**TRACK, "type": "track"}).encode()
+    taken = take(b'{"batch": [' + b" , ".join((good, bad, good)) + b'], "sentAt": "now"}', "/v1/batch")
+    assert [value(taken, index)["sentAt"] for index in range(len(taken.events))] == ["now", "now"]
+    assert taken.rejected == [Fault(reason, 1)]
+    assert kept(taken) == [(bad, reason)]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"[]", "not_object"),
+        (b"{}", "batch_not_list"),
+        (b'{"batch": {}}', "batch_not_list"),
+        (b'{"batch": []}', "empty"),
+        (b'{"batch": [{"type": "track"}', "no_id"),
+        (b'{"batch": ', "not_json"),
+        (b"\xff", "not_utf8"),
+        (json.dumps({"batch": [1] * 11}).encode(), "too_many_events"),
+    ],
+)
+def test_a_batch_that_is_none_is_kept_whole(body: bytes, reason: str) -> None:
+    taken = take(body, "/v1/batch", at=door(max_events=10))
+    assert taken.events == []
+    assert reasons(taken)[0] == reason
+    assert b"".join(raw for raw, _ in kept(taken)) in body
+
+
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "not a time", 5, None, {"a": 1}])
+def test_no_timestamp_is_refused_at_the_door(when: Any) -> None:
+    """Times are corrected, or replaced, where events are normalised."""
+    assert value(take({**TRACK, "timestamp": when}))["timestamp"] == when
+
+
+def test_a_body_refused_unread_is_kept_by_its_beginning_with_its_length() -> None:
+    topic, raw, _, headers = door().keep(b"x" * 100_000, "body_too_large", "web", 5_000_000)
+    assert (topic, len(raw)) == (INVALID, 64 * 1024)
+    assert named(headers)["length"] == "5000000"
+    assert named(headers)["source"] == "web"
+
+
+def routed(taken: Taken) -> list[Event]:
+    """What a route worker makes of the produced messages; nothing that was accepted may be refused there."""
+    intake = Intake(
+        cluster="c",
+        limits=Limits(),
+        source_of_topic={},
+        source_of_key={"web-key": "web", "app-key": "app"},
+        default_source=None,
+    )
+    events, rejected = intake([_Message(record) for record in taken.events], {(RAW, 0): 0})
+    assert rejected == []
+    return events
+
+
+class _Message:
+    """A produced record as a consumer sees it."""
+
+    def __init__(self, record: Any) -> None:
+        self._record = record
+
+    def value(self) -> Any:
+        return self._record[1]
+
+    def key(self) -> Any:
+        return self._record[2]
+
+    def headers(self) -> Any:
+        return self._record[3]
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 0
+
+    def topic(self) -> str:
+        return RAW
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 0
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = (
+    "batch",
+    "receivedAt",
+    "type",
+    "userId",
+    "anonymousId",
+    "event",
+    "messageId",
+    "writeKey",
+    "context",
+    "integrations",
+)
+FIELD = st.sampled_from((*FIELDS, "properties", "traits", "groupId", "previousId", "timestamp", "sentAt", "channel"))
+LIKELY = st.sampled_from([*CALL_TYPES, "u1", "web-key", "app-key", "gone-key", {}, {"a": 1}])
+ENVELOPE = st.dictionaries(FIELD, LIKELY | JSON, max_size=3)
+ITEM = st.dictionaries(FIELD, LIKELY | JSON, max_size=8) | JSON
+
+
+@given(st.lists(ITEM, max_size=5), st.sampled_from([None, "web-key"]), ENVELOPE)
+def test_every_item_is_accepted_or_refused_and_what_is_accepted_is_routed(
+    items: list[Any], key: str | None, envelope: dict[str, Any]
+) -> None:
+    """Whatever JSON comes: nothing raises, nothing vanishes, and a 200 is never followed by events.invalid."""
+    taken = take({**envelope, "batch": items}, "/v1/batch", key)
+    assert len(taken.events) + len(taken.rejected) == max(1, len(items))
+    assert len(routed(taken)) == len(taken.events) == taken.sources.total()
+    assert taken.refusals.total() == len(taken.rejected) >= len(taken.kept)
+    assert taken.spent.total() == len(taken.events) + len(taken.kept)
+
+
+@given(st.binary(max_size=200), st.sampled_from(["/v1/track", "/v1/batch"]))
+def test_any_bytes_are_refused_or_taken(body: bytes, path: str) -> None:
+    taken = take(body, path)
+    assert len(taken.events) + len(taken.kept) >= 1
+
+
+def test_a_batch_message_and_a_batch_request_are_cut_alike() -> None:
+    """The same body means the same events on Kafka and on HTTP."""
+    body = {"batch": [{**TRACK, "type": "track", "context": {"a": 1}}], "context": {"b": 2}, "sentAt": "s"}
+    (item,) = split(json.dumps(body).encode(), Limits())
+    assert isinstance(item, dict)
+    found = value(take(body, "/v1/batch"))
+    assert {**item, "context": {**item["context"], "ip": IP}, "receivedAt": AT} == found
