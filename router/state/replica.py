@@ -74,7 +74,7 @@ class Replica:
         raw = _raw(id_)
         for old in gone:
             self._staged[b"p" + _raw(old)] = None
-        self._staged[b"p" + raw] = orjson.dumps(profile)
+        self._staged[b"p" + raw] = orjson.dumps([*profile])
         for identifier in joined:
             self._staged[_key(identifier)] = raw
 
