@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, deque
 from typing import Any
 
 import orjson
 
 from router.agents.chain import Batch
+from router.agents.identify import Identify
 from router.agents.records import Headers
 from router.config.loader import Loaded
-from router.event import milliseconds
+from router.event import iso, milliseconds
+from router.identity import Merge
+from router.identity.memory import MemoryReplica
 from router.runtime.assemble import chain_of, topics_of
 from router.topology_tests.cases import LISTS, Case
 from router.topology_tests.message import GivenMessage, around, given_message
@@ -34,7 +38,10 @@ class Bench:
     def __init__(self, loaded: Loaded) -> None:
         topics = self._topics = topics_of(loaded.topology)
         self._window = Window()
-        self._chain = chain_of(loaded, cluster="test", seen=self._window, identify=self._identify, rekey=False)
+        self._replica = MemoryReplica()
+        identify = Identify(self._replica, self._append)
+        self._chain = chain_of(loaded, cluster="test", seen=self._window, identify=identify, rekey=False)
+        self._now = 0
         self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}
         self._number = 0
         self._duplicates = 0
@@ -46,16 +53,21 @@ class Bench:
 
     def outputs(self, case: Case) -> dict[str, Any]:
         """What came out, by the names that `expect` may use."""
-        at = (milliseconds(case.now) or 0) - STEP_MS
+        self._now = (milliseconds(case.now) or 0) - STEP_MS
         for item in case.given:
-            at = (milliseconds(item["at"]) or 0) if "at" in item else at + STEP_MS
-            self._take(given_message(item, self._topics, self._next(), at))
+            self._now = (milliseconds(item["at"]) or 0) if "at" in item else self._now + STEP_MS
+            self._take(given_message(item, self._topics, self._next(), self._now))
+        self._lists["merges"] = [_merge(merge) for _, merge in self._replica.merges_from(0, sys.maxsize)]
         self._lists["filtered"] = [
             {"destination": destination, "reason": reason, "count": count}
             for (destination, reason), count in sorted(self._filtered.items())
         ]
         short = {name.removeprefix("dest."): found for name, found in self._lists.items()}
         return short | self._lists | {"duplicates": self._duplicates}
+
+    def _append(self, record: bytes) -> None:
+        """Facts about identity, to the log and back."""
+        self._replica.apply_record(self._replica.position(), self._now, record)
 
     def _next(self) -> int:
         self._number += 1
@@ -89,6 +101,11 @@ class Bench:
         if name == "blocked":
             item |= {"violations": orjson.loads(said["violations"])}
         self._lists[name].append(item)
+
+
+def _merge(merge: Merge) -> dict[str, Any]:
+    value = merge.as_dict()
+    return value | {"time": iso(value.pop("time_ms"))}
 
 
 def _text(value: str | bytes | None) -> str:
