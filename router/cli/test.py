@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from router.cli import report
 from router.cli.options import Json
 
 if TYPE_CHECKING:
+    from router.config.loader import Loaded
     from router.topology_tests.cases import CaseFile
     from router.topology_tests.run import Outcome
 
@@ -24,8 +25,9 @@ def command(
 ) -> None:
     """Run topology tests. Placeholders stand for what topologies read from the environment."""
     from router.topology_tests.cases import find_test_files
+    from router.topology_tests.run import run
 
-    outcomes = [outcome for path in find_test_files(paths) for outcome in _run(path)]
+    outcomes = [outcome for tests, loaded in _prepared(find_test_files(paths)) for outcome in run(tests, loaded)]
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if as_json:
         tests = [outcome.as_dict() for outcome in outcomes]
@@ -37,26 +39,33 @@ def command(
         raise typer.Exit(1)
 
 
-def _run(path: Path) -> Sequence[Outcome]:
-    """The outcomes of one file. Raises FileError where it, or its topology, is wrong."""
+def _prepared(paths: Sequence[Path]) -> list[tuple[CaseFile, Loaded]]:
+    """The test files with their topologies. Raises FileError with what is wrong in any of them."""
+    from router.errors import FileError, Problem
+
+    prepared = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            prepared.append(_read(path))
+        except FileError as error:
+            problems += error.problems
+    if problems:
+        raise FileError(list(dict.fromkeys(problems)))
+    return prepared
+
+
+def _read(path: Path) -> tuple[CaseFile, Loaded]:
     from router.config.loader import load_topology
     from router.destinations.registry import destination_types
-    from router.topology_tests.cases import read_tests
-    from router.topology_tests.run import run
+    from router.errors import FileError
+    from router.topology_tests.cases import lint, read_tests
 
     tests = read_tests(path)
     loaded = load_topology(tests.topology, env={}, registry=destination_types(), placeholders=True)
-    _refuse_faults(tests, loaded.topology.sources, loaded.topology.destinations)
-    return run(tests, loaded)
-
-
-def _refuse_faults(tests: CaseFile, sources: Collection[str], destinations: Collection[str]) -> None:
-    from router.errors import FileError
-    from router.topology_tests.cases import lint
-
-    problems = lint(tests, sources, destinations)
-    if problems:
+    if problems := lint(tests, loaded.topology.sources, loaded.topology.destinations):
         raise FileError(problems)
+    return tests, loaded
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:

@@ -72,14 +72,15 @@ def test_the_answer_as_json(line: Line, shop: Path) -> None:
     assert failed["problems"][0]["message"] == "expected 0 items, got 1"
 
 
-def test_a_test_file_with_faults_is_not_run(line: Line, shop: Path) -> None:
-    path = write(shop, "shop.test.yaml", TESTS.replace("lake", "lkae"))
+def test_where_a_file_has_faults_none_is_run_and_all_faults_are_told(line: Line, shop: Path) -> None:
+    write(shop, "shop.test.yaml", TESTS.replace("lake", "lkae"))
+    write(shop, "lost.test.yaml", TESTS)
 
-    ended = line("test", path)
+    ended = line("test", shop)
 
-    assert ended.status == 1
-    assert "expected an output, got lkae (did you mean lake?)" in ended.err
-    assert "pass" not in ended.out
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.count("expected an output, got lkae (did you mean lake?)") == 2
+    assert "lost.test.yaml:1:1: (root): expected a topology file of the same name" in ended.err
 
 
 def test_a_folder_without_tests_is_told(line: Line, tmp_path: Path) -> None:
