@@ -17,7 +17,7 @@ from router.errors import FileError, Problem
 from router.plan.describe import Fault, faults
 from router.plan.keywords import ANNOTATIONS, DRAFT7
 from router.plan.model import CALL_TYPES, NAMED, Plan, Rule, section_of
-from router.plan.names import planned_names
+from router.plan.names import Names
 from router.plan.pattern import REGEX
 from router.plan.resources import Resource, Resources
 from router.plan.violation import Violation, ViolationClass
@@ -33,14 +33,14 @@ class Finding(NamedTuple):
 
 
 class Engine:
-    """Compiles schemas against the resources of one plan."""
+    """Compiles schemas against the definitions of one plan. Compiling takes time in proportion to their number."""
 
     def __init__(self, resources: Resources) -> None:
-        self.registry = jsonschema_rs.Registry([(resource.uri, resource.standalone()) for resource in resources])
+        self.registry = jsonschema_rs.Registry([(each.uri, each.standalone()) for each in resources.defs.values()])
         self._empty: dict[str, bool] = {}
 
     def __call__(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
-        """A validator of a draft-07 schema whose references name resources."""
+        """A validator of a draft-07 schema; those inside it that have an `$id` may be of another draft."""
         return DRAFT7.validator(
             schema,
             registry=self.registry,
@@ -60,7 +60,7 @@ class Engine:
         ):
             return not schema.get("required")
         if resource.uri not in self._empty:
-            self._empty[resource.uri] = self({"$ref": resource.uri}).is_valid({})
+            self._empty[resource.uri] = self({"allOf": [resource.standalone()]}).is_valid({})
         return self._empty[resource.uri]
 
 
@@ -99,27 +99,26 @@ class CompiledRule:
         """One validator of all the event. A section that is left out counts as empty."""
         parts: list[dict[str, Any]] = []
         for section, resource in (*self.own.items(), *self.common.items()):
-            reference = {"$ref": resource.uri}
+            schema = resource.standalone()
             if section == "message":
-                parts.append(reference)
+                parts.append({"allOf": [schema]})
                 continue
-            parts.append({"properties": {section: reference}})
+            parts.append({"properties": {section: schema}})
             if not self.engine.takes_nothing(resource):
                 parts.append({"required": [section]})
-        if not self.names:
-            return self.engine({"allOf": parts}).is_valid if parts else _always
-        inner = {key: value for key, value in self.names.items() if key != "definitions"}
-        parts.append({"properties": {section_of(self.call_type): inner}})
-        return self.engine({"allOf": parts, "definitions": self.names.get("definitions", {})}).is_valid
+        if self.names:
+            parts.append({"properties": {section_of(self.call_type): self.names}})
+        return self.engine({"allOf": parts}).is_valid if parts else _always
 
     @cached_property
     def _parts(self) -> list[tuple[ViolationClass, str, jsonschema_rs.Validator]]:
-        parts: list[tuple[ViolationClass, str, dict[str, Any]]] = []
-        parts += [("violation", section, {"$ref": resource.uri}) for section, resource in self.own.items()]
-        parts += [("common", section, {"$ref": resource.uri}) for section, resource in self.common.items()]
+        """What `_whole` is made of, section by section."""
+        parts: list[tuple[ViolationClass, str, Any]] = []
+        parts += [("violation", section, resource.standalone()) for section, resource in self.own.items()]
+        parts += [("common", section, resource.standalone()) for section, resource in self.common.items()]
         if self.names:
-            parts.append(("unplanned_property", section_of(self.call_type), dict(self.names)))
-        return [(klass, section, self.engine(schema)) for klass, section, schema in parts]
+            parts.append(("unplanned_property", section_of(self.call_type), self.names))
+        return [(klass, section, self.engine({"allOf": [schema]})) for klass, section, schema in parts]
 
     def findings(self, body: dict[str, Any]) -> list[Finding]:
         """Everything that is wrong with an event, the rule's own violations first."""
@@ -155,27 +154,31 @@ class CompiledPlan:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         resources = Resources(plan)
+        names = Names(resources)
         engine = Engine(resources)
         self._tables: dict[Any, tuple[str, dict[Any, CompiledRule], CompiledRule]] = {}
         rules: dict[str, dict[str | None, list[CompiledRule]]] = {call_type: {} for call_type in CALL_TYPES}
         for number, rule in enumerate(plan.rules):
-            rules[rule.type].setdefault(rule.name, []).append(self._rule(engine, resources, number, rule))
+            planned = _names(names, resources, number, rule)
+            compiled = self._rule(engine, rule, resources.rules[number], _common(resources, rule.type), planned)
+            rules[rule.type].setdefault(rule.name, []).append(compiled)
         for call_type, found in rules.items():
-            names: dict[Any, CompiledRule] = {name: _oldest(versions) for name, versions in found.items()}
+            by_name: dict[Any, CompiledRule] = {name: _oldest(versions) for name, versions in found.items()}
             common, unplanned = _common(resources, call_type), _unplanned(call_type, bool(found))
-            otherwise = names.pop(None, None)
+            otherwise = by_name.pop(None, None)
             if otherwise is None:
                 otherwise = CompiledRule(engine, plan.name, call_type, None, {}, common, None, unplanned)
-            self._tables[call_type] = (NAMED.get(call_type, ""), names, otherwise)
+            self._tables[call_type] = (NAMED.get(call_type, ""), by_name, otherwise)
         self._unknown = CompiledRule(engine, plan.name, "", None, {}, {})
 
-    def _rule(self, engine: Engine, resources: Resources, number: int, rule: Rule) -> CompiledRule:
-        own = resources.rules[number]
-        common = _common(resources, rule.type)
-        section = own.get(rule.section)
-        names = (
-            planned_names(resources, section, common.get(rule.section)) if section and rule.type != "alias" else None
-        )
+    def _rule(
+        self,
+        engine: Engine,
+        rule: Rule,
+        own: Mapping[str, Resource],
+        common: Mapping[str, Resource],
+        names: Mapping[str, Any],
+    ) -> CompiledRule:
         try:
             return CompiledRule(engine, self.plan.name, rule.type, rule, own, common, names)
         except ValueError as error:
@@ -191,6 +194,13 @@ class CompiledPlan:
         except (KeyError, TypeError):
             rule = self._tables[body["type"]][2] if body.get("type") in CALL_TYPES else self._unknown
         return _version(rule, body) if rule.versions else rule
+
+
+def _names(names: Names, resources: Resources, number: int, rule: Rule) -> dict[str, Any]:
+    own = resources.rules[number].get(rule.section)
+    if own is None or rule.section == "message":
+        return {}
+    return names.schema(f"names:/{number}", own, _common(resources, rule.type).get(rule.section))
 
 
 def _oldest(rules: list[CompiledRule]) -> CompiledRule:

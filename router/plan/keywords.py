@@ -102,6 +102,8 @@ DRAFT2020 = Draft(
     frozenset((*_FORMATS.split(), "duration", "uuid")),
 )
 DRAFTS = (DRAFT7, DRAFT2020)
+LEAF = (DRAFT7.keywords | DRAFT2020.keywords) - DRAFT7.holders.keys() - DRAFT2020.holders.keys() - {"$ref"}
+"""Keywords that say nothing of values further inside."""
 
 
 def draft_of(schema: Any) -> Draft | None:

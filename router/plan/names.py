@@ -1,4 +1,4 @@
-"""Which property names a rule plans, as a schema that allows these and no others.
+"""Which property names the rules plan, as schemas that allow these and no others.
 
 A name is planned when any schema that applies to the same object names it, under whichever of `allOf`, `anyOf`,
 `oneOf`, `if` or `$ref` it stands. An object of which no schema names a property is free, and so is one whose
@@ -7,16 +7,16 @@ A name is planned when any schema that applies to the same object names it, unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.document import Pointer
-from router.plan.keywords import DRAFT2020, IN_PLACE
+from router.plan.keywords import IN_PLACE, LEAF
+from router.plan.model import DRAFT_07
 from router.plan.resources import Place, Resource, Resources
 
 _ITEMS = frozenset(("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"))
 _OPEN = ("additionalProperties", "unevaluatedProperties")
-_LEAF = DRAFT2020.keywords - DRAFT2020.holders.keys() - {"$ref"}  # keywords that say nothing of values further inside
 _Node = frozenset[tuple[str, Pointer]]
 
 
@@ -28,21 +28,45 @@ class _Below(NamedTuple):
     closed: bool
 
 
-def planned_names(resources: Resources, own: Resource, common: Resource | None) -> dict[str, Any]:
-    """The schema of planned names of a rule's section, `common` adding its own; empty where the rule names nothing."""
-    tree = _Names(resources)
-    if not tree.declares(tree.node([(own, ())])):
-        return {}
-    root = tree.reference(tree.node([(own, ()), *([(common, ())] if common else [])]))
-    return {**root, "definitions": tree.definitions()}
+class Names:
+    """The planned names of all rules of a plan. A node is the set of schemas that apply to one value.
 
-
-class _Names:
-    """A node is the set of schemas that apply to one value; each becomes a definition, so recursion ends."""
+    Each node becomes one definition, so that recursion ends and what rules share is made once.
+    """
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
-        self.numbers: dict[_Node, int] = {}
+        self.numbers: dict[_Node, str] = {}
+        self.nodes: list[_Node] = []
+        self.schemas: dict[str, tuple[dict[str, Any], list[str]]] = {}
+
+    def schema(self, uri: str, own: Resource, common: Resource | None) -> dict[str, Any]:
+        """The schema of a rule's section, `common` adding its names; empty where the rule itself names nothing."""
+        if not self._declares(self.node([(own, ())])):
+            return {}
+        root = self._number(self.node([(own, ()), *([(common, ())] if common else [])]))
+        definitions: dict[str, Any] = {}
+        waiting = [root]
+        while waiting:
+            number = waiting.pop()
+            if number not in definitions:
+                definitions[number], referred = self._definition(number)
+                waiting += referred
+        return {"$id": uri, "$schema": DRAFT_07, "allOf": [_reference(root)], "definitions": definitions}
+
+    def _number(self, node: _Node) -> str:
+        if node not in self.numbers:
+            self.numbers[node] = str(len(self.nodes))
+            self.nodes.append(node)
+        return self.numbers[node]
+
+    def _definition(self, number: str) -> tuple[dict[str, Any], list[str]]:
+        """A node's schema and the numbers of those it refers to."""
+        if number not in self.schemas:
+            below = self._below(self.nodes[int(number)])
+            children = {key: self._number(child) for key, child in below.children.items() if child}
+            self.schemas[number] = _written(below, children), list(children.values())
+        return self.schemas[number]
 
     def node(self, roots: Iterable[Place]) -> _Node:
         """The places and all that apply to the same value with them."""
@@ -71,19 +95,8 @@ class _Names:
             if isinstance(schema, dict):
                 yield self.resources.by_uri[uri], path, schema
 
-    def declares(self, node: _Node) -> bool:
+    def _declares(self, node: _Node) -> bool:
         return any("properties" in schema or "patternProperties" in schema for _, _, schema in self._schemas(node))
-
-    def reference(self, node: _Node) -> dict[str, Any]:
-        return {"$ref": f"#/definitions/{self.numbers.setdefault(node, len(self.numbers))}"}
-
-    def definitions(self) -> dict[str, Any]:
-        """The schemas of all nodes that were referred to, and of those that these refer to."""
-        done: dict[str, Any] = {}
-        while len(done) < len(self.numbers):
-            for node, number in list(self.numbers.items())[len(done) :]:
-                done[str(number)] = self._schema(node)
-        return done
 
     def _below(self, node: _Node) -> _Below:
         children: dict[tuple[str, ...], list[Place]] = {}
@@ -99,22 +112,26 @@ class _Names:
                     places = children.setdefault(("items" if keyword in _ITEMS else "additionalProperties",), [])
                 else:
                     continue
-                if isinstance(below, dict) and not _LEAF.issuperset(below):
+                if isinstance(below, dict) and not LEAF.issuperset(below):
                     places.append((resource, (*path, *inner)))
         nodes = {key: self.node(places) if places else frozenset() for key, places in children.items()}
-        return _Below(nodes, required, self.declares(node) and not free)
+        return _Below(nodes, required, self._declares(node) and not free)
 
-    def _schema(self, node: _Node) -> dict[str, Any]:
-        below = self._below(node)
-        schema: dict[str, Any] = {}
-        for key, child in below.children.items():
-            inner = self.reference(child) if child else {}
-            if len(key) == 2 and (inner or below.closed):
-                schema.setdefault(key[0], {})[key[1]] = inner
-            elif inner:
-                schema[key[0]] = inner
-        if below.closed:
-            for name in below.required:
-                schema.setdefault("properties", {}).setdefault(name, {})
-            schema["additionalProperties"] = False
-        return schema
+
+def _reference(number: str) -> dict[str, Any]:
+    return {"$ref": f"#/definitions/{number}"}
+
+
+def _written(below: _Below, children: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for key in below.children:
+        inner = _reference(children[key]) if key in children else {}
+        if len(key) == 2 and (inner or below.closed):
+            schema.setdefault(key[0], {})[key[1]] = inner
+        elif inner:
+            schema[key[0]] = inner
+    if below.closed:
+        for name in below.required:
+            schema.setdefault("properties", {}).setdefault(name, {})
+        schema["additionalProperties"] = False
+    return schema

@@ -48,10 +48,16 @@ class Resource:
         return dict(walk(self.schema, self.draft))
 
     def standalone(self) -> Schema:
-        """The schema as the validator takes it: the draft spelt out, the `$id` of its old home left out."""
+        """The schema as the engine takes it, with its URI as `$id`, so that its references are relative to that.
+
+        A draft-07 `$ref` makes the engine ignore what stands beside it, `$id` included, so it moves into `allOf`.
+        """
         if not isinstance(self.schema, dict):
             return bool(self.schema)
-        return {**{key: value for key, value in self.schema.items() if key != "$id"}, "$schema": self.draft.uri}
+        schema = {**self.schema, "$schema": self.draft.uri, "$id": self.uri}
+        if "$ref" in schema and self.draft is DRAFT7:
+            schema["allOf"] = [{"$ref": schema.pop("$ref")}]
+        return schema
 
 
 Place = tuple[Resource, Pointer]
@@ -73,9 +79,13 @@ class Resources:
         self.defs = {name: Resource(f"plan:/{quote(name)}", name, (), data) for name, data in plan.defs.items()}
         self.by_uri = {resource.uri: resource for resource in self}
 
-    def __iter__(self) -> Iterator[Resource]:
+    def sections(self) -> Iterator[Resource]:
+        """The root schemas that events are held against."""
         for sections in (*self.rules, self.common):
             yield from sections.values()
+
+    def __iter__(self) -> Iterator[Resource]:
+        yield from self.sections()
         yield from self.defs.values()
 
     def lookup(self, resource: Resource, reference: Any) -> Place:

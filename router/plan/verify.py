@@ -15,10 +15,11 @@ import jsonschema_rs
 from router.document import Pointer, nearest
 from router.errors import Problem
 from router.plan.describe import faults
-from router.plan.keywords import ANNOTATIONS, CONTAINERS, DRAFTS, IN_PLACE, Draft, draft_of
+from router.plan.keywords import ANNOTATIONS, CONTAINERS, DRAFTS, Draft, draft_of
 from router.plan.model import Plan
 from router.plan.pattern import pattern_problem
 from router.plan.resources import Place, ReferenceProblem, Resource, Resources
+from router.plan.workload import MAX_LOOKS, Workload, same_value
 
 _ELSEWHERE = {
     "$anchor": "put the schema under $defs and point to it, such as #/$defs/item",
@@ -48,7 +49,8 @@ def verify(plan: Plan) -> Iterator[Problem]:
         if not problems:
             sound.append(resource)
     if len(sound) == sum(1 for _ in resources):
-        yield from _circles(plan, resources)
+        circles = list(_circles(plan, resources))
+        yield from circles or _costly(plan, resources)
 
 
 @cache
@@ -175,7 +177,7 @@ def _circles(plan: Plan, resources: Resources) -> Iterator[Problem]:
 def _follow(plan: Plan, resources: Resources, start: Place, done: set[tuple[str, Pointer]]) -> Iterator[Problem]:
     """Depth first along what applies to the same value; a step back onto the way is a circle."""
     way: dict[tuple[str, Pointer], None] = {}
-    stack = [(start, iter(_same_value(resources, start)))]
+    stack = [(start, iter(same_value(resources, start)))]
     if _key(start) in done:
         return
     way[_key(start)] = None
@@ -192,24 +194,18 @@ def _follow(plan: Plan, resources: Resources, start: Place, done: set[tuple[str,
             yield plan.documents[resource.file].problem((*resource.path, *path, "$ref"), message)
         elif _key(following) not in done:
             way[_key(following)] = None
-            stack.append((following, iter(_same_value(resources, following))))
+            stack.append((following, iter(same_value(resources, following))))
+
+
+def _costly(plan: Plan, resources: Resources) -> Iterator[Problem]:
+    workload = Workload(resources)
+    for resource in resources.sections():
+        place = workload.excess((resource, ()))
+        if place is not None:
+            found, path = place
+            message = f"expected a schema that looks at a value at most {MAX_LOOKS} times, got references that multiply"
+            yield plan.documents[found.file].problem((*found.path, *path), message)
 
 
 def _key(place: Place) -> tuple[str, Pointer]:
     return place[0].uri, place[1]
-
-
-def _same_value(resources: Resources, place: Place) -> list[Place]:
-    """The schemas that apply to the same value as this one does."""
-    resource, path = place
-    schema = resource.places[path]
-    if not isinstance(schema, dict):
-        return []
-    found: list[Place] = [
-        (resource, (*path, *inner))
-        for keyword, inner, _ in resource.draft.subschemas(schema)
-        if keyword in IN_PLACE and not ("$ref" in schema and resource.draft is DRAFTS[0])
-    ]
-    if "$ref" in schema:
-        found.append(resources.lookup(resource, schema["$ref"]))
-    return found
