@@ -132,7 +132,8 @@ def read(cluster: Cluster, topic: str) -> Iterator[Message[bytes, bytes]]:
 
 def _to_the_end(consumer: Consumer, where: str) -> Iterator[Message[bytes, bytes]]:
     while True:
-        messages = consumer.consume(2000, CALL_SECONDS)
+        messages = consumer.consume(1, CALL_SECONDS)
+        messages += consumer.consume(2000, 0)  # with a timeout it would wait until there are as many
         if not messages:
             raise Unavailable(f"{where}: no end in {CALL_SECONDS:.0f} s; an open transaction holds readers back")
         for message in messages:

@@ -167,15 +167,14 @@ def send(
     A message that the producer gives up is `unknown`: the broker may have it.
     """
     producer = Producer(clients.producer(cluster, linger_ms=5))
-    started, sent = time.monotonic(), 0
-    for item in items:
+    started = time.monotonic()
+    for number, item in enumerate(items):
         if stop():
             break
-        if rate is not None and sent % 50 == 0:
-            _wait_until(started + sent / rate, producer)
+        if rate is not None and number % 50 == 0:
+            _wait_until(started + number / rate, producer)
         _produce(producer, topic, item, ledger)
-        sent += 1
-        if sent % 1000 == 0:
+        if number % 1000 == 0:
             producer.poll(0)
     left = producer.flush(FLUSH_SECONDS)
     if left:

@@ -1,0 +1,218 @@
+"""The checker finds each way in which a router could lose, repeat, invent, contradict or disorder events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from ops.checker import Account, Destination, check
+from ops.load import Item, Ledger, Load
+from router.kafka import clients
+from router.kafka.cluster import Cluster
+from router.kafka.embedded import EmbeddedBroker
+from router.process.snapshot import DestinationRow, Snapshot
+from router.topics import Topics
+
+
+def takes(item: Item) -> bool:
+    return item.event == "Order Completed"
+
+
+@dataclass
+class World:
+    """What a faultless router would have left behind of a small load; tests damage it and have it checked."""
+
+    cluster: Cluster
+    topics: Topics
+    ledger: Ledger = field(default_factory=Ledger)
+    raw: list[bytes] = field(default_factory=list)
+    resolved: list[bytes] = field(default_factory=list)
+    blocked: list[bytes] = field(default_factory=list)
+    invalid: list[bytes] = field(default_factory=list)
+    routed: list[bytes] = field(default_factory=list)
+    dead: list[bytes] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+
+    def fill(self, load: Load) -> None:
+        for item in load:
+            self.ledger.note(item, "ok")
+            self.raw.append(item.value)
+            if item.repeat:
+                continue
+            if item.kind == "garbage":
+                self.invalid.append(item.value)
+            elif item.kind == "violation":
+                self.blocked.append(item.value)
+            else:
+                self._resolve(item)
+
+    def _resolve(self, item: Item) -> None:
+        value = orjson.dumps(orjson.loads(item.value) | {"profileId": item.device})
+        self.resolved.append(value)
+        if takes(item):
+            self.routed.append(value)
+            self.receipts.append(item.id)
+
+    def check(self) -> Account:
+        topics = self.topics
+        written = {
+            topics.raw: self.raw, topics.resolved: self.resolved, topics.blocked: self.blocked,
+            topics.invalid: self.invalid, topics.destination("crm"): self.routed, topics.dead("crm"): self.dead,
+        }  # fmt: skip
+        producer = Producer(clients.producer(self.cluster))
+        for topic, values in written.items():
+            for value in values:
+                producer.produce(topic, value, partition=0)
+        assert producer.flush(30) == 0
+        return check(self.ledger, self.cluster, topics, [Destination("crm", takes, self.receipts)])
+
+    def snapshot(self) -> Snapshot:
+        row = DestinationRow("crm", routed=len(self.routed), delivered=len(self.receipts), dead=len(self.dead))
+        final = (len(self.invalid), len(self.blocked), len(self.resolved))
+        return Snapshot(
+            received=len(self.raw), invalid=final[0], blocked=final[1], resolved=final[2],
+            duplicates=len(self.raw) - sum(final), merged=0, lost=0, waiting=0, accepted=0,
+            destinations=(row,), processes=(),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def world(embedded: EmbeddedBroker, unique: str) -> World:
+    topics = Topics(unique, prefix=f"{unique}.", partitions=1)
+    names = [topics.raw, topics.resolved, topics.blocked, topics.invalid, topics.merges]
+    embedded.create_topics(dict.fromkeys([*names, topics.destination("crm"), topics.dead("crm")], 1))
+    world = World(Cluster(embedded.bootstrap, embedded=True), topics)
+    world.fill(Load(unique, 2000, devices=20, repeats=0.1, violations=0.1, garbage=0.05))
+    return world
+
+
+def name_of(value: bytes) -> str:
+    return str(orjson.loads(value)["messageId"])
+
+
+def test_a_faultless_run_has_no_problems_and_agrees_with_its_metrics(world: World) -> None:
+    account = world.check()
+
+    assert account.problems == []
+    assert account.against(world.snapshot()) == []
+    assert min(len(world.blocked), len(world.invalid), len(world.routed)) > 20
+
+
+def test_every_fault_of_the_metrics_is_named(world: World) -> None:
+    snapshot = world.snapshot()
+    row = snapshot.destinations[0]
+    wrong = replace(snapshot, blocked=snapshot.blocked + 1, destinations=(replace(row, delivered=row.delivered - 1),))
+
+    found = world.check().against(wrong)
+
+    assert [line.partition(":")[0] for line in found] == ["blocked", "delivered to crm"]
+
+
+@pytest.mark.parametrize(
+    ("part", "place"),
+    [("resolved", "events.resolved"), ("blocked", "events.blocked"), ("routed", "dest.crm")],
+)
+def test_one_lost_and_one_repeated_event_are_found_anywhere(world: World, part: str, place: str) -> None:
+    values: list[bytes] = getattr(world, part)
+    lost, repeated = values.pop(len(values) // 2), values[-1]
+    values.append(repeated)
+
+    account = world.check()
+
+    assert (place, name_of(lost)) in account.lost
+    assert (place, name_of(repeated)) in account.repeated
+
+
+def test_lost_garbage_is_found_by_its_bytes(world: World) -> None:
+    lost = world.invalid.pop()
+
+    account = world.check()
+
+    assert [place for place, _ in account.lost] == ["events.invalid"]
+    assert account.lost[0][1] in lost.decode()
+
+
+def test_an_event_that_was_never_sent_is_a_stray(world: World) -> None:
+    world.resolved.append(b'{"messageId": "nobody", "profileId": "p"}')
+    world.invalid.append(b"what is this")
+
+    account = world.check()
+
+    assert sorted(account.stray) == [("events.invalid", "what is this"), ("events.resolved", "nobody")]
+
+
+def test_an_event_with_two_fates_is_a_contradiction(world: World) -> None:
+    world.resolved.append(world.blocked[0])
+
+    account = world.check()
+
+    assert account.contradictory == [("events.resolved", name_of(world.blocked[0]))]
+
+
+def test_an_event_not_meant_for_a_destination_is_a_stray_there(world: World) -> None:
+    wrong = next(value for value in world.resolved if b"Product Viewed" in value)
+    world.routed.append(wrong)
+
+    account = world.check()
+
+    assert ("dest.crm", name_of(wrong)) in account.stray
+
+
+def test_what_a_partner_did_not_get_must_be_dead(world: World) -> None:
+    missing = world.receipts.pop()
+
+    assert world.check().lost == [("dest.crm receipts", missing)]
+
+
+def test_a_dead_letter_accounts_for_what_a_partner_did_not_get(world: World) -> None:
+    missing = world.receipts.pop()
+    world.dead.append(next(value for value in world.routed if name_of(value) == missing))
+
+    assert world.check().problems == []
+
+
+def test_delivered_and_dead_at_once_is_a_contradiction(world: World) -> None:
+    world.dead.append(world.routed[0])
+
+    assert world.check().contradictory == [("dest.crm receipts", name_of(world.routed[0]))]
+
+
+def test_a_second_receipt_is_counted_but_allowed(world: World) -> None:
+    world.receipts.append(world.receipts[0])
+
+    account = world.check()
+
+    assert account.problems == []
+    assert account.redelivered["crm"] == 1
+    assert account.against(world.snapshot()) != []  # the metrics counted it as a delivery
+
+
+def test_two_events_of_a_device_in_the_wrong_order_are_found(world: World) -> None:
+    device = orjson.loads(world.resolved[0])["profileId"]
+    of_device = [i for i, value in enumerate(world.resolved) if orjson.loads(value)["profileId"] == device]
+    first, second = of_device[3], of_device[4]
+    world.resolved[first], world.resolved[second] = world.resolved[second], world.resolved[first]
+
+    account = world.check()
+
+    assert account.disordered == [("events.resolved", name_of(world.resolved[second]))]
+
+
+def test_an_answer_that_is_unknown_allows_both_fates(world: World) -> None:
+    for value in (world.resolved[5], world.resolved[6]):
+        world.ledger.entries[name_of(value)].answers = {"ok": 0, "refused": 0, "unknown": 1}
+    gone = world.resolved.pop(5)
+    world.routed = [value for value in world.routed if value != gone]
+    world.receipts = [name for name in world.receipts if name != name_of(gone)]
+
+    assert world.check().problems == []
+
+
+def test_what_was_refused_must_not_appear(world: World) -> None:
+    name = name_of(world.resolved[5])
+    world.ledger.entries[name].answers = {"ok": 0, "refused": 1, "unknown": 0}
+
+    assert ("events.resolved", name) in world.check().stray
