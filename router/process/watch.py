@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
 
 from router.process.merge import Children
 
 LOOK_SECONDS = 5.0
-STRIKES = 6  # looks in a row: half a minute without a sign of life
+SILENT_SECONDS = 30.0  # without a sign of life, counted from the start of a child: it has much to import
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,15 @@ class Watch:
         replace: Callable[[str, str], None],
         *,
         look_seconds: float = LOOK_SECONDS,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
-        self._strikes = dict.fromkeys(names, 0)
+        self._names = tuple(names)
+        self._silent: dict[str, float] = {}  # since when
         self._children = children
         self._runs = runs
         self._replace = replace
         self._look_seconds = look_seconds
+        self._silent_seconds = silent_seconds
         self._ready = False
         self._stop = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
@@ -48,14 +52,13 @@ class Watch:
         if not self._ready and self._children.readiness().ok:
             self._ready = True
             log.info("all processes are ready")
-        for name in self._strikes:
+        now = time.monotonic()
+        for name in self._names:
             check = self._children.check(name, "/healthz")
             if check.ok or not self._runs(name):
-                self._strikes[name] = 0
-                continue
-            self._strikes[name] += 1
-            if self._strikes[name] >= STRIKES:
-                self._strikes[name] = 0
+                self._silent.pop(name, None)
+            elif now - self._silent.setdefault(name, now) >= self._silent_seconds:
+                del self._silent[name]
                 self._replace(name, check.why)
 
     def _run(self) -> None:
