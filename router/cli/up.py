@@ -48,6 +48,7 @@ def announcement(running: Running) -> str:
         f"  gateway  {_url(options.gateway)}",
         f"           {_first_event(running.loaded, options)}",
         f"  metrics  {metrics}/metrics, {metrics}/healthz, {metrics}/readyz; try: router status",
+        f"  events   router tap events.resolved --bootstrap {options.bootstrap}",
         f"  state    {state}",
     ]
     return "\n".join(lines)

@@ -36,7 +36,7 @@ from router.process.snapshot import Snapshot, snapshot
 from router.process.supervisor import Supervisor
 from router.process.watch import Watch
 
-READY_SECONDS = 15.0
+READY_SECONDS = 10.0
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,226 @@
+"""`router up` as processes: what it says, serves and leaves behind, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from router.config.options import Address, RunOptions, parse_address
+from router.errors import Unavailable
+from router.process.scrape import health, scrape
+from router.process.snapshot import snapshot
+from router.process.up import child_names, child_spec
+from tests.process.processes import DEADLINE_SECONDS, eventually, runs
+
+ROOT = Path(__file__).parents[2]
+TOPOLOGY = """
+name: shop
+topics: {partitions: 1}
+sources: {web: {write_keys: ["key of 'web'"]}}
+destinations: {lake: {type: file, settings: {path: ./out}}}
+"""
+
+
+class Up:
+    """A running `router up` whose children only count."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.state = folder / "state"
+        file = folder / "shop.yaml"
+        file.write_text(TOPOLOGY)
+        options = ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(self.state), *arguments]
+        self.stderr = folder / "stderr"
+        with self.stderr.open("w") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.process.fake_up", "up", str(file), *options],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env={name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")},
+            )
+        assert self.process.stdout is not None
+        self.said = "".join(self._until(" state "))
+        self.everyone: set[int] = set()
+
+    def _until(self, last: str) -> Iterator[str]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            yield line
+            if last in line:
+                return
+        pytest.fail(f"it ended with {self.process.wait()}: {self.stderr.read_text()}")
+
+    def find(self, pattern: str) -> str:
+        found = re.search(pattern, self.said)
+        assert found, self.said
+        return found[1]
+
+    @property
+    def metrics(self) -> Address:
+        return parse_address(self.find(r"metrics  http://([\d.:]+)/metrics"))
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            assert self.process.poll() is None, self.stderr.read_text()
+            try:
+                return health(self.metrics, "/readyz").ok
+            except Unavailable:
+                return False
+
+        eventually(ready, "all children are ready")
+        self.everyone = {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
+
+    def pid(self, name: str) -> int:
+        (file,) = self.state.glob(f"*/{name}.pid")
+        return int(file.read_text())
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_SECONDS)
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    started = Up(tmp_path)
+    try:
+        started.wait_ready()
+        yield started
+    finally:
+        started.process.kill()
+        started.process.communicate()
+
+
+def test_it_says_where_everything_is_and_how_to_send_a_first_event(up: Up) -> None:
+    assert "router up: shop, at_least_once" in up.said
+    assert "embedded: in memory only" in up.said
+    assert up.find(r"state    (\S+)").startswith(str(up.state))
+    curl = shlex.split(up.find(r"(curl .*)"))
+    assert curl[:3] == ["curl", "-u", "key of 'web':"]
+    assert curl[-1].endswith("/v1/track")
+    assert up.find(r"router tap \S+ --bootstrap (\S+)") == up.find(r"broker   (\S+)")
+
+
+def test_the_page_has_all_children_and_the_numbers_add_up(up: Up) -> None:
+    seen = snapshot(scrape(up.metrics))
+
+    assert {row.name for row in seen.processes} == {"up", "gateway", "route", "deliver"}
+    assert all(row.up and row.ready and row.live for row in seen.processes)
+    assert (seen.received, seen.balanced, seen.destinations[0].pending) == (7, True, 2)
+    assert seen.not_final == 5
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_ends_everything_with_0(up: Up, number: signal.Signals) -> None:
+    assert up.end(number) == 0
+
+    eventually(lambda: not any(map(runs, up.everyone)))
+    assert list(up.state.iterdir()) == []
+    assert "at most 5 events not yet final" in up.stderr.read_text()
+
+
+def test_a_killed_child_comes_back_on_the_same_page_and_is_counted(up: Up) -> None:
+    first = up.pid("route")
+    os.kill(first, signal.SIGKILL)
+    report = health(up.metrics, "/readyz")
+    while report.ok:
+        report = health(up.metrics, "/readyz")
+    assert [name for name, check in report.checks.items() if not check.ok] == ["route"]
+
+    eventually(lambda: up.pid("route") != first)
+    eventually(lambda: health(up.metrics, "/readyz").ok)
+
+    rows = {row.name: row for row in snapshot(scrape(up.metrics)).processes}
+    assert rows["route"].restarts == 1
+    assert rows["gateway"].restarts == 0
+
+
+def test_the_death_of_the_embedded_broker_is_status_3_with_the_count_of_what_was_open(up: Up) -> None:
+    (broker,) = [pid for pid in up.everyone if "router.kafka.embedded" in psutil.Process(pid).cmdline()]
+    os.kill(broker, signal.SIGKILL)
+
+    assert up.process.wait(DEADLINE_SECONDS) == 3
+    said = up.stderr.read_text()
+    assert "the embedded broker was killed by SIGKILL; 5 events were not yet final" in said
+    assert "(3 not yet routed, 2 deliveries open)" in said
+    eventually(lambda: not any(map(runs, up.everyone)))
+
+
+def test_kill_9_of_up_leaves_no_process_behind(up: Up) -> None:
+    assert len(up.everyone) == 4
+    up.process.kill()
+    up.process.wait()
+
+    eventually(lambda: not any(map(runs, up.everyone)))
+
+
+def test_an_address_that_is_taken_is_wrong_usage_before_anything_starts(up: Up, tmp_path: Path) -> None:
+    taken = "{}:{}".format(*up.metrics)
+    for option in ("--metrics", "--gateway"):
+        command = [sys.executable, "-m", "router", "up", str(tmp_path / "shop.yaml"), option, taken]
+        if option == "--gateway":
+            command += ["--metrics", "127.0.0.1:0"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"cannot listen on {taken}" in done.stderr
+
+
+def test_a_faulty_topology_is_status_1_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(TOPOLOGY + "typo: 1\n")
+    command = [sys.executable, "-m", "router", "up", "bad.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "bad.yaml:6:1: typo" in done.stderr
+
+
+def test_a_named_broker_that_is_not_there_is_status_3(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(TOPOLOGY)
+    options = ["--bootstrap", "127.0.0.1:1", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "router", "up", "shop.yaml", *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "127.0.0.1:1" in done.stderr
+
+
+def loaded(*destinations: bool) -> Any:
+    """As much of a Loaded as the names of children need: whether each destination is enabled."""
+    rows = {f"d{number}": SimpleNamespace(enabled=enabled) for number, enabled in enumerate(destinations)}
+    return SimpleNamespace(topology=SimpleNamespace(destinations=rows))
+
+
+def test_children_are_named_by_what_they_do() -> None:
+    assert child_names(loaded(True), 1) == ["gateway", "route", "deliver"]
+    assert child_names(loaded(True, False), 3) == ["gateway", "route-1", "route-2", "route-3", "deliver"]
+    assert child_names(loaded(False), 1) == ["gateway", "route"]
+    assert child_names(loaded(), 1) == ["gateway", "route"]
+
+
+def test_a_child_gets_the_options_without_showing_secrets_in_its_command_line() -> None:
+    options = RunOptions(
+        bootstrap="b:9092", kafka={"sasl.password": "s3cret", "linger.ms": "5"}, env_file=Path("/e"), state=Path("/s")
+    )
+    spec = child_spec("route-2", [Path("/t.yaml")], options, 7)
+
+    assert list(spec.command) == [sys.executable, "-m", "router", "route", "/t.yaml"]
+    assert spec.environment["ROUTER_KAFKA"] == "sasl.password=s3cret linger.ms=5"
+    assert (spec.environment["ROUTER_STATE"], spec.environment["ROUTER_ENV_FILE"]) == ("/s", "/e")
+    assert (spec.environment["ROUTER_EMBEDDED"], list(spec.hand_down)) == ("0", [7])
+
+
+def test_a_kafka_setting_with_spaces_arrives_whole() -> None:
+    options = RunOptions(bootstrap="b:1", kafka={"sasl.oauthbearer.config": "a=b c=d"})
+    spec = child_spec("route", [], options, 7)
+
+    assert list(spec.command[-2:]) == ["--kafka", "sasl.oauthbearer.config=a=b c=d"]
+    assert "ROUTER_KAFKA" not in spec.environment
