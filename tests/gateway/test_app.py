@@ -1,0 +1,139 @@
+"""One request against a log that does as told: what is answered when Kafka is full, slow or broken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from router import metrics
+from router.agents.records import Record
+from router.config.models import GatewayConfig, SourceConfig
+from router.errors import UsageError
+from router.event import Limits
+from router.gateway.app import Gateway
+from router.gateway.door import Door
+from router.gateway.keys import WriteKeys
+from router.gateway.listen import Listener
+from router.gateway.reading import BodyReader
+from tests.gateway.running import TRACK, basic
+
+KEY = {"Authorization": basic("key")}
+
+
+class Log:
+    """Answers as told."""
+
+    def __init__(self, answer: str = "", in_flight: int = 0) -> None:
+        self.answer = answer
+        self.in_flight = in_flight
+        self.records: list[Record] = []
+
+    async def submit(self, records: Sequence[Record]) -> str:
+        self.records += records
+        if self.answer == "raise":
+            raise RuntimeError("a fault")
+        return self.answer
+
+
+@asynccontextmanager
+async def serving(
+    log: Log, *, blocked: Callable[[], str] = lambda: "", failed: Callable[[], None] = lambda: None, **config: Any
+) -> AsyncIterator[tuple[aiohttp.ClientSession, Gateway]]:
+    door = Door(
+        WriteKeys({"web": SourceConfig(write_keys=("key",))}), Limits(), raw="raw", invalid="invalid", max_events=10
+    )
+    gateway = Gateway(GatewayConfig(max_in_flight=10, **config), door, log, blocked=blocked, failed=failed)
+    listener = Listener(gateway.handle, ("127.0.0.1", 0), max_connections=10, idle_timeout=30)
+    await listener.start()
+    try:
+        async with aiohttp.ClientSession("http://{}:{}".format(*listener.address)) as session:
+            yield session, gateway
+    finally:
+        await listener.close()
+
+
+async def send(session: aiohttp.ClientSession, sent: Any = TRACK) -> tuple[int, dict[str, Any], Any]:
+    async with session.post("/v1/track", json=sent, headers=KEY) as answer:
+        return answer.status, await answer.json(), answer.headers
+
+
+async def test_too_many_events_in_flight_are_refused_before_kafka_sees_them() -> None:
+    log = Log(in_flight=10)
+    async with serving(log) as (session, _):
+        status, body, headers = await send(session)
+    assert (status, body["error"]["code"], log.records) == (503, "overloaded", [])
+    assert int(headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("code", ["overloaded", "not_acknowledged"])
+async def test_a_write_that_fails_is_a_503_and_makes_the_gateway_look_at_kafka(code: str) -> None:
+    """An unknown outcome too: the SDK sends it again, and the messageId makes the repeat harmless."""
+    looks: list[bool] = []
+    async with serving(Log(code), failed=lambda: looks.append(True)) as (session, _):
+        for sent in (TRACK, {}):
+            status, body, headers = await send(session, sent)
+            assert (status, body["error"]["code"]) == (503, code)
+            assert int(headers["Retry-After"]) > 0
+    assert looks == [True, True]
+
+
+@pytest.mark.parametrize("code", ["broker_unavailable", "no_room"])
+async def test_while_kafka_takes_nothing_the_body_is_not_even_read(code: str) -> None:
+    log = Log()
+    async with serving(log, blocked=lambda: code) as (session, _):
+        status, body, _ = await send(session)
+    assert (status, body["error"]["code"], log.records) == (503, code, [])
+
+
+async def test_a_fault_of_the_gateway_is_a_500_in_the_same_form() -> None:
+    """SDKs send again after it."""
+    async with serving(Log("raise")) as (session, gateway):
+        status, body, _ = await send(session)
+        assert (status, body["error"]["code"]) == (500, "internal")
+        assert gateway.idle.is_set()
+
+
+async def test_bodies_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held is given back whatever the end."""
+    async with serving(Log()) as (session, gateway):
+        reader = BodyReader(cap=500_000, seconds=30, memory=100_000)
+        monkeypatch.setattr(gateway, "_reader", reader)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(4):
+                yield b"x" * 60_000
+                await asyncio.sleep(0.01)
+
+        async with session.post("/v1/track", data=pieces(), headers=KEY) as answer:
+            assert (answer.status, (await answer.json())["error"]["code"]) == (503, "overloaded")
+        assert reader.held == 0
+
+
+async def test_events_are_counted_by_source_and_outcome() -> None:
+    """The totals of requests that arrived are those of the answers."""
+    before = {outcome: counted(outcome) for outcome in ("accepted", "no_id", "not_acknowledged")}
+    log = Log()
+    async with serving(log) as (session, _):
+        await send(session)
+        await send(session, {"event": "E"})
+        log.answer = "not_acknowledged"
+        await send(session)
+    assert {outcome: counted(outcome) - number for outcome, number in before.items()} == dict.fromkeys(before, 1)
+
+
+def counted(outcome: str) -> float:
+    return metrics.REGISTRY.get_sample_value("router_gateway_events_total", {"source": "web", "outcome": outcome}) or 0
+
+
+async def test_a_taken_address_is_the_users_fault() -> None:
+    async with serving(Log()) as (session, gateway):
+        url = session._base_url
+        assert url is not None
+        second = Listener(gateway.handle, ("127.0.0.1", url.port or 0), max_connections=1, idle_timeout=1)
+        with pytest.raises(UsageError, match="cannot listen on 127"):
+            await second.start()
