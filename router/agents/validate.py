@@ -22,7 +22,7 @@ MAX_VIOLATIONS = 100
 _CLASSES = ("unplanned_event", "unplanned_property", "violation", "common")
 _REMOVABLE = frozenset(("properties", "traits", "context"))
 _WEIGHT: dict[Action, int] = {"allow": 0, "omit": 1, "block": 2}
-_UNREADABLE = "expected Unicode text, got text with half a surrogate pair"
+_UNREADABLE = "expected Unicode text and at most 255 levels, got an event that cannot be looked into"
 
 
 class Verdict(NamedTuple):
@@ -51,7 +51,7 @@ class SourceRules:
             if rule.is_valid(body):
                 return None
             return self._judge(body, rule.findings(body))
-        except ValueError:  # the engine takes Unicode only; JSON can spell what is none
+        except ValueError:  # the engine takes Unicode only, and tells what is wrong in 255 levels only
             violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.plan.name, rule.title, rule.version)
             return self._judge(body, [Finding(violation, ())])
 
