@@ -55,8 +55,14 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """None while it does not run."""
-        return self._process.pid if self._process is not None and self.due is None else None
+        """None while it does not run. From any thread."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    @property
+    def unsettled(self) -> bool:
+        """Started, and its end not yet told by `reap`."""
+        return self._process is not None and self.due is None
 
     def start(self, now: float) -> None:
         """The starting thread must live as long as the child should: the leash is tied to it."""
@@ -74,7 +80,7 @@ class Child:
 
     def reap(self, now: float) -> int | None:
         """The exit status once it has ended (negative: killed by that signal), and set when to start again."""
-        if self.due is not None or self._process is None:
+        if self._process is None or not self.unsettled:
             return None
         status = self._process.poll()
         if status is None:
@@ -86,13 +92,13 @@ class Child:
 
     def stop(self, deadline: float) -> None:
         """Ask it to end; `enforce` kills it when it has not by `deadline`."""
-        if self.pid is not None and self._kill_at is None:
-            os.kill(self.pid, signal.SIGTERM)
+        if self._process is not None and self.unsettled and self._kill_at is None:
+            self._process.terminate()
             self._kill_at = deadline
 
     def enforce(self, now: float) -> bool:
         """Kill what was asked to stop and did not in time. True when it came to that."""
-        if self._kill_at is None or now < self._kill_at or self.pid is None:
+        if self._kill_at is None or now < self._kill_at or not self.unsettled:
             return False
         self.kill()
         self._kill_at = math.inf
@@ -100,8 +106,9 @@ class Child:
 
     def kill(self) -> None:
         """End its whole group at once."""
-        if self.pid is not None:
-            _signal_group(self.pid, signal.SIGKILL)
+        pid = self.pid
+        if pid is not None:
+            _signal_group(pid, signal.SIGKILL)
 
     @property
     def stopping(self) -> bool:

@@ -19,10 +19,11 @@ from router import metrics
 from router.config.options import Address
 from router.errors import Unavailable
 from router.process.health import Check, Report
-from router.process.scrape import SECONDS, health, scrape
+from router.process.scrape import health, scrape
 
 T = TypeVar("T")
 SUPERVISOR = "up"
+SECONDS = 2.0  # for a child to answer; whoever asks us waits longer
 _OWN = ("router_ready", "router_live", "router_up", "router_process_restarts")
 
 
@@ -71,7 +72,7 @@ class Children:
         if not self._runs(name):
             return None
         try:
-            return scrape(self._addresses[name])
+            return scrape(self._addresses[name], SECONDS)
         except Unavailable:
             return None
 

@@ -12,7 +12,7 @@ from router.config.options import Address
 from router.errors import Unavailable
 from router.process.health import Check, Report
 
-SECONDS = 2.0
+SECONDS = 10.0
 _LARGEST_PAGE = 64 * 1024 * 1024
 
 

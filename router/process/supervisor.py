@@ -119,7 +119,7 @@ class Supervisor:
         deadline = time.monotonic() + self._stop_seconds
         for child in self._children.values():
             child.stop(deadline)
-        while any(child.pid is not None for child in self._children.values()):
+        while any(child.unsettled for child in self._children.values()):
             now = time.monotonic()
             for child in self._children.values():
                 self._see_off(child, now)
