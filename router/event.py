@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import product
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,7 +21,11 @@ Body = dict[str, Any]
 CALL_TYPES = ("identify", "track", "page", "screen", "group", "alias")
 _TYPES = frozenset(CALL_TYPES)
 _OBJECTS = ("properties", "traits", "context", "integrations")
+_MORE_IDS = frozenset(("group", "alias"))
+_ID_TYPES = frozenset(product((str, type(None)), repeat=3))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BRACE = ord("{")
+_LEAST_BYTES_OF_A_KEY = 5  # "":1,
 _MILLISECOND = timedelta(milliseconds=1)
 _YEAR_1, _YEAR_9999 = -62_135_596_800_000, 253_402_300_799_999
 
@@ -99,6 +104,19 @@ class Event:
         self.type: str = body["type"]
         self.name: str = body["event"] if self.type == "track" else ""
         self.profile = ""
+
+
+def plain(value: bytes | None, limits: Limits) -> Body | None:
+    """The event of a value that is clearly one within all limits; None where `split` must look closer."""
+    if not value or value[0] != _BRACE or len(value) > limits.event_bytes:
+        return None
+    if value.count(b"{") + value.count(b"[") > limits.depth or len(value) > limits.keys * _LEAST_BYTES_OF_A_KEY:
+        return None
+    try:
+        item: Body = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return None if "batch" in item or "payload" in item else item
 
 
 def split(value: bytes | None, limits: Limits) -> list[Body | Invalid]:
@@ -223,26 +241,35 @@ def shape_problem(body: Body, limits: Limits) -> str:
     kind = body.get("type")
     if type(kind) is not str or kind not in _TYPES:
         return "unknown_type"
-    if not _ids_are_text(body):
-        return "bad_id"
-    if not body.get("userId") and not body.get("anonymousId"):
+    user, anonymous, message_id = body.get("userId"), body.get("anonymousId"), body.get("messageId")
+    if (type(user), type(anonymous), type(message_id)) not in _ID_TYPES or kind in _MORE_IDS:
+        if not _ids_are_text(body):
+            return "bad_id"
+        user, anonymous, message_id = body.get("userId"), body.get("anonymousId"), body.get("messageId")
+    if not user and not anonymous:
         return "no_id"
-    if kind == "track":
-        name = body.get("event")
-        if type(name) is not str or not name:
-            return "no_event"
-    elif kind == "group":
-        if not body.get("groupId"):
-            return "no_group_id"
-    elif kind == "alias" and not (body.get("previousId") and body.get("userId")):
-        return "no_previous_id"
-    message_id = body.get("messageId")
     if message_id and len(message_id) > limits.message_id:
         return "message_id_too_long"
+    return _missing(kind, body) or _not_an_object(body)
+
+
+def _missing(kind: str, body: Body) -> str:
+    """The reason why a call of this type lacks what it must have."""
+    if kind == "track":
+        name = body.get("event")
+        return "" if type(name) is str and name else "no_event"
+    if kind == "group":
+        return "" if body.get("groupId") else "no_group_id"
+    if kind == "alias":
+        return "" if body.get("previousId") and body.get("userId") else "no_previous_id"
+    return ""
+
+
+def _not_an_object(body: Body) -> str:
+    """Objects that are null are left out."""
     for field in _OBJECTS:
-        value = body.get(field)
-        if type(value) is not dict and field in body:
-            if value is not None:
+        if field in body and type(body[field]) is not dict:
+            if body[field] is not None:
                 return "not_an_object"
             del body[field]
     return ""

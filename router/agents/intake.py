@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 
 from router.agents.records import Headers, Place
-from router.event import Event, Invalid, Limits, fallback_id, normalise, shape_problem, split
+from router.event import Body, Event, Invalid, Limits, fallback_id, normalise, plain, shape_problem, split
 
 LOG_APPEND_TIME = 2
 _OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event"))
@@ -40,6 +40,18 @@ class Rejected(NamedTuple):
     key: bytes | None
     source: str
     stage: str = "parse"
+
+
+class _Origin(NamedTuple):
+    """What a message's place and headers say of all its events."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: int
+    source: str
+    write_key: bytes | None = None
+    own: Headers | None = None
 
 
 class Intake:
@@ -73,40 +85,74 @@ class Intake:
         events: list[Event] = []
         rejected: list[Rejected] = []
         for message in messages:
-            self._take(message, lanes[message.topic(), message.partition()], events, rejected)
+            lane = lanes[message.topic(), message.partition()]
+            event = self._simple(message, lane)
+            if event is None:
+                self._take(message, lane, events, rejected)
+            else:
+                events.append(event)
         return events, rejected
+
+    def _simple(self, message: Message, lane: int) -> Event | None:
+        """The straight way of nearly every message: one event, no headers, the broker's time. None: look closer."""
+        kind, at = message.timestamp()
+        if kind != LOG_APPEND_TIME or message.headers():
+            return None
+        body = plain(message.value(), self.limits)
+        if body is None or not body.get("messageId"):
+            return None
+        source = self.source_of_topic.get(message.topic()) or self._source(None, body.pop("writeKey", None))
+        if not source or source in self.disabled or shape_problem(body, self.limits):
+            return None
+        normalise(body, at, "")
+        return Event(body, source, lane, message.offset(), 0, at, message.key(), None)
 
     def _take(self, message: Message, lane: int, events: list[Event], rejected: list[Rejected]) -> None:
         headers = message.headers()
-        named = dict(headers) if headers else {}
-        topic, partition, offset, key = message.topic(), message.partition(), message.offset(), message.key()
+        kind, at = message.timestamp()
+        if headers or kind != LOG_APPEND_TIME:
+            origin = self._with_headers(message, headers or (), at if kind == LOG_APPEND_TIME else None)
+        else:
+            topic = message.topic()
+            origin = _Origin(topic, message.partition(), message.offset(), at, self.source_of_topic.get(topic, ""))
+        items = split(message.value(), self.limits)
+        for index, item in enumerate(items):
+            taken = self._item(item, index, origin, message, lane, alone=len(items) == 1)
+            if type(taken) is Event:
+                events.append(taken)
+            else:
+                assert isinstance(taken, Rejected)
+                rejected.append(taken)
+
+    def _item(
+        self, item: Body | Invalid, index: int, origin: _Origin, message: Message, lane: int, *, alone: bool
+    ) -> Event | Rejected:
+        topic, partition, offset, at, source, header, own = origin
+        if type(item) is dict:
+            written = item.pop("writeKey", None)
+            if not source:
+                source = self._source(header, written)
+            reason = self._source_problem(source) or shape_problem(item, self.limits)
+            if not reason:
+                spare = ""
+                if not item.get("messageId"):
+                    spare = fallback_id(self.cluster, topic, partition, offset, at, index)
+                normalise(item, at, spare)
+                return Event(item, source, lane, offset, index, at, message.key(), own)
+            item = Invalid(reason, (message.value() or b"") if alone else orjson.dumps(item))
+        assert isinstance(item, Invalid)
+        return Rejected(item, lane, Place(topic, partition, offset), message.key(), source)
+
+    def _with_headers(self, message: Message, headers: Any, appended_ms: int | None) -> _Origin:
+        """The place, receive time and source that headers may tell."""
+        named = dict(headers)
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        source = self._source_of_topic(topic, named)
         if topic == self.keyed_topic:
             topic, partition, offset = _place(named.get("origin", b""), topic, partition, offset)
-        kind, at = message.timestamp()
-        if kind != LOG_APPEND_TIME:
-            at = _decimal(named.get("received-at")) or int(self.clock() * 1000)
-        own: Headers | None = ([pair for pair in headers if pair[0] not in _OURS] or None) if headers else None
-        of_topic = self._source_of_topic(message.topic(), named)
-        of_header = named.get("write-key")
-        limits = self.limits
-        items = split(message.value(), limits)
-        for index, body in enumerate(items):
-            source = of_topic
-            if type(body) is dict:
-                written = body.pop("writeKey", None)
-                if not source:
-                    source = self._source(of_header, written)
-                reason = self._source_problem(source) or shape_problem(body, limits)
-                if not reason:
-                    spare = ""
-                    if not body.get("messageId"):
-                        spare = fallback_id(self.cluster, topic, partition, offset, at, index)
-                    normalise(body, at, spare)
-                    events.append(Event(body, source, lane, offset, index, at, key, own))
-                    continue
-                body = Invalid(reason, (message.value() or b"") if len(items) == 1 else orjson.dumps(body))
-            assert isinstance(body, Invalid)
-            rejected.append(Rejected(body, lane, Place(topic, partition, offset), key, source))
+        at = _decimal(named.get("received-at")) or int(self.clock() * 1000) if appended_ms is None else appended_ms
+        own = [pair for pair in headers if pair[0] not in _OURS] or None
+        return _Origin(topic, partition, offset, at, source, named.get("write-key"), own)
 
     def _source_of_topic(self, topic: str, named: Mapping[str, bytes]) -> str:
         """On the re-keyed topic the first reader's finding stands in a header; other topics may belong to a source."""
