@@ -18,7 +18,7 @@ from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 
-_ROOM_SECONDS = 30.0
+ROOM_SECONDS = 30.0
 
 
 class Target:
@@ -89,7 +89,7 @@ class Sender:
         self._flush()
 
     def _wait_for_room(self) -> None:
-        deadline = time.monotonic() + _ROOM_SECONDS
+        deadline = time.monotonic() + ROOM_SECONDS
         while self._room is not None and not self._room.free():
             if time.monotonic() > deadline:
                 self._flush()
