@@ -16,12 +16,11 @@ from router.process import leash
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """What to run. `environment` is added to this process's; `hand_down` are file descriptors that it inherits."""
+    """What to run. `environment` is added to this process's."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
-    hand_down: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,6 @@ class Child:
         self._process = subprocess.Popen(  # noqa: S603 (our own command line, no shell)
             [*bare, *self.spec.command],
             env=os.environ | dict(self.spec.environment),
-            pass_fds=tuple(self.spec.hand_down),
             stdin=subprocess.DEVNULL,
             process_group=0,
         )

@@ -28,7 +28,7 @@ from router.errors import UsageError
 from router.process.health import HealthSource, Report
 from router.process.logging import redact
 
-INHERITED = "ROUTER_METRICS_FD"  # number of a bound socket that a supervisor handed down
+SHARED = "ROUTER_METRICS_SHARED"  # set to 1 for children: their supervisor holds the port of --metrics for them
 CLIENT_SECONDS = 5.0
 CLIENTS = 16
 _POLL_SECONDS = 0.1
@@ -71,8 +71,11 @@ class MetricsServer:
         self.stop()
 
 
-def bind(address: Address) -> socket.socket:
-    """A bound TCP socket that does not listen yet. Raises UsageError that names the address."""
+def bind(address: Address, *, shared: bool = False) -> socket.socket:
+    """A bound TCP socket that does not listen yet. Raises UsageError that names the address.
+
+    Where two sockets are bound as `shared`, one can hold the port while the other listens, ends and comes back.
+    """
     host, port = address
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
@@ -80,7 +83,7 @@ def bind(address: Address) -> socket.socket:
     except OSError as error:
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if shared else socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
     except OSError as error:
         sock.close()
@@ -89,9 +92,8 @@ def bind(address: Address) -> socket.socket:
 
 
 def listener(address: Address, environment: MutableMapping[str, str] = os.environ) -> socket.socket:
-    """The socket that a supervisor handed down, else a new one. Raises UsageError that names the address."""
-    handed = environment.pop(INHERITED, "")
-    return socket.socket(fileno=int(handed)) if handed else bind(address)
+    """The socket of --metrics, as a supervisor's child shares it or as everyone else has it. Raises UsageError."""
+    return bind(address, shared=environment.pop(SHARED, "") == "1")
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,8 +1,8 @@
 """Everything on one machine: the broker if none is named, its topics, and gateway, route and delivery as children.
 
-Children are `python -m router …` with this command's options in their environment. Their metrics sockets are bound
-here and handed down, so that a restarted child is found at the same place. kill -9 of this process ends the children
-and the embedded broker; with a broker of your own the next start goes on where the committed offsets are.
+Children are `python -m router …` with this command's options in their environment. Their metrics ports are held here,
+so that a restarted child is found at the same place. kill -9 of this process ends the children and the embedded
+broker; with a broker of your own the next start goes on where the committed offsets are.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ from router.process.logging import register_secret, set_up
 from router.process.merge import Children, MergedPage, merged
 from router.process.run import secrets
 from router.process.rundir import run_directory
-from router.process.serve import INHERITED, MetricsServer, bind
+from router.process.serve import SHARED, MetricsServer, bind
 from router.process.signals import stop_on_signals
 from router.process.snapshot import Snapshot, snapshot
 from router.process.supervisor import Supervisor
 from router.process.watch import Watch
 
 READY_SECONDS = 10.0
+_ANY_PORT: Address = ("127.0.0.1", 0)
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,9 @@ def run_up(
         server_socket = stack.enter_context(bind(options.metrics))
         options = replace(options, gateway=_free(options.gateway))
         broker, options = stack.enter_context(_broker(loaded, options))
-        sockets = {name: stack.enter_context(bind(("127.0.0.1", 0))) for name in child_names(loaded, workers)}
-        specs = [child_spec(name, files, options, socket.fileno()) for name, socket in sockets.items()]
-        addresses: dict[str, Address] = {name: socket.getsockname()[:2] for name, socket in sockets.items()}
+        ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in child_names(loaded, workers)}
+        addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
+        specs = [child_spec(name, files, replace(options, metrics=at)) for name, at in addresses.items()]
         children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
         counts = _Counts(children)
         supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
@@ -92,16 +93,16 @@ def child_names(loaded: Loaded, workers: int) -> list[str]:
     return ["gateway", *routes, *(["deliver"] if delivers else [])]
 
 
-def child_spec(name: str, files: Sequence[Path], options: RunOptions, metrics_fd: int) -> ChildSpec:
-    """The command line of a child. Options travel in the environment, where `ps` does not show their secrets."""
+def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
+    """The command line of a child. Its options travel in the environment, where `ps` does not show their secrets."""
     command = [sys.executable, "-m", "router", name.partition("-")[0], *map(str, files)]
     environment = {
         "ROUTER_BOOTSTRAP": options.bootstrap,
         "ROUTER_GATEWAY": "{}:{}".format(*options.gateway),
-        "ROUTER_METRICS": "127.0.0.1:0",
+        "ROUTER_METRICS": "{}:{}".format(*options.metrics),
+        SHARED: "1",
         "ROUTER_STATE": str(options.state),
         EMBEDDED: "1" if options.embedded else "0",
-        INHERITED: str(metrics_fd),
     }
     if options.env_file is not None:
         environment["ROUTER_ENV_FILE"] = str(options.env_file)
@@ -110,7 +111,7 @@ def child_spec(name: str, files: Sequence[Path], options: RunOptions, metrics_fd
         command += [argument for part in settings for argument in ("--kafka", part)]
     elif settings:
         environment["ROUTER_KAFKA"] = " ".join(settings)
-    return ChildSpec(name, command, environment, (metrics_fd,))
+    return ChildSpec(name, command, environment)
 
 
 @contextmanager

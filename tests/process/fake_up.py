@@ -16,7 +16,7 @@ from router import metrics
 from router.cli import main
 from router.config.environment import environment
 from router.config.loader import load_topology
-from router.config.options import RunOptions
+from router.config.options import RunOptions, parse_address
 from router.destinations.registry import destination_types
 from router.process import up
 from router.process.child import ChildSpec
@@ -26,14 +26,14 @@ from router.process.run import run_process
 REAL = up.child_spec
 
 
-def fake_spec(name: str, files: Sequence[Path], options: RunOptions, metrics_fd: int) -> ChildSpec:
+def fake_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
     """The real child's environment with a command of ours."""
-    real = REAL(name, files, options, metrics_fd)
+    real = REAL(name, files, options)
     return replace(real, command=[sys.executable, "-m", "tests.process.fake_up", "child", name, str(files[0])])
 
 
 def child(name: str, file: str) -> int:
-    """Counts what its name says; a file `<state>/../wrong` makes it end with status 1."""
+    """Counts what its name says."""
     loaded = load_topology([Path(file)], env=environment(), registry=destination_types())
     state = Path(os.environ["ROUTER_STATE"])
 
@@ -51,7 +51,8 @@ def child(name: str, file: str) -> int:
         health.ready("kafka", True)
         stop.wait()
 
-    return run_process(name, loaded, RunOptions(state=state), work)
+    options = RunOptions(state=state, metrics=parse_address(os.environ["ROUTER_METRICS"]))
+    return run_process(name, loaded, options, work)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 from collections.abc import Iterator
 
@@ -15,11 +14,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.registry import Collector
 
 from router import metrics
+from router.config.options import Address
 from router.errors import UsageError
 from router.process.health import Health
 from router.process.logging import register_secret
 from router.process.scrape import families
-from router.process.serve import CLIENTS, INHERITED, MetricsServer, bind, listener
+from router.process.serve import CLIENTS, SHARED, MetricsServer, bind, listener
 
 
 @pytest.fixture
@@ -168,15 +168,22 @@ def test_a_host_that_is_not_ours_is_wrong_usage() -> None:
         bind(("no-such-host.invalid", 1))
 
 
-def test_an_inherited_socket_is_taken_once_and_keeps_its_port(health: Health) -> None:
-    parent = bind(("127.0.0.1", 0))
-    port = parent.getsockname()[1]
-    environment = {INHERITED: str(os.dup(parent.fileno()))}
-    with MetricsServer(listener(("127.0.0.1", 9), environment), health) as server:
-        assert server.address == ("127.0.0.1", port)
-        assert ask(server, "/healthz")[0].status == 200
-    assert environment == {}
-    parent.close()
+def test_a_port_that_a_supervisor_holds_is_found_again_and_refuses_in_between(health: Health) -> None:
+    with bind(("127.0.0.1", 0), shared=True) as held:
+        address: Address = held.getsockname()
+        for _ in range(2):
+            environment = {SHARED: "1"}
+            with MetricsServer(listener(address, environment), health) as server:
+                assert server.address == address
+                assert ask(server, "/healthz")[0].status == 200
+            assert environment == {}
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address)
+
+
+def test_a_held_port_is_taken_for_everyone_else(health: Health) -> None:
+    with bind(("127.0.0.1", 0), shared=True) as held, pytest.raises(UsageError, match="in use"):
+        listener(held.getsockname(), {})
 
 
 def test_a_stopped_server_leaves_no_gauge_that_claims_health(health: Health) -> None:
