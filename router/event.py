@@ -298,11 +298,12 @@ def normalise(body: Body, received: int, fallback_id: str) -> None:
         body["originalTimestamp"] = body["timestamp"] = at
         return
     body["originalTimestamp"] = original
+    if sent is None:
+        body["timestamp"] = original if _is_time(original) else at
+        return
     happened = milliseconds(original)
     if happened is None:
         body["timestamp"] = at
-    elif sent is None:
-        body["timestamp"] = original
     else:
         left = milliseconds(sent)
         body["timestamp"] = original if left is None else iso(received - (left - happened), otherwise=at)
@@ -328,6 +329,14 @@ def iso(ms: int, otherwise: str = "") -> str:
             _seconds.clear()
         prefix = _seconds[second] = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S.").rjust(20, "0")
     return f"{prefix}{millisecond:03d}Z"
+
+
+def _is_time(text: Any) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def milliseconds(text: Any) -> int | None:

@@ -32,6 +32,7 @@ from router.event import Body, Event
 from router.topics import Topics
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
+REMEMBERED = 10_000
 _lane = attrgetter("lane")
 
 
@@ -97,7 +98,7 @@ class Chain:
         self.stage = ""  # the agent at work, for whoever catches its exception
         self._resolved_topic = topics.resolved if resolved else ""
         self._places: list[tuple[str, int]] = []
-        self._headers: dict[tuple[str, str, str], Headers] = {}
+        self._ways: dict[tuple[str, str, str], tuple[Headers, Choice]] = {}
 
     def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
         """Process messages. Bad data becomes records; an exception is a bug or a fault of the state."""
@@ -195,15 +196,21 @@ class Chain:
     def _emit(self, events: Sequence[Event], batch: Batch) -> None:
         """Serialise each event once and write it to the clean stream and to each destination chosen."""
         append, dumps, fanout = batch.records.append, orjson.dumps, self.fanout
-        resolved = self._resolved_topic
+        resolved, ways = self._resolved_topic, self._ways
         choices: list[tuple[int, Choice]] = []
         for event in events:
-            value = dumps(event.body)
+            body = event.body
+            value = dumps(body)
             key = event.profile.encode()
-            headers = self._headers_of(event) if event.headers is None else event_headers(event)
+            place = (event.source, event.type, event.name)
+            common = ways.get(place) or self._way(place)
+            headers, choice = common
+            if event.headers is not None:
+                headers = event_headers(event)
+            if body.get("integrations"):
+                choice = fanout(*place, body["integrations"])
             if resolved:
                 append((resolved, value, key, headers))
-            choice = fanout(event)
             choices.append((event.lane, choice))
             for topic in choice.topics:
                 append((topic, value, key, headers))
@@ -216,11 +223,11 @@ class Chain:
             for refusal in choice.refused:
                 batch.filtered[refusal] += count
 
-    def _headers_of(self, event: Event) -> Headers:
-        place = (event.source, event.type, event.name)
-        headers = self._headers.get(place)
-        if headers is None:
-            if len(self._headers) > 10_000:
-                self._headers.clear()
-            headers = self._headers[place] = event_headers(event)
-        return headers
+    def _way(self, place: tuple[str, str, str]) -> tuple[Headers, Choice]:
+        """Headers and destinations of events of this source, type and name that say nothing of their own."""
+        if len(self._ways) >= REMEMBERED:
+            self._ways.clear()
+        source, kind, name = place
+        headers: Headers = [("source", source.encode()), ("type", kind.encode()), ("event", name.encode())]
+        way = self._ways[place] = (headers, self.fanout(source, kind, name, {}))
+        return way

@@ -1,7 +1,7 @@
 """Which destinations an event goes to: sources, call types, event names, the `integrations` object.
 
-Rules are compiled once per source; what an event without `integrations` and with a given type and name is sent to is
-remembered, so that the common event costs one look-up. Each destination that is not chosen is counted with its reason.
+Each destination that is not chosen is counted with its reason. The chain remembers what an event without `integrations`
+comes to, so that the common event costs one look-up.
 """
 
 from __future__ import annotations
@@ -12,9 +12,6 @@ from typing import Any
 
 from router.config.globs import chosen
 from router.config.models import DestinationConfig
-from router.event import Event
-
-REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +72,9 @@ class Fanout:
         self._topic_of = topic_of
         self._routes = {source: tuple(r for r in routes if r.takes_source(source)) for source in sources}
         self._known = {"All"}.union(*(route.names for route in routes))
-        self._remembered: dict[tuple[str, str, str], Choice] = {}
 
-    def __call__(self, event: Event) -> Choice:
-        if event.body.get("integrations"):
-            return self._choose(event.source, event.type, event.name, event.body["integrations"])
-        place = (event.source, event.type, event.name)
-        choice = self._remembered.get(place)
-        if choice is None:
-            if len(self._remembered) >= REMEMBERED:
-                self._remembered.clear()
-            choice = self._remembered[place] = self._choose(*place, {})
-        return choice
-
-    def _choose(self, source: str, kind: str, name: str, integrations: Mapping[str, Any]) -> Choice:
+    def __call__(self, source: str, kind: str, name: str, integrations: Mapping[str, Any]) -> Choice:
+        """The choice for an event of this source, call type and (track only) name with this integrations object."""
         chosen, refused = [], []
         for route in self._routes[source]:
             reason = route.refusal(kind, name) or self._switched_off(route, integrations)
