@@ -1,0 +1,84 @@
+"""`router plan check`: holds events from files against a plan and says in words what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from router.cli.options import Json
+from router.cli.plan.arguments import PlanFolder
+from router.cli.plan.events import Item, read_items
+
+
+def command(
+    plan: PlanFolder,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Events: one, a JSON list, or one a line; - is the standard input."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Hold events against a plan, with every violation blocking. Exit status 1 if any event is not allowed."""
+    from router.plan import compile_plan, load_plan
+
+    check = Check(compile_plan(load_plan(plan)))
+    items = [(path, item) for path in files for item in read_items(path)]
+    blocked = 0
+    for path, item in items:
+        answer = check.answer(item)
+        blocked += answer["outcome"] != "allowed"
+        typer.echo(orjson.dumps(answer).decode() if as_json else "\n".join(check.told(path, item, answer)))
+    if not as_json:
+        typer.echo(f"{len(items)} events: {len(items) - blocked} allowed, {blocked} blocked")
+    if blocked:
+        raise typer.Exit(1)
+
+
+class Check:
+    """The answers to events, under strict enforcement."""
+
+    def __init__(self, compiled: Any) -> None:
+        from router.agents.validate import SourceRules
+        from router.config.models import Enforce
+
+        strict = Enforce(unplanned_event="block", unplanned_property="block", violation="block", common="block")
+        self.compiled = compiled
+        self.rules = SourceRules(compiled, strict)
+
+    def answer(self, item: Item) -> dict[str, Any]:
+        """One line's object: messageId, event, outcome, violations."""
+        from router.plan.explain import hint
+
+        if item.problem:
+            return _line(item, [{"type": "Invalid", "path": item.path, "message": item.problem}])
+        verdict = self.rules.check(item.body)
+        violations = []
+        for each in verdict.violations if verdict else ():
+            meant = hint(self.compiled, item.body, each)
+            message = each.message + (f" (did you mean {meant}?)" if meant else "")
+            violations.append({"type": each.type, "path": each.pointer, "message": message})
+        return _line(item, violations)
+
+    def told(self, path: Path, item: Item, answer: dict[str, Any]) -> Iterator[str]:
+        """The same in words, with advice."""
+        from router.plan.explain import advice
+
+        name = answer["event"] or item.body.get("type") or "no event"
+        yield f"{path}:{item.line}: {name}: {answer['outcome']}"
+        verdict = self.rules.check(item.body) if not item.problem else None
+        hints = [advice(self.compiled, item.body, each) for each in verdict.violations] if verdict else [""]
+        for violation, text in zip(answer["violations"], hints, strict=False):
+            yield f"  {violation['path'] or '(root)'}: {violation['message']}" + (f"; {text}" if text else "")
+
+
+def _line(item: Item, violations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "messageId": item.body.get("messageId"),
+        "event": item.name,
+        "outcome": "blocked" if violations else "allowed",
+        "violations": violations,
+    }

@@ -1,0 +1,38 @@
+"""`router plan lint`: what is wrong with a plan's schemas, and what its names could do better."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from router.cli import report
+from router.cli.options import Json
+from router.cli.plan.arguments import PlanFolder
+
+
+def command(
+    plan: PlanFolder,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show advice of level info too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a plan's files, schemas and names. Exit status 1 where there is an error."""
+    from router.plan import compile_plan, load_plan
+    from router.plan.lint import Finding, lint
+
+    loaded = load_plan(plan)
+    compile_plan(loaded)
+    findings = [found for found in lint(loaded) if every or found.level != "info"]
+    levels: dict[str, list[Finding]] = {
+        level: [found for found in findings if found.level == level] for level in ("error", "warning", "info")
+    }
+    if as_json:
+        report.current().answer({f"{level}s": [found.as_dict() for found in levels[level]] for level in levels})
+    else:
+        for found in findings:
+            typer.echo(f"{found.level}: {found.problem} [{found.rule}]", err=True)
+        errors, warnings = len(levels["error"]), len(levels["warning"])
+        typer.echo(f"{plan}: {len(loaded.rules)} rules, {errors} errors, {warnings} warnings")
+    if levels["error"] or (strict and levels["warning"]):
+        raise typer.Exit(1)
