@@ -1,0 +1,119 @@
+"""Receive to partner accepted at a fixed rate, open loop: latency counts from when an event was due to be sent.
+
+usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--bootstrap HOST:PORT]
+
+An event that had to wait for its turn counts as late (no coordinated omission). The partner is a local HTTP receiver in
+a process of its own; router route and router deliver run as they do in production; Kafka is real, on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import orjson
+import yaml
+from confluent_kafka import Producer
+
+from ops.bench import load
+from ops.kafka.kraft import BENCH_JVM, KraftBroker
+from ops.receiver import read_log
+from router.kafka import clients
+from router.kafka.cluster import Cluster
+
+HERE = Path(__file__).parent
+WARM_SECONDS = 5
+
+
+def topology(folder: Path, url: str) -> Path:
+    """One source, one webhook destination."""
+    settings = {"url": f"{url}/one", "allow_private": True}
+    destination = {"type": "webhook", "settings": settings, "delivery": {"concurrency": 32}}
+    path = folder / "latency.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "name": "latency",
+                "default_source": "web",
+                "sources": {"web": {"plan": str(HERE / "plan")}},
+                "destinations": {"one": destination},
+            }
+        )
+    )
+    return path
+
+
+def send(bootstrap: str, rate: int, seconds: float, seed: int) -> dict[str, float]:
+    """Send at the rate; returns when each messageId was due."""
+    producer = Producer(clients.producer(Cluster(bootstrap)))
+    due: dict[str, float] = {}
+    started = time.time()
+    for number, (key, value) in enumerate(load.events(int(rate * seconds), seed)):
+        at = started + number / rate
+        while (ahead := at - time.time()) > 0:
+            producer.poll(min(ahead, 0.001))
+        due.setdefault(orjson.loads(value)["messageId"], at)
+        producer.produce("events.raw", value, key)
+    producer.flush(30)
+    return due
+
+
+def percentiles(values: list[float]) -> str:
+    values = sorted(values)
+    shown = [(50, 0.5), (95, 0.95), (99, 0.99)]
+    found = [f"P{name} {values[int(len(values) * share)] * 1000:.0f} ms" for name, share in shown]
+    return f"{', '.join(found)}, longest {values[-1] * 1000:.0f} ms"
+
+
+def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="router-latency-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    bootstrap = arguments.bootstrap
+    if not bootstrap:
+        bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
+    log = folder / "receipts.ndjson"
+    receiver = _started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
+    assert receiver.stdout is not None
+    file = topology(folder, receiver.stdout.readline().decode().strip())
+    router = [sys.executable, "-m", "router"]
+    common = [str(file), "--bootstrap", bootstrap]
+    subprocess.run([*router, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
+    for name in ("route", "deliver"):
+        _started(stack, [*router, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
+    time.sleep(8)
+    send(bootstrap, arguments.rate, WARM_SECONDS, seed=1)
+    due = send(bootstrap, arguments.rate, arguments.seconds, seed=2)
+    time.sleep(3)
+    _report(due, log, arguments.rate)
+
+
+def _started(stack: ExitStack, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(command, stdout=stdout)
+    stack.callback(process.wait, 30)
+    stack.callback(process.terminate)
+    return process
+
+
+def _report(due: dict[str, float], log: Path, rate: int) -> None:
+    arrived = {receipt["messageId"]: receipt["at"] for receipt in reversed(read_log(log))}
+    latencies = [arrived[id_] - at for id_, at in due.items() if id_ in arrived]
+    print(f"{rate} events/s: {len(latencies)} of {len(due)} arrived; {percentiles(latencies)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--bootstrap", default="")
+    with ExitStack() as stack:
+        run(stack, parser.parse_args())
+
+
+if __name__ == "__main__":
+    main()
