@@ -13,7 +13,7 @@ from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
 from router.process.up import Running, run_up
 
-_EVENT = '{"userId": "u1", "event": "Hello"}'
+_CALL, _EVENT = "identify", '{"userId": "u1"}'  # what nearly every tracking plan lets through
 
 
 @with_run_options()
@@ -62,7 +62,7 @@ def _first_event(loaded: Loaded, options: RunOptions) -> str:
     if key is None:
         return "no source has a write key, so every HTTP call is answered 401"
     user = shlex.quote(f"{key.get_secret_value()}:") if options.embedded else '"$WRITE_KEY:"'
-    return f"curl -u {user} -H 'Content-Type: application/json' -d '{_EVENT}' {_url(options.gateway)}/v1/track"
+    return f"curl -u {user} -H 'Content-Type: application/json' -d '{_EVENT}' {_url(options.gateway)}/v1/{_CALL}"
 
 
 def _url(address: Address) -> str:

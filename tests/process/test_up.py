@@ -18,9 +18,12 @@ import pytest
 
 from router.config.options import Address, RunOptions, parse_address
 from router.errors import Unavailable
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
 from router.process.scrape import health, scrape
 from router.process.snapshot import snapshot
 from router.process.up import child_names, child_spec
+from router.topics import TopicSpec
 from tests.process.processes import DEADLINE_SECONDS, eventually, runs
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +41,8 @@ class Up:
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.state = folder / "state"
         file = folder / "shop.yaml"
-        file.write_text(TOPOLOGY)
+        if not file.exists():
+            file.write_text(TOPOLOGY)
         options = ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(self.state), *arguments]
         self.stderr = folder / "stderr"
         with self.stderr.open("w") as stderr:
@@ -83,7 +87,7 @@ class Up:
         self.everyone = {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
 
     def pid(self, name: str) -> int:
-        (file,) = self.state.glob(f"*/{name}.pid")
+        (file,) = self.state.rglob(f"{name}.pid")
         return int(file.read_text())
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -108,7 +112,7 @@ def test_it_says_where_everything_is_and_how_to_send_a_first_event(up: Up) -> No
     assert up.find(r"state    (\S+)").startswith(str(up.state))
     curl = shlex.split(up.find(r"(curl .*)"))
     assert curl[:3] == ["curl", "-u", "key of 'web':"]
-    assert curl[-1].endswith("/v1/track")
+    assert curl[-1].endswith("/v1/identify")
     assert up.find(r"router tap \S+ --bootstrap (\S+)") == up.find(r"broker   (\S+)")
 
 
@@ -190,6 +194,52 @@ def test_a_named_broker_that_is_not_there_is_status_3(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert "127.0.0.1:1" in done.stderr
+
+
+@pytest.fixture
+def own_topics(tmp_path: Path, unique: str) -> Path:
+    """A topology for a real Kafka, with topics that no other test has."""
+    file = tmp_path / "shop.yaml"
+    file.write_text(TOPOLOGY.replace("{partitions: 1}", f"{{partitions: 1, prefix: {unique}.}}"))
+    (tmp_path / "state").mkdir()
+    return file
+
+
+def test_on_a_named_kafka_it_makes_the_topics_and_shows_no_write_key(own_topics: Path, kafka: str, unique: str) -> None:
+    up = Up(own_topics.parent, "--bootstrap", kafka, "--workers", "2")
+    try:
+        up.wait_ready()
+        rows = {row.name for row in snapshot(scrape(up.metrics)).processes}
+        assert rows == {"up", "gateway", "route-1", "route-2", "deliver"}
+        assert f"{unique}.dest.lake" in Admin(Cluster(kafka)).topics()
+        assert "router up: shop, exactly_once" in up.said
+        assert "embedded" not in up.said
+        assert "key of" not in up.said
+        assert up.end() == 0
+        assert "gone with" not in up.stderr.read_text()
+    finally:
+        up.process.kill()
+        up.process.communicate()
+
+
+def test_topics_that_would_break_the_guarantees_are_status_1_and_others_a_warning(
+    own_topics: Path, kafka: str, unique: str
+) -> None:
+    Admin(Cluster(kafka)).create(
+        [
+            TopicSpec(f"{unique}.events.raw", 1, {"message.timestamp.type": "CreateTime"}),
+            TopicSpec(f"{unique}.events.resolved", 1, {"retention.ms": "1000"}),
+        ]
+    )
+    options = ["--bootstrap", kafka, "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "router", "up", str(own_topics), *options]
+    done = subprocess.run(command, cwd=own_topics.parent, capture_output=True, text=True, timeout=120, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert f"{unique}.events.raw: message.timestamp.type: expected LogAppendTime, got CreateTime" in errors
+    assert not any("retention.ms" in line for line in errors)
+    assert f"{unique}.events.resolved: retention.ms" in done.stderr
 
 
 def loaded(*destinations: bool) -> Any:
