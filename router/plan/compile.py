@@ -153,7 +153,7 @@ class CompiledPlan:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        resources = Resources(plan)
+        resources = plan.resources
         names = Names(resources)
         engine = Engine(resources)
         self._tables: dict[Any, tuple[str, dict[Any, CompiledRule], CompiledRule]] = {}

@@ -114,12 +114,3 @@ def draft_of(schema: Any) -> Draft | None:
         if uri == draft.uri.removesuffix("#").replace("https://", "http://", 1):
             return draft
     return None
-
-
-def walk(schema: Any, draft: Draft) -> Iterator[tuple[Pointer, Any]]:
-    """Every schema inside a root schema with its path, the root itself first."""
-    stack: list[tuple[Pointer, Any]] = [((), schema)]
-    while stack:
-        path, item = stack.pop()
-        yield path, item
-        stack.extend(((*path, *inner), value) for _, inner, value in draft.subschemas(item))

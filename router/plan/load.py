@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from router.document import Document, json_pointer, nearest, parse, read_bytes
 from router.errors import FileError, Problem
@@ -89,15 +89,15 @@ def parse_plan(files: Mapping[str, bytes], folder: Path) -> Plan:
             documents[name] = parse(raw, str(folder / name), show=json_pointer)
         except FileError as error:
             problems.extend(error.problems)
-    plan = _assemble(documents, folder, problems)
+    plan = _assemble(documents, folder, _revision(files), problems)
     problems += duplicates(plan)
     problems += verify(plan)
     if problems:
         raise FileError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
-    return replace(plan, revision=_revision(files))
+    return plan
 
 
-def _assemble(documents: Mapping[str, Document], folder: Path, problems: list[Problem]) -> Plan:
+def _assemble(documents: Mapping[str, Document], folder: Path, revision: str, problems: list[Problem]) -> Plan:
     rules, defs = [], {}
     for name, document in documents.items():
         if name.startswith("defs/"):
@@ -108,7 +108,8 @@ def _assemble(documents: Mapping[str, Document], folder: Path, problems: list[Pr
     own = read_plan_file(documents["plan.yaml"], problems) if "plan.yaml" in documents else {}
     common = read_common(documents["common.yaml"], problems) if "common.yaml" in documents else {}
     own = {"name": folder.resolve().name, **own}
-    return Plan(rules=tuple(rules), common=common, defs=defs, folder=folder, documents=documents, **own)
+    where: dict[str, Any] = {"folder": folder, "revision": revision, "documents": documents}
+    return Plan(rules=tuple(rules), common=common, defs=defs, **where, **own)
 
 
 def _revision(files: Mapping[str, bytes]) -> str:

@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from router.document import Document
+
+if TYPE_CHECKING:
+    from router.plan.resources import Resources
 
 Schema = dict[str, Any] | bool
 Level = Literal["error", "warning", "info", "off"]
@@ -101,7 +105,7 @@ class Naming:
     synonyms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """A tracking plan. `revision` identifies the content of its files; empty for a plan made in code.
 
@@ -120,6 +124,13 @@ class Plan:
     folder: Path = Path()
     revision: str = ""
     documents: Mapping[str, Document] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """Its schemas by URI, and what their references mean."""
+        from router.plan.resources import Resources
+
+        return Resources(self)
 
     def versions(self, call_type: str, name: str | None = None) -> tuple[Rule, ...]:
         """The rules of one call type and name, oldest version first."""

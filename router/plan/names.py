@@ -17,6 +17,7 @@ from router.plan.resources import Place, Resource, Resources
 
 _ITEMS = frozenset(("items", "prefixItems", "additionalItems", "unevaluatedItems", "contains"))
 _OPEN = ("additionalProperties", "unevaluatedProperties")
+_NAMING = IN_PLACE - {"not"}  # what a value must not be plans no names
 _Node = frozenset[tuple[str, Pointer]]
 
 
@@ -78,15 +79,9 @@ class Names:
                 continue
             found.add((resource.uri, path))
             schema = resource.places[path]
-            if not isinstance(schema, dict):
-                continue
-            if "$ref" in schema:
+            stack += [(resource, inner) for key, inner, _ in resource.inside.get(path, ()) if key in _NAMING]
+            if isinstance(schema, dict) and "$ref" in schema:
                 stack.append(self.resources.lookup(resource, schema["$ref"]))
-            stack += [
-                (resource, (*path, *inner))
-                for keyword, inner, _ in resource.draft.subschemas(schema)
-                if keyword in IN_PLACE and keyword != "not"
-            ]
         return frozenset(found)
 
     def _schemas(self, node: _Node) -> Iterator[tuple[Resource, Pointer, dict[str, Any]]]:
@@ -105,15 +100,15 @@ class Names:
         for resource, path, schema in self._schemas(node):
             required.update(schema.get("required", ()))
             free = free or any(schema.get(keyword, False) is not False for keyword in _OPEN)
-            for keyword, inner, below in resource.draft.subschemas(schema):
+            for keyword, inner, below in resource.inside.get(path, ()):
                 if keyword in ("properties", "patternProperties"):
-                    places = children.setdefault((keyword, str(inner[1])), [])
+                    places = children.setdefault((keyword, str(inner[-1])), [])
                 elif keyword in _ITEMS or keyword in _OPEN:
                     places = children.setdefault(("items" if keyword in _ITEMS else "additionalProperties",), [])
                 else:
                     continue
                 if isinstance(below, dict) and not LEAF.issuperset(below):
-                    places.append((resource, (*path, *inner)))
+                    places.append((resource, inner))
         nodes = {key: self.node(places) if places else frozenset() for key, places in children.items()}
         return _Below(nodes, required, self._declares(node) and not free)
 

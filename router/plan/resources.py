@@ -15,10 +15,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from router.document import Pointer, nearest
-from router.plan.keywords import DRAFT7, Draft, draft_of, walk
+from router.plan.keywords import DRAFT7, IN_PLACE, Draft, draft_of
 from router.plan.model import Plan, Schema
 
 _REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/%-]*(#[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?\Z")
+
+
+Inner = tuple[str, Pointer, Any]
 
 
 class ReferenceProblem(Exception):
@@ -43,9 +46,22 @@ class Resource:
         return draft_of(self.schema) or DRAFT7
 
     @cached_property
+    def inside(self) -> dict[Pointer, list[Inner]]:
+        """For each place of a schema that holds others: the keyword, the place and the value of each."""
+        found: dict[Pointer, list[Inner]] = {}
+        waiting: list[tuple[Pointer, Any]] = [((), self.schema)]
+        while waiting:
+            path, schema = waiting.pop()
+            inner = [(keyword, path + below, value) for keyword, below, value in self.draft.subschemas(schema)]
+            if inner:
+                found[path] = inner
+                waiting += [(place, value) for _, place, value in inner]
+        return found
+
+    @cached_property
     def places(self) -> dict[Pointer, Any]:
-        """Every schema in it by its path."""
-        return dict(walk(self.schema, self.draft))
+        """Every schema in it by its path, the root first."""
+        return {(): self.schema} | {place: value for inner in self.inside.values() for _, place, value in inner}
 
     def standalone(self) -> Schema:
         """The schema as the engine takes it, with its URI as `$id`, so that its references are relative to that.
@@ -78,6 +94,7 @@ class Resources:
         self.common = {section: _section("common.yaml", section, schema) for section, schema in plan.common.items()}
         self.defs = {name: Resource(f"plan:/{quote(name)}", name, (), data) for name, data in plan.defs.items()}
         self.by_uri = {resource.uri: resource for resource in self}
+        self._found: dict[tuple[str, str], Place] = {}
 
     def sections(self) -> Iterator[Resource]:
         """The root schemas that events are held against."""
@@ -90,6 +107,24 @@ class Resources:
 
     def lookup(self, resource: Resource, reference: Any) -> Place:
         """The schema that a reference in `resource` names. Raises ReferenceProblem."""
+        key = (resource.uri, str(reference))
+        if key not in self._found:
+            self._found[key] = self._look_up(resource, reference)
+        return self._found[key]
+
+    def same_value(self, place: Place) -> list[Place]:
+        """The schemas that apply to the same value because this one does. Raises ReferenceProblem."""
+        resource, path = place
+        schema = resource.places[path]
+        found: list[Place] = []
+        if isinstance(schema, dict) and "$ref" in schema:
+            found.append(self.lookup(resource, schema["$ref"]))
+            if resource.draft is DRAFT7:  # it ignores what stands beside
+                return found
+        found += [(resource, inner) for keyword, inner, _ in resource.inside.get(path, ()) if keyword in IN_PLACE]
+        return found
+
+    def _look_up(self, resource: Resource, reference: Any) -> Place:
         if not isinstance(reference, str) or not _REFERENCE.match(reference):
             raise ReferenceProblem("expected a reference such as ../defs/product.yaml#/$defs/item, got something else")
         file, _, fragment = reference.partition("#")

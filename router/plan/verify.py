@@ -19,7 +19,7 @@ from router.plan.keywords import ANNOTATIONS, CONTAINERS, DRAFTS, Draft, draft_o
 from router.plan.model import Plan
 from router.plan.pattern import pattern_problem
 from router.plan.resources import Place, ReferenceProblem, Resource, Resources
-from router.plan.workload import MAX_LOOKS, Workload, same_value
+from router.plan.workload import MAX_LOOKS, Workload
 
 _ELSEWHERE = {
     "$anchor": "put the schema under $defs and point to it, such as #/$defs/item",
@@ -41,7 +41,7 @@ Report = Callable[..., None]
 
 def verify(plan: Plan) -> Iterator[Problem]:
     """Everything that is wrong with the schemas of a plan that was read from files."""
-    resources = Resources(plan)
+    resources = plan.resources
     sound: list[Resource] = []
     for resource in resources:
         problems = list(_Verifier(plan, resources, resource).problems())
@@ -177,7 +177,7 @@ def _circles(plan: Plan, resources: Resources) -> Iterator[Problem]:
 def _follow(plan: Plan, resources: Resources, start: Place, done: set[tuple[str, Pointer]]) -> Iterator[Problem]:
     """Depth first along what applies to the same value; a step back onto the way is a circle."""
     way: dict[tuple[str, Pointer], None] = {}
-    stack = [(start, iter(same_value(resources, start)))]
+    stack = [(start, iter(resources.same_value(start)))]
     if _key(start) in done:
         return
     way[_key(start)] = None
@@ -194,7 +194,7 @@ def _follow(plan: Plan, resources: Resources, start: Place, done: set[tuple[str,
             yield plan.documents[resource.file].problem((*resource.path, *path, "$ref"), message)
         elif _key(following) not in done:
             way[_key(following)] = None
-            stack.append((following, iter(same_value(resources, following))))
+            stack.append((following, iter(resources.same_value(following))))
 
 
 def _costly(plan: Plan, resources: Resources) -> Iterator[Problem]:

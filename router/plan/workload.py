@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from router.document import Pointer
-from router.plan.keywords import CONTAINERS, DRAFT7, IN_PLACE, LEAF
+from router.plan.keywords import CONTAINERS, IN_PLACE, LEAF
 from router.plan.resources import Place, Resources
 
 _NOT_INSIDE = IN_PLACE | CONTAINERS | {"propertyNames", "contentSchema"}
@@ -19,21 +19,6 @@ MAX_LOOKS = 2000
 MAX_STATES = 5000
 _Key = tuple[str, Pointer]
 _State = frozenset[tuple[_Key, int]]
-
-
-def same_value(resources: Resources, place: Place) -> list[Place]:
-    """The schemas that apply to the same value because this one does."""
-    resource, path = place
-    schema = resource.places[path]
-    if not isinstance(schema, dict):
-        return []
-    if "$ref" not in schema:
-        return [(resource, (*path, *inner)) for key, inner, _ in resource.draft.subschemas(schema) if key in IN_PLACE]
-    target = resources.lookup(resource, schema["$ref"])
-    if resource.draft is DRAFT7:
-        return [target]
-    beside = [(resource, (*path, *inner)) for key, inner, _ in resource.draft.subschemas(schema) if key in IN_PLACE]
-    return [*beside, target]
 
 
 class Workload:
@@ -74,7 +59,7 @@ class Workload:
         stack = [root]
         while stack:
             place = stack[-1]
-            inner = same_value(self.resources, place)
+            inner = self.resources.same_value(place)
             unknown = [item for item in inner if _key(item) not in self.totals]
             if unknown and _key(place) not in self.totals:
                 stack += unknown
@@ -99,7 +84,7 @@ class Workload:
             while stack:
                 place = stack.pop()
                 found[_key(place)] += 1
-                stack += same_value(self.resources, place)
+                stack += self.resources.same_value(place)
             self.closures[key] = found
         return self.closures[key]
 
@@ -110,12 +95,12 @@ class Workload:
         items: Counter[_Key] = Counter()
         for (uri, path), count in state:
             resource = self.resources.by_uri[uri]
-            for keyword, inner, schema in resource.draft.subschemas(resource.places[path]):
+            for keyword, inner, schema in resource.inside.get(path, ()):
                 if keyword in _NOT_INSIDE or not isinstance(schema, dict) or LEAF.issuperset(schema):
                     continue
-                key = (uri, (*path, *inner))
+                key = (uri, inner)
                 if keyword == "properties":
-                    named.setdefault(str(inner[1]), Counter())[key] += count
+                    named.setdefault(str(inner[-1]), Counter())[key] += count
                 elif keyword in ("patternProperties", "additionalProperties", "unevaluatedProperties"):
                     others[key] += count
                 else:

@@ -58,8 +58,6 @@ def rule(name: str, level: Level, summary: str) -> Callable[[Callable[[Plan], It
 
 def lint(plan: Plan) -> list[Finding]:
     """Everything that the rules find in a plan that was read from files, in the order of files and lines."""
-    from router.plan.lint import events, properties, structure  # noqa: F401  they register their rules
-
     findings = list(_unknown_rules(plan))
     for each in RULES.values():
         level = plan.naming.rules.get(each.name, each.level)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from router.plan.lint.rules import Hit, rule
 from router.plan.model import Plan
-from router.plan.resources import Resources
-from router.plan.workload import same_value
 
 
 @rule("rule-undescribed", "info", "Each rule says what it is, why it is there, and who owns it")
@@ -40,13 +38,13 @@ def file_version(plan: Plan) -> Iterator[Hit]:
 
 @rule("unused-definition", "warning", "Every file of definitions is used")
 def unused_definition(plan: Plan) -> Iterator[Hit]:
-    resources = Resources(plan)
+    resources = plan.resources
     used: set[str] = set()
     waiting = list(resources.sections())
     while waiting:
         resource = waiting.pop()
         for path in resource.places:
-            for target, _ in same_value(resources, (resource, path)):
+            for target, _ in resources.same_value((resource, path)):
                 if target.file not in used and target is not resource:
                     used.add(target.file)
                     waiting.append(target)
@@ -59,7 +57,7 @@ def unused_definition(plan: Plan) -> Iterator[Hit]:
     "names-closed", "info", "Unplanned properties are found by name, so additionalProperties: false says nothing more"
 )
 def names_closed(plan: Plan) -> Iterator[Hit]:
-    for resource in Resources(plan):
+    for resource in plan.resources:
         for path, schema in resource.places.items():
             if isinstance(schema, dict) and schema.get("additionalProperties") is False and "properties" in schema:
                 place = (*resource.path, *path, "additionalProperties")

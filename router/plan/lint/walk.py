@@ -36,7 +36,7 @@ class Property:
 
 def properties(plan: Plan) -> Iterator[Property]:
     """The properties and traits of all rules, of the common schemas and of the definitions."""
-    resources = Resources(plan)
+    resources = plan.resources
     for rule, sections in zip(plan.rules, resources.rules, strict=True):
         if rule.section in sections and rule.section != "message":
             yield from _inside(resources, sections[rule.section], rule, rule.section)
