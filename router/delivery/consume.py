@@ -8,9 +8,11 @@ span past its first unfinished event is too long, partitions are paused and poll
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 from confluent_kafka import (
@@ -33,19 +35,22 @@ from router.runtime.outputs import Redo
 
 CHUNK = 100
 POLL_SECONDS = 0.5
+COMMITTING_POLL_SECONDS = 0.1  # at_least_once: a commit waits for the poll that is running
 HELD_POLL_SECONDS = 0.05
 ROOM_SECONDS = 0.5  # waited for room before partitions are paused, which throws away what was fetched ahead
 CALL_SECONDS = 30.0
+COMMIT_SECONDS = 20.0
+RELEASE_SECONDS = 40.0  # below max.poll.interval
 HOUSEKEEPING_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Owner(Protocol):
-    """Who gets the messages. `released` waits until they are given back; the others return at once."""
+    """Who gets the messages. All return at once; the future ends when the partitions are given back."""
 
     def assigned(self, partitions: list[Partition]) -> None: ...
-    def released(self, *, lost: bool) -> None: ...
+    def released(self, *, lost: bool) -> Future[None]: ...
     def taken(self, batch: list[tuple[Partition, Message]]) -> None: ...
     def reached(self, partition: Partition, offset: int) -> None: ...
     def replaced(self, old: Partition, new: Partition) -> None: ...
@@ -53,15 +58,20 @@ class Owner(Protocol):
 
 
 class Reader:
-    """Runs `run` in a thread of its own from `start` to `stop`. `group` is the metadata of the present generation."""
+    """Runs `run` in a thread of its own from `start` to `stop`. `commits` says that `commit` will be used.
 
-    def __init__(self, settings: Mapping[str, Any], topic: str, owner: Owner, room: Room) -> None:
+    `group` is the metadata of the group's present generation.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], topic: str, owner: Owner, room: Room, *, commits: bool) -> None:
         self._topic = topic
         self._owner = owner
         self._room = room
         self._partitions: dict[int, Partition] = {}
         self._position: dict[int, int | None] = {}
         self._wide: set[int] = set()
+        self._poll_seconds = COMMITTING_POLL_SECONDS if commits else POLL_SECONDS
+        self._commits: queue.SimpleQueue[tuple[list[TopicPartition], Future[None]]] = queue.SimpleQueue()
         self._held = self._fresh = False
         self._generation = 0
         self._house = 0.0
@@ -94,21 +104,38 @@ class Reader:
             self._owner.failed(error)
 
     def commit(self, offsets: list[TopicPartition]) -> None:
-        """For at_least_once, from any thread. Raises Redo when it may be tried again."""
+        """For at_least_once, from any thread but the reader's. Raises Redo when it may be tried again.
+
+        The reader's thread does it between two polls: a client's calls from other threads wait until none runs.
+        """
+        done: Future[None] = Future()
+        self._commits.put((offsets, done))
         try:
-            done = self._consumer.commit(offsets=offsets, asynchronous=False)
+            done.result(COMMIT_SECONDS)
+        except TimeoutError:
+            raise Redo("COMMIT_TIMED_OUT") from None
+
+    def _serve_commits(self, wait: float = 0.0) -> None:
+        try:
+            offsets, done = self._commits.get(wait > 0, wait)
+        except queue.Empty:
+            return
+        try:
+            for place in self._consumer.commit(offsets=offsets, asynchronous=False) or ():
+                if place.error:
+                    raise KafkaException(place.error)
         except KafkaException as error:
-            raise Redo(error.args[0].name()) from error
-        for offset in done or ():
-            if offset.error:
-                raise Redo(offset.error.name())
+            done.set_exception(Redo(error.args[0].name()))
+        else:
+            done.set_result(None)
 
     def _turn(self) -> None:
+        self._serve_commits()
         self._flow()
         self._keep_house()
         self.polled = time.monotonic()
         generation = self._generation
-        first = self._consumer.poll(HELD_POLL_SECONDS if self._held or self._wide else POLL_SECONDS)
+        first = self._consumer.poll(HELD_POLL_SECONDS if self._held or self._wide else self._poll_seconds)
         if first is None:
             return
         messages = [first, *self._consumer.consume(CHUNK, 0)]
@@ -242,7 +269,11 @@ class Reader:
     def _go(self, consumer: Consumer, *, lost: bool) -> None:
         self._generation += 1
         if self._partitions:
-            self._owner.released(lost=lost)
+            given_back = self._owner.released(lost=lost)
+            until = time.monotonic() + RELEASE_SECONDS
+            while not given_back.done() and time.monotonic() < until:
+                self._serve_commits(0.02)
+            given_back.result(0)
         self._partitions, self._position, self._wide = {}, {}, set()
         consumer.unassign()
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,9 @@ class Destination:
         settler.prompt = engine.exposure // 2
         self._room.limit = 2 * engine.exposure
         metrics.PENDING.labels(self.name).set_function(lambda: self._room.used)
-        self._reader = Reader(self._consumer_settings(), self._around.topics.destination(self.name), self, self._room)
+        topic = self._around.topics.destination(self.name)
+        commits = not self._around.transactional
+        self._reader = Reader(self._consumer_settings(), topic, self, self._room, commits=commits)
         self._reader.start()
 
     async def stop(self) -> None:
@@ -158,10 +161,8 @@ class Destination:
     def assigned(self, partitions: list[Partition]) -> None:
         self._loop.call_soon_threadsafe(self._assigned, partitions)
 
-    def released(self, *, lost: bool) -> None:
-        """Returns when the partitions are given back."""
-        done = asyncio.run_coroutine_threadsafe(self._release(lost=lost), self._loop)
-        done.result(HALT_SECONDS + DRAIN_SECONDS + STUCK_SECONDS)
+    def released(self, *, lost: bool) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(self._release(lost=lost), self._loop)
 
     def taken(self, batch: list[tuple[Partition, Message]]) -> None:
         self._loop.call_soon_threadsafe(self._taken, batch)
@@ -200,7 +201,8 @@ class Destination:
         for partition, message in batch:
             offset = message.offset()
             assert offset is not None
-            item = read_item(self.name, partition, offset, message.value(), message.key(), message.headers() or (), now)
+            headers: Any = message.headers() or ()
+            item = read_item(self.name, partition, offset, message.value(), message.key(), headers, now)
             if partition.tracker.take(offset):
                 items.append(item)
             else:

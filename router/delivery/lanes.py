@@ -90,6 +90,7 @@ class Lanes:
             item = ready[0]
             if item.group != group or total + item.size > size:
                 break
+            count = min(count, item.most)
             total += item.size
             batch.append(ready.popleft())
         self._bytes -= total

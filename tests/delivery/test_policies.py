@@ -1,0 +1,266 @@
+"""Retry, rate and hold keep their bounds for any course of events."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.delivery.backoff import Backoff
+from router.delivery.hold import THRESHOLD, Hold
+from router.delivery.latency import LatencyWindow
+from router.delivery.rate import BURST_SECONDS, LOWEST, Rate
+from tests.delivery.clock import Clock
+
+
+def test_the_wait_doubles_from_ten_seconds_to_five_minutes() -> None:
+    """The bound of each wait."""
+    backoff = Backoff(10.0, 300.0)
+
+    assert [backoff.bound(failures) for failures in range(1, 8)] == [10, 20, 40, 80, 160, 300, 300]
+
+
+@given(st.integers(1, 10_000), st.integers())
+def test_waits_stay_within_their_bound(failures: int, seed: int) -> None:
+    """Full jitter: from nothing to the bound; a pause never ends at once."""
+    backoff = Backoff(10.0, 300.0, random.Random(seed))
+
+    assert 0 <= backoff.delay(failures) <= backoff.bound(failures) <= 300
+    assert backoff.bound(failures) / 2 <= backoff.pause(failures) <= backoff.bound(failures)
+
+
+def test_jitter_spreads_over_the_whole_bound() -> None:
+    """What failed together does not come back together."""
+    waits = [Backoff(10.0, 300.0, random.Random(seed)).delay(1) for seed in range(400)]
+
+    assert 4 < statistics.mean(waits) < 6
+    assert min(waits) < 1 < 9 < max(waits)
+
+
+REQUESTS = st.lists(st.tuples(st.floats(0, 2), st.integers(1, 20)), max_size=80)
+
+
+@given(st.floats(0.5, 500), REQUESTS)
+def test_the_rate_is_never_exceeded_over_any_span(limit: float, requests: list[tuple[float, int]]) -> None:
+    """Events in any span are at most what the limit, the burst and one request more allow."""
+    clock = Clock()
+    rate = Rate(limit, clock)
+    sent: list[tuple[float, int]] = []
+    for pause, events in requests:
+        clock.go(pause)
+        if rate.wait() == 0:
+            rate.spend(events)
+            sent.append((clock(), events))
+    largest = max((events for _, events in sent), default=0)
+    for first in range(len(sent)):
+        total = 0
+        for at, events in sent[first:]:
+            total += events
+            assert total <= limit * (at - sent[first][0] + BURST_SECONDS) + 1 + largest + 1e-6
+
+
+@given(st.floats(0.5, 500), st.integers(1, 50))
+def test_waiting_as_long_as_told_is_enough(limit: float, events: int) -> None:
+    """No caller has to guess."""
+    clock = Clock()
+    rate = Rate(limit, clock)
+    rate.spend(events)
+
+    clock.go(rate.wait() + 1e-9)
+
+    assert rate.wait() == pytest.approx(0, abs=1e-6)
+
+
+def test_no_limit_never_waits() -> None:
+    """The common case."""
+    rate = Rate(None, Clock())
+    rate.spend(100_000)
+
+    assert rate.wait() == 0
+
+
+def busy(rate: Rate, clock: Clock, speed: int, seconds: int) -> None:
+    for _ in range(seconds * 10):
+        clock.go(0.1)
+        rate.wait()
+        rate.spend(speed // 10)
+
+
+def test_a_429_cuts_the_rate_once_a_second() -> None:
+    """To 70 % of what was being sent; a burst of answers to what was under way counts once."""
+    clock = Clock()
+    rate = Rate(None, clock)
+    busy(rate, clock, 1000, 3)
+
+    for _ in range(20):
+        rate.throttled(None)
+    first = rate.limit
+
+    assert first is not None
+    assert first == pytest.approx(700, rel=0.1)
+    clock.go(1.05)
+    rate.throttled(None)
+    assert rate.limit is not None
+    assert rate.limit < first
+
+
+def test_a_cut_rate_recovers_to_what_is_configured() -> None:
+    """And not beyond."""
+    clock = Clock()
+    rate = Rate(200.0, clock)
+    busy(rate, clock, 200, 3)
+    rate.throttled(None)
+    assert rate.limit == pytest.approx(140, rel=0.1)
+
+    clock.go(60)
+    rate.wait()
+
+    assert rate.limit == 200.0
+
+
+def test_without_a_configured_rate_the_cut_is_lifted_in_the_end() -> None:
+    """A 429 of long ago limits nothing."""
+    clock = Clock()
+    rate = Rate(None, clock)
+    rate.throttled(None)
+    assert rate.limit is not None
+
+    clock.go(120)
+    rate.wait()
+
+    assert rate.limit is None
+
+
+def test_nothing_goes_before_the_partner_wants_it() -> None:
+    """Retry-After closes the tap for all events."""
+    clock = Clock()
+    rate = Rate(None, clock)
+
+    rate.throttled(7.0)
+
+    assert rate.wait() == pytest.approx(7)
+    clock.go(7.1)
+    clock.go(rate.wait())
+    assert rate.wait() == 0
+
+
+@given(st.lists(st.floats(0, 3), max_size=60))
+def test_the_rate_never_falls_to_nothing(pauses: list[float]) -> None:
+    """However often a partner says 429, some event goes again."""
+    clock = Clock()
+    rate = Rate(None, clock)
+    for pause in pauses:
+        rate.spend(1)
+        rate.throttled(None)
+        clock.go(pause)
+        assert rate.limit is None or rate.limit >= LOWEST
+        assert rate.wait() < math.inf
+
+
+def held(clock: Clock) -> Hold:
+    hold = Hold(Backoff(10.0, 300.0, random.Random(1)), clock)
+    for _ in range(THRESHOLD):
+        hold.failed(probe=False)
+    return hold
+
+
+def test_failures_in_a_row_hold_the_partner_back() -> None:
+    """One that works in between begins the row again."""
+    hold = Hold(Backoff(10.0, 300.0), Clock())
+    for _ in range(THRESHOLD - 1):
+        hold.failed(probe=False)
+    hold.worked()
+    for _ in range(THRESHOLD - 1):
+        hold.failed(probe=False)
+    assert (hold.reason, hold.wait()) == ("", 0.0)
+
+    hold.failed(probe=False)
+
+    assert hold.reason == "down"
+    assert hold.wait()
+
+
+def test_one_probe_at_a_time_after_pauses_that_double() -> None:
+    """What was under way when it began does not lengthen them."""
+    clock = Clock()
+    hold = held(clock)
+    pauses = []
+    for _ in range(7):
+        hold.failed(probe=False)
+        wait = hold.wait()
+        assert wait is not None
+        pauses.append(wait)
+        clock.go(wait)
+        assert hold.wait() == 0
+        hold.probe()
+        assert hold.wait() is None
+        hold.failed(probe=True)
+
+    bounds = [10, 20, 40, 80, 160, 300, 300]
+    assert all(bound / 2 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
+
+
+def test_anything_that_works_ends_it() -> None:
+    """Also an older request that was under way."""
+    hold = held(Clock())
+
+    hold.worked()
+
+    assert (hold.reason, hold.wait()) == ("", 0.0)
+
+
+def test_a_refusal_holds_back_at_once_and_only_a_probe_lengthens_it() -> None:
+    """401 and 403."""
+    clock = Clock()
+    hold = Hold(Backoff(10.0, 300.0), clock)
+    hold.refused(probe=False)
+    first = hold.wait()
+    hold.refused(probe=False)
+
+    assert (hold.reason, hold.wait()) == ("refused", first)
+    clock.go(first or 0)
+    hold.probe()
+    hold.refused(probe=True)
+    assert (hold.wait() or 0) >= 10
+
+
+def test_a_probe_that_is_cancelled_leaves_room_for_the_next() -> None:
+    """Otherwise nobody would ever ask again."""
+    clock = Clock()
+    hold = held(clock)
+    clock.go(400)
+    hold.probe()
+
+    hold.unclear()
+
+    assert hold.wait() == 0
+
+
+@given(st.lists(st.floats(0.0005, 500), min_size=1, max_size=300), st.floats(0.01, 1))
+def test_a_quantile_is_right_within_five_percent(latencies: list[float], q: float) -> None:
+    """Never below the true one."""
+    window = LatencyWindow(Clock())
+    for latency in latencies:
+        window.add(latency)
+    true = sorted(latencies)[math.ceil(q * len(latencies) - 1e-9) - 1]
+
+    assert true * 0.9999 <= window.quantile(q) <= true * 1.0501
+
+
+def test_latencies_are_forgotten_after_five_minutes() -> None:
+    """Nothing measured is NaN, not zero."""
+    clock = Clock()
+    window = LatencyWindow(clock)
+    assert math.isnan(window.quantile(0.95))
+    window.add(9.0)
+    clock.go(200)
+    window.add(1.0)
+    assert window.quantile(0.95) > 8
+
+    clock.go(150)
+
+    assert window.quantile(0.95) < 2
