@@ -16,10 +16,9 @@ from threading import Lock
 from typing import IO, Any
 
 from router.errors import UsageError
+from router.mask import MASK, SHORTEST
 
 LEVELS = ("debug", "info", "warning", "error")
-MASK = "***"
-SHORTEST_SECRET = 4
 
 # C0, DEL, C1, line and paragraph separators, zero-width and bidirectional controls, lone surrogates.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -49,7 +48,7 @@ _secrets = _Secrets()
 
 def register_secret(value: str) -> None:
     """Never show this value again. Texts under four characters are left: they would mask ordinary words."""
-    if len(value) >= SHORTEST_SECRET:
+    if len(value) >= SHORTEST:
         _secrets.add(value)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from threading import Event, Thread
+from time import monotonic
 
 from router.process.merge import Children
 
@@ -52,7 +52,7 @@ class Watch:
         if not self._ready and self._children.readiness().ok:
             self._ready = True
             log.info("all processes are ready")
-        now = time.monotonic()
+        now = monotonic()
         for name in self._names:
             check = self._children.check(name, "/healthz")
             if check.ok or not self._runs(name):

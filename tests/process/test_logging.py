@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import UsageError
-from router.process.logging import MASK, escape, redact, register_secret, set_up
+from router.mask import MASK
+from router.process.logging import escape, redact, register_secret, set_up
 
 SECRET = "hunter2-of-the-tests"
 log = logging.getLogger("router.tests.logging")
