@@ -21,12 +21,12 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from threading import Event, Thread
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import uvloop
 from aiohttp import web
 
+from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.gateway.server import run_gateway
@@ -35,9 +35,6 @@ from router.kafka.cluster import Cluster
 from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 from router.topics import Topics, TopicSpec
-
-if TYPE_CHECKING:
-    from router.config.loader import Loaded
 
 KEY = "bench-key"
 PARTITIONS = 12
@@ -146,7 +143,7 @@ def gateway(bootstrap: str, prefix: str, pipe: Connection) -> None:
     topology = Topology.model_validate(
         {"name": "bench", "topics": {"prefix": prefix}, "sources": {"web": {"write_keys": [KEY]}}}
     )
-    loaded = cast("Loaded", SimpleNamespace(topology=topology))
+    loaded = Loaded(topology, (), (), {}, {})
     options = RunOptions(bootstrap=bootstrap, gateway=("127.0.0.1", 0))
     run_gateway(loaded, options, obey(pipe), Health(), listening=pipe.send)
 

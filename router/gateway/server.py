@@ -27,7 +27,7 @@ from router.gateway.door import Door, limits_of
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
 from router.gateway.room import Room
-from router.gateway.watch import BrokerWatch, Readiness
+from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.topics import Topics
@@ -35,6 +35,8 @@ from router.topics import Topics
 if TYPE_CHECKING:
     from router.config.loader import Loaded
 
+_LOOP = "requests"
+_HANGS_SECONDS = 30.0
 _ROUND_SECONDS = 0.1
 _FLUSH_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
@@ -47,7 +49,7 @@ def run_gateway(
     loaded: Loaded,
     options: RunOptions,
     stop: Event,
-    health: Readiness,
+    health: HealthSink,
     *,
     listening: Callable[[Address], None] = lambda _: None,
 ) -> None:
@@ -65,7 +67,7 @@ async def serve(
     loaded: Loaded,
     options: RunOptions,
     stop: Event,
-    health: Readiness,
+    health: HealthSink,
     listening: Callable[[Address], None] = lambda _: None,
 ) -> None:
     """The same inside a running loop."""
@@ -81,7 +83,7 @@ async def serve(
         watch.start()
         with Room(cluster, topology) if cluster.embedded else nullcontext() as room:
             gateway = _gateway(topology, topics, producer, watch, room)
-            await _listen(gateway, topology.gateway, options.gateway, stop, producer, listening)
+            await _listen(gateway, topology.gateway, options.gateway, _Watcher(stop, producer, health), listening)
     finally:
         left = await producer.close(_FLUSH_SECONDS)
         await asyncio.to_thread(watch.stop)
@@ -89,12 +91,28 @@ async def serve(
             log.warning("Kafka did not acknowledge some messages; none was answered 200", extra={"messages": left})
 
 
+class _Watcher:
+    """Returns when it is time to stop. While the loop turns, the process is live; a loop that hangs is restarted."""
+
+    def __init__(self, stop: Event, producer: AckProducer, health: HealthSink) -> None:
+        self._stop = stop
+        self._producer = producer
+        self._health = health
+
+    async def watch(self) -> None:
+        self._health.progress(_LOOP, _HANGS_SECONDS)
+        while not self._stop.is_set():
+            if self._producer.fatal:
+                raise Unavailable(f"the Kafka client cannot go on: {self._producer.fatal}")
+            self._health.idle(_LOOP, "serving")
+            await asyncio.sleep(_ROUND_SECONDS)
+
+
 async def _listen(
     gateway: Gateway,
     config: GatewayConfig,
     address: Address,
-    stop: Event,
-    producer: AckProducer,
+    watcher: _Watcher,
     listening: Callable[[Address], None],
 ) -> None:
     listener = Listener(
@@ -104,10 +122,7 @@ async def _listen(
     log.info("gateway listens", extra={"address": "{}:{}".format(*listener.address)})
     listening(listener.address)
     try:
-        while not stop.is_set():
-            if producer.fatal:
-                raise Unavailable(f"the Kafka client cannot go on: {producer.fatal}")
-            await asyncio.sleep(_ROUND_SECONDS)
+        await watcher.watch()
     finally:
         gateway.draining = True
         await listener.refuse_new()

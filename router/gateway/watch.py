@@ -20,16 +20,20 @@ _ANSWER_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-class Readiness(Protocol):
+class HealthSink(Protocol):
     """The part of a process's health that the gateway sets."""
 
     def ready(self, name: str, ok: bool, why: str = "") -> None: ...
+
+    def progress(self, name: str, deadline_s: float) -> None: ...
+
+    def idle(self, name: str, why: str) -> None: ...
 
 
 class BrokerWatch:
     """`up` is true while the broker answers and has the topics."""
 
-    def __init__(self, client: Producer, topics: Iterable[str], health: Readiness) -> None:
+    def __init__(self, client: Producer, topics: Iterable[str], health: HealthSink) -> None:
         self._client = client
         self._topics = tuple(topics)
         self._health = health

@@ -97,3 +97,13 @@ def test_a_bad_event_is_answered_400_only_when_it_is_kept(broker: EmbeddedBroker
         broker.up()
         eventually(lambda: gateway.post("/v1/track", b"{}").status == 400, "a refusal that is kept")
         assert len(gateway.new(gateway.topics.invalid)) >= 1
+
+
+def test_an_outage_of_kafka_is_no_reason_to_restart_the_gateway(broker: EmbeddedBroker, unique: str) -> None:
+    """Not ready, so nobody is sent here; live, since a restart would mend nothing."""
+    with running(unique, broker, ack_timeout="1s") as gateway:
+        broker.down()
+        eventually(lambda: not gateway.ready(), "a process that is not ready")
+        live = gateway.health.liveness()
+    assert live.ok
+    assert "requests" in live.checks
