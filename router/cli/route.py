@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Literal
+
 import typer
 
 from router.cli.loading import load, require_broker
@@ -9,17 +13,33 @@ from router.cli.options import Topologies, with_run_options
 from router.config.options import RunOptions
 from router.process.run import run_process
 
+if TYPE_CHECKING:
+    from router.config.loader import Loaded
+    from router.process.health import Health
+
+Engine = Annotated[
+    Literal["loop", "faust"], typer.Option("--engine", help="loop: exactly once. faust: the agents in a Faust app.")
+]
+
 
 @with_run_options("bootstrap", "metrics", "state", "kafka", "env_file")
-def command(topologies: Topologies, *, options: RunOptions) -> None:
+def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOptions) -> None:
     """Run one route worker: events.raw through validate, dedupe, identify and fanout to the destinations' topics.
 
     Start as many as there is work for, on as many machines as you like; at most one per partition has something to do.
+    The engine `faust` runs the same agents in a Faust app, at least once; all workers of a topology use one engine.
     """
-    from router.runtime.route import run_route
-
     require_broker(options)
     loaded = load(topologies, options)
-    raise typer.Exit(
-        run_process("route", loaded, options, lambda stop, health: run_route(loaded, options, stop, health))
-    )
+    run = _engine(engine)
+    raise typer.Exit(run_process("route", loaded, options, lambda stop, health: run(loaded, options, stop, health)))
+
+
+def _engine(name: str) -> Callable[[Loaded, RunOptions, Event, Health], None]:
+    if name == "faust":
+        from router.runtime.faust import run_faust
+
+        return run_faust
+    from router.runtime.route import run_route
+
+    return run_route

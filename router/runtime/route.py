@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Producer
 
@@ -45,26 +46,38 @@ def run_route(loaded: Loaded, options: RunOptions, stop: threading.Event, health
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
         worker = Opening(loaded, options, health, stack).worker()
-        _calm_collector()
+        calm_collector()
         worker.run(stop)
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """Batches hold many objects and no cycles: looking for cycles at the default pace cost a third of all CPU time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 50, 100)
 
 
+class Parts(NamedTuple):
+    """What every engine runs."""
+
+    chain: Isolated
+    window: Window
+    links: LinkLog
+    merges: MergesTask
+
+
 class Opening:
     """The parts of one worker, made in order; `stack` gives back what was taken."""
 
-    def __init__(self, loaded: Loaded, options: RunOptions, health: Health, stack: ExitStack) -> None:
+    def __init__(
+        self, loaded: Loaded, options: RunOptions, health: Health, stack: ExitStack, *, transactions: bool = True
+    ) -> None:
         self.loaded = loaded
         self.health = health
         self.topics: Topics = topics_of(loaded.topology)
         self.cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
-        self.transactional = loaded.topology.guarantee == "exactly_once" and not options.embedded
+        exactly_once = loaded.topology.guarantee == "exactly_once"
+        self.transactional = exactly_once and transactions and not options.embedded
         health.ready("kafka", False, "connecting")
         self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS)
         self.admin = Admin(self.cluster)
@@ -92,14 +105,16 @@ class Opening:
         stack.callback(backlog.stop)
         return Room(backlog, [topic for topic, _ in watched], self.topics.partitions)
 
-    def _outputs(self, suffix: str) -> Outputs:
+    def outputs(self, suffix: str) -> Outputs:
+        """A way to make batches durable; `suffix` tells the transactional ids of one worker apart."""
         changelog = self.topics.dedupe_changelog
         if not self.transactional:
             return OutputFirst(Producer(clients.producer(self.cluster)), changelog)
         name = f"{self.topics.name}.route.{self.slot.id}{suffix}"
         return Transactional(Producer(clients.transactional(self.cluster, name)), changelog)
 
-    def worker(self) -> Worker:
+    def parts(self) -> Parts:
+        """Stores, identity log and agents, whatever engine runs them."""
         window = self._window()
         replica = self._replica()
         links = LinkLog(
@@ -111,20 +126,25 @@ class Opening:
         chain = chain_of(self.loaded, cluster=self.cluster_id, seen=window, identify=Identify(replica, links.append))
         merges = MergesTask(
             replica,
-            self._outputs("-merges"),
+            self.outputs("-merges"),
             consumer=clients.consumer(self.cluster, self.topics.merges_group),
             links=self.topics.links,
             merges=self.topics.merges,
             transactional=self.transactional,
         )
+        return Parts(Isolated(chain), window, links, merges)
+
+    def worker(self) -> Worker:
+        """The batch loop over the parts."""
+        parts = self.parts()
         return Worker(
-            chain=Isolated(chain),
-            store=window,
-            links=links,
-            merges=merges,
-            committer=Committer(self._outputs("")),
+            chain=parts.chain,
+            store=parts.window,
+            links=parts.links,
+            merges=parts.merges,
+            committer=Committer(self.outputs("")),
             open_reader=self._reader,
-            open_restore=partial(self._restore, window),
+            open_restore=partial(self.restore, parts.window),
             health=self.health,
             destinations=enabled_destinations(self.loaded.topology),
             transactional=self.transactional,
@@ -149,7 +169,8 @@ class Opening:
 
         return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss)
 
-    def _restore(self, window: Window, partitions: set[int]) -> Restore:
+    def restore(self, window: Window, partitions: set[int]) -> Restore:
+        """Brings the window up to the changelog of these partitions."""
         return Restore(
             window,
             self.topics.dedupe_changelog,

@@ -26,7 +26,7 @@ from router.runtime.outputs import Redo, Work
 from router.runtime.reader import Lane, Reader
 from router.runtime.restore import Restore
 from router.runtime.room import Room
-from router.state.changelog import pack
+from router.runtime.tally import changelog_of, count, hide, show
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2
@@ -146,14 +146,9 @@ class Worker:
             lanes.append((lane, lane.next, lane.ahead))
             metadata = lane.ahead.encode(self._destinations)
             offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))
-        return UnderWay(batch, lanes, Work(batch.records, self._changelog(batch), offsets, group), started)
-
-    def _changelog(self, batch: Batch) -> dict[int, bytes]:
-        """Fresh keys, packed into one record for each partition."""
-        rows: dict[int, list[tuple[bytes, int]]] = {}
-        for key, (at, lane) in batch.fresh.items():
-            rows.setdefault(self.reader.lanes[lane].partition, []).append((key, at))
-        return {partition: pack(pairs) for partition, pairs in rows.items()}
+        return UnderWay(
+            batch, lanes, Work(batch.records, changelog_of(batch, self.reader.lanes), offsets, group), started
+        )
 
     def _collect(self, following: UnderWay | None) -> None:
         """End the batch under way and hand over the next before writing local state. Raises Redo."""
@@ -175,8 +170,8 @@ class Worker:
             self.reader.commit(done.work.offsets)
         for lane, offset, totals in done.lanes:
             lane.committed, lane.totals = offset, totals
-            _show(lane)
-        _count(done.batch)
+            show(lane)
+        count(done.batch)
         metrics.BATCH_SECONDS.observe(time.monotonic() - done.started)
         metrics.BATCH_EVENTS.observe(sum(done.batch.received.values()))
         self._health.beat("route")
@@ -204,7 +199,7 @@ class Worker:
                 self._under_way = None
         self._chain.chain.dedupe.pending = {}
         for lane in self.reader.lanes:
-            _hide(lane)
+            hide(lane)
         if self._restore is not None:
             self._restore.close()
             self._restore = None
@@ -219,7 +214,7 @@ class Worker:
             restore.close()
             self._restore = None
             for lane in self.reader.lanes:
-                _show(lane)
+                show(lane)
             self.reader.resume()
             self._health.ready("state", True)
 
@@ -262,37 +257,3 @@ class Worker:
         self._committer.close()
         self._links.close()
         self._store.close()
-
-
-def _show(lane: Lane) -> None:
-    labels = (lane.topic, str(lane.partition))
-    totals = lane.totals
-    metrics.ROUTE_TOTALS.show(
-        labels,
-        {
-            "router_events_received": totals.received,
-            "router_events_invalid": totals.invalid,
-            "router_events_blocked": totals.blocked,
-            "router_events_duplicate": totals.duplicate,
-            "router_events_resolved": totals.resolved,
-        },
-    )
-    for destination, count in totals.routed.items():
-        metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
-
-
-def _hide(lane: Lane) -> None:
-    labels = (lane.topic, str(lane.partition))
-    metrics.ROUTE_TOTALS.hide(labels)
-    for destination in lane.totals.routed:
-        metrics.ROUTED_TOTALS.hide((destination, *labels))
-    metrics.ROUTE_LAG.remove(*labels)
-
-
-def _count(batch: Batch) -> None:
-    for (destination, reason), count in batch.filtered.items():
-        metrics.FILTERED.labels(destination, reason).inc(count)
-    for (source, klass), count in batch.violations.items():
-        metrics.VIOLATIONS.labels(source, klass).inc(count)
-    for source, count in batch.unknown_integrations.items():
-        metrics.UNKNOWN_INTEGRATIONS.labels(source).inc(count)

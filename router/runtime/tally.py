@@ -1,0 +1,55 @@
+"""What a batch adds up to, for every engine: changelog values and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router import metrics
+from router.agents.chain import Batch
+from router.runtime.reader import Lane
+from router.state.changelog import pack
+
+
+def changelog_of(batch: Batch, lanes: Sequence[Lane]) -> dict[int, bytes]:
+    """Fresh keys, packed into one changelog value for each partition."""
+    rows: dict[int, list[tuple[bytes, int]]] = {}
+    for key, (at, lane) in batch.fresh.items():
+        rows.setdefault(lanes[lane].partition, []).append((key, at))
+    return {partition: pack(pairs) for partition, pairs in rows.items()}
+
+
+def show(lane: Lane) -> None:
+    """Export a lane's totals, as committed."""
+    labels = (lane.topic, str(lane.partition))
+    totals = lane.totals
+    metrics.ROUTE_TOTALS.show(
+        labels,
+        {
+            "router_events_received": totals.received,
+            "router_events_invalid": totals.invalid,
+            "router_events_blocked": totals.blocked,
+            "router_events_duplicate": totals.duplicate,
+            "router_events_resolved": totals.resolved,
+        },
+    )
+    for destination, count in totals.routed.items():
+        metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
+
+
+def hide(lane: Lane) -> None:
+    """The lane is no longer this process's."""
+    labels = (lane.topic, str(lane.partition))
+    metrics.ROUTE_TOTALS.hide(labels)
+    for destination in lane.totals.routed:
+        metrics.ROUTED_TOTALS.hide((destination, *labels))
+    metrics.ROUTE_LAG.remove(*labels)
+
+
+def count(batch: Batch) -> None:
+    """Count what has no total that rides with offsets."""
+    for (destination, reason), count in batch.filtered.items():
+        metrics.FILTERED.labels(destination, reason).inc(count)
+    for (source, klass), count in batch.violations.items():
+        metrics.VIOLATIONS.labels(source, klass).inc(count)
+    for source, count in batch.unknown_integrations.items():
+        metrics.UNKNOWN_INTEGRATIONS.labels(source).inc(count)
