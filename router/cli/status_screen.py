@@ -17,6 +17,11 @@ _FILTERS = {
     "event": "its name is not in `events`, or is in `except`",
     "integrations": "its integrations object switches the destination off",
 }
+_PAUSES = {
+    "down": "the partner does not answer",
+    "refused": "the partner refuses our credentials or settings (401, 403): mend them",
+    "open": "its client cannot be opened; the log says why",
+}
 
 
 def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
@@ -80,8 +85,8 @@ def _reasons(seen: Snapshot) -> Iterator[str]:
 def _destination_reasons(row: DestinationRow) -> Iterator[str]:
     for reason, count in row.filtered.items():
         yield f"  {row.name}: {count} filtered: {_FILTERS.get(reason, reason)}"
-    if row.paused:
-        yield f"  {row.name}: {row.pending} wait while it is paused ({', '.join(row.paused)}); none is lost"
+    for reason in row.paused:
+        yield f"  {row.name}: {row.pending} wait, none is lost: {_PAUSES.get(reason, reason)}"
     if row.retries:
         yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
     if row.dead:

@@ -53,7 +53,7 @@ router_delivery_discarded_total{process="deliver",destination="crm",code="400"} 
 router_delivery_retries_total{process="deliver",destination="crm",code="503"} 6
 # TYPE router_delivery_paused gauge
 router_delivery_paused{process="deliver",destination="crm",reason="refused"} 1
-router_delivery_paused{process="deliver",destination="crm",reason="breaker"} 0
+router_delivery_paused{process="deliver",destination="crm",reason="down"} 0
 # TYPE router_end_to_end_p95_seconds gauge
 router_end_to_end_p95_seconds{process="deliver",destination="crm"} 0.25
 router_end_to_end_p95_seconds{process="deliver-2",destination="crm"} 0.5
