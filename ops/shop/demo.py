@@ -1,0 +1,169 @@
+"""The demo: a shop's traffic through a whole router, live, and held against the partners' own logs at the end.
+
+Exit status: 0 when every sum holds; 1 when one does not; 2 wrong usage; 3 when a part did not start or went away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from ops.shop import screen
+from ops.shop.child import ROOT
+from ops.shop.figures import Check, Figures, Sent, checks, figures
+from ops.shop.partner import Partner, archived
+from ops.shop.senders import Producers, Sdk
+from ops.shop.stage import Stage
+from ops.shop.traffic import Parcel, Shop
+from router.cli.screen import console
+from router.errors import RouterError
+from router.gateway.room import Room
+from router.process.snapshot import Snapshot
+
+LOOK_SECONDS = 0.5
+SETTLE_SECONDS = 120.0
+
+
+class Demo:
+    """One run. `show` is called with what the screen should say, about twice a second."""
+
+    def __init__(
+        self, stage: Stage, sdk: Sdk, producers: Producers, show: Callable[[Sent, Figures, str], None]
+    ) -> None:
+        self.stage = stage
+        self.sdk = sdk
+        self.producers = producers
+        self.show = show
+        self.hint = ""
+        self.planned = Sent()
+        self.before: Snapshot = stage.seen()
+        self.now = figures(self.before, self.before)
+        self._next_look = 0.0
+
+    @property
+    def sent(self) -> Sent:
+        refused = self.sdk.refused + self.producers.refused
+        plan = self.planned
+        return Sent(self.sdk.sent, self.producers.sent, refused, plan.invalid, plan.blocked, plan.duplicates)
+
+    def run(self, shop: Shop, *, events: int | None, rate: float) -> None:
+        """Send until `events` are sent, or Ctrl-C; at most `rate` events a second."""
+        started, sent = time.monotonic(), 0
+        for parcel in shop.parcels():
+            if events is not None and sent >= events:
+                break
+            self._send(parcel)
+            sent += parcel.count
+            self.look()
+            while (ahead := started + sent / rate - time.monotonic()) > 0:
+                time.sleep(min(ahead, 0.1))
+                self.look()
+
+    def settle(self) -> None:
+        """Wait until all that was sent has reached its end, as long as that is not hopeless."""
+        self.hint = "all is sent; waiting for the last retries"
+        self.sdk.flush()
+        self.producers.flush()
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline and not self.now.settled(self.sent):
+            time.sleep(0.1)
+            self.look()
+
+    def look(self) -> None:
+        """Take the figures anew when it is time to."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        self.stage.insist()
+        self.now = figures(self.before, self.stage.seen())
+        self.show(self.sent, self.now, self.hint)
+
+    def _send(self, parcel: Parcel) -> None:
+        if parcel.event is not None:
+            self.sdk.send(parcel.event)
+        else:
+            self.producers.send(parcel)
+        plan = self.planned
+        self.planned = Sent(
+            invalid=plan.invalid + parcel.invalid,
+            blocked=plan.blocked + parcel.blocked,
+            duplicates=plan.duplicates + parcel.duplicates,
+        )
+
+
+def main() -> int:
+    chosen = _arguments()
+    out = console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder: Path = chosen.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        sent, seen, found = _play(chosen, folder, out)
+    except RouterError as error:
+        print(error, file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    out.print(screen.live(sent, seen, ""), screen.sums(found), "", screen.story(sent, seen), "", sep="\n")
+    holds = all(one.holds for one in found)
+    verdict = "Every sum holds" if holds else "A sum does not hold"
+    out.print(f"{verdict}; what the partners got and the router's log are in {folder}", "", sep="\n")
+    out.print(screen.NEXT)
+    return 0 if holds else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ops/demo", description="A shop's traffic through a whole router, live.")
+    parser.add_argument("--once", action="store_true", help="end after the sample, with the sums")
+    parser.add_argument("--events", type=int, default=2000, metavar="N", help="size of the sample (default: 2000)")
+    parser.add_argument("--rate", type=float, default=200.0, metavar="R", help="events a second (default: 200)")
+    parser.add_argument("--kafka", default="", metavar="HOST:PORT", help="use this Kafka, not an embedded broker")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".run" / "demo", help="emptied, then filled by this run")
+    chosen = parser.parse_args()
+    if chosen.events < 1 or chosen.rate <= 0:
+        parser.error("expected --events of at least 1 and a positive --rate")
+    return chosen
+
+
+def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent, Figures, list[Check]]:
+    """From the start of all processes to the last figure; then everything is stopped, and the logs are read."""
+    with ExitStack() as stack:
+        out.print("starting a partner, a broker and the router …", style="dim")
+        partner = stack.enter_context(closing(Partner(folder)))
+        stage = stack.enter_context(closing(Stage(folder, partner, chosen.kafka)))
+        stage.wait_ready()
+        out.print(screen.guide(stage.broker, "{}:{}".format(*stage.metrics)), "", sep="\n")
+        view = stack.enter_context(Live(console=out, auto_refresh=False, transient=True))
+        sdk = stack.enter_context(closing(Sdk(stage.gateway, stage.write_key("web"))))
+        topology = stage.loaded.topology
+        room = stack.enter_context(Room(stage.cluster, topology)) if stage.embedded else None
+        producers = Producers(stage.cluster, topology, stage.write_key("app"), room)
+
+        def show(sent: Sent, seen: Figures, hint: str) -> None:
+            if out.is_terminal:
+                view.update(screen.live(sent, seen, hint), refresh=True)
+
+        demo = Demo(stage, sdk, producers, show)
+        shop = Shop(f"demo-{secrets.token_hex(3)}")
+        try:
+            demo.hint = f"a sample of {chosen.events:,} events" if chosen.once else "Ctrl-C ends it"
+            demo.run(shop, events=chosen.events if chosen.once else None, rate=chosen.rate)
+        except KeyboardInterrupt:
+            if chosen.once:
+                raise
+        demo.settle()
+        sent, seen = demo.sent, demo.now
+        lake = stage.lake
+    evidence = {"crm": partner.received("crm"), "ads": partner.received("ads"), "lake": archived(lake)}
+    return sent, seen, list(checks(sent, seen, evidence))

@@ -1,0 +1,55 @@
+"""The receiving end: a partner over HTTP that has its bad moments, and the archive's folder; both read as evidence."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from ops.receiver import read_log
+from ops.shop import child
+from router.errors import Unavailable
+
+STOP_SECONDS = 10.0
+# The CRM refuses one order for good, is now and then asked too often, and fails for one request in fifty; the
+# advertising partner is out for one in ten.
+FAULTS = {
+    "/crm": [
+        {"kind": "poison", "status": 400},
+        {"kind": "status", "status": 429, "retry_after": "1", "times": 2, "share": 0.02},
+        {"kind": "status", "status": 500, "share": 0.02},
+    ],
+    "/ads": [{"kind": "status", "status": 503, "share": 0.1}],
+}
+
+
+class Partner:
+    """A child process on a free port that writes what it accepts to `folder`/receipts.ndjson, before it answers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "receipts.ndjson"
+        command = ["-m", "ops.receiver", "--log", str(self._log), "--faults", json.dumps(FAULTS)]
+        self._child = child.start(command, os.environ)
+        assert self._child.stdout is not None
+        self.url = self._child.stdout.readline().strip()
+        if not self.url:
+            raise Unavailable(f"the partner did not start (exit status {self._child.wait()})")
+
+    def received(self, destination: str) -> list[str]:
+        """Ids in the order of arrival."""
+        return [str(line["messageId"]) for line in read_log(self._log) if line["path"] == f"/{destination}"]
+
+    def close(self) -> None:
+        child.stop(self._child, STOP_SECONDS)
+
+
+def archived(folder: Path) -> list[str]:
+    """Ids of all events in the files of an archive that nobody writes to any more."""
+    return [str(event["messageId"]) for path in sorted(folder.glob("*.ndjson*")) for event in _events(path)]
+
+
+def _events(path: Path) -> Iterable[dict[str, object]]:
+    return map(orjson.loads, path.read_bytes().splitlines())
