@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import document
@@ -149,12 +149,14 @@ def test_bytes_that_are_not_utf8_or_too_many_are_a_problem(tmp_path: Path) -> No
         read(tmp_path / "missing.yaml")
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_json_reads_as_itself(value: object) -> None:
     """JSON is YAML; numbers, text, lists and mappings come back unchanged."""
     assert value == parse(json.dumps(value, ensure_ascii=False).encode(), "x.json").data
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:-?[]{},#&*!|>'\"%@\n \t0.~é", max_size=60))
 def test_any_text_is_data_or_problems(text: str) -> None:
     """No text makes the reader raise anything but its own error."""
@@ -162,6 +164,7 @@ def test_any_text_is_data_or_problems(text: str) -> None:
         parse(text.encode(), "x.yaml")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab:- \n[]{},'\"#1", max_size=40))
 def test_both_composers_agree(text: str) -> None:
     """With and without libyaml a file gives the same data, or both refuse it."""

@@ -128,7 +128,7 @@ class CompiledRule:
         for klass, section, validator in self._parts:
             whole = section == "message"
             value = body if whole else body.get(section, {})
-            for fault in faults(validator.iter_errors(value), () if whole else (section,)):
+            for fault in faults(validator.iter_errors(value), value, () if whole else (section,)):
                 if klass == "unplanned_property":
                     fault = Fault("Unplanned Property", fault.path, "expected a planned property, got another name")
                 found.append(self._finding(klass, fault))

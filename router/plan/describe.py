@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import orjson
 from jsonschema_rs import ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
 
@@ -46,33 +47,72 @@ class Fault(NamedTuple):
     message: str
 
 
-def faults(errors: Iterable[ValidationError], prefix: Pointer = ()) -> Iterator[Fault]:
-    """Each error as one fault at the value (or property name) that is wrong, below `prefix`."""
+def faults(errors: Iterable[ValidationError], value: Any, prefix: Pointer = ()) -> Iterator[Fault]:
+    """Each error in `value` as faults at the values (or property names) that are wrong; `prefix` leads to the value."""
     for error in errors:
         path = (*prefix, *error.instance_path)
         name = type(error.kind).__name__
+        places = _places(error, value)
+        if places and name == "FalseSchema":
+            name = "AdditionalProperties"
         kind_type = _NAMES.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-        yield from (Fault(kind_type, (*path, *inner), message) for inner, message in _explain(error))
+        message = _message(error) if not places else _AT_PLACES.get(name) or _message(error)
+        yield from (Fault(kind_type, (*path, *inner), message) for inner in places or [()])
 
 
-def _explain(error: ValidationError) -> list[tuple[Pointer, str]]:
+_AT_PLACES = {
+    "Required": "expected this property, which is required, got none",
+    "AdditionalProperties": "expected only the properties that the schema names, got another",
+    "UnevaluatedProperties": "expected only the properties that the schema names, got another",
+    "AdditionalItems": "expected only the items that the schema describes, got another",
+    "UnevaluatedItems": "expected only the items that the schema describes, got another",
+}
+
+
+def _places(error: ValidationError, value: Any) -> list[Pointer]:
+    """Where, inside the value that the error names, the fault is; empty where it is that value itself."""
     match error.kind:
         case Kind.Required(property=name):
-            return [((name,), "expected this property, which is required, got none")]
+            return [(name,)]
         case Kind.AdditionalProperties(unexpected=names) | Kind.UnevaluatedProperties(unexpected=names):
-            return [((name,), "expected only the properties that the schema names, got another") for name in names]
+            return [(name,) for name in names]
         case Kind.AdditionalItems(limit=limit) if isinstance(error.instance, list):
-            message = f"expected at most {limit} items, got more"
-            return [((index,), message) for index in range(limit, len(error.instance))]
-        case Kind.UnevaluatedItems(unexpected=indices):
-            return [((index,), "expected only the items that the schema describes, got another") for index in indices]
+            return [(index,) for index in range(limit, len(error.instance))]
+        case Kind.UnevaluatedItems(unexpected=items):
+            return _items(error.instance, [str(item) for item in items])
         case Kind.PropertyNames(error=inner):
-            return [((str(inner.instance),), f"expected another name for this property: {_message(inner)}")]
-    return [((), _message(error))]
+            return [(str(inner.instance),)]
+        case Kind.FalseSchema():
+            return _refused_names(error, value)
+    return []
+
+
+def _items(array: Any, unexpected: list[str]) -> list[Pointer]:
+    """The items by their texts. Equal items before these were evaluated, so the last ones are meant."""
+    places: list[Pointer] = []
+    for index in reversed(range(len(array))):
+        text = orjson.dumps(array[index]).decode()
+        if text in unexpected:
+            unexpected.remove(text)
+            places.append((index,))
+    return places[::-1] if not unexpected else []
+
+
+def _refused_names(error: ValidationError, value: Any) -> list[Pointer]:
+    """The names that a lone `additionalProperties: false` or `propertyNames: false` refuses: all of the object's."""
+    keyword = error.schema_path[-1:]
+    named = error.schema_path[-2:-1] == ["properties"] and error.instance_path[-1:] == keyword
+    if keyword not in (["additionalProperties"], ["propertyNames"]) or named:
+        return []
+    for part in error.instance_path:
+        value = value[part]
+    return [(name,) for name in value] if isinstance(value, dict) else []
 
 
 def _message(error: ValidationError) -> str:
     kind = error.kind
+    if isinstance(kind, Kind.PropertyNames):
+        return f"expected another name for this property: {_message(kind.error)}"
     for cls, write in _MESSAGES:
         if isinstance(kind, cls):
             return write(kind, error)

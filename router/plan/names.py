@@ -42,10 +42,11 @@ class Names:
         self.schemas: dict[str, tuple[dict[str, Any], list[str]]] = {}
 
     def schema(self, uri: str, own: Resource, common: Resource | None) -> dict[str, Any]:
-        """The schema of a rule's section, `common` adding its names; empty where the rule itself names nothing."""
-        if not self._declares(self.node([(own, ())])):
-            return {}
-        root = self._number(self.node([(own, ()), *([(common, ())] if common else [])]))
+        """The schema of a rule's section. `common` adds its names where the rule has some; it closes nothing."""
+        node = self.node([(own, ())])
+        if common and self._declares(node):
+            node = self.node([(own, ()), (common, ())])
+        root = self._number(node)
         definitions: dict[str, Any] = {}
         waiting = [root]
         while waiting:
@@ -53,6 +54,8 @@ class Names:
             if number not in definitions:
                 definitions[number], referred = self._definition(number)
                 waiting += referred
+        if not any("additionalProperties" in schema for schema in definitions.values()):
+            return {}
         return {"$id": uri, "$schema": DRAFT_07, "allOf": [_reference(root)], "definitions": definitions}
 
     def _number(self, node: _Node) -> str:
@@ -121,12 +124,13 @@ def _written(below: _Below, children: Mapping[tuple[str, ...], str]) -> dict[str
     schema: dict[str, Any] = {}
     for key in below.children:
         inner = _reference(children[key]) if key in children else {}
-        if len(key) == 2 and (inner or below.closed):
+        if len(key) == 2:
             schema.setdefault(key[0], {})[key[1]] = inner
         elif inner:
             schema[key[0]] = inner
     if below.closed:
+        schema.setdefault("properties", {})  # without it the engine does not say which names it refuses
         for name in below.required:
-            schema.setdefault("properties", {}).setdefault(name, {})
+            schema["properties"].setdefault(name, {})
         schema["additionalProperties"] = False
     return schema

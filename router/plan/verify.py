@@ -149,7 +149,7 @@ class _Verifier:
                 roots += [((*path, "$defs", name), item) for name, item in inner["$defs"].items()]
         validator = _meta_validator(self.resource.draft)
         for path, schema in roots:
-            for fault in faults(validator.iter_errors(schema), path):
+            for fault in faults(validator.iter_errors(schema), schema, path):
                 if fault.path[-1:] in (("format",), ("pattern",), ("$schema",)):
                     continue
                 place = self.document.locate((*self.resource.path, *fault.path))

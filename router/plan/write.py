@@ -148,27 +148,30 @@ def _collection(dumper: yaml.SafeDumper, data: Any) -> yaml.Node:
     node: Any
     if isinstance(data, dict):
         node = dumper.represent_mapping("tag:yaml.org,2002:map", data.items())
-        inner = [part for pair in node.value for part in pair]
     else:
         node = dumper.represent_sequence("tag:yaml.org,2002:seq", data)
-        inner = node.value
-    node.flow_style = _fits(inner)
+    node.flow_style = _fits(_inside(node))
     assert isinstance(node, yaml.Node)
     return node
 
 
 def _fits(nodes: list[yaml.Node]) -> bool:
-    """Whether everything in a collection is short and on one line."""
-    return sum(_length(node) for node in nodes) <= 90
+    """Whether a collection of these is short enough for one line, and no more than two deep."""
+    return sum(map(_length, nodes)) <= 90 and all(_depth(node) < 2 for node in nodes)
 
 
 def _length(node: Any) -> int:
     if isinstance(node, yaml.ScalarNode):
-        return len(node.value) + 3 if node.style != "|" else 1000
-    if not node.flow_style:
-        return 1000
-    parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
-    return 2 + sum(map(_length, parts))
+        return len(node.value) + 3 if node.style != "|" else WIDTH
+    return 2 + sum(map(_length, _inside(node)))
+
+
+def _depth(node: Any) -> int:
+    return 0 if isinstance(node, yaml.ScalarNode) else 1 + max(map(_depth, _inside(node)), default=0)
+
+
+def _inside(node: Any) -> list[yaml.Node]:
+    return node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
 
 
 _Dumper.add_representer(str, _text)

@@ -400,6 +400,7 @@ def test_depth_is_no_danger() -> None:
 SECRET = "s3cr3t"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["order_id", "total", "currency", "products", "address"]), st.data())
 def test_messages_never_hold_values(name: str, data: st.DataObject) -> None:
     value = data.draw(st.recursive(st.just(SECRET), lambda inner: st.lists(inner, max_size=2), max_leaves=3))
@@ -435,7 +436,7 @@ ENFORCE = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({}, optional=FIELDS), ENFORCE)
 def test_any_value_in_any_place_gives_a_verdict(body: dict[str, Any], enforce: Enforce) -> None:
     """Never an exception; blocked leaves the event whole; what omit took can be put back; the answer repeats itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.plan.ambiguity import MAX_POSITIONS, is_exponential
@@ -90,6 +90,7 @@ def test_a_pattern_too_large_to_look_into_is_left_to_the_engine() -> None:
     assert not is_exponential("(" + "|".join(f"{number:03}x" for number in range(200)) + ")+")
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab(|)*+?{},12[]^$.\\dwx-éu", max_size=30))
 def test_any_text_has_an_answer(pattern: str) -> None:
     """Refused or not, never an error."""
@@ -108,6 +109,7 @@ REGEXES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(REGEXES)
 def test_the_verdict_agrees_with_counting_the_ways(pattern: str) -> None:
     """An exponential pattern has, for some text, more ways to match than any polynomial of small degree allows."""
