@@ -1,23 +1,29 @@
 """A RocksDB folder that is a cache of a Kafka log: opened when it fits that log, set aside when it does not.
 
 The log is the truth, so there is no write-ahead log: what kill -9 takes with the memtables is read again from the log,
-from the checkpoint that was flushed with the rest (atomic flush: all families or none).
+from the checkpoint that was flushed with the rest (atomic flush: all families or none). Power loss is the same, since
+table files are synced before they count. A store found damaged while it runs is marked; the next start sets it aside.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from rocksdict import (
+    AccessType,
     BlockBasedOptions,
     Cache,
+    DBCompactionStyle,
     DBCompressionType,
     Options,
     Rdict,
+    UniversalCompactOptions,
     WriteBatch,
     WriteOptions,
 )
@@ -25,16 +31,23 @@ from rocksdict import (
 from router.errors import RouterError
 
 log = logging.getLogger(__name__)
-FORMAT = "1"
+FORMAT = "2"
 META = "default"
 _BROKEN = "BROKEN"
 _IDENTITY = b"~identity"
+# What RocksDB says of files that are damaged, missing or not its own; the rest (disk full, no rights, held by another
+# process) is no reason to throw a store away.
+_DAMAGE = re.compile("corruption|no such file|not a directory|invalid argument|not supported", re.IGNORECASE)
 
 
 class StateError(RouterError):
-    """The local store cannot be used; a restart sets it aside and rebuilds it from the log."""
+    """The local store cannot be used; after a restart it is fine again, or set aside and rebuilt from the log."""
 
     status = 3
+
+
+class _Unfit(Exception):
+    """Why what is on disk must be set aside."""
 
 
 def options(*, cache: Cache, write_buffer: int) -> Options:
@@ -51,10 +64,26 @@ def options(*, cache: Cache, write_buffer: int) -> Options:
     chosen.set_block_based_table_factory(table)
     chosen.set_compression_type(DBCompressionType.none())
     chosen.set_write_buffer_size(write_buffer)
+    chosen.set_max_write_buffer_number(4)
     chosen.set_atomic_flush(True)
     chosen.set_max_background_jobs(2)
     chosen.set_keep_log_file_num(2)
+    chosen.set_max_log_file_size(1024 * 1024)
+    chosen.set_stats_dump_period_sec(0)
     chosen.set_max_open_files(256)
+    return chosen
+
+
+def append_only(chosen: Options) -> Options:
+    """For rows that are written once and dropped with their family: merge many files at a time, and seldom."""
+    chosen.set_compaction_style(DBCompactionStyle.universal())
+    style = UniversalCompactOptions()
+    style.min_merge_width = 4
+    style.size_ratio = 20
+    chosen.set_universal_compaction_options(style)
+    chosen.set_level_zero_file_num_compaction_trigger(8)
+    chosen.set_level_zero_slowdown_writes_trigger(40)
+    chosen.set_level_zero_stop_writes_trigger(60)
     return chosen
 
 
@@ -66,51 +95,98 @@ def no_wal() -> WriteOptions:
 
 
 def open_store(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
-    """The store at `path` if it belongs to `identity` (cluster and topic ids), else a fresh one, the old set aside."""
-    if path.exists() and (path / _BROKEN).exists():
-        _set_aside(path, "it was found corrupted")
+    """The store at `path` if it belongs to `identity` (cluster and topic ids), else a fresh one, the old set aside.
+
+    Raises StateError when the folder cannot be used at all.
+    """
+    try:
+        if (path / _BROKEN).exists():
+            raise _Unfit("it was found damaged")
+        return _opened(path, identity, make)
+    except _Unfit as error:
+        why = str(error)
+    set_aside(path, why)  # out of the handler: its traceback would hold the database open
     try:
         return _opened(path, identity, make)
-    except StateError as error:
-        _set_aside(path, str(error))
-        return _opened(path, identity, make)
+    except _Unfit as error:
+        raise StateError(f"state {path}: {error}") from error
 
 
 def _opened(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.mkdir(parents=True, exist_ok=True)
         families = [name for name in Rdict.list_cf(str(path)) if name != META] if (path / "CURRENT").exists() else []
         db = Rdict(str(path), options=make(), column_families={name: make() for name in families})
         found = db.get(_IDENTITY)
     except Exception as error:
-        raise StateError(f"it cannot be opened: {type(error).__name__}") from error
+        if type(error) is Exception and _DAMAGE.search(str(error)):
+            raise _Unfit(f"it cannot be opened: {error}") from error
+        raise StateError(f"state {path}: {error}") from error
     wanted = f"{FORMAT} {identity}".encode()
     if found is None:
-        batch = WriteBatch(raw_mode=True)
-        batch.put(_IDENTITY, wanted)
-        db.write(batch)
+        with guarded(path):
+            db[_IDENTITY] = wanted
     elif found != wanted:
         db.close()
-        raise StateError("it belongs to another cluster, topic or version")
+        raise _Unfit("it belongs to another cluster, topic or version")
     return db
 
 
-def _set_aside(path: Path, why: str) -> None:
-    number = 1
-    while (target := path.with_name(f"{path.name}.aside-{number}")).exists():
-        number += 1
+def open_to_read(path: Path, cache: Cache) -> Rdict:
+    """A look at a store that another process may be writing to, as of its last flush. Raises StateError."""
+    with guarded(path, mark=False):
+        families = {name: options(cache=cache, write_buffer=1) for name in Rdict.list_cf(str(path))}
+        chosen = options(cache=cache, write_buffer=1)
+        return Rdict(str(path), options=chosen, column_families=families, access_type=AccessType.read_only(False))
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Rename the folder to `<name>.aside-<n>`; those of before go, since they would fill the disk."""
+    older = {old: old.suffix.removeprefix(".aside-") for old in path.parent.glob(f"{path.name}.aside-*")}
+    number = max((int(text) for text in older.values() if text.isdecimal()), default=0) + 1
+    for old in older:
+        shutil.rmtree(old)
+    target = path.with_name(f"{path.name}.aside-{number}")
     log.error("state %s is set aside as %s and rebuilt from the log: %s", path, target.name, why)
     path.rename(target)
 
 
+def scan(db: Any, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+    """Rows in key order. Raises where a plain loop over `items()` would end early: at a damaged block."""
+    rows = db.iter()
+    if start is None:
+        rows.seek_to_first()
+    else:
+        rows.seek(start)
+    while rows.valid():
+        yield rows.key(), rows.value()
+        rows.next()
+    rows.status()
+
+
+def write(db: Any, batch: WriteBatch) -> None:
+    """Apply a batch, all families or none."""
+    db.write(batch, no_wal())
+
+
+def flush(db: Any, families: Iterable[Any]) -> None:
+    """All memtables to disk: rows before the meta family, whose checkpoints vouch for them.
+
+    A flush by hand is of one family alone; only those that RocksDB starts itself are atomic.
+    """
+    for family in families:
+        family.flush()
+    db.flush()
+
+
 @contextmanager
-def guarded(path: Path) -> Iterator[None]:
-    """Turns what RocksDB raises into StateError; corruption is marked so that the next start sets the store aside."""
+def guarded(path: Path, *, mark: bool = True) -> Iterator[None]:
+    """Turns what RocksDB raises into StateError; damage is marked, so that the next start sets the store aside."""
     try:
         yield
-    except RouterError:
-        raise
     except Exception as error:
-        if "orruption" in str(error):
+        if type(error) is not Exception:  # RocksDB raises the bare class; all others are ours
+            raise
+        if mark and path.is_dir() and _DAMAGE.search(str(error)):
             (path / _BROKEN).touch()
-        raise StateError(f"state {path}: {type(error).__name__}: {error}") from error
+        raise StateError(f"state {path}: {error}") from error

@@ -1,0 +1,53 @@
+"""The windowed table in memory: the same methods and answers as the one on RocksDB, for tests without a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from router.state.window import MARGIN_MS, Row
+
+
+class MemoryWindow:
+    """Rows in dicts, one for each half window, newest first."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self._span = max(1, window_ms // 2)
+        self._families: dict[int, dict[bytes, int]] = {}
+        self._checkpoints: dict[int, int] = {}
+
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+        return [next((f[key] for f in self._families.values() if key in f), None) for key in keys]
+
+    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
+        for key, at in rows:
+            self._families.setdefault(at // self._span, {})[key] = at
+        self._families = dict(sorted(self._families.items(), reverse=True))
+        self._checkpoints |= checkpoints
+
+    def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None:
+        limit = watermark_ms - self._window_ms - min(MARGIN_MS, self._window_ms // 24)
+        kept = {n: rows for n, rows in self._families.items() if (n + 1) * self._span > limit}
+        if len(kept) < len(self._families) and owned is not None:
+            self._checkpoints = {p: offset for p, offset in self._checkpoints.items() if p in owned}
+        self._families = kept
+
+    def checkpoint(self, partition: int) -> int | None:
+        return self._checkpoints.get(partition)
+
+    def forget(self, partition: int) -> None:
+        self._checkpoints.pop(partition, None)
+
+    def fits(self, partition: int, low: int, high: int) -> bool:
+        checkpoint = self.checkpoint(partition)
+        return checkpoint is None or checkpoint <= high
+
+    def reset(self, why: str = "") -> None:
+        self._families, self._checkpoints = {}, {}
+
+    def rows(self) -> Iterator[Row]:
+        for family in self._families.values():
+            yield from sorted(family.items())
+
+    def close(self) -> None:
+        return None

@@ -1,0 +1,32 @@
+"""What the tests of the window share: stores of both kinds, keys, times."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from router.state.window import Window
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+NOON = 1_767_225_600_000 + 12 * HOUR
+
+
+def key(name: object) -> bytes:
+    return blake2b(repr(name).encode(), digest_size=16).digest()
+
+
+def keys(names: object, count: int) -> list[bytes]:
+    return [key((names, number)) for number in range(count)]
+
+
+def open_window(path: Path, *, cluster: str = "cluster", topic: str = "topic", window_ms: int = DAY) -> Window:
+    return Window.open(path / "window", cluster, topic, window_ms=window_ms)
+
+
+def asides(path: Path) -> list[str]:
+    return sorted(file.name for file in path.iterdir() if ".aside-" in file.name)
+
+
+def tables(path: Path) -> list[Path]:
+    return sorted((path / "window").glob("*.sst"))
