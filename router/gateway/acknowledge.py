@@ -85,7 +85,8 @@ class AckProducer:
         await asyncio.to_thread(self.client.flush, seconds)
         self._stopping.set()
         await asyncio.to_thread(self._thread.join)
-        left = len(self.client)
+        await asyncio.sleep(0)  # the last counts that the thread has handed over
+        left = self.in_flight
         if left:
             self.client.purge()
             await asyncio.to_thread(self.client.flush, 1.0)
