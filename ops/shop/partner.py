@@ -14,12 +14,12 @@ from ops.shop import child
 from router.errors import Unavailable
 
 STOP_SECONDS = 10.0
-# The CRM refuses one order for good, is now and then asked too often, and fails for one request in fifty; the
+# The CRM refuses one order for good, once asks for less, and fails for one request in fifty; the
 # advertising partner is out for one in ten.
 FAULTS = {
     "/crm": [
         {"kind": "poison", "status": 400},
-        {"kind": "status", "status": 429, "retry_after": "1", "times": 2, "share": 0.02},
+        {"kind": "status", "status": 429, "retry_after": "1", "times": 1, "share": 0.02},
         {"kind": "status", "status": 500, "share": 0.02},
     ],
     "/ads": [{"kind": "status", "status": 503, "share": 0.1}],

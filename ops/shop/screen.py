@@ -52,8 +52,9 @@ What you saw
   dedupe     {seen.duplicates} were repeats, as retries send them, and were dropped
   identify   {seen.merged} times an anonymous visitor turned out to be a customer: two profiles became one
   fanout     the other {seen.resolved:,} went to the destinations that topologies/shop.yaml names
-  deliver    the partners failed now and then on purpose (500, 503, 429 with Retry-After): those events were
-             sent again; {dead} was refused for good (400) and lies in the dead letters"""
+  deliver    the partners failed now and then on purpose (500, 503), and those events were sent again; {dead} was
+             refused for good (400) and lies in the dead letters; the CRM once asked for less (429), so it got
+             fewer events a second for a while, which its P95 shows and that of the others does not"""
 
 
 def guide(broker: str, metrics: str) -> str:
