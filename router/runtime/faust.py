@@ -91,7 +91,7 @@ class Engine:
         self.lanes: dict[tuple[str, int], int] = {}
         self._rows: list[Lane] = []
         self._topics = list(topics)
-        self.app: Any = self._app()
+        self.app: Any = None  # made in the loop that runs it
 
     def _app(self) -> Any:
         cluster = self._opening.cluster
@@ -109,7 +109,7 @@ class Engine:
             broker_commit_interval=1.0,
             stream_wait_empty=False,
             web_enabled=False,
-            loop=None,
+            loop=asyncio.get_running_loop(),
         )
         channel = app.topic(
             *self._topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
@@ -122,6 +122,7 @@ class Engine:
     async def run(self, stop: threading.Event) -> None:
         """Start the app, wait for `stop` or a crash, stop the app."""
         self._health.progress("route", STUCK_SECONDS)
+        self.app = self._app()
         await self.app.start()
         try:
             while not stop.is_set():
