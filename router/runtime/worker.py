@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from confluent_kafka import Message, TopicPartition
@@ -39,7 +39,7 @@ class Store(Protocol):
     """The window's store; see router.state.window."""
 
     def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
-    def advance(self, watermark_ms: int) -> None: ...
+    def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None: ...
     def close(self) -> None: ...
 
 
@@ -236,7 +236,8 @@ class Worker:
             return
         self._housekeeping = now + HOUSEKEEPING_SECONDS
         if self._restore is None and self.reader.lanes:
-            self._store.advance(self.reader.watermark_ms(int(time.time() * 1000)))
+            owned = {lane.partition for lane in self.reader.lanes}
+            self._store.advance(self.reader.watermark_ms(int(time.time() * 1000)), owned)
         if not self._committer.busy and all(lane.at_end for lane in self.reader.lanes):
             self._health.idle("route")
         problem = self.reader.check_broker()

@@ -70,7 +70,7 @@ class Store:
     def fits(self, partition: int, low: int, high: int) -> bool:
         return low <= self._disk.checkpoints.get(partition, low) <= high
 
-    def advance(self, watermark_ms: int) -> None:
+    def advance(self, watermark_ms: int, owned: object = None) -> None:
         return None
 
     def close(self) -> None:
