@@ -1,0 +1,153 @@
+"""What a worker's state costs as it grows: microseconds an event, bytes on disk and in memory an id.
+
+Run: python -m ops.bench.state [--ids 1e6 10e6 50e6] [--batch 2000]
+
+The window: batches of ids spread over 24 hours of receive time, one in twenty a repeat, drawn evenly from all ids so
+far (the worst case: most repeats of real traffic are minutes old). `cpu` is the calling thread's time, `wall` includes
+waiting for the disk and for other processes, `total` is the whole process with RocksDB's own threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from router.state.changelog import pack
+from router.state.window import Window
+
+DAY_MS = 86_400_000
+START_MS = 1_767_225_600_000
+REPEAT = 20
+T = TypeVar("T")
+
+
+@dataclass
+class Timer:
+    """Time of the calling thread and on the wall, in seconds, over many calls."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+    worst: float = field(default=0.0)
+
+    def run(self, call: Callable[[], T]) -> T:
+        wall, cpu = time.perf_counter(), time.thread_time()
+        answer = call()
+        self.cpu += time.thread_time() - cpu
+        took = time.perf_counter() - wall
+        self.wall += took
+        self.worst = max(self.worst, took)
+        return answer
+
+
+def batch_of(size: int, known: list[bytes], chance: random.Random) -> list[bytes]:
+    """New random keys, one in twenty replaced by an old one."""
+    joined = os.urandom(16 * size)
+    keys = [joined[at : at + 16] for at in range(0, 16 * size, 16)]
+    for place in range(0, size if known else 0, REPEAT):
+        keys[place] = known[chance.randrange(len(known))]
+    return keys
+
+
+def rss() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def window_row(ids: int, size: int, folder: Path) -> list[str]:
+    """Fill a window with `ids` ids within its 24 hours and measure on the way."""
+    chance = random.Random(1)
+    empty = rss()
+    window = Window.open(folder / "window", "bench", "bench", window_ms=DAY_MS)
+    look, write, late = Timer(), Timer(), Timer()
+    known: list[bytes] = []
+    making, record = time.process_time(), 0
+    for done in range(0, ids, size):
+        now = START_MS + DAY_MS * done // ids
+        before = time.process_time()
+        keys = batch_of(size, known, chance)
+        making += time.process_time() - before
+        timer = late if done > 0.9 * ids else look
+        found = timer.run(lambda keys=keys, now=now: window.first_seen(keys, now))  # type: ignore[misc]
+        rows = [(key, now) for key, first in zip(keys, found, strict=True) if first is None]
+        write.run(lambda rows=rows, done=done: window.write(rows, {0: done}))  # type: ignore[misc]
+        record = record or len(pack(rows)) // len(rows)
+        known.append(rows[0][0])
+    process = time.process_time() - making
+    stat = window.stat()
+    memory = rss() - empty
+    closing = Timer()
+    closing.run(window.close)
+    opening = Timer()
+    window = opening.run(lambda: Window.open(folder / "window", "bench", "bench", window_ms=DAY_MS))
+    window.close()
+    return [
+        f"{ids / 1e6:g}",
+        f"{per_id(look.cpu, 0.9 * ids)}",
+        f"{per_id(late.cpu, 0.1 * ids)}",
+        f"{per_id(write.cpu, ids)}",
+        f"{per_id(look.wall + late.wall + write.wall, ids)}",
+        f"{per_id(process, ids)}",
+        f"{1000 * write.worst:.0f}",
+        f"{stat.bytes / ids:.0f}",
+        f"{memory / ids:.1f}",
+        f"{record}",
+        f"{closing.wall:.2f}",
+        f"{opening.wall:.2f}",
+    ]
+
+
+def per_id(seconds: float, ids: float) -> str:
+    return f"{seconds / ids * 1e6:.2f}"
+
+
+WINDOW_HEAD = (
+    "ids (M)",
+    "look-up cpu µs",
+    "same, last tenth",
+    "write cpu µs",
+    "both wall µs",
+    "process cpu µs",
+    "worst write ms",
+    "disk B/id",
+    "RSS B/id",
+    "changelog B/id",
+    "close s",
+    "open s",
+)
+
+
+def show(head: tuple[str, ...], rows: list[list[str]]) -> None:
+    print("| " + " | ".join(head) + " |")
+    print("|" + " --- |" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ids", nargs="+", type=float, default=[1e6, 10e6])
+    parser.add_argument("--batch", type=int, default=2000)
+    parser.add_argument("--folder", type=Path, help="where to write; default: a temporary folder")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="router-bench-", dir=options.folder))
+    rows = []
+    try:
+        for ids in options.ids:
+            rows.append(window_row(int(ids), options.batch, folder))
+            shutil.rmtree(folder / "window")
+    finally:
+        shutil.rmtree(folder)
+    show(WINDOW_HEAD, rows)
+
+
+if __name__ == "__main__":
+    main()
