@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from router.event import Event
-from router.identity import Fact, Identifiers, alias, identifiers, link, pack_facts
+from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, link, pack_facts
 
 
 class Identities(Protocol):
@@ -35,14 +35,15 @@ class Identify:
         facts = [link(wanted[place]) for place in linking]
         facts += self._aliases(events)
         if facts:
-            self._append(pack_facts(list(dict.fromkeys(facts))))
+            for record in pack_facts(dict.fromkeys(facts)):
+                self._append(record)
             profiles, _ = self._identities.resolve_many(wanted)
         for event, profile in zip(events, profiles, strict=True):
             event.profile = event.body["profileId"] = profile
 
     def _aliases(self, events: Sequence[Event]) -> list[Fact]:
-        calls = [event.body for event in events if event.type == "alias"]
-        facts = [alias(body["previousId"], body["userId"]) for body in calls]
+        calls = [(event.body["previousId"], event.body["userId"]) for event in events if event.type == "alias"]
+        facts = [alias(previous, user) for previous, user in calls if not is_nobody(previous) and not is_nobody(user)]
         return [fact for fact in facts if self._identities.wants(fact)]
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from router.identity.applier import Applier, Merge, Profile, Profiles, profile_id
-from router.identity.facts import Fact, FactError, alias, link, pack_facts, unpack_facts
-from router.identity.identifiers import Identifier, Identifiers, identifiers
+from router.identity.facts import Fact, Facts, alias, link, pack_facts, unpack_facts
+from router.identity.identifiers import Identifier, Identifiers, digest, identifiers, is_nobody
 
 __all__ = [
     "Applier",
     "Fact",
-    "FactError",
+    "Facts",
     "Identifier",
     "Identifiers",
     "Merge",
     "Profile",
     "Profiles",
     "alias",
+    "digest",
     "identifiers",
+    "is_nobody",
     "link",
     "pack_facts",
     "profile_id",

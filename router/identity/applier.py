@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 from router.identity.facts import Fact
-from router.identity.identifiers import Identifier, rank
+from router.identity.identifiers import Identifier, digest, rank
 
 PER_KIND = 5
 MERGES = 100
@@ -63,16 +62,19 @@ class _Join(NamedTuple):
     fresh: tuple[Identifier, ...]
 
     def changes(self) -> bool:
-        return len(self.profiles) + len(self.fresh) > 1 and (len(self.profiles) > 1 or bool(self.fresh))
+        return len(self.profiles) + len(self.fresh) > 1
 
     def ids(self) -> tuple[Identifier, ...]:
         return (*(pair for profile in self.profiles.values() for pair in profile.ids), *self.fresh)
 
+    def merges(self) -> int:
+        """Merges of profiles that the outcome has behind it."""
+        return sum(profile.merges for profile in self.profiles.values()) + max(0, len(self.profiles) - 1)
+
 
 def profile_id(identifier: Identifier) -> str:
     """The profile id of an identifier that stands alone."""
-    kind, value = identifier
-    return "p_" + blake2b(f"{kind}\0{value}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return "p_" + digest(identifier).hex()
 
 
 class Applier:
@@ -86,20 +88,21 @@ class Applier:
         join = self.allowed(fact)
         if join is None:
             return []
-        ids = join.ids()
-        new = profile_id(min(ids, key=lambda pair: rank(pair)[0:2]))
-        profiles = list(join.profiles.values())
-        merges = sum(profile.merges for profile in profiles) + max(0, len(profiles) - 1)
-        since = profiles[0].since if profiles else position
-        gone = [id_ for id_ in join.profiles if id_ != new]
-        joined = ids if gone else join.fresh
-        self._profiles.replace(new, Profile(since, merges, ids), joined, gone)
+        ids, old = join.ids(), join.profiles
+        new = profile_id(min(ids, key=rank))
+        gone = [id_ for id_ in old if id_ != new]
+        joined = (*(pair for id_ in gone for pair in old[id_].ids), *join.fresh)
+        since = next((profile.since for profile in old.values()), position)
+        self._profiles.replace(new, Profile(since, join.merges(), ids), joined, gone)
         reason = "alias" if fact.alias else "link"
         alone = [own for own in map(profile_id, join.fresh) if own != new]
-        return [Merge(old, new, reason, time_ms) for old in (*gone, *alone)]
+        return [Merge(id_, new, reason, time_ms) for id_ in (*gone, *alone)]
 
     def allowed(self, fact: Fact) -> _Join | None:
-        """What of a fact the rules let join, or None when nothing would change."""
+        """What of a fact the rules let join, or None when nothing would change.
+
+        None stays None: parts that may not join never may, since profiles only grow.
+        """
         ids = self._previous(fact) if fact.alias else fact.ids
         for size in range(len(ids), 1, -1):
             join = self._join(ids[:size])
@@ -110,11 +113,10 @@ class Applier:
         return None
 
     def _previous(self, fact: Fact) -> tuple[Identifier, ...]:
-        """An alias's previous id is an anonymous one where it is known as such, or not known as a user's."""
-        user, old_user, old_device = fact.ids
-        if self._profiles.profile_of(old_user) and not self._profiles.profile_of(old_device):
-            return user, old_user
-        return user, old_user, old_device
+        """An alias's previous id is the user id or the anonymous id that is known, or both when neither is."""
+        user, *previous = fact.ids
+        known = [identifier for identifier in previous if self._profiles.profile_of(identifier)]
+        return (user, *(known or previous))
 
     def _join(self, ids: Sequence[Identifier]) -> _Join:
         found: dict[str, Profile] = {}
@@ -125,19 +127,23 @@ class Applier:
                 fresh.append(identifier)
             elif id_ not in found:
                 found[id_] = self._profiles.profile(id_)
-        return _Join(dict(sorted(found.items(), key=lambda item: (item[1].since, item[0]))), tuple(fresh))
+        if len(found) > 1:
+            found = dict(sorted(found.items(), key=lambda item: (item[1].since, item[0])))
+        return _Join(found, tuple(fresh))
 
 
 def _within_limits(join: _Join, *, alias: bool) -> bool:
     """Whether the profile that would come out keeps the limits; what one part has already may stay."""
-    profiles = join.profiles.values()
     ids = join.ids()
-    if len(ids) > IDENTIFIERS or sum(p.merges for p in profiles) + len(profiles) - 1 > MERGES:
+    if len(ids) > IDENTIFIERS or join.merges() > MERGES:
         return False
-    most: Counter[str] = Counter()
-    for profile in profiles:
-        most |= Counter(kind for kind, _ in profile.ids)
-    for kind, count in Counter(kind for kind, _ in ids).items():
-        if count > max(_LIMITS.get(kind, PER_KIND), most[kind]) and not (alias and kind == "user_id"):
-            return False
+    for kind, count in Counter([kind for kind, _ in ids]).items():
+        if count > _LIMITS.get(kind, PER_KIND) and not (alias and kind == "user_id"):
+            most = max((_count(profile, kind) for profile in join.profiles.values()), default=0)
+            if count > most:
+                return False
     return True
+
+
+def _count(profile: Profile, kind: str) -> int:
+    return sum(1 for own, _ in profile.ids if own == kind)

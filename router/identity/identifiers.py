@@ -6,6 +6,8 @@ Segment and PostHog block by default.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from router.event import Body
@@ -15,6 +17,7 @@ Identifiers = tuple[Identifier, ...]
 
 MOST = 20  # of one event
 LONGEST = 500  # characters of a value
+LONGEST_KIND = 100
 _PRIORITY = {"user_id": 0, "email": 1}
 _ANY_CASE = frozenset(
     (
@@ -22,16 +25,24 @@ _ANY_CASE = frozenset(
         *("undefined", "true", "false", "null", "none", "nan"),
     )
 )
-_EXACT = frozenset(("[object Object]", "-1", "0", "NaN", "None", "none", "null", "undefined"))
+_EXACT = frozenset(("[object Object]", "-1"))
 _LONGEST_WORD = 24
+_QUOTES = "\"'"
 
 
 def is_nobody(value: str) -> bool:
-    """Whether a value is a placeholder."""
-    if len(value) > _LONGEST_WORD and value[0] not in "0-":
+    """Whether a value is a placeholder, empty, or too long to name anybody."""
+    if len(value) > _LONGEST_WORD and value[0].isalnum() and value[0] != "0":
         return len(value) > LONGEST
-    bare = value.strip().strip("\"'")
+    bare = value.strip().strip(_QUOTES).strip()
     return not bare.strip("0-") or bare in _EXACT or bare.lower() in _ANY_CASE or len(value) > LONGEST
+
+
+@lru_cache(maxsize=8192)  # a new link needs it six times
+def digest(identifier: Identifier) -> bytes:
+    """16 bytes that stand for an identifier; no two identifiers are spelled alike."""
+    kind, value = identifier
+    return blake2b(f"{len(kind)}:{kind}{value}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def rank(identifier: Identifier) -> tuple[int, str]:
@@ -43,12 +54,10 @@ def rank(identifier: Identifier) -> tuple[int, str]:
 def identifiers(body: Body) -> Identifiers:
     """Kinds and values, best first, each once."""
     user, anonymous = body.get("userId"), body.get("anonymousId")
-    context = body.get("context")
     traits = body.get("traits") if body["type"] == "identify" else None
-    if context and ("traits" in context or "externalIds" in context):
-        return _all(user, anonymous, traits or context.get("traits"), context.get("externalIds"))
-    if traits:
-        return _all(user, anonymous, traits, None)
+    context = body.get("context")
+    if traits or (context and ("traits" in context or "externalIds" in context)):
+        return _all(user, anonymous, traits or {}, context or {})
     if user and not is_nobody(user):
         if anonymous and not is_nobody(anonymous):
             return ("user_id", user), ("anonymous_id", anonymous)
@@ -56,20 +65,32 @@ def identifiers(body: Body) -> Identifiers:
     return (("anonymous_id", anonymous),) if anonymous and not is_nobody(anonymous) else ()
 
 
-def _all(user: Any, anonymous: Any, traits: Any, external: Any) -> Identifiers:
+def _all(user: Any, anonymous: Any, traits: Body, context: Body) -> Identifiers:
     found: list[Identifier] = [("user_id", user), ("anonymous_id", anonymous)]
-    if isinstance(traits, dict):
-        email, phone = traits.get("email"), traits.get("phone")
-        found.append(("email", email.strip().lower() if isinstance(email, str) else ""))
-        found.append(("phone", phone.strip() if isinstance(phone, str) else ""))
+    found.append(("email", _trait("email", traits, context).lower()))
+    found.append(("phone", _trait("phone", traits, context)))
+    external = context.get("externalIds")
     if isinstance(external, list):
         found += [_external(item) for item in external[:MOST] if isinstance(item, dict)]
-    usable = {pair for pair in found if isinstance(pair[1], str) and pair[1] and not is_nobody(pair[1])}
-    return tuple(sorted(usable, key=lambda pair: (rank(pair), pair[1]))[:MOST])
+    usable = [pair for pair in found if isinstance(pair[1], str) and not is_nobody(pair[1])]
+    users = [pair for pair in usable if pair[0] == "user_id"]
+    others = {pair for pair in usable if pair[0] != "user_id"}
+    # One event has one user: another user id beside its own would let none of its identifiers match.
+    return (*users[:1], *sorted(others, key=lambda pair: (rank(pair), pair[1])))[:MOST]
+
+
+def _trait(name: str, traits: Body, context: Body) -> str:
+    """A trait of the call, else of the context."""
+    shared = context.get("traits")
+    for place in (traits, shared if isinstance(shared, dict) else {}):
+        value = place.get(name)
+        if isinstance(value, str) and value:
+            return value.strip()
+    return ""
 
 
 def _external(item: dict[str, Any]) -> Identifier:
     kind, value = item.get("type"), item.get("id")
     if not isinstance(kind, str) or not isinstance(value, str) or item.get("collection", "users") != "users":
         return "", ""
-    return (kind, value) if 0 < len(kind) <= 100 else ("", "")
+    return (kind, value) if 0 < len(kind) <= LONGEST_KIND else ("", "")

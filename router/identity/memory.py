@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from router.identity.applier import Applier, Merge, Profile
-from router.identity.facts import Fact, FactError, unpack_facts
+from router.identity.facts import Fact, unpack_facts
 from router.identity.identifiers import Identifier, Identifiers
 from router.identity.resolve import Resolver
 
@@ -13,12 +13,12 @@ from router.identity.resolve import Resolver
 class MemoryReplica:
     """Profiles in dicts."""
 
-    def __init__(self) -> None:
+    def __init__(self, position: int = 0) -> None:
         self.ids: dict[Identifier, str] = {}
         self.profiles: dict[str, Profile] = {}
         self.ledger: dict[int, list[Merge]] = {}
         self.skipped = 0
-        self._position = 0
+        self._position = position
         self._applier = Applier(self)
         self._resolver = Resolver(self._applier, self)
 
@@ -38,18 +38,18 @@ class MemoryReplica:
         self.ids |= dict.fromkeys(joined, id_)
 
     def position(self) -> int:
+        """The next log offset."""
         return self._position
 
     def apply_record(self, offset: int, time_ms: int, record: bytes) -> list[Merge]:
-        """Apply a record of the log; what is no record of facts is skipped and counted."""
+        """Apply a record of the log, once; what is no fact is skipped alike everywhere, and counted."""
         if offset < self._position:
             return []
+        facts, bad = unpack_facts(record)
+        self.skipped += bad
         merges: list[Merge] = []
-        try:
-            for number, fact in enumerate(unpack_facts(record)):
-                merges += self._applier.apply(fact, time_ms, (offset << 16) + number)
-        except FactError:
-            self.skipped += 1
+        for number, fact in enumerate(facts):
+            merges += self._applier.apply(fact, time_ms, (offset << 16) + number)
         self._position = offset + 1
         if merges:
             self.ledger[offset] = merges
@@ -77,9 +77,9 @@ class MemoryReplica:
         """Forget the merges of offsets before this one."""
         self.ledger = {at: merges for at, merges in self.ledger.items() if at >= before}
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self.__init__()  # type: ignore[misc]
+    def reset(self, position: int = 0) -> None:
+        """Forget everything and stand at this offset; the log from there on gives it back."""
+        self.__init__(position)  # type: ignore[misc]
 
     def close(self) -> None:
         return None

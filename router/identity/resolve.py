@@ -1,15 +1,16 @@
-"""From the identifiers of events to their profiles, with a memory of the pairs seen lately before the store."""
+"""From the identifiers of events to their profiles, with a memory of those seen lately before the store."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Protocol
 
 from router.identity.applier import Applier, Merge, profile_id
 from router.identity.facts import Fact
 from router.identity.identifiers import Identifier, Identifiers
 
-REMEMBERED = 300_000
+REMEMBERED = 200_000
 
 
 class Lookup(Protocol):
@@ -19,11 +20,12 @@ class Lookup(Protocol):
 
 
 class Resolver:
-    """Remembers what needed no link. Connectivity never splits, so that stays true; merges are followed."""
+    """Remembers what needed no link. Profiles only grow, so that stays true; merges are followed."""
 
-    def __init__(self, applier: Applier, lookup: Lookup) -> None:
+    def __init__(self, applier: Applier, lookup: Lookup, remembered: int = REMEMBERED) -> None:
         self._applier = applier
         self._lookup = lookup
+        self._most = remembered
         self._known: dict[Identifiers, str] = {}
         self._moved: dict[str, str] = {}
 
@@ -31,25 +33,24 @@ class Resolver:
         """The profile id of each, and the places whose identifiers want a link: they are not yet in one profile, and
         the rules would let them be. None of `wanted` may be empty.
         """
-        known, moved = self._known, self._moved
-        profiles: list[str] = []
-        missed: list[int] = []
-        for place, ids in enumerate(wanted):
-            profile = known.get(ids, "")
-            if not profile:
-                missed.append(place)
-            elif profile in moved:
-                profile = known[ids] = self._follow(profile)
-            profiles.append(profile)
-        return profiles, self._look(wanted, profiles, missed) if missed else []
+        profiles = list(map(self._known.get, wanted, repeat("")))
+        if not self._moved.keys().isdisjoint(profiles):
+            self._follow(wanted, profiles)
+        if "" not in profiles:
+            return profiles, []
+        return profiles, self._look(wanted, profiles)
 
-    def _follow(self, profile: str) -> str:
-        while profile in self._moved:
-            profile = self._moved[profile]
-        return profile
+    def _follow(self, wanted: Sequence[Identifiers], profiles: list[str]) -> None:
+        moved = self._moved
+        for place, profile in enumerate(profiles):
+            if profile in moved:
+                while profile in moved:
+                    profile = moved[profile]
+                profiles[place] = self._known[wanted[place]] = profile
 
-    def _look(self, wanted: Sequence[Identifiers], profiles: list[str], missed: list[int]) -> list[int]:
+    def _look(self, wanted: Sequence[Identifiers], profiles: list[str]) -> list[int]:
         """Fill in what memory did not have; returns the places that want a link."""
+        missed = [place for place, profile in enumerate(profiles) if not profile]
         found = self._lookup.profiles_of({identifier for place in missed for identifier in wanted[place]})
         wanting = []
         for place in missed:
@@ -67,15 +68,17 @@ class Resolver:
         return self._applier.allowed(Fact(ids)) is not None
 
     def _remember(self, ids: Identifiers, profile: str) -> None:
-        if len(self._known) >= REMEMBERED:
+        if len(self._known) >= self._most:
             self.forget()
         self._known[ids] = profile
 
     def note(self, merges: Iterable[Merge]) -> None:
-        """Follow these from now on."""
-        for merge in merges:
-            self._moved[merge.old] = merge.new
-            self._moved.pop(merge.new, None)
+        """Follow these from now on. With nothing remembered there is nothing to follow: a long log costs no memory."""
+        if not self._known:
+            return
+        self._moved.update([(merge.old, merge.new) for merge in merges])
+        if len(self._moved) > self._most:
+            self.forget()
 
     def forget(self) -> None:
         self._known.clear()

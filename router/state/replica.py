@@ -6,8 +6,8 @@ kill -9 takes what was not flushed; the log from the flushed position on gives i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,26 +16,33 @@ from rocksdict import Cache, Options, WriteBatch
 
 from router import metrics
 from router.identity.applier import Applier, Merge, Profile
-from router.identity.facts import Fact, FactError, unpack_facts
-from router.identity.identifiers import Identifier, Identifiers
+from router.identity.facts import Fact, unpack_facts
+from router.identity.identifiers import Identifier, Identifiers, digest
 from router.identity.resolve import Resolver
 from router.state.rocks import guarded, no_wal, open_store, options
 
 CACHE_BYTES = 64 * 1024 * 1024
 WRITE_BUFFER = 16 * 1024 * 1024
+REMEMBERED = 20_000
 _POSITION = b"~position"
 
 
 class Replica:
-    """Keys: `i` + hash of an identifier to its profile's id; `p` + id to a profile; `m` + offset to its merges."""
+    """Keys: `i` + digest of an identifier to its profile's id; `p` + id to a profile; `m` + offset to its merges.
+
+    What was read lately is remembered, and written through: linking looks at the same rows again and again.
+    """
 
     def __init__(self, path: Path, identity: str, cache_bytes: int = CACHE_BYTES) -> None:
         self.path = path
         self._cache = Cache(cache_bytes)
         self._write = no_wal()
+        self._ids: dict[Identifier, str | None] = {}
+        self._profiles: dict[str, Profile] = {}
+        self._batch = WriteBatch(raw_mode=True)
         self._db: Any = open_store(path, identity, self._options)  # Rdict; its stubs know no raw keys
-        self._staged: dict[bytes, bytes | None] = {}
-        self._position = int(self._db.get(_POSITION) or 0)
+        with guarded(path):
+            self._position = int(self._db.get(_POSITION) or 0)
         self._applier = Applier(self)
         self._resolver = Resolver(self._applier, self)
 
@@ -47,81 +54,99 @@ class Replica:
     def _options(self) -> Options:
         return options(cache=self._cache, write_buffer=WRITE_BUFFER)
 
-    def _get(self, key: bytes) -> bytes | None:
-        if key in self._staged:
-            return self._staged[key]
-        value: bytes | None = self._db.get(key)
-        return value
-
     def profile_of(self, identifier: Identifier) -> str | None:
-        found = self._get(_key(identifier))
-        return None if found is None else _id(found)
+        if identifier not in self._ids:
+            self._load([identifier])
+        return self._ids[identifier]
 
     def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str | None]:
-        """One multi-get for all."""
-        wanted = list(identifiers)
-        with guarded(self.path):
+        """One multi-get for those not remembered. The answer holds them all, and maybe others."""
+        self._load([identifier for identifier in identifiers if identifier not in self._ids])
+        return self._ids
+
+    def _load(self, wanted: list[Identifier]) -> None:
+        if wanted:
             values = self._db.get([_key(identifier) for identifier in wanted])
-        return {i: None if v is None else _id(v) for i, v in zip(wanted, values, strict=True)}
+            for identifier, value in zip(wanted, values, strict=True):
+                self._ids[identifier] = None if value is None else "p_" + value.hex()
 
     def profile(self, id_: str) -> Profile:
-        value = self._get(b"p" + _raw(id_))
-        assert value is not None
-        since, merges, ids = orjson.loads(value)
-        return Profile(since, merges, tuple((kind, text) for kind, text in ids))
+        found = self._profiles.get(id_)
+        if found is None:
+            value = self._db.get(_profile_key(id_))
+            if value is None:
+                raise Exception("Corruption: an identifier points to a profile that is not there")
+            since, merges, ids = orjson.loads(value)
+            found = self._profiles[id_] = Profile(since, merges, tuple([(kind, text) for kind, text in ids]))
+        return found
 
     def replace(self, id_: str, profile: Profile, joined: Iterable[Identifier], gone: Iterable[str]) -> None:
-        raw = _raw(id_)
+        put = self._batch.put
         for old in gone:
-            self._staged[b"p" + _raw(old)] = None
-        self._staged[b"p" + raw] = orjson.dumps([*profile])
+            self._batch.delete(_profile_key(old))
+            self._profiles.pop(old, None)
+        put(_profile_key(id_), orjson.dumps([*profile]))
+        self._profiles[id_] = profile
+        raw = bytes.fromhex(id_[2:])
         for identifier in joined:
-            self._staged[_key(identifier)] = raw
+            put(_key(identifier), raw)
+            self._ids[identifier] = id_
 
     def position(self) -> int:
         """The next log offset."""
         return self._position
 
     def apply_record(self, offset: int, time_ms: int, record: bytes) -> list[Merge]:
-        """Apply a record of the log, once; what is no record of facts is skipped alike everywhere, and counted."""
+        """Apply a record of the log, once; what is no fact is skipped alike everywhere, and counted."""
         if offset < self._position:
             return []
-        with guarded(self.path):
+        with self._exclusively():
             merges = self._apply(offset, time_ms, record)
-            batch = WriteBatch(raw_mode=True)
-            for key, value in self._staged.items():
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
             if merges:
                 rows = [[merge.old, merge.new, merge.reason, merge.time_ms] for merge in merges]
-                batch.put(_ledger(offset), orjson.dumps(rows))
-            batch.put(_POSITION, str(offset + 1).encode())
+                self._batch.put(_ledger(offset), orjson.dumps(rows))
+            self._batch.put(_POSITION, str(offset + 1).encode())
+            batch, self._batch = self._batch, WriteBatch(raw_mode=True)
             self._db.write(batch, self._write)
-        self._staged = {}
-        self._position = offset + 1
+            self._position = offset + 1
         self._resolver.note(merges)
         return merges
 
     def _apply(self, offset: int, time_ms: int, record: bytes) -> list[Merge]:
+        facts, bad = unpack_facts(record)
+        if bad:
+            metrics.LINKS.labels("skipped").inc(bad)
+        self.profiles_of({identifier for fact in facts for identifier in fact.ids})
         merges: list[Merge] = []
-        try:
-            facts = unpack_facts(record)
-        except FactError:
-            metrics.LINKS.labels("skipped").inc()
-            return merges
         for number, fact in enumerate(facts):
             merges += self._applier.apply(fact, time_ms, (offset << 16) + number)
         return merges
 
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Memory is bounded between two calls, and holds nothing that a call could not write."""
+        if len(self._ids) > REMEMBERED or len(self._profiles) > REMEMBERED:
+            self._forget()
+        try:
+            with guarded(self.path):
+                yield
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        self._ids.clear()
+        self._profiles.clear()
+        self._batch = WriteBatch(raw_mode=True)
+
     def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]:
         """See Resolver."""
-        return self._resolver.resolve_many(wanted)
+        with self._exclusively():
+            return self._resolver.resolve_many(wanted)
 
     def wants(self, fact: Fact) -> bool:
         """Whether a fact would change anything."""
-        with guarded(self.path):
+        with self._exclusively():
             return self._applier.allowed(fact) is not None
 
     def merges_from(self, offset: int, limit: int) -> list[tuple[int, Merge]]:
@@ -140,32 +165,33 @@ class Replica:
         with guarded(self.path):
             self._db.delete_range(_ledger(0), _ledger(before), write_opt=self._write)
 
-    def reset(self) -> None:
-        """Forget everything; the log from its beginning gives it back."""
-        with guarded(self.path):
-            self._db.delete_range(b"i", b"q", write_opt=self._write)
-            self._db.delete(_POSITION)
-        self._staged, self._position = {}, 0
+    def reset(self, position: int = 0) -> None:
+        """Forget everything and stand at this offset; the log from there on gives it back."""
+        self._forget()
         self._resolver.forget()
+        batch = WriteBatch(raw_mode=True)
+        batch.delete_range(b"i", b"q")
+        batch.put(_POSITION, str(position).encode())
+        with guarded(self.path):
+            self._db.write(batch, self._write)
+            self._db.flush()
+        self._position = position
 
     def close(self) -> None:
-        """Flush, so that the next start has little to read."""
-        with guarded(self.path):
-            self._db.flush()
-            self._db.close()
+        """Flush, so that the next start has little to read; twice is once."""
+        if self._db is not None:
+            with guarded(self.path):
+                self._db.flush()
+                self._db.close()
+            self._db = None
 
 
 def _key(identifier: Identifier) -> bytes:
-    kind, value = identifier
-    return b"i" + blake2b(f"{kind}\0{value}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return b"i" + digest(identifier)
 
 
-def _raw(id_: str) -> bytes:
-    return bytes.fromhex(id_[2:])
-
-
-def _id(raw: bytes) -> str:
-    return "p_" + raw.hex()
+def _profile_key(id_: str) -> bytes:
+    return b"p" + bytes.fromhex(id_[2:])
 
 
 def _ledger(offset: int) -> bytes:
