@@ -33,6 +33,7 @@ from router.errors import RouterError
 log = logging.getLogger(__name__)
 FORMAT = "2"
 META = "default"
+READ_CACHE_BYTES = 8 * 1024 * 1024
 _BROKEN = "BROKEN"
 _IDENTITY = b"~identity"
 # What RocksDB says of files that are damaged, missing or not its own; the rest (disk full, no rights, held by another
@@ -132,11 +133,16 @@ def _opened(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
     return db
 
 
-def open_to_read(path: Path, cache: Cache) -> Rdict:
-    """A look at a store that another process may be writing to, as of its last flush. Raises StateError."""
+def open_to_read(path: Path, logs: Path) -> Rdict:
+    """A look at a store as of its last flush, also while another process writes to it. Raises StateError.
+
+    `logs` takes what RocksDB writes about it: the store's own log belongs to its writer.
+    """
+    chosen = options(cache=Cache(READ_CACHE_BYTES), write_buffer=64 * 1024)
+    chosen.set_db_log_dir(str(logs))
+    chosen.set_max_open_files(-1)  # all at once: the writer may remove files that it has merged
     with guarded(path, mark=False):
-        families = {name: options(cache=cache, write_buffer=1) for name in Rdict.list_cf(str(path))}
-        chosen = options(cache=cache, write_buffer=1)
+        families = dict.fromkeys(Rdict.list_cf(str(path)), chosen)
         return Rdict(str(path), options=chosen, column_families=families, access_type=AccessType.read_only(False))
 
 

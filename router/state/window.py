@@ -28,7 +28,8 @@ WRITE_BUFFER = 4 * 1024 * 1024  # fits the processor's cache: inserting costs ha
 FILL_FACTOR = 8
 TIME_BYTES = 4
 MARGIN_MS = 900_000
-_CHECKPOINT = b"~checkpoint:"
+CHECKPOINT = b"~checkpoint:"
+FLOOR = b"~floor"  # rows received before it (ms) may have been dropped
 _BY_KEY = itemgetter(0)
 
 Row = tuple[bytes, int]  # key, receive time in ms
@@ -95,8 +96,7 @@ class Window:
     def _open(self) -> None:
         self._db = open_store(self.path, self._identity, self._options)
         with guarded(self.path):
-            names = [name for name in Rdict.list_cf(str(self.path)) if name.startswith("w")]
-            for number in sorted((int(name[1:]) for name in names), reverse=True):
+            for number in family_numbers(self.path):
                 family = self._family(number)
                 family.unread = scan(family.rows)
                 self._families[number] = family
@@ -105,13 +105,13 @@ class Window:
         return append_only(options(cache=self._cache, write_buffer=WRITE_BUFFER))
 
     def _family(self, number: int) -> _Family:
-        name = f"w{number}"
+        name = family_name(number)
         expected = max((_count(family.rows) for family in self._families.values()), default=0)
         rows, handle = self._db.get_column_family(name), self._db.get_column_family_handle(name)
         return _Family(rows, handle, number * self._span, max(expected, _count(rows)))
 
     def _create(self, number: int) -> _Family:
-        self._db.create_column_family(f"w{number}", options=self._options())
+        self._db.create_column_family(family_name(number), options=self._options())
         families = self._families | {number: self._family(number)}
         self._families = {n: families[n] for n in sorted(families, reverse=True)}
         return self._families[number]
@@ -148,7 +148,7 @@ class Window:
             for number, part in self._by_family(rows):
                 self._put(batch, self._families.get(number) or self._create(number), part)
             for partition, offset in checkpoints.items():
-                batch.put(_CHECKPOINT + str(partition).encode(), str(offset).encode())
+                batch.put(CHECKPOINT + str(partition).encode(), str(offset).encode())
             write(self._db, batch)
 
     def _by_family(self, rows: list[Row]) -> list[tuple[int, list[Row]]]:
@@ -179,8 +179,8 @@ class Window:
         if not gone:
             return
         with guarded(self.path):
-            if owned is not None:
-                self._forget([partition for partition in self._checkpoints() if partition not in owned])
+            others = [] if owned is None else [p for p in checkpoints_of(self._db) if p not in owned]
+            self._forget(others, floor_ms=(max(gone) + 1) * self._span)
             for number in gone:
                 self._drop(number)
 
@@ -189,28 +189,24 @@ class Window:
         family.unread = None
         family.rows.close()
         del family
-        self._db.drop_column_family(f"w{number}")
+        self._db.drop_column_family(family_name(number))
         log.info("window: dropped the ids of %d ms to %d ms", number * self._span, (number + 1) * self._span)
 
-    def _forget(self, partitions: Collection[int]) -> None:
+    def _forget(self, partitions: Collection[int], floor_ms: int | None = None) -> None:
         """Durably, before the rows go that these checkpoints vouch for."""
-        if not partitions:
-            return
         batch = WriteBatch(raw_mode=True)
         for partition in partitions:
-            batch.delete(_CHECKPOINT + str(partition).encode())
+            batch.delete(CHECKPOINT + str(partition).encode())
+        if floor_ms is not None:
+            batch.put(FLOOR, str(floor_ms).encode())
         write(self._db, batch)
         self._flush()
 
     def checkpoint(self, partition: int) -> int | None:
         """The changelog offset that this store has reached, or None."""
         with guarded(self.path):
-            found = self._db.get(_CHECKPOINT + str(partition).encode())
+            found = self._db.get(CHECKPOINT + str(partition).encode())
         return None if found is None else int(found)
-
-    def _checkpoints(self) -> dict[int, int]:
-        rows = scan(self._db, start=_CHECKPOINT)
-        return {int(key[len(_CHECKPOINT) :]): int(value) for key, value in rows if key.startswith(_CHECKPOINT)}
 
     def forget(self, partition: int) -> None:
         """Restore this partition from the beginning of its changelog next time."""
@@ -239,7 +235,7 @@ class Window:
         """Counts, sizes and checkpoints."""
         with guarded(self.path):
             counts = {family.start_ms: _count(family.rows) for family in self._families.values()}
-            checkpoints = self._checkpoints()
+            checkpoints = checkpoints_of(self._db)
         size = sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
         filters = sum(family.filter.bytes for family in self._families.values())
         return WindowStat(dict(sorted(counts.items())), size, filters, checkpoints)
@@ -261,6 +257,23 @@ class Window:
         self._families = {}
         self._db.close()
         self._db = None
+
+
+def checkpoints_of(db: Any) -> dict[int, int]:
+    """Changelog offsets by partition."""
+    rows = scan(db, start=CHECKPOINT)
+    return {int(key[len(CHECKPOINT) :]): int(value) for key, value in rows if key.startswith(CHECKPOINT)}
+
+
+def family_name(number: int) -> str:
+    """Of the rows received from `number` half windows on."""
+    return f"w{number}"
+
+
+def family_numbers(path: Path) -> list[int]:
+    """The families of a store, newest first."""
+    names = [name for name in Rdict.list_cf(str(path)) if name.startswith("w")]
+    return sorted((int(name[1:]) for name in names), reverse=True)
 
 
 def _count(rows: Any) -> int:
