@@ -6,7 +6,8 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event
+from queue import SimpleQueue
+from threading import Event, Thread
 from types import FrameType
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -14,31 +15,40 @@ _POLL_SECONDS = 0.1
 
 
 @contextmanager
-def stop_on_signals(stop: Event, second: Callable[[signal.Signals], None] | None = None) -> Iterator[None]:
+def stop_on_signals(stop: Event, second: Callable[[], None] | None = None) -> Iterator[None]:
     """Set `stop` at the first signal. At the next one call `second`, or die of it as if it had no handler.
 
     Main thread only. The handlers that were there come back at the end.
     """
-
+    # An event is set by a thread of its own: a handler runs inside the main thread, which may hold the event's lock.
+    asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
     seen: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         seen.append(number)
-        stop.set()
         if len(seen) == 1:
-            return
-        if second is not None:
-            second(signal.Signals(number))
+            asked.put(stop.set)
+        elif second is not None:
+            asked.put(second)
         else:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
+    thread = Thread(target=_obey, args=(asked,), name="signals", daemon=True)
+    thread.start()
     before = {number: signal.signal(number, handle) for number in STOPPING}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        asked.put(None)
+        thread.join()
+
+
+def _obey(asked: SimpleQueue[Callable[[], None] | None]) -> None:
+    while (action := asked.get()) is not None:
+        action()
 
 
 async def until(stop: Event) -> None:

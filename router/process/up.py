@@ -75,7 +75,7 @@ def run_up(
         registry = CollectorRegistry()
         registry.register(MergedPage(children))
         server = stack.enter_context(MetricsServer(server_socket, children, registry))
-        stack.enter_context(stop_on_signals(stop, lambda _: supervisor.force()))
+        stack.enter_context(stop_on_signals(stop, supervisor.force))
         guarantee = "at_least_once" if options.embedded else loaded.topology.guarantee
         announce(Running(loaded, replace(options, metrics=server.address), guarantee))
         watch.start()

@@ -121,6 +121,17 @@ def test_a_signal_asks_to_stop_and_what_is_begun_is_finished(topology: Path, num
         assert process.wait(DEADLINE_SECONDS) == 0
 
 
+def test_a_signal_is_obeyed_while_the_main_thread_holds_the_event_s_lock(topology: Path) -> None:
+    body = "; ".join(
+        ["stop._cond.acquire()", "print('held', file=sys.stderr, flush=True)", "time.sleep(1)", "stop._cond.release()"]
+    )
+    with started(topology, f"{body}; stop.wait()") as (process, _):
+        assert process.stderr is not None
+        assert "held" in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_SECONDS) == 0
+
+
 def test_the_second_signal_does_not_wait(topology: Path) -> None:
     body = "stop.wait(); print('stopping', file=sys.stderr, flush=True); time.sleep(600)"
     with started(topology, body) as (process, _):

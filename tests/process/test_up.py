@@ -127,7 +127,7 @@ def test_the_page_has_all_children_and_the_numbers_add_up(up: Up) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_signal_ends_everything_with_0(up: Up, number: signal.Signals) -> None:
-    assert up.end(number) == 0
+    assert up.end(number) == 0, up.stderr.read_text()
 
     eventually(lambda: not any(map(runs, up.everyone)))
     assert list(up.state.iterdir()) == []
