@@ -18,8 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from ops.running import ROOT
 from ops.shop import screen
-from ops.shop.child import ROOT
 from ops.shop.figures import Check, Figures, Sent, checks, figures
 from ops.shop.partner import Partner, archived
 from ops.shop.senders import Producers, Sdk

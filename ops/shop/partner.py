@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
 
 from ops.receiver import read_log
-from ops.shop import child
-from router.errors import Unavailable
+from ops.running import Process
 
 STOP_SECONDS = 10.0
 # The CRM refuses one order for good, once asks for less, and fails for one request in fifty; the
@@ -31,19 +29,16 @@ class Partner:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "receipts.ndjson"
-        command = ["-m", "ops.receiver", "--log", str(self._log), "--faults", json.dumps(FAULTS)]
-        self._child = child.start(command, os.environ)
-        assert self._child.stdout is not None
-        self.url = self._child.stdout.readline().strip()
-        if not self.url:
-            raise Unavailable(f"the partner did not start (exit status {self._child.wait()})")
+        command = ["ops.receiver", "--log", str(self._log), "--faults", json.dumps(FAULTS)]
+        self._process = Process(command, folder / "partner.log")
+        self.url = "http://" + self._process.said("http://")
 
     def received(self, destination: str) -> list[str]:
         """Ids in the order of arrival."""
         return [str(line["messageId"]) for line in read_log(self._log) if line["path"] == f"/{destination}"]
 
     def close(self) -> None:
-        child.stop(self._child, STOP_SECONDS)
+        self._process.stop(STOP_SECONDS)
 
 
 def archived(folder: Path) -> list[str]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import re
-import time
+from functools import cached_property
 from pathlib import Path
-from threading import Thread
 
-from ops.shop import child
-from ops.shop.child import ROOT
+from ops.running import ROOT, Process, figures, plain_environment
 from ops.shop.partner import Partner
 from router.config.loader import Loaded, load_topology
 from router.config.options import Address, parse_address
 from router.destinations.registry import destination_types
-from router.errors import Unavailable
 from router.kafka.cluster import Cluster
-from router.process.scrape import health, scrape
-from router.process.snapshot import Snapshot, snapshot
+from router.process.snapshot import Snapshot
 
 TOPOLOGY = ROOT / "topologies" / "shop.yaml"
-READY_SECONDS = 90.0
 STOP_SECONDS = 45.0
 # Pauses between attempts as one wants to watch them; those of the topology are meant for real partners.
 QUICK = """\
@@ -29,43 +22,38 @@ destinations:
   crm: {delivery: {retry: {first: 200ms, longest: 2s}}}
   ads: {delivery: {retry: {first: 200ms, longest: 2s}}}
 """
-_ANNOUNCED = re.compile(r"\s+(broker|gateway|metrics)\s+(?:http://)?([^\s/,]+)")
 
 
 class Stage:
     """Starts on construction, on free ports; `folder` gets the override, the archive, the state and router.log."""
 
     def __init__(self, folder: Path, partner: Partner, bootstrap: str = "") -> None:
-        self.log = folder / "router.log"
         self.lake = folder / "lake"
         override = folder / "quick.yaml"
         override.write_text(QUICK)
         files = [TOPOLOGY, override]
-        own = {name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")}
         urls = {"CRM_URL": f"{partner.url}/crm", "ADS_URL": f"{partner.url}/ads"}
-        environment = own | urls | {"LAKE_PATH": str(self.lake)}
+        environment = plain_environment(**urls, LAKE_PATH=str(self.lake))
         self.loaded: Loaded = load_topology(files, env=environment, registry=destination_types())
-        command = ["-m", "router", "up", *map(str, files), "--state", str(folder / "state")]
+        self.embedded = not bootstrap
+        command = ["router", "up", *map(str, files), "--state", str(folder / "state")]
         command += ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
         command += ["--bootstrap", bootstrap] if bootstrap else []
-        self._addresses: dict[str, str] = {}
-        with self.log.open("wb") as log:
-            self._child = child.start(command, environment, log)
-        self._listener = Thread(target=self._listen, daemon=True)
-        self._listener.start()
-        self.embedded = not bootstrap
+        self._process = Process(command, folder / "router.log", environment)
 
-    @property
+    @cached_property
     def gateway(self) -> str:
-        return f"http://{self._addresses['gateway']}"
+        """URL."""
+        return self._process.said("  gateway ")
 
-    @property
+    @cached_property
     def broker(self) -> str:
-        return self._addresses["broker"]
+        """Bootstrap address."""
+        return self._process.said("  broker ").partition(" ")[0]
 
-    @property
+    @cached_property
     def metrics(self) -> Address:
-        return parse_address(self._addresses["metrics"])
+        return parse_address(self._process.said("  metrics  http://").partition("/")[0])
 
     @property
     def cluster(self) -> Cluster:
@@ -76,40 +64,16 @@ class Stage:
 
     def wait_ready(self) -> None:
         """Until every process is. Raises Unavailable, with the end of the log, when one of them never is."""
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            self.insist()
-            if "metrics" in self._addresses and self._is_ready():
-                return
-            time.sleep(0.1)
-        raise Unavailable(f"the router was not ready in {READY_SECONDS:.0f} s\n{self.log_end()}")
+        self._process.wait_ready(self.metrics)
 
     def insist(self) -> None:
         """Raises Unavailable when the router has ended by itself."""
-        status = self._child.poll()
-        if status is not None:
-            raise Unavailable(f"the router ended with status {status}\n{self.log_end()}")
+        self._process.insist()
 
     def seen(self) -> Snapshot:
         """The router's figures now. Raises Unavailable."""
-        return snapshot(scrape(self.metrics, 10))
+        return figures(self.metrics)
 
     def close(self) -> int:
         """Stop as SIGTERM does; returns the exit status."""
-        return child.stop(self._child, STOP_SECONDS)
-
-    def log_end(self, lines: int = 15) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-    def _is_ready(self) -> bool:
-        try:
-            return health(self.metrics, "/readyz").ok
-        except Unavailable:
-            return False
-
-    def _listen(self) -> None:
-        """Read what `router up` announces, to its end."""
-        assert self._child.stdout is not None
-        for line in iter(self._child.stdout.readline, ""):
-            if match := _ANNOUNCED.match(line):
-                self._addresses[match[1]] = match[2]
+        return self._process.stop(STOP_SECONDS)

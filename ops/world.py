@@ -1,0 +1,98 @@
+"""A small topology on a real Kafka, with its receiver and its load: what chaos and acceptance runs use.
+
+Three destinations get everything, the orders in order of profile, and the products viewed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ops.checker import Account, Destination, check
+from ops.load import Item, Ledger, write_plan
+from ops.receiver import read_log
+from ops.running import Process
+from router.config.loader import Loaded, load_topology
+from router.config.topics import topics_of, wanted_topics
+from router.destinations.registry import destination_types
+from router.errors import RouterError
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
+
+TOPOLOGY = """\
+name: {name}
+guarantee: {guarantee}
+default_source: load
+topics: {{prefix: {name}., partitions: 6}}
+sources:
+  load: {{plan: ./plan, enforce: {{violation: block, unplanned_event: block}}}}
+defaults:
+  destination:
+    type: webhook
+    delivery: {{batch: {{count: 100, age: 50ms}}, concurrency: 4, retry: {{first: 100ms, longest: 1s}}}}
+destinations:
+  all: {{settings: {{url: "{url}/all", allow_private: true}}}}
+  orders:
+    types: [track]
+    events: [Order Completed]
+    settings: {{url: "{url}/orders", allow_private: true}}
+    delivery: {{order: profile}}
+  views:
+    types: [track]
+    except: [Order Completed]
+    settings: {{url: "{url}/views", allow_private: true}}
+"""
+TAKES: Mapping[str, Callable[[Item], bool]] = {
+    "all": lambda item: True,
+    "orders": lambda item: item.event == "Order Completed",
+    "views": lambda item: item.event == "Product Viewed",
+}
+
+
+class World:
+    """`folder` holds topology, plan, state, receipts and logs. `name` prefixes topics and groups."""
+
+    def __init__(self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once") -> None:
+        self.folder = folder
+        self.cluster = Cluster(bootstrap)
+        self.receipts = folder / "receipts.ndjson"
+        self.ledger = Ledger()
+        self._processes: list[Process] = []
+        address = self.start("ops.receiver", "--log", str(self.receipts)).said("http://")
+        write_plan(folder / "plan")
+        self.file = folder / "topology.yaml"
+        self.file.write_text(TOPOLOGY.format(name=name, url=f"http://{address}", guarantee=guarantee))
+        self.loaded: Loaded = load_topology([self.file], env={}, registry=destination_types())
+        self.topics = topics_of(self.loaded.topology)
+
+    def start(self, *arguments: str) -> Process:
+        """A module as a child that ends with this world."""
+        process = Process(arguments, self.folder / f"{arguments[0]}-{len(self._processes)}.log")
+        self._processes.append(process)
+        return process
+
+    def router(self, command: str, *options: str) -> Process:
+        """`router up`, `gateway`, `route` or `deliver` on this topology; metrics at any port unless `options` say."""
+        own = ["--bootstrap", self.cluster.bootstrap, "--state", str(self.folder / "state")]
+        return self.start("router", command, str(self.file), *own, *options)
+
+    def make_topics(self) -> None:
+        """Raises RouterError when they are not as the topology needs them."""
+        admin = Admin(self.cluster)
+        specs = wanted_topics(self.loaded.topology)
+        admin.create(specs)
+        if problems := admin.differences(specs):
+            raise RouterError("; ".join(map(str, problems)))
+
+    def check(self, *, delivered: bool = True) -> Account:
+        """Every topic, and what the receiver wrote down, against the ledger. Let the router come to rest first."""
+        got: defaultdict[str, list[str]] = defaultdict(list)
+        for line in read_log(self.receipts):
+            got[line["path"].removeprefix("/")].append(str(line["messageId"]))
+        wanted = [Destination(name, takes, got[name] if delivered else None) for name, takes in TAKES.items()]
+        return check(self.ledger, self.cluster, self.topics, wanted)
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.close()
