@@ -19,12 +19,12 @@ from router.identity.applier import Applier, Merge, Profile
 from router.identity.facts import Fact, unpack_facts
 from router.identity.identifiers import Identifier, Identifiers, digest
 from router.identity.resolve import Resolver
-from router.state.rocks import guarded, no_wal, open_store, options
+from router.state.rocks import damaged, guarded, open_store, options, scan, write, scan
 
 CACHE_BYTES = 64 * 1024 * 1024
 WRITE_BUFFER = 16 * 1024 * 1024
 REMEMBERED = 20_000
-_POSITION = b"~position"
+POSITION = b"~position"
 
 
 class Replica:
@@ -36,13 +36,12 @@ class Replica:
     def __init__(self, path: Path, identity: str, cache_bytes: int = CACHE_BYTES) -> None:
         self.path = path
         self._cache = Cache(cache_bytes)
-        self._write = no_wal()
         self._ids: dict[Identifier, str | None] = {}
         self._profiles: dict[str, Profile] = {}
         self._batch = WriteBatch(raw_mode=True)
         self._db: Any = open_store(path, identity, self._options)  # Rdict; its stubs know no raw keys
         with guarded(path):
-            self._position = int(self._db.get(_POSITION) or 0)
+            self._position = int(self._db.get(POSITION) or 0)
         self._applier = Applier(self)
         self._resolver = Resolver(self._applier, self)
 
@@ -75,7 +74,7 @@ class Replica:
         if found is None:
             value = self._db.get(_profile_key(id_))
             if value is None:
-                raise Exception("Corruption: an identifier points to a profile that is not there")
+                raise damaged(self.path, "an identifier points to a profile that is not there")
             since, merges, ids = orjson.loads(value)
             found = self._profiles[id_] = Profile(since, merges, tuple([(kind, text) for kind, text in ids]))
         return found
@@ -105,9 +104,9 @@ class Replica:
             if merges:
                 rows = [[merge.old, merge.new, merge.reason, merge.time_ms] for merge in merges]
                 self._batch.put(_ledger(offset), orjson.dumps(rows))
-            self._batch.put(_POSITION, str(offset + 1).encode())
+            self._batch.put(POSITION, str(offset + 1).encode())
             batch, self._batch = self._batch, WriteBatch(raw_mode=True)
-            self._db.write(batch, self._write)
+            write(self._db, batch)
             self._position = offset + 1
         self._resolver.note(merges)
         return merges
@@ -153,7 +152,7 @@ class Replica:
         """Merges of the log from this offset on: at least `limit` where there are that many, no record cut in two."""
         rows: list[tuple[int, Merge]] = []
         with guarded(self.path):
-            for key, value in self._db.items(from_key=_ledger(offset)):
+            for key, value in scan(self._db, start=_ledger(offset)):
                 if not key.startswith(b"m") or len(rows) >= limit:
                     break
                 at = int.from_bytes(key[1:], "big")
@@ -162,8 +161,10 @@ class Replica:
 
     def prune_merges(self, before: int) -> None:
         """Forget the merges of offsets before this one."""
+        batch = WriteBatch(raw_mode=True)
+        batch.delete_range(_ledger(0), _ledger(before))
         with guarded(self.path):
-            self._db.delete_range(_ledger(0), _ledger(before), write_opt=self._write)
+            write(self._db, batch)
 
     def reset(self, position: int = 0) -> None:
         """Forget everything and stand at this offset; the log from there on gives it back."""
@@ -171,9 +172,9 @@ class Replica:
         self._resolver.forget()
         batch = WriteBatch(raw_mode=True)
         batch.delete_range(b"i", b"q")
-        batch.put(_POSITION, str(position).encode())
+        batch.put(POSITION, str(position).encode())
         with guarded(self.path):
-            self._db.write(batch, self._write)
+            write(self._db, batch)
             self._db.flush()
         self._position = position
 
