@@ -82,10 +82,10 @@ class AckProducer:
 
     async def close(self, seconds: float) -> int:
         """Wait at most `seconds` for what is in flight, then end. Returns how many messages got no report."""
-        await asyncio.to_thread(self.client.flush, seconds)
         self._stopping.set()
-        await asyncio.to_thread(self._thread.join)
-        await asyncio.sleep(0)  # the last counts that the thread has handed over
+        await asyncio.to_thread(self._thread.join)  # reports are counted by one thread at a time
+        await asyncio.to_thread(self.client.flush, seconds)
+        self._settle(*self._counted())
         left = self.in_flight
         if left:
             self.client.purge()
@@ -104,9 +104,13 @@ class AckProducer:
         while not self._stopping.is_set():
             poll(_POLL_SECONDS)
             if self.reported:
-                done, self.done = self.done, []
-                reported, self.reported = self.reported, 0
-                self._loop.call_soon_threadsafe(self._settle, reported, done)
+                self._loop.call_soon_threadsafe(self._settle, *self._counted())
+
+    def _counted(self) -> tuple[int, list[_Group]]:
+        """The reports since the last call, and the requests that are complete by them."""
+        done, self.done = self.done, []
+        reported, self.reported = self.reported, 0
+        return reported, done
 
     def _settle(self, reported: int, done: Sequence[_Group]) -> None:
         self.in_flight -= reported
