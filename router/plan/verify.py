@@ -150,7 +150,7 @@ class _Verifier:
         validator = _meta_validator(self.resource.draft)
         for path, schema in roots:
             for fault in faults(validator.iter_errors(schema), schema, path):
-                if fault.path[-1:] in (("format",), ("pattern",), ("$schema",)):
+                if fault.type == "Format":  # patterns, formats and $schema have messages of their own
                     continue
                 place = self.document.locate((*self.resource.path, *fault.path))
                 if place not in reported:

@@ -34,12 +34,15 @@ def write_plan(plan: Plan, folder: Path, *, overwrite: bool = False) -> list[Pat
 
 def render(plan: Plan) -> dict[str, str]:
     """The text of each file by its path inside the plan's folder."""
-    files = {"plan.yaml": dump(_plan(plan))}
+    return {name: dump(data) for name, data in contents(plan).items()}
+
+
+def contents(plan: Plan) -> dict[str, Any]:
+    """The data of each file by its path inside the plan's folder."""
+    files: dict[str, Any] = {"plan.yaml": _plan(plan)}
     if plan.common:
-        files["common.yaml"] = dump(_sections(plan.common))
-    for rule in filed(plan).rules:
-        files[rule.file] = dump(_rule(rule))
-    return files | {name: dump(data) for name, data in plan.defs.items()}
+        files["common.yaml"] = _sections(plan.common)
+    return files | {rule.file: _rule(rule) for rule in filed(plan).rules} | dict(plan.defs)
 
 
 def filed(plan: Plan) -> Plan:
