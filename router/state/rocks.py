@@ -116,9 +116,14 @@ def open_store(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
 def _opened(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        families = [name for name in Rdict.list_cf(str(path)) if name != META] if (path / "CURRENT").exists() else []
+        present = (path / "CURRENT").exists()
+        if not present and any(path.glob("*.sst")):
+            raise _Unfit("its file CURRENT is missing")
+        families = [name for name in Rdict.list_cf(str(path)) if name != META] if present else []
         db = Rdict(str(path), options=make(), column_families={name: make() for name in families})
         found = db.get(_IDENTITY)
+    except _Unfit:
+        raise
     except Exception as error:
         if type(error) is Exception and _DAMAGE.search(str(error)):
             raise _Unfit(f"it cannot be opened: {error}") from error
@@ -193,6 +198,13 @@ def guarded(path: Path, *, mark: bool = True) -> Iterator[None]:
     except Exception as error:
         if type(error) is not Exception:  # RocksDB raises the bare class; all others are ours
             raise
-        if mark and path.is_dir() and _DAMAGE.search(str(error)):
-            (path / _BROKEN).touch()
+        if mark and _DAMAGE.search(str(error)):
+            raise damaged(path, str(error)) from error
         raise StateError(f"state {path}: {error}") from error
+
+
+def damaged(path: Path, why: str) -> StateError:
+    """Mark a store as damaged; the error to raise."""
+    if path.is_dir():
+        (path / _BROKEN).touch()
+    return StateError(f"state {path}: {why}")
