@@ -9,6 +9,7 @@ a bad item never takes a neighbour with it. A normalised body is a dict with `ty
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -16,6 +17,8 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import orjson
+
+from router.salvage import cut
 
 Body = dict[str, Any]
 CALL_TYPES = ("identify", "track", "page", "screen", "group", "alias")
@@ -138,8 +141,8 @@ def split(value: bytes | None, limits: Limits) -> list[Body | Invalid]:
 
 def _split_lines(value: bytes, limits: Limits) -> list[Body | Invalid]:
     lines = [line for line in value.splitlines() if line and not line.isspace()]
-    if len(lines) < 2:
-        return [Invalid(json_reason(value), value)]
+    if len(lines) < 2 or not lines[0].rstrip().endswith(b"}"):
+        return _salvaged(value, limits) or [Invalid(json_reason(value), value)]
     if len(value) > limits.batch_bytes:
         return [Invalid("batch_too_large", value)]
     return [_line(line, limits) for line in lines]
@@ -150,6 +153,19 @@ def _line(line: bytes, limits: Limits) -> Body | Invalid:
         return limited(orjson.loads(line), line, limits)
     except orjson.JSONDecodeError:
         return Invalid(json_reason(line), line)
+
+
+def _salvaged(value: bytes, limits: Limits) -> list[Body | Invalid]:
+    """The items of a batch body that one of them spoils; empty when it is none."""
+    pieces = cut(value) if len(value) <= limits.batch_bytes else None
+    if not pieces or not pieces.items:
+        return []
+    try:
+        batch = orjson.loads(pieces.envelope)
+    except orjson.JSONDecodeError:
+        return []
+    items = [_line(piece, limits) for piece in pieces.items]
+    return [merged(item, batch) if type(item) is dict else item for item in items]
 
 
 def json_reason(value: bytes) -> str:
@@ -184,7 +200,7 @@ def merged(item: Any, batch: Body) -> Any:
     for field in ("context", "integrations"):
         shared, own = batch.get(field), item.get(field)
         if type(shared) is dict and (own is None or type(own) is dict):
-            item[field] = {**shared, **(own or {})}
+            item[field] = {**deepcopy(shared), **(own or {})}
     return item
 
 

@@ -54,6 +54,31 @@ def test_lines_are_items_and_a_bad_line_takes_no_neighbour() -> None:
     assert items == [EVENT, Invalid("not_json", b"{broken"), EVENT, Invalid("not_object", b"[1]")]
 
 
+def test_a_spoiled_batch_keeps_its_good_items() -> None:
+    """A NaN or a byte that is no UTF-8 in one item costs that item; batch-level fields still reach the others."""
+    value = (
+        b'{"sentAt": "2026-01-01T00:00:00Z", "batch": [{"type": "page", "a": NaN}, {"type": "page"}, {"b": "\xff"}]}'
+    )
+
+    items = split(value, LIMITS)
+
+    assert items == [
+        Invalid("not_json", b'{"type": "page", "a": NaN}'),
+        {"type": "page", "sentAt": "2026-01-01T00:00:00Z"},
+        Invalid("not_utf8", b'{"b": "\xff"}'),
+    ]
+
+
+def test_items_of_a_batch_share_nothing() -> None:
+    """What an agent changes in one item leaves its neighbours alone."""
+    first, second = split(orjson.dumps({"batch": [{}, {}], "context": {"app": {"name": "x"}}}), LIMITS)
+
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    del first["context"]["app"]["name"]
+    assert second["context"]["app"] == {"name": "x"}
+
+
 def test_batch_fields_merge_into_items() -> None:
     """Batch-level sentAt, context and integrations reach the items; an item's own word wins, key by key."""
     batch = {

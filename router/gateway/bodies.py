@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from router.event import Body, Invalid, json_reason
-from router.gateway.salvage import cut
+from router.salvage import cut
 
 
 class Items:
