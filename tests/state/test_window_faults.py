@@ -15,7 +15,7 @@ import pytest
 from router.state import window as window_module
 from router.state.rocks import StateError
 from router.state.window import MARGIN_MS, Window
-from tests.state.windows import DAY, HOUR, NOON, asides, key, keys, open_window, tables
+from tests.state.windows import DAY, HOUR, NOON, asides, damage, key, keys, open_window, tables
 
 BATCH = 200
 WRITER = f"""
@@ -38,12 +38,6 @@ def _fill(path: Path, batches: int = 40) -> None:
     for number in range(batches):
         window.write([(k, NOON) for k in keys(number, 500)], {0: number + 1})
     window.close()
-
-
-def _damage(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 4 : len(content) // 4 + 2000] = b"\xa5" * 2000
-    file.write_bytes(content)
 
 
 def _killed_after(path: Path, batches: int) -> int:
@@ -176,7 +170,7 @@ def test_damage_found_while_running_stops_the_worker_and_the_next_start_begins_e
 ) -> None:
     """Also a scan: RocksDB ends one early at a damaged block, as if there were no more rows."""
     _fill(tmp_path)
-    _damage(max(tables(tmp_path), key=lambda file: file.stat().st_size))
+    damage(max(tables(tmp_path), key=lambda file: file.stat().st_size))
     window = open_window(tmp_path)
     with pytest.raises(StateError, match=r"(?i)corruption"):
         look(window)  # type: ignore[operator]

@@ -30,3 +30,10 @@ def asides(path: Path) -> list[str]:
 
 def tables(path: Path) -> list[Path]:
     return sorted((path / "window").glob("*.sst"))
+
+
+def damage(file: Path) -> None:
+    """Overwrite a part of it, as a bad disk would."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 4 : len(content) // 4 + 2000] = b"\xa5" * 2000
+    file.write_bytes(content)
