@@ -74,6 +74,7 @@ class Opening:
     ) -> None:
         self.loaded = loaded
         self.health = health
+        self._stack = stack
         self.topics: Topics = topics_of(loaded.topology)
         self.cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
         exactly_once = loaded.topology.guarantee == "exactly_once"
@@ -117,6 +118,7 @@ class Opening:
         """Stores, identity log and agents, whatever engine runs them."""
         window = self._window()
         replica = self._replica()
+        self._stack.callback(replica.close)
         links = LinkLog(
             replica,
             self.topics.links,

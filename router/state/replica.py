@@ -179,12 +179,14 @@ class Replica:
         self._position = position
 
     def close(self) -> None:
-        """Flush, so that the next start has little to read; twice is once."""
-        if self._db is not None:
+        """Flush, so that the next start has little to read; twice is once. Raises StateError, and is closed then too."""
+        db, self._db = self._db, None
+        if db is not None:
             with guarded(self.path):
-                self._db.flush()
-                self._db.close()
-            self._db = None
+                try:
+                    db.flush()
+                finally:
+                    db.close()
 
 
 def _key(identifier: Identifier) -> bytes:
