@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from rocksdict import (
     AccessType,
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DBCompactionStyle,
@@ -51,13 +52,21 @@ class _Unfit(Exception):
     """Why what is on disk must be set aside."""
 
 
-def options(*, cache: Cache, write_buffer: int) -> Options:
-    """For point look-ups of short keys: bloom filters on whole keys, no compression of what is random anyway."""
+def options(*, cache: Cache, write_buffer: int, hold_filters: bool = False) -> Options:
+    """For point look-ups of short keys: bloom filters on whole keys, no compression of what is random anyway.
+
+    Filters and indices lie in the cache, in parts, so that it bounds them; `hold_filters` keeps them all in memory,
+    1.5 bytes a key, which saves a third of a look-up.
+    """
     table = BlockBasedOptions()
     table.set_bloom_filter(10, False)
     table.set_block_cache(cache)
-    table.set_cache_index_and_filter_blocks(True)
-    table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    if not hold_filters:
+        table.set_cache_index_and_filter_blocks(True)
+        table.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        table.set_index_type(BlockBasedIndexType.two_level_index_search())
+        table.set_partition_filters(True)
+        table.set_pin_top_level_index_and_filter(True)
     table.set_format_version(5)
     chosen = Options(raw_mode=True)
     chosen.create_if_missing(True)
