@@ -19,7 +19,7 @@ from router.identity.applier import Applier, Merge, Profile
 from router.identity.facts import Fact, unpack_facts
 from router.identity.identifiers import Identifier, Identifiers, digest
 from router.identity.resolve import Resolver
-from router.state.rocks import damaged, guarded, open_store, options, scan, write, scan
+from router.state.rocks import damaged, guarded, open_store, options, scan, write
 
 CACHE_BYTES = 64 * 1024 * 1024
 WRITE_BUFFER = 16 * 1024 * 1024
@@ -179,7 +179,7 @@ class Replica:
         self._position = position
 
     def close(self) -> None:
-        """Flush, so that the next start has little to read; twice is once. Raises StateError, and is closed then too."""
+        """Flush, so that the next start has little to read; twice is once. It is closed even when this raises."""
         db, self._db = self._db, None
         if db is not None:
             with guarded(self.path):
