@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 DAY_MS = 86_400_000
 _DEVICE = "anonymousId, else userId"
@@ -12,12 +12,16 @@ _PROFILE = "profileId"
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it should be. `config` holds Kafka topic settings; `partitions` is exact; `key` tells it in words."""
+    """A topic as it should be. `config` holds Kafka topic settings; `partitions` is exact; `key` tells it in words.
+
+    `replication` counts only when the topic is made; -1 is the broker's default.
+    """
 
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+    replication: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Topics:
     retention_ms: int = 7 * DAY_MS
     raw_retention_ms: int = 7 * DAY_MS
     window_ms: int = DAY_MS
+    replication: int = -1
 
     @property
     def raw(self) -> str:
@@ -118,4 +123,4 @@ class Topics:
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]
-        return specs
+        return [replace(spec, replication=self.replication) for spec in specs]

@@ -16,6 +16,7 @@ def topics_of(topology: Topology) -> Topics:
         retention_ms=round(settings.retention * 1000),
         raw_retention_ms=round(settings.raw_retention * 1000),
         window_ms=round(topology.dedupe.window * 1000),
+        replication=settings.replication or -1,
     )
 
 

@@ -82,7 +82,9 @@ class Admin:
             raise RouterError("topics of the embedded broker are made by whoever starts it")
         present = self.topics()
         new = [
-            NewTopic(spec.name, spec.partitions, config=dict(spec.config)) for spec in specs if spec.name not in present
+            NewTopic(spec.name, spec.partitions, spec.replication, config=dict(spec.config))
+            for spec in specs
+            if spec.name not in present
         ]
         if not new:
             return []

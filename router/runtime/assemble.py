@@ -12,28 +12,13 @@ from router.agents.intake import Intake
 from router.agents.validate import SourceRules
 from router.config.loader import Loaded
 from router.config.models import Topology
+from router.config.topics import source_topics, topics_of
 from router.destinations.registry import destination_types
 from router.event import Event, Limits
-from router.topics import Topics
-
-MS = 1000
 
 
-def topics_of(topology: Topology) -> Topics:
-    """The topic names and settings of a topology."""
-    settings = topology.topics
-    return Topics(
-        topology.name,
-        settings.prefix,
-        settings.partitions,
-        int(settings.retention * MS),
-        int(settings.raw_retention * MS),
-        int(topology.dedupe.window * MS),
-    )
-
-
-def source_topics(topology: Topology) -> dict[str, str]:
-    """Topics that belong to one source, by name."""
+def sources_by_topic(topology: Topology) -> dict[str, str]:
+    """Topics that belong to one source, with its name."""
     return {topic: name for name, source in topology.sources.items() for topic in source.topics}
 
 
@@ -75,7 +60,7 @@ def intake_of(topology: Topology, cluster: str, clock: Callable[[], float]) -> I
     return Intake(
         cluster=cluster,
         limits=limits_of(topology),
-        source_of_topic=source_topics(topology),
+        source_of_topic=sources_by_topic(topology),
         source_of_key={key.get_secret_value(): name for name, s in sources.items() for key in s.write_keys},
         default_source=topology.default_source,
         keyed_topic=topics_of(topology).keyed,

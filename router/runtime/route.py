@@ -15,13 +15,14 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from router.agents.identify import Identify
 from router.config.loader import Loaded
 from router.config.options import RunOptions
+from router.config.topics import topics_of
 from router.errors import RouterError
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.backlog import Backlog
 from router.kafka.cluster import Cluster
 from router.process.health import Health
-from router.runtime.assemble import chain_of, enabled_destinations, input_topics, topics_of
+from router.runtime.assemble import chain_of, enabled_destinations, input_topics
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog

@@ -12,10 +12,11 @@ from router.agents.chain import Batch
 from router.agents.identify import Identify
 from router.agents.records import Headers
 from router.config.loader import Loaded
+from router.config.topics import topics_of
 from router.event import iso, milliseconds
 from router.identity import Merge
 from router.identity.memory import MemoryReplica
-from router.runtime.assemble import chain_of, topics_of
+from router.runtime.assemble import chain_of
 from router.topology_tests.cases import LISTS, Case
 from router.topology_tests.message import GivenMessage, around, given_message
 
