@@ -3,7 +3,8 @@
 Rows live in column families of half a window by receive time. A family is dropped whole once every owned partition has
 read a window past its end, so expired ids leave the disk at once and nothing is compacted away row by row. One store a
 process, keys without partition. A Bloom filter in memory spares most look-ups; after a start it is filled along with
-the look-ups, which ask RocksDB until then. Memory: about 5 bytes an id for filters, the rest is bounded. Used by the consuming thread only.
+the look-ups, which ask RocksDB until then. Memory: about 5 bytes an id for filters; the rest is bounded. Used by the
+consuming thread only.
 kill -9 takes the rows since the last flush; the changelog from the flushed checkpoint on gives them back.
 """
 
