@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.state.changelog import ChangelogError, Row, pack, unpack
+from router.state.changelog import LATEST_MS, ChangelogError, NewerRecord, Row, pack, unpack
 from tests.state.windows import NOON, keys
 
-rows = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, 253_402_300_799_999)), max_size=40)
+rows = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LATEST_MS)), max_size=40)
+
+
+def signed(body: bytes) -> bytes:
+    """With the checksum that makes garbage look like a record."""
+    return body + crc32(body).to_bytes(4, "little")
 
 
 @given(rows)
@@ -23,12 +30,18 @@ def test_an_id_takes_at_most_24_bytes() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_record_or_refused(value: bytes) -> None:
+def test_any_bytes_are_refused(value: bytes) -> None:
+    with pytest.raises(ChangelogError):
+        unpack(value)
+
+
+@given(st.integers(0, 2), st.binary(max_size=120))
+def test_any_bytes_with_a_right_checksum_are_a_record_or_refused(version: int, rest: bytes) -> None:
     try:
-        found = unpack(value)
-    except ChangelogError:
+        found = unpack(signed(bytes((version,)) + rest))
+    except (ChangelogError, NewerRecord):
         return
-    assert all(len(key) == 16 and at >= 0 for key, at in found)
+    assert all(len(key) == 16 and 0 <= at <= LATEST_MS for key, at in found)
     assert unpack(pack(found)) == found
 
 
@@ -36,3 +49,24 @@ def test_any_bytes_are_a_record_or_refused(value: bytes) -> None:
 def test_a_record_that_was_cut_is_refused(batch: list[Row], less: int) -> None:
     with pytest.raises(ChangelogError):
         unpack(pack(batch)[:-less])
+
+
+@given(rows, st.data())
+def test_a_record_with_a_wrong_byte_is_refused(batch: list[Row], data: st.DataObject) -> None:
+    """No id is taken for seen that was not: better a repeat than a loss."""
+    record = bytearray(pack(batch))
+    record[data.draw(st.integers(0, len(record) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(ChangelogError):
+        unpack(bytes(record))
+
+
+def test_a_record_of_a_later_version_is_no_garbage() -> None:
+    with pytest.raises(NewerRecord, match="version 3"):
+        unpack(signed(bytes((3,)) + b"whatever it will hold"))
+
+
+def test_a_time_past_all_calendars_is_refused() -> None:
+    """It would make a family of the window that never goes."""
+    record = bytes((1,)) + LATEST_MS.to_bytes(8, "little") + b"k" * 16 + (1).to_bytes(4, "little")
+    with pytest.raises(ChangelogError):
+        unpack(signed(record))
