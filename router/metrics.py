@@ -100,6 +100,7 @@ BATCH_EVENTS = _histogram(
 ROUTE_LAG = _gauge("router_route_lag_messages", "Messages not yet read", "topic", "partition")
 POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
+CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")
 RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took", "store")
 PLAN_INFO = _gauge("router_plan_info", "1 for the active revision of a source's tracking plan", "source", "revision")
 RELOADS = _counter("router_reloads", "Reloads of topology and plans", "outcome")

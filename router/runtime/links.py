@@ -20,6 +20,8 @@ from router.errors import Unavailable
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
 APPEND_SECONDS = 20.0  # well before max.poll.interval
+CATCH_UP_SECONDS = 3600.0
+REPORT_SECONDS = 10.0
 
 
 class Replica(Protocol):
@@ -27,7 +29,7 @@ class Replica(Protocol):
 
     def position(self) -> int: ...
     def apply_record(self, offset: int, time_ms: int, record: bytes) -> object: ...
-    def reset(self) -> None: ...
+    def reset(self, position: int) -> None: ...
 
 
 class LinkLog:
@@ -47,35 +49,42 @@ class LinkLog:
         self._now_ms = now_ms
         self._producer = Producer(dict(producer))
         self._consumer = Consumer(dict(reader))
+        self._looked = self._reported = time.monotonic()
         self._end = self._start()
 
     def _start(self) -> int:
         """Assign the log from the replica's position; returns the end that `catch_up` must pass."""
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
-        except KafkaException as error:
-            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
+        low, high = self._span()
         position = self._replica.position()
         if not low <= position <= high:
             log.error("identity replica stands at %d, the log spans %d to %d: rebuilding", position, low, high)
-            self._replica.reset()
+            self._replica.reset(low)
             position = low
         self._consumer.assign([TopicPartition(self._topic, 0, position)])
         return high
 
+    def _span(self) -> tuple[int, int]:
+        try:
+            return self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
+        except KafkaException as error:
+            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
+
     def look(self) -> None:
         """Take the log's end anew: `caught_up` tells when the replica has passed it."""
-        try:
-            _, self._end = self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
-        except KafkaException as error:
-            raise Unavailable(f"cannot read the end of {self._topic}: {error.args[0].str()}") from error
+        _, self._end = self._span()
+        self._looked = self._reported = time.monotonic()
 
     @property
     def caught_up(self) -> bool:
         return self._replica.position() >= self._end
 
+    def progress(self) -> str:
+        """How far the replica has come, in words."""
+        return f"{self._replica.position()} of {self._end} records of {self._topic} read"
+
     def follow(self, wait: float = 0) -> int:
-        """Apply what is there; returns how many records."""
+        """Apply what is there; returns how many records. Raises Unavailable when it does not catch up in time."""
+        behind = not self.caught_up
         applied = 0
         for message in self._consumer.consume(500, wait):
             error = message.error()
@@ -84,7 +93,20 @@ class LinkLog:
                 applied += 1
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise Unavailable(f"cannot read {self._topic}: {error.str()}")
+        if behind:
+            self._watch()
         return applied
+
+    def _watch(self) -> None:
+        """Catching up has a deadline and tells how far it is."""
+        now = time.monotonic()
+        if self.caught_up:
+            metrics.RESTORE_SECONDS.labels("identity").set(now - self._looked)
+        elif now > self._looked + CATCH_UP_SECONDS:
+            raise Unavailable(f"restoring identities takes too long: {self.progress()}")
+        elif now > self._reported + REPORT_SECONDS:
+            self._reported = now
+            log.info("restoring: %s", self.progress())
 
     def _apply(self, message: Message) -> None:
         offset = message.offset()

@@ -2,23 +2,26 @@
 
 Order: the committed offsets were read first (`Reader`), so every batch that counts as done has its changelog record
 below the end taken now; then read at read_committed until past it. Runs in slices, so that the member keeps polling.
+A store that has read more than its log holds is of another log: it is emptied and all partitions are read anew.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from router import metrics
-from router.errors import Unavailable
-from router.state.changelog import ChangelogError, unpack
+from router.errors import RouterError, Unavailable
+from router.state.changelog import ChangelogError, Row, unpack
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
+REPORT_SECONDS = 10.0
+MESSAGES = 200  # about 40 KB each
 
 
 class RestoredStore(Protocol):
@@ -26,11 +29,19 @@ class RestoredStore(Protocol):
 
     def checkpoint(self, partition: int) -> int | None: ...
     def fits(self, partition: int, low: int, high: int) -> bool: ...
-    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
+    def reset(self, why: str) -> None: ...
+    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None: ...
+
+
+class Span(NamedTuple):
+    """The offsets that a log holds; `high` is one past the last."""
+
+    low: int
+    high: int
 
 
 class Restore:
-    """One restore of some changelog partitions. `step` until `done`."""
+    """One restore of some changelog partitions. `step` until `done`. Raises Unavailable where Kafka is not there."""
 
     def __init__(
         self,
@@ -43,78 +54,124 @@ class Restore:
         deadline_s: float,
     ) -> None:
         self._store = store
+        self._topic = topic
         self._started = time.monotonic()
         self._deadline = self._started + deadline_s
-        self._left: dict[int, int] = {}
-        self._total = 0
-        starts = self._plan(topic, sorted(set(partitions)), uncommitted)
+        self._reported = self._started
+        spans = self._spans(sorted(set(partitions)), uncommitted)
+        self._fit(spans)
+        self._at = self._starts(spans)  # partitions that are not there yet: the next offset to read
+        self._ends = {partition: spans[partition].high for partition in self._at}
+        self._total = self._open_records()
+        self._skipped: set[int] = set()
         self._consumer = reader
-        self._consumer.assign(starts)
+        self._consumer.assign([TopicPartition(topic, *start) for start in self._at.items()])
 
-    def _plan(self, topic: str, partitions: list[int], ends: Consumer) -> list[TopicPartition]:
-        """Where each partition starts; `_left` maps it to the end that must be passed."""
-        starts = []
+    def _spans(self, partitions: list[int], ends: Consumer) -> dict[int, Span]:
+        """Ends beyond what is committed: a batch that commits right now is waited for."""
         try:
-            for partition in partitions:
-                low, high = ends.get_watermark_offsets(TopicPartition(topic, partition), CALL_SECONDS)
-                checkpoint = self._store.checkpoint(partition)
-                if checkpoint is not None and not self._store.fits(partition, low, high):
-                    checkpoint = None
-                start = max(low, checkpoint or 0)
-                if start < high:
-                    self._left[partition] = high
-                    self._total += high - start
-                    starts.append(TopicPartition(topic, partition, start))
+            places = {partition: TopicPartition(self._topic, partition) for partition in partitions}
+            return {p: Span(*ends.get_watermark_offsets(place, CALL_SECONDS)) for p, place in places.items()}
         except KafkaException as error:
-            raise Unavailable(f"cannot read the ends of {topic}: {error.args[0].str()}") from error
+            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
         finally:
             ends.close()
-        return starts
+
+    def _fit(self, spans: Mapping[int, Span]) -> None:
+        """Keys know no partition, so a store that does not fit in one place cannot be trusted anywhere."""
+        for partition, span in spans.items():
+            if not self._store.fits(partition, *span):
+                reached = self._store.checkpoint(partition)
+                self._store.reset(f"it has read {self._topic} [{partition}] up to {reached}, which ends at {span.high}")
+                return
+
+    def _starts(self, spans: Mapping[int, Span]) -> dict[int, int]:
+        starts = {partition: max(span.low, self._store.checkpoint(partition) or 0) for partition, span in spans.items()}
+        return {partition: start for partition, start in starts.items() if start < spans[partition].high}
+
+    def _open_records(self) -> int:
+        return sum(self._ends[partition] - at for partition, at in self._at.items())
 
     @property
     def done(self) -> bool:
-        return not self._left
+        return not self._at
 
     def progress(self) -> str:
-        return f"{len(self._left)} partitions of {self._total} records left"
+        """How far it has come, in words."""
+        read = self._total - self._open_records()
+        return f"{read} of {self._total} records of {self._topic} read, {len(self._at)} partitions to go"
 
     def step(self, seconds: float) -> None:
         """Apply what arrives within the slice. Raises Unavailable past the deadline."""
         until = time.monotonic() + seconds
-        while self._left and time.monotonic() < until:
-            messages = self._consumer.consume(200, 0.05)
+        while self._at and time.monotonic() < until:
+            messages = self._consumer.consume(MESSAGES, 0.05)
             if messages:
                 self._apply(messages)
-        if self._left and time.monotonic() > self._deadline:
+        now = time.monotonic()
+        if self._at and now > self._deadline:
             raise Unavailable(f"restoring state takes too long: {self.progress()}")
+        if self._at and now > self._reported + REPORT_SECONDS:
+            self._reported = now
+            log.info("restoring: %s", self.progress())
 
     def _apply(self, messages: list[Message]) -> None:
-        rows: list[tuple[bytes, int]] = []
-        checkpoints: dict[int, int] = {}
+        rows: list[Row] = []
+        reached: dict[int, int] = {}
         for message in messages:
             error, partition, offset = message.error(), message.partition(), message.offset()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise Unavailable(f"cannot read the changelog: {error.str()}")
+                self._trouble(error)
+                continue
             assert partition is not None
             assert offset is not None
             if error is None:
-                rows += self._rows(message)
+                rows += self._rows(message, partition)
                 offset += 1
-            checkpoints[partition] = offset
-        self._store.write(rows, checkpoints)
-        for partition, offset in checkpoints.items():
-            if partition in self._left and offset >= self._left[partition]:
-                del self._left[partition]
+            reached[partition] = offset
+        self._store.write(rows, reached)
+        self._move(reached)
 
-    def _rows(self, message: Message) -> list[tuple[bytes, int]]:
+    def _move(self, reached: Mapping[int, int]) -> None:
+        for partition in reached.keys() & self._at.keys():
+            self._at[partition] = reached[partition]
+            if reached[partition] >= self._ends[partition]:
+                del self._at[partition]
+
+    def _trouble(self, error: KafkaError) -> None:
+        """A broker that is away for a while is waited for, until the deadline."""
+        if error.fatal() or error.code() in _HOPELESS:
+            raise Unavailable(f"cannot read {self._topic}: {error.str()}")
+        log.warning("reading %s: %s", self._topic, error.str())
+
+    def _rows(self, message: Message, partition: int) -> list[Row]:
+        """The rows of a record. One that is none of ours is skipped: it says nothing about any id."""
         try:
             return unpack(message.value() or b"")
         except ChangelogError as error:
-            raise Unavailable(
-                f"the changelog {message.topic()} [{message.partition()}] holds a foreign record at "
-                f"{message.offset()}: {error}"
-            ) from error
+            metrics.CHANGELOG_SKIPPED.labels(str(partition)).inc()
+            if partition not in self._skipped:
+                self._skipped.add(partition)
+                log.error("%s [%d] at %s: %s; skipped, and so are others", *_place(message), error)
+        except RouterError as error:
+            raise RouterError(f"{self._topic} [{partition}] at {message.offset()}: {error}") from error
+        return []
 
     def close(self) -> None:
         self._consumer.close()
         metrics.RESTORE_SECONDS.labels("window").set(time.monotonic() - self._started)
+
+
+def _place(message: Message) -> tuple[str | None, int | None, int | None]:
+    return message.topic(), message.partition(), message.offset()
+
+
+_HOPELESS = frozenset(
+    {
+        KafkaError._AUTO_OFFSET_RESET,  # the log was cut after its ends were read; the next start looks again
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)

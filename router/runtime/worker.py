@@ -209,7 +209,7 @@ class Worker:
         restore.step(IDLE_SECONDS)
         self._links.follow()
         self.reader.read(0)
-        self._health.idle("route", f"restoring: {restore.progress()}")
+        self._health.idle("route", f"restoring: {restore.progress()}; {self._links.progress()}")
         if self._restore is restore and restore.done and self._links.caught_up:
             restore.close()
             self._restore = None

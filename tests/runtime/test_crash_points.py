@@ -70,6 +70,9 @@ class Store:
     def fits(self, partition: int, low: int, high: int) -> bool:
         return low <= self._disk.checkpoints.get(partition, low) <= high
 
+    def reset(self, why: str) -> None:
+        raise AssertionError(f"no crash makes the log shorter than its store: {why}")
+
     def advance(self, watermark_ms: int, owned: object = None) -> None:
         return None
 
@@ -87,6 +90,9 @@ class NoLinks:
 
     def follow(self) -> int:
         return 0
+
+    def progress(self) -> str:
+        return "none"
 
     def feed(self) -> None:
         return None
