@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "topics": ("router.cli.topics", "Show, create or check the topics of a topology"),
     "destinations": ("router.cli.destinations", "List the destination types and their settings"),
     "status": ("router.cli.status", "Show what a running router counts"),
+    "state": ("router.cli.state", "Show and verify what route workers keep on disk"),
     "tap": ("router.cli.tap", "Print the events of a topic as they come"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
