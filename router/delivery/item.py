@@ -34,8 +34,8 @@ class Item:
     """
 
     __slots__ = (
-        "accepted_at", "attempts", "code", "deadline", "delivery", "fault", "group", "headers", "key", "lane", "most",
-        "offset", "partition", "received", "refusals", "size", "taken", "value",
+        "accepted_at", "asked", "attempts", "code", "deadline", "delivery", "fault", "group", "headers", "key", "lane",
+        "most", "offset", "partition", "received", "refusals", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Item:
         self.size = len(value or b"") + OVERHEAD
         self.attempts = 0
         self.deadline: float | None = None
+        self.asked: float | None = None  # since when it waits because the partner asked for it: outside its time
         self.most = UNLIMITED
         self.code = ""  # of the last attempt that failed
         self.refusals = 0

@@ -141,7 +141,9 @@ class Judge:
             item.code = outcome.code
             if item.deadline is None:
                 item.deadline = started + self._budget
-            item.deadline += outcome.retry_after or 0.0
+            elif item.asked is not None:
+                item.deadline += started - item.asked
+            item.asked = None if outcome.retry_after is None else now
             if now >= item.deadline:
                 self.give_up(item, outcome.code, "deliver", outcome, batch)
                 continue
@@ -158,7 +160,7 @@ class Judge:
     def _put_off_together(self, batch: list[Item], outcome: Outcome, now: float) -> None:
         suspect = any(item.attempts > 1 and self._accepted > item.accepted_at for item in batch)
         self._groups += 1
-        due = min(self._due(batch[0], outcome, now), *[item.deadline or math.inf for item in batch])
+        due = min(self._due(item, outcome, now) for item in batch)
         for item in batch:
             item.group = 0 if suspect else self._groups
             item.most = math.ceil(len(batch) / 2) if suspect else item.most
@@ -166,8 +168,10 @@ class Judge:
             self.lanes.put_off(item, due)
 
     def _due(self, item: Item, outcome: Outcome, now: float) -> float:
-        wait = self._backoff.delay(item.attempts) if outcome.retry_after is None else outcome.retry_after
-        return min(now + wait, item.deadline or math.inf)
+        """As the partner asked, else after a back-off, at the latest when the event's time is over."""
+        if outcome.retry_after is not None:
+            return now + outcome.retry_after
+        return min(now + self._backoff.delay(item.attempts), item.deadline or math.inf)
 
     def _refuse(self, item: Item, outcome: Outcome, batch: list[Item]) -> list[Item]:
         """Back in line, its time not counted; but one that is refused while others pass is rejected."""

@@ -70,6 +70,8 @@ class Lanes:
 
     def wake(self, now: float) -> None:
         """Make ready what is due."""
+        if not self._later or self._later[0][0] > now:
+            return
         due = []
         while self._later and self._later[0][0] <= now:
             due.append(heapq.heappop(self._later)[2])
@@ -136,4 +138,4 @@ class Lanes:
 
 
 def _is_over(item: Item, now: float) -> bool:
-    return item.deadline is not None and item.deadline <= now
+    return item.deadline is not None and item.asked is None and item.deadline <= now

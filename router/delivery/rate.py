@@ -1,7 +1,8 @@
 """How many events a second go to a partner: a token bucket that gives way when the partner says 429.
 
 A 429 cuts the rate to 70 % of what was just being sent, at most once a second; every second without one raises it by
-10 %, up to the configured rate, or, where none is configured, until it is far above what is needed and lifted.
+10 %, and by one event a second at least, up to the configured rate, or, where none is configured, until it is far above
+what was being sent and is lifted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Callable
 
 CUT = 0.7
-RISE = 1.1
+RISE, LEAST_RISE = 0.1, 1.0
 LOWEST = 0.1  # events a second
 BURST_SECONDS = 0.1
 _LIFTED = 8.0  # times the rate at the last cut
@@ -79,6 +80,6 @@ class Rate:
     def _rise(self, now: float) -> None:
         while self.limit is not None and self._cut_from and now - self._moved >= 1.0:
             self._moved += 1.0
-            self.limit *= RISE
+            self.limit += max(self.limit * RISE, LEAST_RISE)
             if self.limit >= (self._ceiling or self._cut_from * _LIFTED):
                 self.limit, self._cut_from = self._ceiling, 0.0

@@ -33,7 +33,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 
-DEADLINE = 12.0
+DEADLINE = 60.0
 PARTITIONS = 3
 
 
@@ -163,6 +163,13 @@ class Stage:
         counts = [orjson.loads(place.metadata)["n"] for place in places if place.metadata]
         return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
+    def move(self, group: str, topic: str, offset: int) -> None:
+        """Commit this offset for every partition, as an operator's tool does: without metadata."""
+        consumer = Consumer(clients.consumer(self.cluster, group))
+        places = [TopicPartition(topic, number, offset) for number in range(PARTITIONS)]
+        consumer.commit(offsets=places, asynchronous=False)
+        consumer.close()
+
 
 class Deliver:
     """One process of `router deliver`."""
@@ -198,6 +205,14 @@ class Deliver:
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(DEADLINE)
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9; harmless when it has ended."""

@@ -1,0 +1,460 @@
+"""Around a connector that may do anything, the engine gives every event one end and keeps its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+
+from router import metrics
+from router.config.models import DeliveryConfig
+from router.delivery.backoff import Backoff
+from router.delivery.engine import EXPOSED, Engine
+from router.delivery.item import Item, Partition
+from router.delivery.journal import Journal
+from router.destinations.base import Connector, Delivery, Kind, Outcome, Settings
+from router.mask import Mask
+from tests.deliveries import delivery
+
+DEADLINE = 30.0
+OK = Outcome(Kind.DELIVERED, "200")
+DOWN = Outcome(Kind.RETRY, "503")
+Answer = Callable[[Sequence[Delivery]], Sequence[Outcome]]
+
+
+class Script(Connector):
+    """Answers as told; notes every request and how many were under way."""
+
+    type = "script"
+    summary = "a connector of the tests"
+    max_batch = 1000
+    Settings = Settings
+
+    def __init__(self, answer: Answer, seconds: float = 0.0) -> None:
+        super().__init__("crm", Settings(), 5.0)
+        self.answer = answer
+        self.seconds = seconds
+        self.requests: list[list[str]] = []
+        self.attempts: list[list[int]] = []
+        self.busy = self.busiest = 0
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        self.requests.append([one.body["messageId"] for one in batch])
+        self.attempts.append([one.attempt for one in batch])
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        try:
+            await asyncio.sleep(self.seconds)
+            return self.answer(batch)
+        finally:
+            self.busy -= 1
+
+
+class Ends:
+    """Finals that only remember."""
+
+    def __init__(self) -> None:
+        self.accepted: list[int] = []
+        self.given_up: dict[int, tuple[str, str]] = {}
+        self.lost: list[int] = []
+        self.unsettled = 0
+
+    def delivered(self, item: Item) -> None:
+        self.accepted.append(item.offset)
+
+    def dead(self, item: Item, code: str, stage: str) -> None:
+        assert item.offset not in self.given_up
+        self.given_up[item.offset] = (code, stage)
+
+    def forgotten(self, item: Item) -> None:
+        self.lost.append(item.offset)
+
+    @property
+    def count(self) -> int:
+        return len(self.accepted) + len(self.given_up)
+
+
+class Bench:
+    """An engine, what it sends through and where it ends."""
+
+    def __init__(self, connector: Script, **config: Any) -> None:
+        retry = {"budget": "1m", "first": "5ms", "longest": "20ms"} | config.pop("retry", {})
+        self.config = DeliveryConfig.model_validate({"retry": retry, **config})
+        self.connector = connector
+        self.ends = Ends()
+        self.journal = Journal("crm", "delivery.log", Mask(["email"]))
+        self.engine = Engine(
+            connector, self.config, self.ends, self.journal, clock=time.monotonic, wall=time.time,
+            backoff=Backoff(self.config.retry.first, self.config.retry.longest, random.Random(7)),
+        )  # fmt: skip
+        self.partition = Partition("dest.crm", 0)
+
+    def item(self, number: int, lane: bytes | None = None, fault: str = "") -> Item:
+        one = delivery(number)
+        return Item(self.partition, number, one.value, lane, (), one, time.time(), time.monotonic(), fault)
+
+    def give(self, count: int, lanes: int = 0) -> None:
+        self.engine.take([self.item(n, b"%d" % (n % lanes) if lanes else None) for n in range(count)])
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        end = time.monotonic() + DEADLINE
+        while not holds():
+            assert time.monotonic() < end, (self.ends.accepted, self.ends.given_up, self.engine.idle)
+            await asyncio.sleep(0.005)
+
+    def log(self) -> list[dict[str, Any]]:
+        return [orjson.loads(value or b"") for _, value, _, _ in self.journal.records(0.0)]
+
+
+@asynccontextmanager
+async def bench(answer: Answer, seconds: float = 0.0, **config: Any) -> AsyncIterator[Bench]:
+    one = Bench(Script(answer, seconds), **config)
+    yield one
+    await one.engine.halt(0.0)
+
+
+def all_ok(batch: Sequence[Delivery]) -> list[Outcome]:
+    return [OK] * len(batch)
+
+
+def number_of(one: Delivery) -> int:
+    return int(one.body["messageId"][1:])
+
+
+async def test_every_event_is_delivered_once_in_order_of_arrival() -> None:
+    """The plain course."""
+    async with bench(all_ok, concurrency=1) as one:
+        one.give(50)
+        await one.until(lambda: one.ends.count == 50)
+
+    assert one.ends.accepted == list(range(50))
+    assert one.connector.requests == [[f"m{number}"] for number in range(50)]
+
+
+async def test_no_more_requests_at_a_time_than_configured() -> None:
+    """And no fewer, when there is enough to do."""
+    async with bench(all_ok, seconds=0.01, concurrency=5) as one:
+        one.give(60)
+        await one.until(lambda: one.ends.count == 60)
+
+    assert one.connector.busiest == 5
+
+
+async def test_requests_carry_what_the_topology_says() -> None:
+    """A batch goes when it is full; the rest when it is old enough."""
+    async with bench(all_ok, batch={"count": 20, "age": "30ms"}, concurrency=2) as one:
+        one.give(50)
+        await one.until(lambda: one.ends.count == 50)
+
+    assert sorted(map(len, one.connector.requests)) == [10, 20, 20]
+
+
+async def test_what_kill_minus_nine_can_repeat_is_bounded() -> None:
+    """Accepted events that are not committed stop further requests until they are."""
+    async with bench(all_ok) as one:
+        one.ends.unsettled = EXPOSED
+        one.give(5)
+        await asyncio.sleep(0.05)
+        assert one.connector.requests == []
+        one.ends.unsettled = EXPOSED - 2
+        one.engine.pump()
+        await one.until(lambda: one.ends.count == 5)
+
+        assert one.connector.busiest <= 2
+
+
+async def test_a_failed_event_is_tried_again_and_counts_its_attempts() -> None:
+    """Until it is accepted."""
+
+    def third_time(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [OK if one.attempt == 3 else DOWN for one in batch]
+
+    async with bench(third_time, concurrency=1) as one:
+        one.give(2)
+        await one.until(lambda: one.ends.count == 2)
+
+    assert sorted(one.ends.accepted) == [0, 1]
+    assert sorted(attempt for attempts in one.connector.attempts for attempt in attempts) == [1, 1, 2, 2, 3, 3]
+    outcomes = {(entry["outcome"], entry["code"]): entry["count"] for entry in one.log()}
+    assert outcomes == {("delivered", ""): 2, ("retry", "errors.awaiting-retry.503"): 4}
+
+
+async def test_what_keeps_failing_is_given_up_when_its_budget_is_over() -> None:
+    """With the code of its last attempt; others of the destination are not held up."""
+
+    def one_bad(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [DOWN if number_of(one) == 3 else OK for one in batch]
+
+    async with bench(one_bad, retry={"budget": "150ms"}) as one:
+        one.give(10)
+        await one.until(lambda: one.ends.count == 10)
+
+    assert one.ends.given_up == {3: ("503", "deliver")}
+    assert sorted(one.ends.accepted) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+
+
+async def test_a_partner_that_never_works_gets_dead_letters_not_deliveries() -> None:
+    """Every event is attempted; none counts as delivered."""
+    async with bench(lambda batch: [DOWN] * len(batch), retry={"budget": "50ms"}) as one:
+        one.give(30)
+        await one.until(lambda: one.ends.count == 30)
+
+    assert one.ends.accepted == []
+    assert {code for code, _ in one.ends.given_up.values()} == {"503"}
+    assert {name for request in one.connector.requests for name in request} == {f"m{number}" for number in range(30)}
+
+
+async def test_time_that_the_partner_asked_for_is_not_counted() -> None:
+    """Retry-After is outside the budget, and nothing is sent before it."""
+    asked = Outcome(Kind.RETRY, "429", retry_after=0.2)
+    times: list[float] = []
+
+    def wait(batch: Sequence[Delivery]) -> list[Outcome]:
+        times.append(time.monotonic())
+        return [OK if len(times) == 4 else asked] * len(batch)
+
+    async with bench(wait, retry={"budget": "100ms"}) as one:
+        one.give(1)
+        await one.until(lambda: one.ends.count == 1)
+
+    assert one.ends.accepted == [0]
+    assert all(later - earlier >= 0.2 for earlier, later in pairwise(times))
+
+
+async def test_an_answer_to_a_batch_does_not_condemn_its_good_events() -> None:
+    """The bad one is found by halving; the others are delivered."""
+
+    def strict(batch: Sequence[Delivery]) -> list[Outcome]:
+        if any(number_of(one) == 37 for one in batch):
+            return [Outcome(Kind.REJECTED, "400", shared=len(batch) > 1)] * len(batch)
+        return all_ok(batch)
+
+    async with bench(strict, batch={"count": 64, "age": "1ms"}, concurrency=1) as one:
+        one.give(64)
+        await one.until(lambda: one.ends.count == 64)
+
+    assert one.ends.given_up == {37: ("400", "deliver")}
+    assert sorted(one.ends.accepted) == [number for number in range(64) if number != 37]
+    assert len(one.connector.requests) == 13
+
+
+async def test_statuses_for_each_event_are_taken_one_by_one() -> None:
+    """Only the rejected is dead, only the failed comes again."""
+
+    def partial(batch: Sequence[Delivery]) -> list[Outcome]:
+        kinds = [OK, Outcome(Kind.REJECTED, "400"), DOWN, Outcome(Kind.UNCONFIRMED, "204")]
+        return [kinds[number_of(one) % 4] if one.attempt == 1 else OK for one in batch]
+
+    async with bench(partial, batch={"count": 8, "age": "1ms"}, concurrency=1) as one:
+        one.give(8)
+        await one.until(lambda: one.ends.count == 8)
+
+    assert sorted(one.ends.given_up) == [1, 5]
+    assert sorted(one.ends.accepted) == [0, 2, 3, 4, 6, 7]
+    assert one.connector.requests[0] == [f"m{number}" for number in range(8)]
+    assert {name for request in one.connector.requests[1:] for name in request} == {"m2", "m6"}
+
+
+async def test_a_batch_that_failed_comes_again_as_it_was() -> None:
+    """Under the same idempotency key, so that a partner that had taken it can tell."""
+    failures = iter([True, True])
+
+    def flaky(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [Outcome(Kind.RETRY, "ECONNRESET", shared=True) if next(failures, False) else OK] * len(batch)
+
+    async with bench(flaky, batch={"count": 5, "age": "1ms"}, concurrency=1) as one:
+        one.give(5)
+        await one.until(lambda: one.ends.count == 5)
+
+    assert one.connector.requests == [[f"m{number}" for number in range(5)]] * 3
+
+
+async def test_a_batch_that_fails_while_others_pass_is_split() -> None:
+    """Or one event that makes the partner fail would take its neighbours along."""
+
+    def fragile(batch: Sequence[Delivery]) -> list[Outcome]:
+        bad = any(number_of(one) == 2 for one in batch)
+        return [Outcome(Kind.RETRY, "500", shared=len(batch) > 1) if bad else OK] * len(batch)
+
+    async with bench(fragile, batch={"count": 4, "age": "1ms"}, concurrency=1, retry={"budget": "400ms"}) as one:
+        feed = asyncio.get_running_loop().create_task(_feed(one))
+        await one.until(lambda: one.ends.given_up)
+        feed.cancel()
+        await one.until(lambda: {0, 1, 3} <= set(one.ends.accepted))
+
+    assert one.ends.given_up == {2: ("500", "deliver")}
+
+
+async def _feed(one: Bench) -> None:
+    number = 0
+    while True:
+        one.engine.take([one.item(number + more) for more in range(4)])
+        number += 4
+        await asyncio.sleep(0.01)
+
+
+def paused(reason: str) -> float:
+    return float(
+        metrics.REGISTRY.get_sample_value("router_delivery_paused", {"destination": "crm", "reason": reason}) or 0
+    )
+
+
+async def test_a_refusal_pauses_the_destination_and_drops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """401 and 403: one probe at a time, an alert, and everything is delivered once they end."""
+    refused = True
+
+    def guard(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [Outcome(Kind.REFUSED, "401") if refused else OK] * len(batch)
+
+    async with bench(guard, concurrency=3, retry={"budget": "30ms"}) as one:
+        one.give(20)
+        await one.until(lambda: len(one.connector.requests) > 8)
+        assert (one.ends.count, paused("refused")) == (0, 1)
+        assert "PAUSED" in caplog.text
+        assert one.engine.idle.startswith("held back")
+        assert one.connector.busiest <= 3
+        refused = False
+        await one.until(lambda: one.ends.count == 20)
+
+    assert (sorted(one.ends.accepted), paused("refused")) == (list(range(20)), 0)
+
+
+async def test_one_event_that_is_refused_while_others_pass_is_rejected() -> None:
+    """A firewall that dislikes a payload must not stop a destination for ever."""
+
+    def firewall(batch: Sequence[Delivery]) -> list[Outcome]:
+        bad = any(number_of(one) == 5 for one in batch)
+        return [Outcome(Kind.REFUSED, "403") if bad else OK] * len(batch)
+
+    async with bench(firewall, concurrency=2) as one:
+        feed = asyncio.get_running_loop().create_task(_feed(one))
+        await one.until(lambda: one.ends.given_up)
+        feed.cancel()
+
+    assert one.ends.given_up == {5: ("403", "deliver")}
+
+
+async def test_a_partner_that_is_down_is_probed_and_gets_everything_when_it_is_back() -> None:
+    """After ten failures in a row one request at a time; nothing is lost and nothing counted as delivered before."""
+    up = False
+
+    def outage(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [OK if up else DOWN] * len(batch)
+
+    async with bench(outage, seconds=0.002, concurrency=4) as one:
+        one.give(100)
+        await one.until(lambda: one.engine.hold.reason == "down")
+        await one.until(lambda: one.connector.busy == 0)
+        one.connector.busiest = 0
+        before = len(one.connector.requests)
+        await one.until(lambda: len(one.connector.requests) > before + 5)
+        assert (one.connector.busiest, one.ends.count, paused("down")) == (1, 0, 1)
+        up = True
+        await one.until(lambda: one.ends.count == 100)
+
+    assert (sorted(one.ends.accepted), paused("down")) == (list(range(100)), 0)
+
+
+async def test_a_connector_that_raises_costs_no_event() -> None:
+    """Nor one that loses count."""
+    calls = 0
+
+    def broken(batch: Sequence[Delivery]) -> list[Outcome]:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise RuntimeError("a bug")
+        return [] if calls == 2 else all_ok(batch)
+
+    async with bench(broken, batch={"count": 3, "age": "1ms"}, concurrency=1) as one:
+        one.give(3)
+        await one.until(lambda: one.ends.count == 3)
+
+    assert one.ends.accepted == [0, 1, 2]
+    assert [entry["code"] for entry in one.log() if entry["outcome"] == "retry"] == ["errors.awaiting-retry.EINTERNAL"]
+
+
+async def test_what_is_no_event_goes_to_the_dead_letters_without_a_request() -> None:
+    """Somebody else wrote to the topic."""
+    async with bench(all_ok) as one:
+        one.engine.take([one.item(1, fault="MESSAGE_REJECTED"), one.item(2)])
+        await one.until(lambda: one.ends.count == 2)
+
+    assert one.ends.given_up == {1: ("MESSAGE_REJECTED", "read")}
+    assert one.connector.requests == [["m2"]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("batch", [None, {"count": 7, "age": "2ms"}])
+async def test_a_profile_s_events_are_accepted_in_order_whatever_fails(seed: int, batch: Any) -> None:
+    """`order: profile`, under failures of every kind."""
+    chance = random.Random(seed)
+    outcomes = [OK, OK, DOWN, Outcome(Kind.REJECTED, "400"), Outcome(Kind.RETRY, "429", retry_after=0.005)]
+
+    def chaos(requested: Sequence[Delivery]) -> list[Outcome]:
+        return [chance.choice(outcomes) for _ in requested]
+
+    async with bench(chaos, seconds=0.001, order="profile", concurrency=6, batch=batch) as one:
+        one.engine.rate.throttled = lambda retry_after: None  # type: ignore[method-assign]  # not what is tested
+        one.give(120, lanes=5)
+        await one.until(lambda: one.ends.count == 120)
+
+    assert sorted([*one.ends.accepted, *one.ends.given_up]) == list(range(120))
+    for lane in range(5):
+        mine = [number for number in one.ends.accepted if number % 5 == lane]
+        assert mine == sorted(mine)
+
+
+async def test_halting_lets_end_what_is_under_way_and_starts_nothing() -> None:
+    """Graceful stop: no event is left half way."""
+    async with bench(all_ok, seconds=0.05, concurrency=3) as one:
+        one.give(10)
+        await one.until(lambda: one.connector.busy == 3)
+        await one.engine.halt(DEADLINE)
+
+        assert (len(one.connector.requests), sorted(one.ends.accepted)) == (3, [0, 1, 2])
+        await asyncio.sleep(0.02)
+        assert len(one.connector.requests) == 3
+
+
+async def test_halting_does_not_wait_for_ever() -> None:
+    """What does not end in time is cancelled; its outcome is nobody's."""
+    async with bench(all_ok, seconds=60, concurrency=3) as one:
+        one.give(10)
+        await one.until(lambda: one.connector.busy == 3)
+        await one.engine.halt(0.05)
+
+        assert (one.connector.busy, one.ends.count) == (0, 0)
+
+
+async def test_after_a_halt_new_partitions_start_fresh() -> None:
+    """What waited before is somebody else's now."""
+    async with bench(all_ok, seconds=0.01, concurrency=1) as one:
+        one.give(10)
+        await one.engine.halt(DEADLINE)
+        done = one.ends.count
+        one.engine.resume()
+        one.engine.take([one.item(77)])
+        await one.until(lambda: one.ends.count == done + 1)
+        await asyncio.sleep(0.05)
+
+        assert one.ends.accepted[-1] == 77
+        assert one.ends.count == done + 1
+
+
+async def test_late_answers_for_partitions_that_are_gone_do_not_count() -> None:
+    """Their new owner sends those events."""
+    async with bench(all_ok, seconds=0.02) as one:
+        one.give(3)
+        await one.until(lambda: one.connector.busy)
+        one.partition.gone = True
+        await one.until(lambda: len(one.ends.lost) == 3)
+
+    assert one.ends.count == 0
