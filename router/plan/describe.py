@@ -120,7 +120,8 @@ def _message(error: ValidationError) -> str:
 
 
 def _type(kind: Kind.Type, error: ValidationError) -> str:
-    return f"expected {_or(_WORDS.get(name, name) for name in kind.types)}, got {type_in_words(error.instance)}"
+    types = sorted(kind.types, key=lambda name: name == "null")
+    return f"expected {_or(_WORDS.get(name, name) for name in types)}, got {type_in_words(error.instance)}"
 
 
 def _alternatives(kind: Any, error: ValidationError) -> str:
