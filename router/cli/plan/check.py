@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder
+from router.cli.plan.arguments import PlanFolder, counted
 from router.cli.plan.events import Item, read_items
 
 
@@ -33,7 +33,7 @@ def command(
         blocked += answer["outcome"] != "allowed"
         typer.echo(orjson.dumps(answer).decode() if as_json else "\n".join(check.told(path, item, answer)))
     if not as_json:
-        typer.echo(f"{len(items)} events: {len(items) - blocked} allowed, {blocked} blocked")
+        typer.echo(f"{counted(len(items), 'event')}: {len(items) - blocked} allowed, {blocked} blocked")
     if blocked:
         raise typer.Exit(1)
 

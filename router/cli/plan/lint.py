@@ -8,7 +8,7 @@ import typer
 
 from router.cli import report
 from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder
+from router.cli.plan.arguments import PlanFolder, counted
 
 
 def command(
@@ -32,7 +32,7 @@ def command(
     else:
         for found in findings:
             typer.echo(f"{found.level}: {found.problem} [{found.rule}]", err=True)
-        errors, warnings = len(levels["error"]), len(levels["warning"])
-        typer.echo(f"{plan}: {len(loaded.rules)} rules, {errors} errors, {warnings} warnings")
+        counts = (("rule", len(loaded.rules)), ("error", len(levels["error"])), ("warning", len(levels["warning"])))
+        typer.echo(f"{plan}: {', '.join(counted(count, noun) for noun, count in counts)}")
     if levels["error"] or (strict and levels["warning"]):
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ import typer
 
 from router.cli import report
 from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder
+from router.cli.plan.arguments import PlanFolder, counted
 
 
 def command(plan: PlanFolder, as_json: Json = False) -> None:
@@ -24,6 +24,6 @@ def command(plan: PlanFolder, as_json: Json = False) -> None:
     else:
         for problem in wrong:
             typer.echo(str(problem), err=True)
-        typer.echo(f"{plan}: {len(results)} examples, {failed} failed")
+        typer.echo(f"{plan}: {counted(len(results), 'example')}, {failed} failed")
     if wrong:
         raise typer.Exit(1)
