@@ -90,12 +90,8 @@ def test_wrong_usage_ends_with_2(line: Line) -> None:
 
 def test_test_runs_the_examples(line: Line, plan: Path) -> None:
     good = line("plan", "test", SHOP)
-    make(
-        plan,
-        {
-            "events/order-completed.yaml": f"{ORDER}examples: {{valid: [{{order_id: '1'}}, {{order_id: '1', total: 1}}]}}"
-        },
-    )
+    examples = "examples: {valid: [{order_id: '1'}, {order_id: '1', total: 1}]}"
+    make(plan, {"events/order-completed.yaml": ORDER + examples})
     bad = line("plan", "test", plan)
     as_json = json.loads(line("plan", "test", plan, "--json").out)
 
