@@ -1,10 +1,12 @@
 """What a worker's state costs as it grows: microseconds an event, bytes on disk and in memory an id.
 
-Run: python -m ops.bench.state [--ids 1e6 10e6 50e6] [--batch 2000]
+Run: python -m ops.bench.state [--ids 1e6 10e6 50e6] [--links 1e5 1e6] [--batch 2000]
 
 The window: batches of ids spread over 24 hours of receive time, one in twenty a repeat, drawn evenly from all ids so
 far (the worst case: most repeats of real traffic are minutes old). `cpu` is the calling thread's time, `wall` includes
-waiting for the disk and for other processes, `total` is the whole process with RocksDB's own threads.
+waiting for the disk and for other processes, `process` is the whole process with RocksDB's own threads.
+The replica: batches in which one event in ten brings a new link; `hit` is an event whose identifiers were seen lately,
+`link` a new one: found, packed, applied and resolved, without Kafka's part.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 import psutil
 
+from router.identity import Identifiers, link, pack_facts
 from router.state.changelog import pack
+from router.state.replica import Replica
 from router.state.window import Window
 
 DAY_MS = 86_400_000
@@ -105,6 +110,53 @@ def window_row(ids: int, size: int, folder: Path) -> list[str]:
     ]
 
 
+def replica_row(links: int, size: int, folder: Path) -> list[str]:
+    """Grow a replica to `links` links, two devices a user, and measure hits and links at the end."""
+    empty = rss()
+    replica = Replica.open(folder / "identity", "bench", "bench")
+    late, hit = Timer(), Timer()
+    measured = packed = 0
+    for done in range(0, links, size // 10):
+        events = [pair(number) for number in range(done, done + size // 10)]
+        timer = late if done > 0.9 * links else Timer()
+        packed += timer.run(lambda events=events: link_all(replica, events))  # type: ignore[misc]
+        measured += len(events) if timer is late else 0
+    known = [pair(number) for number in range(max(0, links - 50_000), links)]
+    replica.resolve_many(known)
+    for _ in range(20):
+        hit.run(lambda: replica.resolve_many(known))
+    memory = rss() - empty
+    replica.close()
+    disk = sum(file.stat().st_size for file in (folder / "identity").iterdir())
+    return [
+        f"{links / 1e6:g}",
+        per_id(hit.cpu, 20 * len(known)),
+        per_id(late.cpu, measured),
+        f"{packed / links:.0f}",
+        f"{disk / links:.0f}",
+        f"{memory / links:.0f}",
+    ]
+
+
+def pair(number: int) -> Identifiers:
+    return ("user_id", f"user-{number // 2}"), ("anonymous_id", str(UUID(int=number * 0x9E3779B97F4A7C15 % 2**128)))
+
+
+def link_all(replica: Replica, events: list[Identifiers]) -> int:
+    """What the agent does with a batch of new pairs; returns the bytes for the log."""
+    _, wanting = replica.resolve_many(events)
+    size = 0
+    for record in pack_facts(link(events[place]) for place in wanting):
+        replica.apply_record(replica.position(), START_MS, record)
+        size += len(record)
+    _, left = replica.resolve_many(events)
+    assert not left
+    return size
+
+
+REPLICA_HEAD = ("links (M)", "hit cpu µs", "link cpu µs", "log B/link", "disk B/link", "RSS B/link")
+
+
 def per_id(seconds: float, ids: float) -> str:
     return f"{seconds / ids * 1e6:.2f}"
 
@@ -126,6 +178,8 @@ WINDOW_HEAD = (
 
 
 def show(head: tuple[str, ...], rows: list[list[str]]) -> None:
+    if not rows:
+        return
     print("| " + " | ".join(head) + " |")
     print("|" + " --- |" * len(head))
     for row in rows:
@@ -134,19 +188,24 @@ def show(head: tuple[str, ...], rows: list[list[str]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ids", nargs="+", type=float, default=[1e6, 10e6])
+    parser.add_argument("--ids", nargs="*", type=float, default=[1e6, 10e6])
     parser.add_argument("--batch", type=int, default=2000)
     parser.add_argument("--folder", type=Path, help="where to write; default: a temporary folder")
+    parser.add_argument("--links", nargs="*", type=float, default=[1e5, 1e6])
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="router-bench-", dir=options.folder))
-    rows = []
+    windows, replicas = [], []
     try:
         for ids in options.ids:
-            rows.append(window_row(int(ids), options.batch, folder))
+            windows.append(window_row(int(ids), options.batch, folder))
             shutil.rmtree(folder / "window")
+        for links in options.links:
+            replicas.append(replica_row(int(links), options.batch, folder))
+            shutil.rmtree(folder / "identity")
     finally:
         shutil.rmtree(folder)
-    show(WINDOW_HEAD, rows)
+    show(WINDOW_HEAD, windows)
+    show(REPLICA_HEAD, replicas)
 
 
 if __name__ == "__main__":
