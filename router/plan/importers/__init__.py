@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from router.errors import FileError, Problem
+from router.plan.importers.extras import is_ours
 from router.plan.importers.naming import naming_of
 from router.plan.importers.notes import Notes
 from router.plan.importers.registry import FORMATS, Format
 from router.plan.importers.settle import settle
 from router.plan.importers.source import Source, read_sources
 from router.plan.lint import lint
-from router.plan.model import Level, Naming, Plan
+from router.plan.model import Level, Plan
 
 __all__ = ["FORMATS", "Imported", "import_plan"]
 
@@ -40,7 +41,7 @@ def import_plan(paths: Iterable[Path]) -> Imported:
     found = _format(sources)
     notes = Notes(str(sources[0].path))
     plan = settle(found.read(sources, notes), notes)
-    if plan.naming == Naming():
+    if not any(is_ours(source.data) for source in sources):
         plan = _at_ease(replace(plan, naming=naming_of(plan)), notes)
     return Imported(plan, found, tuple(notes.found))
 

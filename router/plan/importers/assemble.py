@@ -19,6 +19,10 @@ def text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def prose(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def labels(value: Any, notes: Notes) -> dict[str, str]:
     """Labels as a mapping or as a list of `key:value`."""
     if isinstance(value, Mapping):
@@ -58,9 +62,9 @@ def message_rule(
         type=call_type,
         name=name if call_type in NAMED else None,
         version=version(number, notes),
-        description=description or text(root.get("description")),
-        why=text(extras.get("why")),
-        owner=text(extras.get("owner")),
+        description=description or prose(root.get("description")),
+        why=prose(extras.get("why")),
+        owner=prose(extras.get("owner")),
         labels=labels(root.get("labels"), notes),
         schemas=found,
         examples=tuple(examples(extras.get("examples"))),
@@ -81,7 +85,7 @@ def examples(value: Any) -> Iterable[Example]:
         if isinstance(item, Mapping) and "value" in item:
             fails = item.get("fails")
             places = tuple(map(str, fails)) if isinstance(fails, list) else ()
-            yield Example(item["value"], bool(item.get("valid", True)), places, text(item.get("description")))
+            yield Example(item["value"], bool(item.get("valid", True)), places, prose(item.get("description")))
 
 
 def unique(rules: Iterable[Rule], notes: Notes) -> tuple[Rule, ...]:

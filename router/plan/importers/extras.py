@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from router.errors import FileError
+from router.plan.importers.assemble import EXTRAS
 from router.plan.importers.notes import Notes
 from router.plan.load import parse_plan
 from router.plan.model import Plan
 from router.plan.write import dump
+
+
+def is_ours(data: Any) -> bool:
+    """Whether a file is our own export."""
+    about = data.get("trackingPlan") if isinstance(data, Mapping) else None
+    return isinstance(about, Mapping) and isinstance(about.get(EXTRAS), Mapping)
 
 
 def with_extras(plan: Plan, extras: Any, notes: Notes) -> Plan:
@@ -27,7 +34,7 @@ def with_extras(plan: Plan, extras: Any, notes: Notes) -> Plan:
         read = parse_plan({name: content.encode() for name, content in files.items()}, Path())
     except FileError as error:
         for problem in error.problems:
-            notes.inside("x-router").add(f"{problem.message}; left out")
+            notes.inside(EXTRAS).add(f"{problem.message}; left out")
         return plan
     more = tuple(replace(rule, file="") for rule in read.rules)
     return replace(plan, owners=read.owners, labels=read.labels, naming=read.naming, rules=(*plan.rules, *more))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
+
 from router.plan.importers.convert import Converter, draft_named
 from router.plan.importers.notes import Notes
 from router.plan.keywords import CONTAINERS, Draft
@@ -46,7 +48,13 @@ def _says_nothing(schema: Schema) -> bool:
 
 
 def _asks(schema: Schema | None) -> bool:
-    return schema is False or (isinstance(schema, dict) and bool(schema.get("required")))
+    """Whether an event without the section fails."""
+    if not isinstance(schema, dict):
+        return schema is False
+    try:
+        return not jsonschema_rs.is_valid(schema, {}, offline=True)
+    except (ValueError, jsonschema_rs.ReferencingError):  # a schema that is put right later
+        return bool(schema.get("required"))
 
 
 def _required(call_type: str, root: dict[str, Any], found: dict[str, Schema], notes: Notes) -> list[Any]:
@@ -55,13 +63,14 @@ def _required(call_type: str, root: dict[str, Any], found: dict[str, Schema], no
     if not isinstance(required, list):
         notes.add("expected a list of names, got another value; left out", ("required",))
         required = []
-    for name, schema in found.items():
-        if _asks(schema) and name not in required:
+    asking = {name for name, schema in found.items() if _asks(schema)}
+    for name in sorted(asking) if call_type != "common" else ():
+        if name not in required:
             message = (
                 f"expected the root to require {name}, since {name} requires values, got none: here it is required"
             )
             notes.add(message, ("required",))
-    return [name for name in required if not (isinstance(name, str) and _asks(found.get(name)))]
+    return [name for name in required if not (isinstance(name, str) and name in asking)]
 
 
 def _rest(root: dict[str, Any], inside: dict[str, Any], required: list[Any], draft: Draft, notes: Notes) -> Schema:

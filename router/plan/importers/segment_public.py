@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from router.plan.importers.assemble import EXTRAS, message_rule, text, unique
+from router.plan.importers.assemble import EXTRAS, message_rule, prose, text, unique
 from router.plan.importers.extras import with_extras
 from router.plan.importers.notes import Notes
 from router.plan.importers.segment import common_sections
@@ -32,7 +32,7 @@ def read_public(sources: Sequence[Source], notes: Notes) -> Plan:
     """The plan of one file, and the rules of all."""
     about = next((found for source in sources if (found := _public_plan(source.data))), {})
     extras = about.get(EXTRAS) if isinstance(about.get(EXTRAS), dict) else {}
-    plan = Plan(text(about.get("name")) or sources[0].path.stem, description=text(about.get("description")))
+    plan = Plan(text(about.get("name")) or sources[0].path.stem, description=prose(about.get("description")))
     rules: list[Rule] = []
     common: dict[str, Schema] = {}
     for source in sources:
