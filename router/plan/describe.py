@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -79,7 +80,7 @@ def _places(error: ValidationError, value: Any) -> list[Pointer]:
         case Kind.AdditionalItems(limit=limit) if isinstance(error.instance, list):
             return [(index,) for index in range(limit, len(error.instance))]
         case Kind.UnevaluatedItems(unexpected=items):
-            return _items(error.instance, [str(item) for item in items])
+            return _items(error.instance, Counter(str(item) for item in items))
         case Kind.PropertyNames(error=inner):
             return [(str(inner.instance),)]
         case Kind.FalseSchema():
@@ -87,15 +88,15 @@ def _places(error: ValidationError, value: Any) -> list[Pointer]:
     return []
 
 
-def _items(array: Any, unexpected: list[str]) -> list[Pointer]:
+def _items(array: Any, unexpected: Counter[str]) -> list[Pointer]:
     """The items by their texts. Equal items before these were evaluated, so the last ones are meant."""
     places: list[Pointer] = []
     for index in reversed(range(len(array))):
         text = orjson.dumps(array[index]).decode()
-        if text in unexpected:
-            unexpected.remove(text)
+        if unexpected[text] > 0:
+            unexpected[text] -= 1
             places.append((index,))
-    return places[::-1] if not unexpected else []
+    return [] if any(unexpected.values()) else places[::-1]
 
 
 def _refused_names(error: ValidationError, value: Any) -> list[Pointer]:
