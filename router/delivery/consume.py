@@ -72,7 +72,7 @@ class Reader:
         self._wide: set[int] = set()
         self._poll_seconds = COMMITTING_POLL_SECONDS if commits else POLL_SECONDS
         self._commits: queue.SimpleQueue[tuple[list[TopicPartition], Future[None]]] = queue.SimpleQueue()
-        self._held = self._fresh = False
+        self._held = self._fresh = self._moved = False
         self._generation = 0
         self._house = 0.0
         self._stopping = threading.Event()
@@ -159,6 +159,8 @@ class Reader:
         if batch:
             self._room.add(len(batch), size)
             self._owner.taken(batch)
+        if self._moved:
+            self._begin(self._consumer)
 
     def _event(self, message: Message, error: KafkaError) -> None:
         code, number = error.code(), message.partition()
@@ -192,7 +194,7 @@ class Reader:
             self._partitions[partition.number] = new
             self._owner.replaced(partition, new)
         self._position[partition.number] = low
-        self._consumer.seek(TopicPartition(self._topic, partition.number, low))
+        self._moved = True
 
     # Pausing
 
@@ -235,14 +237,21 @@ class Reader:
             ledger, done = decode(place.metadata if start is not None else None, start or 0)
             self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), ledger)
             self._position[place.partition] = start
-        starts = {number: OFFSET_BEGINNING if at is None else at for number, at in self._position.items()}
-        consumer.assign([TopicPartition(self._topic, number, at) for number, at in starts.items()])
-        consumer.pause(self._places(self._partitions))
-        self._held, self._fresh, self._wide = False, True, set()
+        self._begin(consumer)
         self._generation += 1
         self.group = consumer.consumer_group_metadata()
         self.joined = True
         self._owner.assigned(list(self._partitions.values()))
+
+    def _begin(self, consumer: Consumer) -> None:
+        """Assign each partition where it stands, paused until the next turn.
+
+        Not by seeking: a partition whose offset the broker did not have refuses that.
+        """
+        starts = {number: OFFSET_BEGINNING if at is None else at for number, at in self._position.items()}
+        consumer.assign([TopicPartition(self._topic, number, at) for number, at in starts.items()])
+        consumer.pause(self._places(self._partitions))
+        self._held, self._moved, self._fresh, self._wide = False, False, True, set()
 
     def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Committed offsets; waits for open transactions of the group to end, since they may commit."""

@@ -30,6 +30,10 @@ INTERVAL_SECONDS = 0.1
 AGAIN_SECONDS = 0.2
 GIVE_UP_SECONDS = 60.0
 
+# The group has given the partitions to others, or is about to (the embedded broker, while partitions are given back).
+_HOPELESS = frozenset({"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "FENCED_INSTANCE_ID"})
+_LEAVING = frozenset({"REBALANCE_IN_PROGRESS"})
+
 log = logging.getLogger(__name__)
 
 
@@ -73,7 +77,7 @@ class Settler:
         self._accepted = 0
         self._finals = self._size = 0
         self._epoch = 0
-        self._broken = False
+        self._broken = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
         self.prompt = 500  # finals that are committed without waiting for the interval
@@ -186,7 +190,11 @@ class Settler:
                 return epoch == self._epoch
             except Redo as redo:
                 metrics.ABORTS.labels(str(redo)).inc()
-                log.warning("commit aborted, trying again", extra={"destination": self._name, "why": str(redo)})
+                hopeless = str(redo) in (_HOPELESS | _LEAVING if self._leaving else _HOPELESS)
+                then = "its events come again" if hopeless else "trying again"
+                log.warning("commit refused, %s", then, extra={"destination": self._name, "why": str(redo)})
+                if hopeless:
+                    return False
                 if time.monotonic() > until:
                     raise Unavailable(f"{self._name}: the broker takes no commit: {redo}") from redo
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -215,8 +223,10 @@ class Settler:
 
     async def release(self, seconds: float, *, lost: bool) -> None:
         """Commit what is final unless the partitions are lost already, within `seconds`; then forget them."""
+        self._leaving = True
         if not lost:
             await self._drain(seconds)
+        self._leaving = False
         self._epoch += 1
         for partition in self._partitions:
             partition.gone = True

