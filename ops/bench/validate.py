@@ -1,4 +1,4 @@
-"""What the tracking plan costs: microseconds an event on the hot path, seconds to load and compile 1,000 events.
+"""What the tracking plan costs: microseconds an event on the hot path, seconds until a plan of 1,000 events is ready.
 
 Run: python ops/bench/validate.py [--rounds N]
 """
@@ -114,14 +114,13 @@ def measure(call: Callable[[], object], rounds: int) -> float:
 
 
 def load(folder: Path) -> tuple[CompiledPlan, str]:
-    """The compiled plan, and what it took in seconds of clock and of processor."""
+    """The plan ready for its first event, and the seconds of clock and processor that took; then every rule compiled."""
     clock, processor = time.perf_counter(), time.process_time()
-    plan = load_plan(folder)
-    middle = time.process_time()
-    compiled = compile_plan(plan)
-    ready = time.perf_counter() - clock
-    spent = f"{middle - processor:.2f} s to load, {time.process_time() - middle:.2f} s to compile"
-    return compiled, f"ready in {ready:.2f} s (processor: {spent})"
+    compiled = compile_plan(load_plan(folder))
+    ready = f"ready in {time.perf_counter() - clock:.2f} s ({time.process_time() - processor:.2f} s of processor)"
+    processor = time.process_time()
+    compiled.prepare()
+    return compiled, f"{ready}, all rules compiled in {time.process_time() - processor:.2f} s of processor"
 
 
 def report(events: int, rounds: int) -> None:

@@ -1,151 +1,15 @@
-"""A plan made ready for the hot path: one compiled validator for each rule, common schema and planned names included.
-
-Validators run in linear time, fetch nothing, and assert formats. What an event conforms to is one call; what is wrong
-with it is found section by section, only when that call says no. Pure, and total over JSON values.
-"""
+"""A plan made ready for the hot path: finds the rule of an event. Pure, and total over JSON values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-import jsonschema_rs
-
-from router.document import Pointer, json_pointer
-from router.errors import FileError, Problem
-from router.plan.describe import Fault, faults
-from router.plan.keywords import ANNOTATIONS, DRAFT7
-from router.plan.model import CALL_TYPES, NAMED, Plan, Rule, section_of
-from router.plan.names import Names
-from router.plan.pattern import REGEX
+from router.plan.compiled_rule import CompiledRule, Engine, Finding
+from router.plan.describe import Fault
+from router.plan.model import CALL_TYPES, NAMED, Plan, section_of
 from router.plan.resources import Resource, Resources
-from router.plan.violation import Violation, ViolationClass
 
-_NEVER_REFUSE_NOTHING = ANNOTATIONS | {"type", "properties", "patternProperties", "additionalProperties", "required"}
-
-
-class Finding(NamedTuple):
-    """A violation, and its place in the event in parts."""
-
-    violation: Violation
-    path: Pointer
-
-
-class Engine:
-    """Compiles schemas against the definitions of one plan. Compiling takes time in proportion to their number."""
-
-    def __init__(self, resources: Resources) -> None:
-        self.registry = jsonschema_rs.Registry([(each.uri, each.standalone()) for each in resources.defs.values()])
-        self._empty: dict[str, bool] = {}
-
-    def __call__(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
-        """A validator of a draft-07 schema; those inside it that have an `$id` may be of another draft."""
-        return DRAFT7.validator(
-            schema,
-            registry=self.registry,
-            pattern_options=REGEX,
-            validate_formats=True,
-            ignore_unknown_formats=False,
-            offline=True,
-        )
-
-    def takes_nothing(self, resource: Resource) -> bool:
-        """Whether a section may be left out, told by its keywords where they suffice."""
-        schema = resource.schema
-        if (
-            isinstance(schema, dict)
-            and schema.keys() <= _NEVER_REFUSE_NOTHING
-            and schema.get("type", "object") == "object"
-        ):
-            return not schema.get("required")
-        if resource.uri not in self._empty:
-            self._empty[resource.uri] = self({"allOf": [resource.standalone()]}).is_valid({})
-        return self._empty[resource.uri]
-
-
-class CompiledRule:
-    """What events of one rule are held against, or (`rule` is None) events of a call type that have no rule.
-
-    `is_valid(body)` is the hot path; `versions` maps a version to its rule where there are several, on the oldest.
-    `names` is the schema of planned names, `unplanned` what is wrong with having no rule.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        plan: str,
-        call_type: str,
-        rule: Rule | None,
-        own: Mapping[str, Resource],
-        common: Mapping[str, Resource],
-        names: Mapping[str, Any] | None = None,
-        unplanned: Fault | None = None,
-    ) -> None:
-        self.engine = engine
-        self.plan = plan
-        self.call_type = call_type
-        self.title = rule.title if rule else call_type
-        self.version = rule.version if rule else 0
-        self.rule = rule
-        self.own = own
-        self.common = common
-        self.names = names
-        self.unplanned = unplanned
-        self.versions: dict[Any, CompiledRule] = {}
-        self.is_valid: Callable[[Any], bool] = _never if unplanned else self._whole()
-
-    def _whole(self) -> Callable[[Any], bool]:
-        """One validator of all the event. A section that is left out counts as empty."""
-        parts: list[dict[str, Any]] = []
-        for section, resource in (*self.own.items(), *self.common.items()):
-            schema = resource.standalone()
-            if section == "message":
-                parts.append({"allOf": [schema]})
-                continue
-            parts.append({"properties": {section: schema}})
-            if not self.engine.takes_nothing(resource):
-                parts.append({"required": [section]})
-        if self.names:
-            parts.append({"properties": {section_of(self.call_type): self.names}})
-        return self.engine({"allOf": parts}).is_valid if parts else _always
-
-    @cached_property
-    def _parts(self) -> list[tuple[ViolationClass, str, jsonschema_rs.Validator]]:
-        """What `_whole` is made of, section by section."""
-        parts: list[tuple[ViolationClass, str, Any]] = []
-        parts += [("violation", section, resource.standalone()) for section, resource in self.own.items()]
-        parts += [("common", section, resource.standalone()) for section, resource in self.common.items()]
-        if self.names:
-            parts.append(("unplanned_property", section_of(self.call_type), self.names))
-        return [(klass, section, self.engine({"allOf": [schema]})) for klass, section, schema in parts]
-
-    def findings(self, body: dict[str, Any]) -> list[Finding]:
-        """Everything that is wrong with an event, the rule's own violations first."""
-        found = []
-        if self.unplanned:
-            found.append(self._finding("unplanned_event", self.unplanned))
-        for klass, section, validator in self._parts:
-            whole = section == "message"
-            value = body if whole else body.get(section, {})
-            for fault in faults(validator.iter_errors(value), value, () if whole else (section,)):
-                if klass == "unplanned_property":
-                    fault = Fault("Unplanned Property", fault.path, "expected a planned property, got another name")
-                found.append(self._finding(klass, fault))
-        return found
-
-    def _finding(self, klass: ViolationClass, fault: Fault) -> Finding:
-        pointer = json_pointer(fault.path)
-        violation = Violation(klass, fault.type, pointer, fault.message, self.plan, self.title, self.version)
-        return Finding(violation, fault.path)
-
-
-def _always(body: Any) -> bool:
-    return True
-
-
-def _never(body: Any) -> bool:
-    return False
+__all__ = ["CompiledPlan", "CompiledRule", "Finding", "compile_plan"]
 
 
 class CompiledPlan:
@@ -153,37 +17,28 @@ class CompiledPlan:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        resources = plan.resources
-        names = Names(resources)
-        engine = Engine(resources)
         self._tables: dict[Any, tuple[str, dict[Any, CompiledRule], CompiledRule]] = {}
-        rules: dict[str, dict[str | None, list[CompiledRule]]] = {call_type: {} for call_type in CALL_TYPES}
-        for number, rule in enumerate(plan.rules):
-            planned = _names(names, resources, number, rule)
-            compiled = self._rule(engine, rule, resources.rules[number], _common(resources, rule.type), planned)
+        engine, resources = Engine(plan), plan.resources
+        common = {call_type: _common(resources, call_type) for call_type in CALL_TYPES}
+        rules: dict[str, dict[Any, list[CompiledRule]]] = {call_type: {} for call_type in CALL_TYPES}
+        for rule, own in zip(plan.rules, resources.rules, strict=True):
+            compiled = CompiledRule(engine, rule.type, rule, own, common[rule.type])
             rules[rule.type].setdefault(rule.name, []).append(compiled)
         for call_type, found in rules.items():
-            by_name: dict[Any, CompiledRule] = {name: _oldest(versions) for name, versions in found.items()}
-            common, unplanned = _common(resources, call_type), _unplanned(call_type, bool(found))
+            by_name = {name: _oldest(versions) for name, versions in found.items()}
             otherwise = by_name.pop(None, None)
             if otherwise is None:
-                otherwise = CompiledRule(engine, plan.name, call_type, None, {}, common, None, unplanned)
+                unplanned = _unplanned(call_type, bool(found))
+                otherwise = CompiledRule(engine, call_type, common=common[call_type], unplanned=unplanned)
             self._tables[call_type] = (NAMED.get(call_type, ""), by_name, otherwise)
-        self._unknown = CompiledRule(engine, plan.name, "", None, {}, {})
+        self._unknown = CompiledRule(engine, "")
 
-    def _rule(
-        self,
-        engine: Engine,
-        rule: Rule,
-        own: Mapping[str, Resource],
-        common: Mapping[str, Resource],
-        names: Mapping[str, Any],
-    ) -> CompiledRule:
-        try:
-            return CompiledRule(engine, self.plan.name, rule.type, rule, own, common, names)
-        except ValueError as error:
-            message = f"expected schemas that compile, got an error: {str(error).splitlines()[0]}"
-            raise FileError([Problem(str(self.plan.folder / rule.path), 1, 1, "", message)]) from error
+    def prepare(self) -> None:
+        """Compile every rule now, not with its first event. Raises FileError when a schema does not compile."""
+        for _, by_name, otherwise in self._tables.values():
+            for rule in (*by_name.values(), otherwise):
+                for version in rule.versions.values() or (rule,):
+                    version.prepare()
 
     def find(self, body: dict[str, Any]) -> CompiledRule:
         """The rule of an event: by call type, name and version, the oldest version where it names none or no known."""
@@ -194,13 +49,6 @@ class CompiledPlan:
         except (KeyError, TypeError):
             rule = self._tables[body["type"]][2] if body.get("type") in CALL_TYPES else self._unknown
         return _version(rule, body) if rule.versions else rule
-
-
-def _names(names: Names, resources: Resources, number: int, rule: Rule) -> dict[str, Any]:
-    own = resources.rules[number].get(rule.section)
-    if own is None or rule.section == "message":
-        return {}
-    return names.schema(f"names:/{number}", own, _common(resources, rule.type).get(rule.section))
 
 
 def _oldest(rules: list[CompiledRule]) -> CompiledRule:
@@ -236,5 +84,5 @@ def _unplanned(call_type: str, has_rules: bool) -> Fault | None:
 
 
 def compile_plan(plan: Plan) -> CompiledPlan:
-    """Compile a plan. Raises FileError when a schema does not compile (one made in code; load_plan checks files)."""
+    """A plan to hold events against. Each rule is compiled with its first event, or by `prepare`."""
     return CompiledPlan(plan)

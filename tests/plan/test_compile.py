@@ -82,7 +82,7 @@ def test_a_plan_made_in_code_that_cannot_compile_is_refused_with_its_rule() -> N
     plan = Plan("p", (Rule("track", "Order Completed", schemas={"properties": {"type": "strng"}}),))
 
     with pytest.raises(FileError, match=r"events/order-completed\.yaml:1:1: \(root\): expected schemas that compile"):
-        compile_plan(plan)
+        compile_plan(plan).prepare()
 
 
 JSON = st.recursive(

@@ -141,4 +141,4 @@ def test_what_the_linter_takes_compiles(schema: Any, definition: Any) -> None:
         plan = parse_plan({name: text.encode() for name, text in files.items()}, Path("p"))
     except FileError:
         return
-    compile_plan(plan)
+    compile_plan(plan).prepare()

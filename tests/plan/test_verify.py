@@ -158,11 +158,11 @@ def test_common_schemas_and_both_sections_are_checked(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_schema_may_say(tmp_path: Path, text: str) -> None:
-    compile_plan(load(tmp_path, schema(text)))
+    compile_plan(load(tmp_path, schema(text))).prepare()
 
 
 def test_booleans_are_schemas(tmp_path: Path) -> None:
-    compile_plan(load(tmp_path, {"events/a.yaml": "type: track\nevent: A B\nproperties: false"}))
+    compile_plan(load(tmp_path, {"events/a.yaml": "type: track\nevent: A B\nproperties: false"})).prepare()
 
 
 def test_a_remote_reference_makes_no_request(tmp_path: Path) -> None:

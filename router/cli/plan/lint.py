@@ -22,7 +22,7 @@ def command(
     from router.plan.lint import Finding, lint
 
     loaded = load_plan(plan)
-    compile_plan(loaded)
+    compile_plan(loaded).prepare()
     findings = [found for found in lint(loaded) if every or found.level != "info"]
     levels: dict[str, list[Finding]] = {
         level: [found for found in findings if found.level == level] for level in ("error", "warning", "info")

@@ -1,0 +1,178 @@
+"""One rule made ready for the hot path: a single validator of the whole event, compiled when the first event needs it.
+
+Validators run in linear time, fetch nothing, and assert formats. What an event conforms to is one call; what is wrong
+with it is found section by section, only when that call says no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from threading import RLock
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from router.document import Pointer, json_pointer
+from router.errors import FileError, Problem
+from router.plan.describe import Fault, faults
+from router.plan.keywords import ANNOTATIONS, DRAFT7
+from router.plan.model import Plan, Rule, section_of
+from router.plan.names import Names
+from router.plan.pattern import REGEX
+from router.plan.resources import Resource
+from router.plan.violation import Violation, ViolationClass
+
+_NEVER_REFUSE_NOTHING = ANNOTATIONS | {"type", "properties", "patternProperties", "additionalProperties", "required"}
+
+
+class Finding(NamedTuple):
+    """A violation, and its place in the event in parts."""
+
+    violation: Violation
+    path: Pointer
+
+
+class Engine:
+    """Compiles schemas against the definitions of one plan. Compiling takes time in proportion to their number."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names = Names(plan.resources)
+        self.lock = RLock()
+        self._empty: dict[str, bool] = {}
+
+    @cached_property
+    def registry(self) -> jsonschema_rs.Registry:
+        return jsonschema_rs.Registry([(each.uri, each.standalone()) for each in self.plan.resources.defs.values()])
+
+    def __call__(self, schema: dict[str, Any]) -> jsonschema_rs.Validator:
+        """A validator of a draft-07 schema; those inside it that have an `$id` may be of another draft."""
+        return DRAFT7.validator(
+            schema,
+            registry=self.registry,
+            pattern_options=REGEX,
+            validate_formats=True,
+            ignore_unknown_formats=False,
+            offline=True,
+        )
+
+    def takes_nothing(self, resource: Resource) -> bool:
+        """Whether a section may be left out, told by its keywords where they suffice."""
+        schema = resource.schema
+        if (
+            isinstance(schema, dict)
+            and schema.keys() <= _NEVER_REFUSE_NOTHING
+            and schema.get("type", "object") == "object"
+        ):
+            return not schema.get("required")
+        if resource.uri not in self._empty:
+            self._empty[resource.uri] = self({"allOf": [resource.standalone()]}).is_valid({})
+        return self._empty[resource.uri]
+
+
+class CompiledRule:
+    """What events of one rule are held against, or (`rule` is None) events of a call type that have no rule.
+
+    `is_valid(body)` is the hot path; `versions` maps a version to its rule where there are several, on the oldest.
+    `unplanned` is what is wrong with having no rule.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        call_type: str,
+        rule: Rule | None = None,
+        own: Mapping[str, Resource] | None = None,
+        common: Mapping[str, Resource] | None = None,
+        unplanned: Fault | None = None,
+    ) -> None:
+        self.engine = engine
+        self.call_type = call_type
+        self.title = rule.title if rule else call_type
+        self.version = rule.version if rule else 0
+        self.rule = rule
+        self.own = own or {}
+        self.common = common or {}
+        self.unplanned = unplanned
+        self.versions: dict[Any, CompiledRule] = {}
+        self.is_valid: Callable[[Any], bool] = _never if unplanned else self._first
+
+    def _first(self, body: Any) -> bool:
+        self.prepare()
+        return self.is_valid(body)
+
+    def prepare(self) -> None:
+        """Compile now. Raises FileError when a schema does not compile, which load_plan rules out for files."""
+        if self.unplanned:
+            return
+        try:
+            with self.engine.lock:
+                self.is_valid = self._whole()
+        except ValueError as error:
+            file = self.rule.path if self.rule else "common.yaml"
+            message = f"expected schemas that compile, got an error: {str(error).splitlines()[0]}"
+            raise FileError([Problem(str(self.engine.plan.folder / file), 1, 1, "", message)]) from error
+
+    @cached_property
+    def names(self) -> Mapping[str, Any]:
+        """The schema of planned names; empty where everything is free."""
+        section = section_of(self.call_type)
+        own = self.own.get(section)
+        if own is None or section == "message":
+            return {}
+        return self.engine.names.schema(own.uri.replace("plan:", "names:", 1), own, self.common.get(section))
+
+    def _whole(self) -> Callable[[Any], bool]:
+        """One validator of all the event. A section that is left out counts as empty."""
+        parts: list[dict[str, Any]] = []
+        for section, resource in (*self.own.items(), *self.common.items()):
+            schema = resource.standalone()
+            if section == "message":
+                parts.append({"allOf": [schema]})
+                continue
+            parts.append({"properties": {section: schema}})
+            if not self.engine.takes_nothing(resource):
+                parts.append({"required": [section]})
+        if self.names:
+            parts.append({"properties": {section_of(self.call_type): self.names}})
+        return self.engine({"allOf": parts}).is_valid if parts else _always
+
+    @cached_property
+    def _parts(self) -> list[tuple[ViolationClass, str, jsonschema_rs.Validator]]:
+        """What `_whole` is made of, section by section."""
+        parts: list[tuple[ViolationClass, str, Any]] = []
+        parts += [("violation", section, resource.standalone()) for section, resource in self.own.items()]
+        parts += [("common", section, resource.standalone()) for section, resource in self.common.items()]
+        if self.names:
+            parts.append(("unplanned_property", section_of(self.call_type), self.names))
+        return [(klass, section, self.engine({"allOf": [schema]})) for klass, section, schema in parts]
+
+    def findings(self, body: dict[str, Any]) -> list[Finding]:
+        """Everything that is wrong with an event, the rule's own violations first."""
+        found = []
+        if self.unplanned:
+            found.append(self._finding("unplanned_event", self.unplanned))
+        for klass, section, validator in self._parts:
+            whole = section == "message"
+            value = body if whole else body.get(section, {})
+            for fault in faults(validator.iter_errors(value), value, () if whole else (section,)):
+                if klass == "unplanned_property":
+                    fault = Fault("Unplanned Property", fault.path, "expected a planned property, got another name")
+                found.append(self._finding(klass, fault))
+        return found
+
+    def _finding(self, klass: ViolationClass, fault: Fault) -> Finding:
+        pointer = json_pointer(fault.path)
+        violation = Violation(
+            klass, fault.type, pointer, fault.message, self.engine.plan.name, self.title, self.version
+        )
+        return Finding(violation, fault.path)
+
+
+def _always(body: Any) -> bool:
+    return True
+
+
+def _never(body: Any) -> bool:
+    return False
