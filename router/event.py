@@ -80,10 +80,15 @@ class Event:
     """A normalised event on its way through the agents.
 
     `lane` names the partition it came from, `offset` and `index` its place there, `received` is the receive time in
-    milliseconds, `headers` are the producer's own. `profile` is set by identify.
+    milliseconds, `headers` are the producer's own. What the agents need of the body they take while it is fresh from
+    the parser (`value`, `digest`, `ids`, `choice`, `out` headers, `verdict`); then it is let go, but for those few that
+    are told of whole.
     """
 
-    __slots__ = ("body", "headers", "index", "key", "lane", "name", "offset", "profile", "received", "source", "type")
+    __slots__ = (
+        *("body", "headers", "index", "key", "lane", "name", "offset", "received", "source", "type"),
+        *("choice", "digest", "ids", "out", "profile", "value", "verdict"),
+    )
 
     def __init__(
         self,
@@ -107,6 +112,12 @@ class Event:
         self.type: str = body["type"]
         self.name: str = body["event"] if self.type == "track" else ""
         self.profile = ""
+        self.value = b""
+        self.digest = b""
+        self.ids: tuple[tuple[str, str], ...] = ()
+        self.choice: Any = None
+        self.out: Any = None
+        self.verdict: Any = None
 
 
 def plain(value: bytes | None, limits: Limits) -> Body | None:

@@ -15,6 +15,7 @@ import orjson
 
 from router.agents.dedupe import Dedupe, Fresh
 from router.agents.fanout import Choice, Fanout
+from router.agents.identify import who
 from router.agents.intake import Intake, Message, Rejected
 from router.agents.records import (
     Headers,
@@ -33,6 +34,7 @@ from router.topics import Topics
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
 REMEMBERED = 10_000
+LET_GO: Body = {}  # in the place of a body that nobody needs any more
 _lane = attrgetter("lane")
 
 
@@ -103,14 +105,18 @@ class Chain:
     def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
         """Process messages. Bad data becomes records; an exception is a bug or a fault of the state."""
         batch = Batch()
-        self.process(self.take(messages, lanes, batch), batch)
+        self.process(self.take(messages, lanes, batch, self.ripen), batch)
         return batch
 
-    def take(self, messages: Sequence[Message], lanes: Lanes, batch: Batch) -> list[Event]:
-        """The events of the messages that are to be processed here; what is no event is rejected."""
+    def take(
+        self, messages: Sequence[Message], lanes: Lanes, batch: Batch, ripen: Callable[[Event], None]
+    ) -> list[Event]:
+        """The events of the messages that are to be processed here, each passed to `ripen` as soon as it is parsed:
+        a whole batch of bodies would not fit the processor's cache. What is no event is rejected.
+        """
         self.stage = "intake"
         self._places = list(lanes)
-        events, rejected = self.intake(messages, lanes)
+        events, rejected = self.intake(messages, lanes, ripen)
         batch.received.update(map(_lane, rejected))
         self.reject(rejected, batch)
         if self.rekey:
@@ -118,18 +124,42 @@ class Chain:
         batch.received.update(map(_lane, events))
         return events
 
-    def process(self, events: Sequence[Event], batch: Batch) -> None:
-        """The agents over events that have their keys."""
-        verdicts: dict[Event, Verdict] = {}
+    def ripen(self, event: Event) -> None:
+        """All that needs the body: validate, choose destinations, take the keys, serialise once for all topics."""
+        if event.key is None and self.rekey:
+            return
         self.stage = "validate"
-        passed = self._validate(events, verdicts, batch)
+        body = event.body
+        verdict = event.verdict = self.rules[event.source].check(body)
+        if verdict is not None and verdict.blocked:
+            event.digest = self.dedupe.digest(event.source, body["messageId"], True)
+            return
+        self.stage = "fanout"
+        place = (event.source, event.type, event.name)
+        headers, event.choice = self._ways.get(place) or self._way(place)
+        event.out = headers if event.headers is None else event_headers(event)
+        if body.get("integrations"):
+            event.choice = self.fanout(*place, body["integrations"])
+        self.stage = "identify"
+        event.digest = self.dedupe.digest(event.source, body["messageId"], False)
+        event.ids = who(body)
+        body.pop("profileId", None)
+        event.value = orjson.dumps(body)
+        if verdict is None and event.type != "alias":
+            event.body = LET_GO
+        self.stage = "intake"
+
+    def process(self, events: Sequence[Event], batch: Batch) -> None:
+        """The agents that work on whole batches, over events that are ripe."""
         self.stage = "dedupe"
+        judged = [event for event in events if event.verdict is not None]
+        passed = self._block(judged, events, batch)
         survivors = self.dedupe(passed, batch.fresh)
         if len(survivors) != len(passed):
             batch.duplicate.update(map(_lane, passed))
             batch.duplicate.subtract(map(_lane, survivors))
-        if verdicts:
-            self._report(survivors, verdicts, batch)
+        if judged:
+            self._report(survivors, batch)
         self.stage = "identify"
         self.identify(survivors)
         self.stage = "fanout"
@@ -151,32 +181,27 @@ class Chain:
                     batch.rekeyed[event.lane] += 1
         return keyed
 
-    def _validate(self, events: Sequence[Event], verdicts: dict[Event, Verdict], batch: Batch) -> Sequence[Event]:
-        rules = self.rules
-        for event in events:
-            verdict = rules[event.source].check(event.body)
-            if verdict is not None:
-                verdicts[event] = verdict
-        if not any(verdict.blocked for verdict in verdicts.values()):
+    def _block(self, judged: Sequence[Event], events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+        """Write down what the plan blocks; returns what passes."""
+        blocked = [event for event in judged if event.verdict.blocked]
+        if not blocked:
             return events
-        self._block([e for e, verdict in verdicts.items() if verdict.blocked], verdicts, batch)
-        return [e for e in events if e not in verdicts or not verdicts[e].blocked]
-
-    def _block(self, blocked: Sequence[Event], verdicts: Mapping[Event, Verdict], batch: Batch) -> None:
-        first = self.dedupe(blocked, batch.fresh, blocked=True)
+        first = self.dedupe(blocked, batch.fresh)
         batch.duplicate.update(map(_lane, blocked))
         batch.duplicate.subtract(map(_lane, first))
         for event in first:
-            batch.records.append(blocked_record(self.topics.blocked, event, verdicts[event].violations))
+            batch.records.append(blocked_record(self.topics.blocked, event, event.verdict.violations))
             batch.blocked[event.lane] += 1
             forward = self.forward.get(event.source)
             if forward and forward.blocked_to:
                 batch.records.append(self._around(event, event.body, forward.blocked_to))
-        self._report(first, verdicts, batch)
+        self._report(first, batch)
+        return [event for event in events if event.verdict is None or not event.verdict.blocked]
 
-    def _report(self, events: Iterable[Event], verdicts: Mapping[Event, Verdict], batch: Batch) -> None:
+    def _report(self, events: Iterable[Event], batch: Batch) -> None:
+        """One record for each violation of events that are no repeats."""
         for event in events:
-            verdict = verdicts.get(event)
+            verdict: Verdict | None = event.verdict
             if verdict is None:
                 continue
             outcome = "blocked" if verdict.blocked else "allowed"
@@ -194,30 +219,20 @@ class Chain:
         return keyed_record(self.topics.keyed, body, source, event.received, origin, event.headers)
 
     def _emit(self, events: Sequence[Event], batch: Batch) -> None:
-        """Serialise each event once and write it to the clean stream and to each destination chosen."""
-        append, dumps, fanout = batch.records.append, orjson.dumps, self.fanout
-        resolved, ways = self._resolved_topic, self._ways
-        choices: list[tuple[int, Choice]] = []
+        """Complete each event by its profile and write it to the clean stream and to each destination chosen."""
+        append, resolved = batch.records.append, self._resolved_topic
         for event in events:
-            body = event.body
-            value = dumps(body)
             key = event.profile.encode()
-            place = (event.source, event.type, event.name)
-            common = ways.get(place) or self._way(place)
-            headers, choice = common
-            if event.headers is not None:
-                headers = event_headers(event)
-            if body.get("integrations"):
-                choice = fanout(*place, body["integrations"])
+            value = b'%b,"profileId":"%b"}' % (event.value[:-1], key)
+            choice: Choice = event.choice
             if resolved:
-                append((resolved, value, key, headers))
-            choices.append((event.lane, choice))
+                append((resolved, value, key, event.out))
             for topic in choice.topics:
-                append((topic, value, key, headers))
+                append((topic, value, key, event.out))
             if choice.unknown:
                 batch.unknown_integrations[event.source] += choice.unknown
         batch.resolved.update(map(_lane, events))
-        for (lane, choice), count in Counter(choices).items():
+        for (lane, choice), count in Counter([(event.lane, event.choice) for event in events]).items():
             for destination in choice.chosen:
                 batch.routed[lane, destination] += count
             for refusal in choice.refused:

@@ -41,15 +41,17 @@ class Dedupe:
         self.seen = seen
         self.window_ms = window_ms
         self.pending: Fresh = {}
-        self._prefixes = {s: key_prefix(s) for s in sources}
-        self._blocked_prefixes = {s: key_prefix(s, blocked=True) for s in sources}
+        self._prefixes = {s: (key_prefix(s), key_prefix(s, blocked=True)) for s in sources}
 
-    def __call__(self, events: Sequence[Event], fresh: Fresh, *, blocked: bool = False) -> list[Event]:
-        """The events that are no repeats, in order; their keys are added to `fresh`."""
+    def digest(self, source: str, message_id: str, blocked: bool) -> bytes:
+        """The key of an event."""
+        return dedupe_key(self._prefixes[source][blocked], message_id)
+
+    def __call__(self, events: Sequence[Event], fresh: Fresh) -> list[Event]:
+        """The events whose digests are no repeats, in order; their keys are added to `fresh`."""
         if not events:
             return []
-        prefixes = self._blocked_prefixes if blocked else self._prefixes
-        keys = [blake2b(prefixes[e.source] + e.body["messageId"].encode(), digest_size=16).digest() for e in events]
+        keys = [event.digest for event in events]
         stored = self.seen.first_seen(keys, min(e.received for e in events))
         pending, window = self.pending, self.window_ms
         passed = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from router.event import Event
+from router.event import Body, Event
 from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, link, pack_facts
 
 
@@ -23,14 +23,14 @@ class Identities(Protocol):
 
 
 class Identify:
-    """Sets `profile` and the body's `profileId` on every event."""
+    """Sets the profile of every event from its identifiers."""
 
     def __init__(self, identities: Identities, append: Callable[[bytes], None]) -> None:
         self._identities = identities
         self._append = append
 
     def __call__(self, events: Sequence[Event]) -> None:
-        wanted = [identifiers(event.body) or _nobody(event) for event in events]
+        wanted = [event.ids for event in events]
         profiles, linking = self._identities.resolve_many(wanted)
         facts = [link(wanted[place]) for place in linking]
         facts += self._aliases(events)
@@ -39,7 +39,7 @@ class Identify:
                 self._append(record)
             profiles, _ = self._identities.resolve_many(wanted)
         for event, profile in zip(events, profiles, strict=True):
-            event.profile = event.body["profileId"] = profile
+            event.profile = profile
 
     def _aliases(self, events: Sequence[Event]) -> list[Fact]:
         calls = [(event.body["previousId"], event.body["userId"]) for event in events if event.type == "alias"]
@@ -47,6 +47,6 @@ class Identify:
         return [fact for fact in facts if self._identities.wants(fact)]
 
 
-def _nobody(event: Event) -> Identifiers:
-    """An event whose ids all stand for nobody is a profile of its own."""
-    return (("message", event.body["messageId"]),)
+def who(body: Body) -> Identifiers:
+    """The identifiers of an event; one whose ids all stand for nobody is a profile of its own."""
+    return identifiers(body) or (("message", body["messageId"]),)

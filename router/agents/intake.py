@@ -79,17 +79,21 @@ class Intake:
         self.clock = clock
 
     def __call__(
-        self, messages: Sequence[Message], lanes: Mapping[tuple[str, int], int]
+        self, messages: Sequence[Message], lanes: Mapping[tuple[str, int], int], ripen: Callable[[Event], None]
     ) -> tuple[list[Event], list[Rejected]]:
-        """All events of the messages in order, and what is none."""
+        """All events of the messages in order, each passed to `ripen` at once, and what is no event."""
         events: list[Event] = []
         rejected: list[Rejected] = []
         for message in messages:
             lane = lanes[message.topic(), message.partition()]
             event = self._simple(message, lane)
             if event is None:
+                before = len(events)
                 self._take(message, lane, events, rejected)
+                for event in events[before:]:
+                    ripen(event)
             else:
+                ripen(event)
                 events.append(event)
         return events, rejected
 

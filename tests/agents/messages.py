@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from router.agents.dedupe import dedupe_key, key_prefix
+from router.agents.identify import who
 from router.event import Event, Limits, normalise, shape_problem
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -61,4 +63,7 @@ def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane
     """A normalised event."""
     assert not shape_problem(body, Limits())
     normalise(body, received, "spare")
-    return Event(body, source, lane, 0, 0, received, b"k", None)
+    made = Event(body, source, lane, 0, 0, received, b"k", None)
+    made.digest = dedupe_key(key_prefix(source), body["messageId"])
+    made.ids = who(body)
+    return made

@@ -103,7 +103,7 @@ class NoLinks:
 
 def by_device(events: Sequence[Event]) -> None:
     for event in events:
-        event.profile = event.body["profileId"] = event.body["anonymousId"]
+        event.profile = dict(event.ids)["anonymous_id"]
 
 
 class Life:
@@ -182,7 +182,8 @@ def delivered(kafka: FakeKafka, topic: str = TOPICS.resolved) -> Counter[str]:
     return Counter(orjson.loads(entry.raw or b"")["messageId"] for entry in kafka.all(topic))
 
 
-IDS = "m0 m1 m0 m1 m2 m3 m2 m4 m5 m4 m6 m7 m8 m7".split()  # nine events, five repeats soon after
+# Nine events, five repeats soon after.
+IDS = ["m0", "m1", "m0", "m1", "m2", "m3", "m2", "m4", "m5", "m4", "m6", "m7", "m8", "m7"]
 
 
 def effects(guarantee: str, ids: Sequence[str]) -> int:
