@@ -114,7 +114,7 @@ def measure(call: Callable[[], object], rounds: int) -> float:
 
 
 def load(folder: Path) -> tuple[CompiledPlan, str]:
-    """The plan ready for its first event, and the seconds of clock and processor that took; then every rule compiled."""
+    """The plan, all rules compiled, and the seconds that it took until the first event could come."""
     clock, processor = time.perf_counter(), time.process_time()
     compiled = compile_plan(load_plan(folder))
     ready = f"ready in {time.perf_counter() - clock:.2f} s ({time.process_time() - processor:.2f} s of processor)"
