@@ -23,10 +23,16 @@ TEST_SUFFIXES = (".test.yaml", ".test.yml")
 
 @dataclass
 class Files:
-    """Reads files and collects problems. `env` None: placeholders stand for what only the environment knows."""
+    """Reads files and collects problems. `env` None: placeholders stand for what only the environment knows.
+
+    `read` are the topology files, `secrets` the files that values come from, `globs` what was included, each with the
+    folder it begins in.
+    """
 
     env: Mapping[str, str] | None
     read: list[Path] = field(default_factory=list)
+    secrets: list[Path] = field(default_factory=list)
+    globs: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -61,6 +67,7 @@ class Files:
         substitution = Substitution(document, self.env)
         node = tree(document, substitution)
         self.problems += substitution.problems
+        self.secrets += map(_absolute, substitution.files)
         if not isinstance(node.value, dict):
             self.problems.append(node.problem(f"expected a mapping, got {shown(document.data)}"))
             return None
@@ -78,8 +85,9 @@ class Files:
             if include.value is not patterns or not isinstance(text, str):
                 self.problems.append(pattern.problem(f"expected a list of globs, got {shown(text)}"))
                 continue
-            matches = sorted(glob.glob(text, root_dir=Path(node.document.file).parent, recursive=True))
-            files = [Path(node.document.file).parent / match for match in matches if not match.endswith(TEST_SUFFIXES)]
+            folder = Path(node.document.file).parent
+            self.globs.append((_absolute(folder), text))
+            files = globbed(folder, text)
             if not files:
                 self._no_match(pattern, text)
             found |= dict.fromkeys(files)
@@ -127,6 +135,12 @@ class Files:
                 merged = {name: overlay(default, child) for name, child in named.value.items()}
                 parts[key] = replace(named, value=merged)
         return replace(node, value=parts)
+
+
+def globbed(folder: Path, pattern: str) -> list[Path]:
+    """The files that an `include` glob matches now, test files left out."""
+    matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
+    return [folder / match for match in matches if not match.endswith(TEST_SUFFIXES)]
 
 
 def _absolute(path: Path) -> Path:

@@ -119,7 +119,7 @@ class _Parts:
         return replace(self.root, value=value)
 
     def _source(self, name: str, node: Node) -> SourceConfig | None:
-        node = _absolute(node, "plan")
+        node = absolute(node, "plan")
         plan = node.child("plan")
         folder = plan.plain() if plan is not None else None
         if plan is not None and isinstance(folder, str):
@@ -160,7 +160,7 @@ class _Parts:
         given = node.child("settings") or Node({}, node.document, (*node.pointer, "settings"))
         for key, info in connector.Settings.model_fields.items():
             if Path in (info.annotation, *get_args(info.annotation)):
-                given = _absolute(given, info.alias or key)
+                given = absolute(given, info.alias or key)
         settings = self._validated(connector.Settings, given)
         if settings is not None:
             self.settings[name] = settings
@@ -173,7 +173,7 @@ class _Parts:
             self.problems.append(count.problem(f"{expected}, got {value}"))
 
 
-def _absolute(node: Node, key: str) -> Node:
+def absolute(node: Node, key: str) -> Node:
     """A relative path under `key` is relative to the file it stands in."""
     child = node.child(key)
     if child is None or not isinstance(child.plain(), str) or not child.plain():

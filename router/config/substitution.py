@@ -59,12 +59,16 @@ class _Found:
 
 
 class Substitution:
-    """Substitutes the scalars of one document and collects problems. `env` None: placeholders are used."""
+    """Substitutes the scalars of one document and collects problems, and the secrets files that it names.
+
+    `env` None: placeholders are used.
+    """
 
     def __init__(self, document: Document, env: Mapping[str, str] | None) -> None:
         self.document = document
         self.env = env
         self.problems: list[Problem] = []
+        self.files: list[Path] = []
 
     def __call__(self, text: str, pointer: Pointer) -> Scalar | str:
         """The scalar with its references replaced; text without references stays text."""
@@ -110,8 +114,9 @@ class Substitution:
 
     def _file(self, path: str, pointer: Pointer, found: _Found, stand_in: str) -> str:
         if self.env is not None:
+            self.files.append(Path(self.document.file).parent / path)
             try:
-                text = (Path(self.document.file).parent / path).read_text("utf-8").rstrip("\r\n")
+                text = self.files[-1].read_text("utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "other bytes than UTF-8"
                 self._report(pointer, f"expected a readable file {path}, got {why}")

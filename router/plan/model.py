@@ -132,6 +132,11 @@ class Plan:
 
         return Resources(self)
 
+    @property
+    def stamp(self) -> str:
+        """`name@revision`, as it stands on events; the name alone where the plan was made in code."""
+        return f"{self.name}@{self.revision}" if self.revision else self.name
+
     def versions(self, call_type: str, name: str | None = None) -> tuple[Rule, ...]:
         """The rules of one call type and name, oldest version first."""
         found = (rule for rule in self.rules if rule.type == call_type and rule.name == name)
