@@ -98,14 +98,20 @@ class Intake:
         return events, rejected
 
     def _simple(self, message: Message, lane: int) -> Event | None:
-        """The straight way of nearly every message: one event, no headers, the broker's time. None: look closer."""
+        """The straight way of nearly every message: one event, no header but the write key, the broker's time.
+
+        None: look closer.
+        """
         kind, at = message.timestamp()
-        if kind != LOG_APPEND_TIME or message.headers():
+        headers = message.headers()
+        if kind != LOG_APPEND_TIME or (headers and (len(headers) > 1 or headers[0][0] != "write-key")):
             return None
         body = plain(message.value(), self.limits)
         if body is None or not body.get("messageId"):
             return None
-        source = self.source_of_topic.get(message.topic()) or self._source(None, body.pop("writeKey", None))
+        source = self.source_of_topic.get(message.topic()) or self._source(
+            headers[0][1] if headers else None, body.pop("writeKey", None)
+        )
         if not source or source in self.disabled or shape_problem(body, self.limits):
             return None
         normalise(body, at, "")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from router.identity.facts import Fact
@@ -42,8 +41,7 @@ class Profiles(Protocol):
         """Keep `profile` under `id_`; `joined` now point to it; the profiles `gone` are no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(NamedTuple):
     """Events that carried the profile id `old` belong to `new` from now on."""
 
     old: str
@@ -55,21 +53,16 @@ class Merge:
         return {"from": self.old, "to": self.new, "reason": self.reason, "time_ms": self.time_ms}
 
 
-class _Join(NamedTuple):
-    """What a fact comes to: the profiles it touches, oldest first, and the identifiers that are new."""
+class Join(NamedTuple):
+    """What a fact comes to: the profiles it joins, oldest first, and the identifiers that are new.
+
+    `ids` are all identifiers of the outcome in the order they joined, `merges` the merges it has behind it.
+    """
 
     profiles: dict[str, Profile]
-    fresh: tuple[Identifier, ...]
-
-    def changes(self) -> bool:
-        return len(self.profiles) + len(self.fresh) > 1
-
-    def ids(self) -> tuple[Identifier, ...]:
-        return (*(pair for profile in self.profiles.values() for pair in profile.ids), *self.fresh)
-
-    def merges(self) -> int:
-        """Merges of profiles that the outcome has behind it."""
-        return sum(profile.merges for profile in self.profiles.values()) + max(0, len(self.profiles) - 1)
+    fresh: list[Identifier]
+    ids: tuple[Identifier, ...]
+    merges: int
 
 
 def profile_id(identifier: Identifier) -> str:
@@ -88,17 +81,18 @@ class Applier:
         join = self.allowed(fact)
         if join is None:
             return []
-        ids, old = join.ids(), join.profiles
-        new = profile_id(min(ids, key=rank))
-        gone = [id_ for id_ in old if id_ != new]
-        joined = (*(pair for id_ in gone for pair in old[id_].ids), *join.fresh)
-        since = next((profile.since for profile in old.values()), position)
-        self._profiles.replace(new, Profile(since, join.merges(), ids), joined, gone)
+        profiles, joined = join.profiles, join.fresh
+        new = profile_id(min(join.ids, key=rank))
+        gone = [id_ for id_ in profiles if id_ != new]
+        if gone:
+            joined = joined + [pair for id_ in gone for pair in profiles[id_].ids]
+        since = min([profile.since for profile in profiles.values()], default=position)
+        self._profiles.replace(new, Profile(since, join.merges, join.ids), joined, gone)
         reason = "alias" if fact.alias else "link"
         alone = [own for own in map(profile_id, join.fresh) if own != new]
-        return [Merge(id_, new, reason, time_ms) for id_ in (*gone, *alone)]
+        return [Merge(old, new, reason, time_ms) for old in gone + alone]
 
-    def allowed(self, fact: Fact) -> _Join | None:
+    def allowed(self, fact: Fact) -> Join | None:
         """What of a fact the rules let join, or None when nothing would change.
 
         None stays None: parts that may not join never may, since profiles only grow.
@@ -106,7 +100,7 @@ class Applier:
         ids = self._previous(fact) if fact.alias else fact.ids
         for size in range(len(ids), 1, -1):
             join = self._join(ids[:size])
-            if not join.changes():
+            if len(join.profiles) + len(join.fresh) < 2:
                 return None
             if _within_limits(join, alias=fact.alias):
                 return join
@@ -118,7 +112,7 @@ class Applier:
         known = [identifier for identifier in previous if self._profiles.profile_of(identifier)]
         return (user, *(known or previous))
 
-    def _join(self, ids: Sequence[Identifier]) -> _Join:
+    def _join(self, ids: Sequence[Identifier]) -> Join:
         found: dict[str, Profile] = {}
         fresh = []
         for identifier in dict.fromkeys(ids):
@@ -127,23 +121,29 @@ class Applier:
                 fresh.append(identifier)
             elif id_ not in found:
                 found[id_] = self._profiles.profile(id_)
+        if not found:
+            return Join(found, fresh, tuple(fresh), 0)
         if len(found) > 1:
             found = dict(sorted(found.items(), key=lambda item: (item[1].since, item[0])))
-        return _Join(found, tuple(fresh))
+        profiles = found.values()
+        everyone = tuple([pair for profile in profiles for pair in profile.ids] + fresh)
+        return Join(found, fresh, everyone, sum([profile.merges for profile in profiles]) + len(found) - 1)
 
 
-def _within_limits(join: _Join, *, alias: bool) -> bool:
+def _within_limits(join: Join, *, alias: bool) -> bool:
     """Whether the profile that would come out keeps the limits; what one part has already may stay."""
-    ids = join.ids()
-    if len(ids) > IDENTIFIERS or join.merges() > MERGES:
+    if len(join.ids) > IDENTIFIERS or join.merges > MERGES:
         return False
-    for kind, count in Counter([kind for kind, _ in ids]).items():
+    kinds = [kind for kind, _ in join.ids]
+    if len(set(kinds)) == len(kinds):
+        return True
+    for kind, count in Counter(kinds).items():
         if count > _LIMITS.get(kind, PER_KIND) and not (alias and kind == "user_id"):
-            most = max((_count(profile, kind) for profile in join.profiles.values()), default=0)
+            most = max([_count(profile, kind) for profile in join.profiles.values()], default=0)
             if count > most:
                 return False
     return True
 
 
 def _count(profile: Profile, kind: str) -> int:
-    return sum(1 for own, _ in profile.ids if own == kind)
+    return sum([own == kind for own, _ in profile.ids])

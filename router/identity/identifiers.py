@@ -58,6 +58,11 @@ def identifiers(body: Body) -> Identifiers:
     context = body.get("context")
     if traits or (context and ("traits" in context or "externalIds" in context)):
         return _all(user, anonymous, traits or {}, context or {})
+    return _pair(user, anonymous)
+
+
+@lru_cache(maxsize=65_536)  # devices come again
+def _pair(user: str | None, anonymous: str | None) -> Identifiers:
     if user and not is_nobody(user):
         if anonymous and not is_nobody(anonymous):
             return ("user_id", user), ("anonymous_id", anonymous)
