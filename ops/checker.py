@@ -115,7 +115,8 @@ def check(ledger: Ledger, cluster: Cluster, topics: Topics, destinations: Iterab
 
 def read(cluster: Cluster, topic: str) -> Iterator[Message[bytes, bytes]]:
     """Every committed message of a topic, partition by partition in order. Raises Unavailable."""
-    consumer = Consumer(clients.reader(cluster))
+    # Each partition ends with an empty fetch: waiting for more would be most of the time.
+    consumer = Consumer(clients.reader(cluster) | {"fetch.wait.max.ms": 10})
     try:
         described = consumer.list_topics(topic, CALL_SECONDS).topics[topic]
         if described.error is not None:

@@ -20,13 +20,14 @@ from router.errors import RouterError
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
+WRITE_KEY = "load-key"
 TOPOLOGY = """\
 name: {name}
 guarantee: {guarantee}
 default_source: load
-topics: {{prefix: {name}., partitions: 6}}
+topics: {{prefix: {name}., partitions: {partitions}}}
 sources:
-  load: {{plan: ./plan, enforce: {{violation: block, unplanned_event: block}}}}
+  load: {{write_keys: [{write_key}], plan: ./plan, enforce: {{violation: block, unplanned_event: block}}}}
 defaults:
   destination:
     type: webhook
@@ -53,7 +54,9 @@ TAKES: Mapping[str, Callable[[Item], bool]] = {
 class World:
     """`folder` holds topology, plan, state, receipts and logs. `name` prefixes topics and groups."""
 
-    def __init__(self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once") -> None:
+    def __init__(
+        self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once", partitions: int = 6
+    ) -> None:
         self.folder = folder
         self.cluster = Cluster(bootstrap)
         self.receipts = folder / "receipts.ndjson"
@@ -62,7 +65,10 @@ class World:
         address = self.start("ops.receiver", "--log", str(self.receipts)).said("http://")
         write_plan(folder / "plan")
         self.file = folder / "topology.yaml"
-        self.file.write_text(TOPOLOGY.format(name=name, url=f"http://{address}", guarantee=guarantee))
+        text = TOPOLOGY.format(
+            name=name, url=f"http://{address}", guarantee=guarantee, partitions=partitions, write_key=WRITE_KEY
+        )
+        self.file.write_text(text)
         self.loaded: Loaded = load_topology([self.file], env={}, registry=destination_types())
         self.topics = topics_of(self.loaded.topology)
 
@@ -74,7 +80,9 @@ class World:
 
     def router(self, command: str, *options: str) -> Process:
         """`router up`, `gateway`, `route` or `deliver` on this topology; metrics at any port unless `options` say."""
-        own = ["--bootstrap", self.cluster.bootstrap, "--state", str(self.folder / "state")]
+        own = ["--bootstrap", self.cluster.bootstrap]
+        if command != "gateway":
+            own += ["--state", str(self.folder / "state")]
         return self.start("router", command, str(self.file), *own, *options)
 
     def make_topics(self) -> None:
