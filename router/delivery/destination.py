@@ -230,7 +230,8 @@ class Destination:
         health = self._around.health
         metrics.END_TO_END_P95.labels(self.name).set(engine.judge.latencies.quantile(0.95))
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
-        health.ready(self._check, reader.joined and not reader.problem, reader.problem or "joining the group")
+        why = reader.problem or ("" if reader.joined else "joining the group")
+        health.ready(self._check, not why, why)
         now = time.monotonic()
         committing = self._parts[1].since
         if now - reader.polled > STUCK_SECONDS / 2 or (committing and now - committing > STUCK_SECONDS):

@@ -1,0 +1,160 @@
+"""What delivery reads and writes: any message becomes an item, a dead letter is whole, a log record tells no secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.delivery.codes import OTHER, awaiting_retry, discarded, label
+from router.delivery.dead import KEPT_OF_OVERSIZE, LARGEST, dead_letter
+from router.delivery.item import Item, Partition
+from router.delivery.journal import LONGEST, SAMPLES, Journal
+from router.delivery.read import epoch, idempotency_key, read_item
+from router.destinations.base import Exchange, Kind, Outcome
+from router.mask import Mask
+
+HEADERS = st.lists(st.tuples(st.text(max_size=8), st.none() | st.binary(max_size=8)), max_size=4)
+
+
+def read(value: bytes | None, key: bytes | None = b"p1", headers: Any = ()) -> Item:
+    return read_item("crm", Partition("dest.crm", 3), 42, value, key, headers, 7.0)
+
+
+@given(st.none() | st.binary(max_size=60), st.none() | st.binary(max_size=10), HEADERS)
+def test_any_message_becomes_an_item_and_any_item_a_dead_letter(value: Any, key: Any, headers: Any) -> None:
+    """Nothing in a topic can stop delivery, and what is given up is as it was."""
+    item = read(value, key, headers)
+
+    topic, kept, kept_key, kept_headers = dead_letter("dead", item, "400", "deliver")
+    assert (topic, kept, kept_key) == ("dead", value, key)
+    assert dict(kept_headers or [])["origin"] == b"dest.crm:3:42"
+
+
+def test_an_event_is_read_with_its_names() -> None:
+    """Headers say source, type and event; the producers' own are passed on; the body fills what is missing."""
+    body = {"type": "track", "event": "Order", "messageId": "m1", "receivedAt": "2026-01-01T00:00:01.500Z"}
+    headers = [("source", b"web"), ("traceparent", b"00"), ("type", b"track"), ("x", None)]
+
+    item = read(orjson.dumps(body), b"p1", headers)
+
+    assert (item.delivery.source, item.delivery.type, item.delivery.event) == ("web", "track", "Order")
+    assert (item.delivery.headers, item.delivery.key, item.delivery.body) == ([("traceparent", b"00")], "p1", body)
+    assert (item.received, item.fault) == (1767225601.5, "")
+
+
+@pytest.mark.parametrize("value", [None, b"", b"x", b"[1]", b"1", b'"x"', b"\xff", b"[" * 2000])
+def test_what_is_no_object_carries_its_fault(value: bytes | None) -> None:
+    """It goes to the dead letters without a request."""
+    assert read(value).fault == "MESSAGE_REJECTED"
+
+
+def test_the_idempotency_key_belongs_to_event_and_destination() -> None:
+    """The same for ever, another for any other; safe in a header."""
+    keys = {
+        idempotency_key(destination, source, message, place)
+        for destination in ("crm", "ads")
+        for source in ("web", "app")
+        for message, place in (("m1", "t:0:1"), ("m2", "t:0:1"), (None, "t:0:1"), (None, "t:0:2"))
+    }
+
+    assert len(keys) == 8 + 4  # without a messageId the place alone tells events apart
+    assert all(len(key) == 32 and key.isalnum() for key in keys)
+    assert idempotency_key("crm", "web", "m1", "t:0:1") == idempotency_key("crm", "web", "m1", "t:9:9")
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "soon", "2026-01-01", "2026-01-01T00:00:00"])
+def test_a_time_without_a_zone_is_none(value: object) -> None:
+    """A latency from it would be a lie."""
+    assert epoch(value) is None
+
+
+def test_a_letter_that_no_longer_fits_says_how_long_it_was() -> None:
+    """Its first 64 KiB are kept; the broker would refuse the rest."""
+    item = read(b"x" * (LARGEST + 1), b"p1", [("source", b"web"), ("junk", b"y" * 99)])
+
+    _, value, _, headers = dead_letter("dead", item, "400", "deliver")
+
+    assert value == b"x" * KEPT_OF_OVERSIZE
+    assert dict(headers or [])["length"] == str(LARGEST + 1).encode()
+    assert "junk" not in dict(headers or [])
+
+
+@given(st.text(max_size=50))
+def test_codes_come_from_closed_sets(code: str) -> None:
+    """Whatever a connector says: a metric's label is never free text."""
+    assert label(code) == OTHER or len(label(code)) <= 32
+    assert discarded(code) == f"errors.discarded.{label(code)}"
+    assert awaiting_retry(code) == f"errors.awaiting-retry.{label(code)}"
+
+
+def journal(*masked: str) -> Journal:
+    return Journal("crm", "delivery.log", Mask(masked, ["hush-hush"]))
+
+
+def values(one: Journal) -> list[dict[str, Any]]:
+    return [orjson.loads(value or b"") for _, value, _, _ in one.records(1767225600.0)]
+
+
+def event(number: int, **fields: Any) -> Item:
+    body = {"type": "track", "messageId": f"m{number}", "traits": {"email": "ada@example.com"}} | fields
+    return read(orjson.dumps(body), b"p1", [("source", b"web")])
+
+
+def test_outcomes_of_a_kind_are_one_record() -> None:
+    """With their number, the attempts they took, and the latencies of those accepted."""
+    one = journal()
+    for number, latency in enumerate((0.1, 0.3, 0.2)):
+        one.accepted("delivered", event(number), latency)
+    one.failed("retry", "errors.awaiting-retry.503", event(9))
+
+    delivered, retry = values(one)
+
+    assert delivered["latency_ms"] == {"sum": 600.0, "p50": 200.0, "p95": 200.0, "max": 300.0}
+    assert (delivered["time"], delivered["count"], delivered["source"]) == ("2026-01-01T00:00:00.000Z", 3, "web")
+    assert "samples" not in delivered
+    assert (retry["outcome"], retry["code"], retry["count"]) == ("retry", "errors.awaiting-retry.503", 1)
+    assert not one
+    assert values(one) == []
+
+
+def test_at_most_three_samples_are_kept() -> None:
+    """Of however many failures."""
+    one = journal()
+    for number in range(50):
+        one.failed("dead", "errors.discarded.400", event(number), Outcome(Kind.REJECTED, "400"))
+
+    record = values(one)[0]
+
+    assert (record["count"], len(record["samples"])) == (50, SAMPLES)
+
+
+def test_no_sample_shows_a_masked_field_or_a_secret() -> None:
+    """Not even where the partner's answer quotes an event of the same request."""
+    one = journal("email")
+    exchange = Exchange(
+        'POST https://x/…\nAuthorization hush-hush\n\n{"traits": {"email": "ada@example.com"}}',
+        "400\n\nunknown addresses ada@example.com, bob@example.com; token hush-hush",
+    )
+    outcome = Outcome(Kind.REJECTED, "400", "ada@example.com is bad", exchange=exchange)
+    neighbour = event(2, traits={"email": "bob@example.com"})
+    one.failed("dead", "errors.discarded.400", event(1), outcome, [event(1), neighbour])
+
+    text = str(values(one))
+
+    assert "m1" in text
+    assert not any(secret in text for secret in ("ada@", "bob@", "hush"))
+
+
+def test_samples_are_short() -> None:
+    """Whatever the sizes of event, request and answer."""
+    one = journal()
+    exchange = Exchange("POST\n\n" + "r" * 100_000, "200\n\n" + "a" * 100_000)
+    one.failed("dead", "c", event(1, note="n" * 100_000), Outcome(Kind.REJECTED, "400", exchange=exchange))
+
+    sample = values(one)[0]["samples"][0]
+
+    assert all(len(str(sample[name])) <= LONGEST for name in ("event", "request", "response"))

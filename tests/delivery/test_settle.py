@@ -1,0 +1,222 @@
+"""A settlement holds all that became final since the last one, and is committed once, whatever the broker answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from confluent_kafka import TopicPartition
+
+from router import metrics
+from router.delivery.item import Item, Partition
+from router.delivery.journal import Journal
+from router.delivery.ledger import decode
+from router.delivery.room import Room
+from router.delivery.settle import Settler
+from router.errors import Fenced
+from router.mask import Mask
+from router.runtime.outputs import Redo, Work
+from tests.deliveries import delivery
+
+DEADLINE = 30.0
+
+
+class Broker:
+    """Outputs and offsets that answer as told: each call takes the next of `answers`, None for yes."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+        self.offset_answers: list[Exception | None] = []
+        self.works: list[Work] = []
+        self.offsets: list[list[TopicPartition]] = []
+        self.closed = False
+
+    def commit(self, work: Work) -> dict[int, int]:
+        answer = self.answers.pop(0) if self.answers else None
+        if answer is not None:
+            raise answer
+        self.works.append(work)
+        return {}
+
+    def commit_offsets(self, offsets: list[TopicPartition]) -> None:
+        answer = self.offset_answers.pop(0) if self.offset_answers else None
+        if answer is not None:
+            raise answer
+        self.offsets.append(offsets)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Bench:
+    def __init__(self, broker: Broker, *, transactional: bool) -> None:
+        self.broker = broker
+        self.room = Room(100, 1 << 20)
+        self.faults: list[BaseException] = []
+        self.settled = 0
+        self.journal = Journal("crm", "delivery.log", Mask())
+        self.settler = Settler(
+            "crm", "dest.crm.dead", self.journal, self.room, broker, group=lambda: "generation",
+            commit_offsets=None if transactional else broker.commit_offsets,
+            on_settled=self._on_settled, on_fault=self.faults.append,
+        )  # fmt: skip
+        self.partition = Partition("dest.crm", 2)
+        self.settler.assigned([self.partition])
+
+    def _on_settled(self) -> None:
+        self.settled += 1
+
+    def item(self, offset: int) -> Item:
+        one = delivery(offset)
+        item = Item(self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0)
+        self.partition.tracker.take(offset)
+        self.room.add(1, item.size)
+        return item
+
+    def totals(self) -> dict[str, int]:
+        return dict(metrics.DELIVERY_TOTALS.rows().get(("crm", "2"), {}))
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        end = time.monotonic() + DEADLINE
+        while not holds():
+            assert time.monotonic() < end
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def bench(*answers: Exception | None, transactional: bool = True) -> AsyncIterator[Bench]:
+    one = Bench(Broker(*answers), transactional=transactional)
+    yield one
+    await one.settler.release(0.0, lost=True)
+    await one.settler.close()
+    assert one.broker.closed
+
+
+def metadata(place: TopicPartition) -> Any:
+    return orjson.loads(place.metadata or "")
+
+
+async def test_letters_log_and_offsets_are_one_settlement() -> None:
+    """With the counts in the offset's metadata, shown only once they are committed."""
+    async with bench() as one:
+        first, second = one.item(5), one.item(7)
+        one.item(8)
+        one.settler.dead(second, "400", "deliver")
+        one.settler.delivered(first)
+        one.journal.accepted("delivered", first, 0.01)
+        assert one.totals() == {"router_delivery_delivered": 0, "router_delivery_dead": 0}
+        await one.until(lambda: one.broker.works)
+        work = one.broker.works[0]
+
+        assert [record[0] for record in work.records] == ["dest.crm.dead", "delivery.log"]
+        assert [(place.partition, place.offset, metadata(place)["n"]) for place in work.offsets] == [(2, 8, [1, 1])]
+        assert work.group == "generation"
+        await one.until(lambda: one.settled)
+        assert one.totals() == {"router_delivery_delivered": 1, "router_delivery_dead": 1}
+        assert (one.room.used, one.settler.unsettled) == (1, 0)
+
+
+async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
+    """No dead letter is lost with it, none written twice; what becomes final meanwhile waits for the next."""
+    async with bench(Redo("COORDINATOR_NOT_AVAILABLE"), Redo("_TIMED_OUT")) as one:
+        one.settler.dead(one.item(1), "400", "deliver")
+        await one.until(lambda: len(one.broker.answers) == 1)
+        one.settler.delivered(one.item(2))
+        await one.until(lambda: len(one.broker.works) == 2)
+
+    assert [len(work.records) for work in one.broker.works] == [1, 0]
+    assert [work.offsets[0].offset for work in one.broker.works] == [2, 3]
+
+
+async def test_at_least_once_writes_records_once_and_then_offsets() -> None:
+    """When only the offsets fail, only they are tried again."""
+    async with bench(transactional=False) as one:
+        one.broker.offset_answers = [Redo("_TIMED_OUT"), Redo("_TIMED_OUT")]
+        one.settler.dead(one.item(1), "400", "deliver")
+        await one.until(lambda: one.settled)
+
+    assert (len(one.broker.works), len(one.broker.offsets)) == (1, 1)
+
+
+async def test_nothing_happened_nothing_is_written() -> None:
+    """An idle destination costs no transaction."""
+    async with bench() as one:
+        one.settler.note()
+        await asyncio.sleep(0.3)
+
+        assert one.broker.works == []
+
+
+async def test_much_is_committed_without_waiting_for_the_interval() -> None:
+    """So that little would be repeated."""
+    async with bench() as one:
+        one.settler.prompt = 3
+        for offset in range(3):
+            one.settler.delivered(one.item(offset))
+        await asyncio.sleep(0)
+        await one.until(lambda: one.broker.works)
+
+        assert one.broker.works[0].offsets[0].offset == 3
+
+
+async def test_releasing_commits_what_is_final_and_forgets_the_rest() -> None:
+    """Before the partitions go to another process."""
+    async with bench() as one:
+        item, late = one.item(1), one.item(2)
+        one.settler.delivered(item)
+        await one.settler.release(DEADLINE, lost=False)
+
+        assert [work.offsets[0].offset for work in one.broker.works] == [2]
+        assert (one.partition.gone, late.partition.gone, one.room.used, one.totals()) == (True, True, 0, {})
+
+
+async def test_lost_partitions_are_not_committed() -> None:
+    """They are another's already; a commit under way no longer counts."""
+    async with bench(*[Redo("_TIMED_OUT")] * 3) as one:
+        one.settler.delivered(one.item(1))
+        await one.until(lambda: len(one.broker.answers) < 3)
+        await one.settler.release(0.0, lost=True)
+        await asyncio.sleep(0.5)
+
+        assert (one.broker.works, one.settled) == ([], 0)
+
+
+async def test_a_generation_that_is_over_is_not_fought_for() -> None:
+    """The group has given the partitions to others: their events come again there."""
+    async with bench(Redo("ILLEGAL_GENERATION")) as one:
+        one.settler.delivered(one.item(1))
+        await one.until(lambda: not one.broker.answers)
+        began = time.monotonic()
+        await one.settler.release(DEADLINE, lost=False)
+
+        assert (one.broker.works, one.settled) == ([], 0)
+        assert time.monotonic() - began < DEADLINE
+
+
+async def test_a_fenced_process_says_so_and_stops_committing() -> None:
+    """Somebody else has its place: the only safe answer is to end."""
+    async with bench(Fenced("over")) as one:
+        one.settler.delivered(one.item(1))
+        await one.until(lambda: one.faults)
+        one.settler.delivered(one.item(2))
+        await asyncio.sleep(0.3)
+
+        assert [type(fault) for fault in one.faults] == [Fenced]
+        assert one.broker.works == []
+
+
+async def test_finished_events_beyond_an_unfinished_one_ride_in_the_metadata() -> None:
+    """And come back as such."""
+    async with bench() as one:
+        items = [one.item(offset) for offset in range(10)]
+        for item in items[3:7]:
+            one.settler.delivered(item)
+        await one.until(lambda: one.settled)
+        place = one.broker.works[0].offsets[0]
+
+        assert place.offset == 0
+        assert decode(place.metadata, 0)[1] == [3, 4, 5, 6]
