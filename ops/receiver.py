@@ -163,8 +163,9 @@ class Receiver:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The receipts so far, in order of arrival."""
-    return [orjson.loads(line) for line in path.read_bytes().splitlines() if line] if path.exists() else []
+    """The receipts so far, in order of arrival; a line that is just being written is left for the next call."""
+    content = path.read_bytes() if path.exists() else b""
+    return [orjson.loads(line) for line in content[: content.rfind(b"\n") + 1].splitlines()]
 
 
 async def serve(receiver: Receiver) -> None:

@@ -130,7 +130,7 @@ class Engine:
             for expired in self._lanes.expired(now):
                 self.judge.give_up(expired, expired.code, "deliver")
         wait = self.hold.wait()
-        if wait is None or wait > 0:
+        if wait is None or (wait := max(wait, self.rate.wait())) > 0:
             return wait
         item = self._lanes.pick()
         if item is not None:

@@ -1,7 +1,8 @@
 """Whether the partner is asked at all: held back when it is down or refuses us, with probes to find out.
 
-`down` begins after ten failed requests in a row, `refused` with the first 401 or 403. While held back, one request at
-a time probes, after pauses that double; any request that works ends it.
+`down` begins after ten failed requests in a row with new events in them (one bad event that fails again and again says
+nothing about the partner), `refused` with the first 401 or 403. While held back, one request at a time probes, after
+pauses that double; any request that works ends it.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ class Hold:
         self._failures = self._probes = 0
         self._probing, self.reason = False, ""
 
-    def failed(self, *, probe: bool) -> None:
-        """No connection, or an answer that says the partner is not well."""
-        self._failures += 1
+    def failed(self, *, probe: bool, fresh: bool = True) -> None:
+        """No connection, or an answer that says the partner is not well. `fresh`: some event's first attempt."""
+        self._failures += fresh
         if probe:
             self._again()
         elif not self.reason and self._failures >= self._threshold:

@@ -18,6 +18,7 @@ from router.delivery.latency import LatencyWindow
 from router.delivery.rate import Rate
 from router.destinations.base import Kind, Outcome
 
+_FOR_ALL = ("429", "503")  # codes whose Retry-After is meant for every request
 REFUSALS = 3  # of one event, while others were taken in between: then it is the event
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Judge:
     def judge(self, batch: list[Item], outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
         """Settle one attempt. Events of partitions that are gone no longer count: their new owner sends them."""
         metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
-        self._learn(outcomes, probe=probe)
+        self._learn(batch, outcomes, probe=probe)
         back: list[Item] = []
         later: list[tuple[Item, Outcome]] = []
         for item, outcome in zip(batch, outcomes, strict=True):
@@ -81,15 +82,16 @@ class Judge:
         self._retry(later, batch, started)
         self.lanes.put_back(back)
 
-    def _learn(self, outcomes: Sequence[Outcome], *, probe: bool) -> None:
+    def _learn(self, batch: Sequence[Item], outcomes: Sequence[Outcome], *, probe: bool) -> None:
         """What an answer says about the partner as a whole."""
-        throttled = [outcome for outcome in outcomes if outcome.kind is Kind.RETRY and outcome.code == "429"]
-        if throttled:
-            self._rate.throttled(max((one.retry_after for one in throttled if one.retry_after), default=None))
+        again = [outcome for outcome in outcomes if outcome.kind is Kind.RETRY]
+        if any(outcome.code == "429" for outcome in again):
+            self._rate.throttled()
+        self._rate.close(max((one.retry_after or 0.0 for one in again if one.code in _FOR_ALL), default=0.0))
         kinds = {outcome.kind for outcome in outcomes if outcome.code != "429"}
         before, since = self._hold.reason, self._hold.since
         if kinds == {Kind.RETRY}:
-            self._hold.failed(probe=probe)
+            self._hold.failed(probe=probe, fresh=any(item.attempts == 1 for item in batch))
         elif kinds == {Kind.REFUSED}:
             self._hold.refused(probe=probe)
         else:

@@ -53,11 +53,13 @@ class Rate:
         if self.limit is not None:
             self._tokens -= events
 
-    def throttled(self, retry_after: float | None) -> None:
-        """The partner said 429; with `retry_after` nothing goes before that many seconds."""
+    def close(self, seconds: float) -> None:
+        """The partner asked for time: nothing goes before that."""
+        self._closed_until = max(self._closed_until, self._clock() + seconds)
+
+    def throttled(self) -> None:
+        """The partner said 429."""
         now = self._clock()
-        if retry_after is not None:
-            self._closed_until = max(self._closed_until, now + retry_after)
         if now - self._cut_at < 1.0:
             return
         self._measure()

@@ -39,8 +39,15 @@ class Partner:
 
     def requests(self, path: str) -> int:
         """Requests that arrived, accepted or not."""
+        return self._stats("requests", path)
+
+    def accepted(self, path: str) -> int:
+        """Events that were accepted, repeats included."""
+        return self._stats("accepted", path)
+
+    def _stats(self, name: str, path: str) -> int:
         with urllib.request.urlopen(f"{self.url}/_stats", timeout=DEADLINE) as answer:
-            return int(json.load(answer)["requests"].get(path, 0))
+            return int(json.load(answer)[name].get(path, 0))
 
     def receipts(self, path: str) -> list[dict[str, Any]]:
         return [receipt for receipt in read_log(self._log) if receipt["path"] == path]

@@ -362,6 +362,21 @@ async def test_a_partner_that_is_down_is_probed_and_gets_everything_when_it_is_b
     assert (sorted(one.ends.accepted), paused("down")) == (list(range(100)), 0)
 
 
+async def test_retry_after_of_a_partner_that_is_down_is_respected_by_probes() -> None:
+    """503 with Retry-After: nobody asks before."""
+    times: list[float] = []
+
+    def outage(batch: Sequence[Delivery]) -> list[Outcome]:
+        times.append(time.monotonic())
+        return [OK if len(times) > 12 else Outcome(Kind.RETRY, "503", retry_after=0.05)] * len(batch)
+
+    async with bench(outage, concurrency=1) as one:
+        one.give(20)
+        await one.until(lambda: one.ends.count == 20)
+
+    assert all(later - earlier >= 0.05 for earlier, later in pairwise(times[:13]))
+
+
 async def test_a_connector_that_raises_costs_no_event() -> None:
     """Nor one that loses count."""
     calls = 0
@@ -402,7 +417,7 @@ async def test_a_profile_s_events_are_accepted_in_order_whatever_fails(seed: int
         return [chance.choice(outcomes) for _ in requested]
 
     async with bench(chaos, seconds=0.001, order="profile", concurrency=6, batch=batch) as one:
-        one.engine.rate.throttled = lambda retry_after: None  # type: ignore[method-assign]  # not what is tested
+        one.engine.rate.throttled = lambda: None  # type: ignore[method-assign]  # not what is tested
         one.give(120, lanes=5)
         await one.until(lambda: one.ends.count == 120)
 

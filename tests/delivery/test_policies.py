@@ -97,13 +97,13 @@ def test_a_429_cuts_the_rate_once_a_second() -> None:
     busy(rate, clock, 1000, 3)
 
     for _ in range(20):
-        rate.throttled(None)
+        rate.throttled()
     first = rate.limit
 
     assert first is not None
     assert first == pytest.approx(700, rel=0.1)
     clock.go(1.05)
-    rate.throttled(None)
+    rate.throttled()
     assert rate.limit is not None
     assert rate.limit < first
 
@@ -113,7 +113,7 @@ def test_a_cut_rate_recovers_to_what_is_configured() -> None:
     clock = Clock()
     rate = Rate(200.0, clock)
     busy(rate, clock, 200, 3)
-    rate.throttled(None)
+    rate.throttled()
     assert rate.limit == pytest.approx(140, rel=0.1)
 
     clock.go(60)
@@ -126,7 +126,7 @@ def test_without_a_configured_rate_the_cut_is_lifted_in_the_end() -> None:
     """A 429 of long ago limits nothing."""
     clock = Clock()
     rate = Rate(None, clock)
-    rate.throttled(None)
+    rate.throttled()
     assert rate.limit is not None
 
     clock.go(120)
@@ -140,7 +140,7 @@ def test_nothing_goes_before_the_partner_wants_it() -> None:
     clock = Clock()
     rate = Rate(None, clock)
 
-    rate.throttled(7.0)
+    rate.close(7.0)
 
     assert rate.wait() == pytest.approx(7)
     clock.go(7.1)
@@ -155,7 +155,7 @@ def test_the_rate_never_falls_to_nothing(pauses: list[float]) -> None:
     rate = Rate(None, clock)
     for pause in pauses:
         rate.spend(1)
-        rate.throttled(None)
+        rate.throttled()
         clock.go(pause)
         assert rate.limit is None or rate.limit >= LOWEST
         assert rate.wait() < math.inf
@@ -182,6 +182,15 @@ def test_failures_in_a_row_hold_the_partner_back() -> None:
 
     assert hold.reason == "down"
     assert hold.wait()
+
+
+def test_one_bad_event_says_nothing_about_the_partner() -> None:
+    """However often it is tried again."""
+    hold = Hold(Backoff(10.0, 300.0), Clock())
+    for _ in range(10 * THRESHOLD):
+        hold.failed(probe=False, fresh=False)
+
+    assert hold.reason == ""
 
 
 def test_one_probe_at_a_time_after_pauses_that_double() -> None:
