@@ -13,10 +13,14 @@ _MOST = 20_000
 
 
 class Inliner:
-    """Writes out the references of schemas; those that lead back to themselves become `definitions` of the result."""
+    """Writes out the references of schemas; those that lead back to themselves become `definitions` of the result.
 
-    def __init__(self, resources: Resources) -> None:
+    `bare` leaves out what checks nothing: descriptions, examples and other notes.
+    """
+
+    def __init__(self, resources: Resources, *, bare: bool = False) -> None:
         self.resources = resources
+        self.bare = bare
         self.definitions: dict[str, Any] = {}
         self._names: dict[tuple[str, Pointer], str] = {}
         self._looped: set[tuple[str, Pointer]] = set()
@@ -24,7 +28,11 @@ class Inliner:
 
     def schema(self, resource: Resource) -> Schema:
         """A root schema; what it needs of `definitions` is kept in that attribute."""
-        found: Schema = self._place((resource, ()), ())
+        return self.place((resource, ()))
+
+    def place(self, place: Place) -> Schema:
+        """The schema at a place."""
+        found: Schema = self._place(place, ())
         return found
 
     def _place(self, place: Place, way: tuple[tuple[str, Pointer], ...]) -> Any:
@@ -56,6 +64,8 @@ class Inliner:
         written: dict[str, Any] = {}
         for keyword, value in schema.items():
             if keyword in ("$ref", "$schema", "$id", "definitions", "$defs"):
+                continue
+            if self.bare and (keyword in ANNOTATIONS or keyword.startswith("x-")):
                 continue
             written[keyword] = self._keyword(resource, path, keyword, value, places, way)
         if "$ref" not in schema:

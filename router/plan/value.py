@@ -109,6 +109,12 @@ class Value:
         """The value of a property."""
         return Value(self.resources, [place for schema in self.schemas for place in _property(*schema, name)])
 
+    def rest(self) -> Value:
+        """The value of a property that no schema names."""
+        keyword = "additionalProperties"
+        places = [(resource, (*path, keyword)) for resource, path, schema in self.schemas if keyword in schema]
+        return Value(self.resources, places)
+
     @cached_property
     def width(self) -> int:
         """How many first items have schemas of their own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli.plan import check, export, importing, lint, test
+from router.cli.plan import check, diff, export, importing, lint, test
 
 app = typer.Typer(
     name="plan",
@@ -17,3 +17,4 @@ for _command in (lint.command, test.command, check.command):
     app.command(_command.__module__.rpartition(".")[2])(_command)
 app.command("import")(importing.command)
 app.command("export")(export.command)
+app.command("diff")(diff.command)
