@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli.plan import check, diff, export, importing, lint, test
+from router.cli.plan import check, diff, export, importing, lint, new, test
 
 app = typer.Typer(
     name="plan",
@@ -13,8 +13,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-for _command in (lint.command, test.command, check.command):
+for _command in (lint.command, test.command, check.command, new.command):
     app.command(_command.__module__.rpartition(".")[2])(_command)
 app.command("import")(importing.command)
 app.command("export")(export.command)
 app.command("diff")(diff.command)
+app.command("infer")(infer.command)

@@ -13,6 +13,7 @@ from router.plan.lint.walk import Property, properties
 from router.plan.model import Plan
 
 _TYPED = frozenset(("type", "enum", "const", "$ref", "allOf", "anyOf", "oneOf", "not", "if"))
+_PRICED: tuple[tuple[str, ...], ...] = ((), ("products", "[]"))
 _ALTERNATION = re.compile(r"\^?\(?(\?:)?[A-Za-z0-9_ -]+(\|[A-Za-z0-9_ -]+)+\)?\$?\Z")
 
 
@@ -160,7 +161,7 @@ def property_money(plan: Plan) -> Iterator[Hit]:
     for group in _siblings(plan):
         names = {each.name for each in group} | common
         for each in group:
-            if each.section != "properties" or each.name in plan.naming.allow:
+            if each.section != "properties" or each.name in plan.naming.allow or each.where not in _PRICED:
                 continue
             reserved = each.top and each.name in words.RESERVED["track"]
             if each.name in words.MONEY and each.types - {"number", "integer"} and not reserved:
