@@ -18,4 +18,3 @@ for _command in (lint.command, test.command, check.command, new.command):
 app.command("import")(importing.command)
 app.command("export")(export.command)
 app.command("diff")(diff.command)
-app.command("infer")(infer.command)
