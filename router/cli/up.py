@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli.loading import load
+from router.cli.loading import watch
 from router.cli.options import Topologies, with_run_options
 from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
@@ -25,12 +25,13 @@ def command(
 ) -> None:
     """Run everything: gateway, route workers, delivery, metrics.
 
+    Changed topology files and plans are taken over while it runs, also on SIGHUP; faulty ones are refused.
     Ctrl-C or SIGTERM stops all of it cleanly; a second one does not wait. Exit status 3 when the embedded broker dies.
     """
-    loaded = load(topologies, options)
+    reload = watch(topologies, options)
     files = [path.absolute() for path in topologies]
     raise typer.Exit(
-        run_up(loaded, files, options, workers=workers, announce=lambda running: typer.echo(announcement(running)))
+        run_up(reload, files, options, workers=workers, announce=lambda running: typer.echo(announcement(running)))
     )
 
 

@@ -13,6 +13,7 @@ GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
 STATE = Path(".run")
 EMBEDDED = "ROUTER_EMBEDDED"  # set to 1 for children: the broker at --bootstrap is the embedded one
+SUPERVISED = "ROUTER_SUPERVISED"  # set to 1 for children: their supervisor reads the same files and tells of them
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ class Child:
         self._wait = 0.0
         self._kill_at: float | None = None
         self.due: float | None = 0.0  # when to start; None while it runs
+        self.runs = 0  # starts so far
 
     @property
     def name(self) -> str:
@@ -73,6 +74,7 @@ class Child:
             process_group=0,
         )
         self._started = now
+        self.runs += 1
         self._kill_at = None
         self.due = None
 
@@ -87,6 +89,11 @@ class Child:
         self._wait = self._backoff.after(self._wait, now - self._started)
         self.due = now + self._wait
         return status
+
+    def hangup(self) -> None:
+        """SIGHUP, if it runs; one that has not begun to listen ignores it and reads its files anyway."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGHUP)
 
     def stop(self, deadline: float) -> None:
         """Ask it to end; `enforce` kills it when it has not by `deadline`."""

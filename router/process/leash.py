@@ -19,6 +19,7 @@ def main(parent: int, command: list[str]) -> int:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             return 0
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the command listens to it: it would end one that starts
     try:
         os.execvp(command[0], command)  # noqa: S606 (the supervisor's own command line)
     except OSError as error:

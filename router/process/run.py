@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from router.errors import RouterError
 from router.process.health import Health
 from router.process.logging import register_secret, set_up
 from router.process.serve import MetricsServer, listener
-from router.process.signals import stop_on_signals
+from router.process.signals import reload_on_hangup, stop_on_signals
 
 if TYPE_CHECKING:
     from router.config.loader import Loaded
+    from router.process.reload import Reload
 
 FAULT = 70
 _SECRET_SETTINGS = ("password", "secret", "token", "key.pem", "sasl.jaas.config")
@@ -32,18 +34,25 @@ log = logging.getLogger(__name__)
 Target = Callable[[Event, Health], None]
 
 
-def run_process(name: str, loaded: Loaded, options: RunOptions, target: Target) -> int:
+def run_process(
+    name: str, loaded: Loaded, options: RunOptions, target: Target, reload: Reload[Any] | None = None
+) -> int:
     """Run `target(stop, health)` until it returns; `stop` is set by SIGTERM or SIGINT. Returns the exit status.
 
-    `target` is expected to finish what is begun once `stop` is set, and to say when it is ready. Main thread only.
+    `target` is expected to finish what is begun once `stop` is set, and to say when it is ready. It may `use` the
+    `reload`, which SIGHUP asks to look at once and which ends with it. Main thread only.
     """
     health = Health()
     stop = Event()
     try:
         set_up(name, os.environ)
-        for secret in secrets(loaded, options):
-            register_secret(secret)
-        with stop_on_signals(stop), MetricsServer(listener(options.metrics), health) as server:
+        register_secrets(loaded, options)
+        with ExitStack() as stack:
+            stack.enter_context(stop_on_signals(stop))
+            if reload is not None:
+                stack.enter_context(reload_on_hangup(reload.ask))
+                stack.callback(reload.stop)
+            server = stack.enter_context(MetricsServer(listener(options.metrics), health))
             log.info("started", extra={"metrics": "http://{}:{}/metrics".format(*server.address)})
             target(stop, health)
             log.info("stopped")
@@ -54,6 +63,12 @@ def run_process(name: str, loaded: Loaded, options: RunOptions, target: Target) 
         log.exception("a fault of the router itself")
         return FAULT
     return 0
+
+
+def register_secrets(loaded: Loaded, options: RunOptions) -> None:
+    """No log line shows them from now on."""
+    for secret in secrets(loaded, options):
+        register_secret(secret)
 
 
 def secrets(loaded: Loaded, options: RunOptions) -> Iterator[str]:

@@ -1,8 +1,12 @@
-"""SIGTERM and SIGINT as an event that says: finish what is begun, then stop. The second one does not ask."""
+"""SIGTERM and SIGINT as an event that says: finish what is begun, then stop. The second one does not ask.
+
+SIGHUP says: read the files again; unless it tells that the terminal has gone, which is a stop as ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +53,37 @@ def stop_on_signals(stop: Event, second: Callable[[], None] | None = None) -> It
 def _obey(asked: SimpleQueue[Callable[[], None] | None]) -> None:
     while (action := asked.get()) is not None:
         action()
+
+
+@contextmanager
+def reload_on_hangup(*ask: Callable[[], object]) -> Iterator[None]:
+    """Call each `ask`, from the handler, at every SIGHUP. Main thread only; the handler that was there comes back.
+
+    A process of a terminal that nobody shields from SIGHUP (as nohup does) is stopped when that terminal goes.
+    """
+    before = signal.getsignal(signal.SIGHUP)
+    of_terminal = before == signal.SIG_DFL and _has_terminal()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if of_terminal and not _has_terminal():
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            for each in ask:
+                each()
+
+    signal.signal(signal.SIGHUP, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def until(stop: Event) -> None:

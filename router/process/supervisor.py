@@ -1,7 +1,8 @@
 """Runs children, restarts those that crash, and stops all of them as one.
 
-A child that ends with status 1 or 2 is wrong in itself (configuration, usage): everything stops with that status. Any
-other end is answered with a restart and back-off. If this process is killed, the kernel kills the children with it.
+A child whose first run ends with status 1 or 2 is wrong in itself (configuration, usage): everything stops with that
+status. Any other end is answered with a restart and back-off, and so is status 1 or 2 of a later run: files that were
+sound have changed since, and are being edited. If this process is killed, the kernel kills the children with it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Supervisor:
         self._lock = Lock()
         self._condemned: dict[str, str] = {}
         self._status = 0
+        self._hangup = False
         for name in self._children:
             metrics.RESTARTS.labels(name)
 
@@ -59,6 +61,10 @@ class Supervisor:
         """Stop a child that hangs; it is restarted like one that crashed. From any thread."""
         with self._lock:
             self._condemned[name] = why
+
+    def hangup(self) -> None:
+        """Pass SIGHUP on to all children. From any thread or signal handler."""
+        self._hangup = True
 
     def force(self) -> None:
         """Wait for nobody: kill what still runs. From any thread or signal handler."""
@@ -86,6 +92,10 @@ class Supervisor:
             self._status = error.status
             return False
         self._replace(now)
+        if self._hangup:
+            self._hangup = False
+            for child in self._children.values():
+                child.hangup()
         for child in self._children.values():
             status = child.reap(now)
             if status is not None and not self._judge(child, status):
@@ -107,7 +117,7 @@ class Supervisor:
             child.enforce(now)
 
     def _judge(self, child: Child, status: int) -> bool:
-        if status in (1, 2) and not child.stopping:
+        if status in (1, 2) and child.runs == 1 and not child.stopping:
             log.error("%s %s: stopping", child.name, describe(status))
             self._status = status
             return False

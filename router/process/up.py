@@ -1,8 +1,9 @@
 """Everything on one machine: the broker if none is named, its topics, and gateway, route and delivery as children.
 
 Children are `python -m router …` with this command's options in their environment. Their metrics ports are held here,
-so that a restarted child is found at the same place. kill -9 of this process ends the children and the embedded
-broker; with a broker of your own the next start goes on where the committed offsets are.
+so that a restarted child is found at the same place. Each child follows the topology's files by itself; this process
+makes the topics that they need then. kill -9 of this process ends the children and the embedded broker; with a broker
+of your own the next start goes on where the committed offsets are.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from threading import Event
 from prometheus_client import CollectorRegistry
 
 from router.config.loader import Loaded
-from router.config.options import EMBEDDED, Address, RunOptions
+from router.config.options import EMBEDDED, SUPERVISED, Address, RunOptions
 from router.config.topics import wanted_topics
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
 from router.kafka.embedded import EmbeddedBroker
 from router.process.child import ChildSpec, describe
-from router.process.logging import register_secret, set_up
+from router.process.logging import set_up
 from router.process.merge import Children, MergedPage, merged
-from router.process.run import secrets
+from router.process.reload import Reload
+from router.process.run import register_secrets
 from router.process.rundir import run_directory
 from router.process.serve import SHARED, MetricsServer, bind
-from router.process.signals import stop_on_signals
+from router.process.signals import reload_on_hangup, stop_on_signals
 from router.process.snapshot import Snapshot, snapshot
 from router.process.supervisor import Supervisor
 from router.process.watch import Watch
@@ -53,19 +55,20 @@ class Running:
 
 
 def run_up(
-    loaded: Loaded, files: Sequence[Path], options: RunOptions, *, workers: int, announce: Callable[[Running], None]
-) -> int:
+    reload: Reload[None], files: Sequence[Path], options: RunOptions, *, workers: int,
+    announce: Callable[[Running], None],
+) -> int:  # fmt: skip
     """Run all until SIGTERM or SIGINT. Returns the exit status: 3 when the embedded broker died. Main thread only."""
     set_up("up", os.environ)
-    for secret in secrets(loaded, options):
-        register_secret(secret)
+    loaded = reload.active
+    register_secrets(loaded, options)
     stop = Event()
     with ExitStack() as stack:
         stack.enter_context(stop_on_signals(stop))
         server_socket = stack.enter_context(bind(options.metrics))
         options = replace(options, gateway=_free(options.gateway))
         broker, options = stack.enter_context(_broker(loaded, options))
-        ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in child_names(loaded, workers)}
+        ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in child_names(workers)}
         addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
         specs = [child_spec(name, files, replace(options, metrics=at)) for name, at in addresses.items()]
         children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
@@ -80,17 +83,24 @@ def run_up(
         announce(Running(loaded, replace(options, metrics=server.address), guarantee))
         watch.start()
         stack.callback(watch.stop)
+        stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
+        cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+        reload.use(
+            lambda new: make_topics(new, cluster, broker),
+            register=lambda new: register_secrets(new, options),
+            at_once=True,
+        )
+        stack.callback(reload.stop)
         status = supervisor.run(stop)
         if broker is not None and broker.alive and counts.taken is not None and counts.taken.not_final:
             log.warning("gone with the embedded broker: at most %d events not yet final", counts.taken.not_final)
         return status
 
 
-def child_names(loaded: Loaded, workers: int) -> list[str]:
-    """Processes of a topology. Without an enabled destination nothing is there to deliver."""
+def child_names(workers: int) -> list[str]:
+    """Processes of a topology. Delivery runs without destinations too: the first one may be added any time."""
     routes = ["route"] if workers == 1 else [f"route-{number}" for number in range(1, workers + 1)]
-    delivers = any(destination.enabled for destination in loaded.topology.destinations.values())
-    return ["gateway", *routes, *(["deliver"] if delivers else [])]
+    return ["gateway", *routes, "deliver"]
 
 
 def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
@@ -103,6 +113,7 @@ def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSp
         SHARED: "1",
         "ROUTER_STATE": str(options.state),
         EMBEDDED: "1" if options.embedded else "0",
+        SUPERVISED: "1",
     }
     if options.env_file is not None:
         environment["ROUTER_ENV_FILE"] = str(options.env_file)
@@ -141,6 +152,20 @@ def prepare_topics(loaded: Loaded, cluster: Cluster) -> None:
     decisive = [difference for difference in differences if _decisive(difference)]
     if decisive:
         raise RouterError("topics are not as the topology needs them:\n" + "\n".join(map(str, decisive)))
+
+
+def make_topics(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None) -> None:
+    """Make the topics that a running topology has come to need. Raises RouterError when they cannot be made."""
+    specs = wanted_topics(loaded.topology)
+    if broker is None:
+        made = Admin(cluster).create(specs)
+    else:
+        there = Admin(cluster).topics()
+        missing = {spec.name: spec.partitions for spec in specs if spec.name not in there}
+        broker.create_topics(missing)
+        made = list(missing)
+    for name in made:
+        log.info("created topic %s", name)
 
 
 def _decisive(difference: Difference) -> bool:
