@@ -45,7 +45,7 @@ def command(
     topics = Admin(cluster).topics()
     name = resolve(topic, topics)
     try:
-        for message in _messages(cluster, name, topics[name], from_beginning, count, follow):
+        for message in messages(cluster, name, topics[name], from_beginning, count, follow):
             for line in [whole(message)] if as_json else lines(message.value() or b""):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()
@@ -68,7 +68,7 @@ def resolve(asked: str, topics: dict[str, int]) -> str:
     return found[0]
 
 
-def _messages(
+def messages(
     cluster: Cluster, topic: str, partitions: int, from_beginning: bool, count: int, follow: bool
 ) -> Iterator[Message]:
     """Messages as they come; ends after `count`, or at the present end of all partitions unless `follow`."""

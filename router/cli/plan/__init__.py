@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli.plan import check, diff, export, importing, lint, new, test
+from router.cli.plan import check, diff, export, importing, infer, lint, new, test
 
 app = typer.Typer(
     name="plan",
@@ -18,3 +18,4 @@ for _command in (lint.command, test.command, check.command, new.command):
 app.command("import")(importing.command)
 app.command("export")(export.command)
 app.command("diff")(diff.command)
+app.command("infer")(infer.command)

@@ -1,0 +1,78 @@
+"""`router plan infer`: a draft of a plan from events as they are, in files or in a topic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from router.cli import report
+from router.cli.options import Json, with_run_options
+from router.config.options import RunOptions
+
+
+@with_run_options("bootstrap", "kafka")
+def command(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="Events: one a line, a JSON list, or a batch body.")
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="PLAN", help="The folder to write.")] = Path("plan"),
+    topic: Annotated[str, typer.Option("--topic", help="Read a topic to its present end (with --bootstrap).")] = "",
+    count: Annotated[int, typer.Option("--count", min=0, help="At most so many messages of the topic; 0: all.")] = 0,
+    required: Annotated[
+        float, typer.Option("--required", min=0.0, max=1.0, help="The share of events that a required property is in.")
+    ] = 1.0,
+    options_most: Annotated[
+        int, typer.Option("--values", min=0, help="The most values a text may have to become an enum.")
+    ] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Replace the plan that is there.")] = False,
+    as_json: Json = False,
+    *,
+    options: RunOptions,
+) -> None:
+    """Draft a tracking plan from events: types, formats, enums, what is always there, counts, masked samples."""
+    from router.errors import UsageError
+    from router.plan.infer import Inference, Settings
+    from router.plan.store import store
+
+    if bool(files) == bool(topic):
+        raise UsageError("expected files or --topic, got " + ("both" if files else "neither"))
+    inference = Inference(Settings(required, options_most))
+    for body in _of_topic(topic, count, options) if topic else _of_files(files or []):
+        inference.add(body)
+    inferred = inference.plan(to.resolve().name)
+    if not inferred.plan.rules:
+        raise UsageError(f"expected events to draft a plan from, got {sum(inferred.left_out.values())} that are none")
+    store(inferred.plan, to, force=force)
+    if as_json:
+        answer = {"plan": str(to), "events": inferred.events, "rules": len(inferred.plan.rules)}
+        report.current().answer(answer | {"left_out": dict(inferred.left_out)})
+        return
+    for reason, number in inferred.left_out.items():
+        typer.echo(f"warning: {number} left out: {reason}", err=True)
+    typer.echo(f"{to}: {len(inferred.plan.rules)} rules from {inferred.events} events")
+
+
+def _of_files(files: list[Path]) -> Iterator[dict[str, Any] | None]:
+    from router.plan.infer.events import bodies
+
+    for path in files:
+        yield from bodies(path)
+
+
+def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str, Any] | None]:
+    """The events of a topic from its oldest message to its present end. Raises what tap raises."""
+    from router.cli.loading import require_broker
+    from router.cli.tap import messages, resolve
+    from router.kafka.admin import Admin
+    from router.kafka.cluster import Cluster
+    from router.plan.infer.events import of_message
+
+    require_broker(options)
+    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+    topics = Admin(cluster).topics()
+    name = resolve(topic, topics)
+    for message in messages(cluster, name, topics[name], from_beginning=True, count=count, follow=False):
+        yield from of_message(message.value() or b"")
