@@ -129,11 +129,12 @@ class Chain:
         if event.key is None and self.rekey:
             return
         self.stage = "validate"
-        body = event.body
-        verdict = event.verdict = self.rules[event.source].check(body)
+        body, rules = event.body, self.rules[event.source]
+        verdict = event.verdict = rules.check(body)
         if verdict is not None and verdict.blocked:
             event.digest = self.dedupe.digest(event.source, body["messageId"], True)
             return
+        rules.mark(body)
         self.stage = "fanout"
         place = (event.source, event.type, event.name)
         headers, event.choice = self._ways.get(place) or self._way(place)
@@ -190,7 +191,8 @@ class Chain:
         batch.duplicate.update(map(_lane, blocked))
         batch.duplicate.subtract(map(_lane, first))
         for event in first:
-            batch.records.append(blocked_record(self.topics.blocked, event, event.verdict.violations))
+            plan = self.rules[event.source].stamp
+            batch.records.append(blocked_record(self.topics.blocked, event, event.verdict.violations, plan))
             batch.blocked[event.lane] += 1
             forward = self.forward.get(event.source)
             if forward and forward.blocked_to:

@@ -55,7 +55,10 @@ class _Origin(NamedTuple):
 
 
 class Intake:
-    """Turns messages into events. `lanes` gives the lane of a topic and partition."""
+    """Turns messages into events. `lanes` gives the lane of a topic and partition.
+
+    `sources` are all there are (None: whatever `events.keyed` says): an event on its way round may outlive its source.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Intake:
         default_source: str | None,
         keyed_topic: str = "",
         disabled: frozenset[str] = frozenset(),
+        sources: frozenset[str] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cluster = cluster
@@ -76,6 +80,7 @@ class Intake:
         self.default_source = default_source
         self.keyed_topic = keyed_topic
         self.disabled = disabled
+        self.sources = sources
         self.clock = clock
 
     def __call__(
@@ -177,7 +182,7 @@ class Intake:
         return self.default_source or ""
 
     def _source_problem(self, source: str) -> str:
-        if not source:
+        if not source or (self.sources is not None and source not in self.sources):
             return "unknown_source"
         return "source_disabled" if source in self.disabled else ""
 

@@ -57,14 +57,15 @@ def event_headers(event: Event) -> Headers:
     return [("source", event.source.encode()), ("type", event.type.encode()), ("event", event.name.encode()), *own]
 
 
-def blocked_record(topic: str, event: Event, violations: Iterable[Violation]) -> Record:
-    """An `events.blocked` message: the event whole, its violations as JSON in the header `violations`."""
+def blocked_record(topic: str, event: Event, violations: Iterable[Violation], plan: str) -> Record:
+    """An `events.blocked` message: the event whole; in headers its violations as JSON, and the plan and revision."""
     reasons = orjson.dumps([violation_summary(violation) for violation in violations])
     headers: Headers = [
         *event_headers(event),
         ("error-code", b"blocked"),
         ("error-stage", b"validate"),
         ("violations", reasons),
+        ("plan", plan.encode()),
     ]
     return topic, orjson.dumps(event.body), event.key, headers
 

@@ -33,10 +33,14 @@ class Verdict(NamedTuple):
 
 
 class SourceRules:
-    """A source's plan and its actions, resolved once. A call type's own action stands before the source's."""
+    """A source's plan and its actions, resolved once. A call type's own action stands before the source's.
+
+    `stamp` is the plan's name and revision; empty without a plan.
+    """
 
     def __init__(self, plan: CompiledPlan | None, enforce: Enforce) -> None:
         self.plan = plan
+        self.stamp = plan.plan.stamp if plan else ""
         self.actions: dict[Any, dict[str, Action]] = {
             call_type: {klass: _action(enforce, call_type, klass) for klass in _CLASSES} for call_type in CALL_TYPES
         }
@@ -54,6 +58,23 @@ class SourceRules:
         except ValueError:  # the engine takes Unicode only, and tells what is wrong in 255 levels only
             violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.plan.name, rule.title, rule.version)
             return self._judge(body, [Finding(violation, ())])
+
+    def mark(self, body: dict[str, Any]) -> None:
+        """Write at `context.protocols.plan` which revision the event was held against. Call it after `check`.
+
+        Left out where `context` or `protocols` is something else than an object.
+        """
+        if not self.stamp:
+            return
+        context = body.get("context")
+        if context is None:
+            body["context"] = {"protocols": {"plan": self.stamp}}
+        elif type(context) is dict:
+            protocols = context.get("protocols")
+            if protocols is None:
+                context["protocols"] = {"plan": self.stamp}
+            elif type(protocols) is dict:
+                protocols["plan"] = self.stamp
 
     def _judge(self, body: dict[str, Any], findings: list[Finding]) -> Verdict | None:
         actions = self.actions[body["type"]]

@@ -65,6 +65,7 @@ def intake_of(topology: Topology, cluster: str, clock: Callable[[], float]) -> I
         default_source=topology.default_source,
         keyed_topic=topics_of(topology).keyed,
         disabled=frozenset(name for name, source in sources.items() if not source.enabled),
+        sources=frozenset(sources),
         clock=clock,
     )
 
