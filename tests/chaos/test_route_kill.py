@@ -1,4 +1,4 @@
-"""kill -9 of a route worker under load, again and again: nothing is lost or written twice, and the counts stay exact."""
+"""kill -9 of a route worker under load, again and again: nothing is lost or written twice; the counts stay exact."""
 
 from __future__ import annotations
 
