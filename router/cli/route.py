@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from router.cli.loading import load, require_broker
+from router.cli.loading import require_broker, watch
 from router.cli.options import Topologies, with_run_options
 from router.config.options import RunOptions
 from router.process.run import run_process
@@ -16,6 +16,7 @@ from router.process.run import run_process
 if TYPE_CHECKING:
     from router.config.loader import Loaded
     from router.process.health import Health
+    from router.process.reload import Reload
 
 Engine = Annotated[
     Literal["loop", "faust"], typer.Option("--engine", help="loop: exactly once. faust: the agents in a Faust app.")
@@ -30,12 +31,14 @@ def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOpti
     The engine `faust` runs the same agents in a Faust app, at least once; all workers of a topology use one engine.
     """
     require_broker(options)
-    loaded = load(topologies, options)
-    run = _engine(engine)
-    raise typer.Exit(run_process("route", loaded, options, lambda stop, health: run(loaded, options, stop, health)))
+    reload = watch(topologies, options)
+    loaded, run = reload.active, _engine(engine)
+    raise typer.Exit(
+        run_process("route", loaded, options, lambda stop, health: run(loaded, options, stop, health, reload), reload)
+    )
 
 
-def _engine(name: str) -> Callable[[Loaded, RunOptions, Event, Health], None]:
+def _engine(name: str) -> Callable[[Loaded, RunOptions, Event, Health, Reload[Any]], None]:
     if name == "faust":
         from router.runtime.faust import run_faust
 

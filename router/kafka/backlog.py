@@ -61,9 +61,7 @@ class Backlog:
         self._cluster = cluster
         self._admin = Admin(cluster, timeout=STALE_SECONDS)
         self._watched = tuple(watched)
-        self._offsets = {
-            group: GroupOffsets(cluster, group, stable=False, timeout=STALE_SECONDS) for _, group in self._watched
-        }
+        self._offsets: dict[str, GroupOffsets] = {}
         self._limit_bytes, self._limit_messages = limit_bytes, limit_messages
         self._partitions: dict[str, list[Partition]] = {}
         self._lags: dict[tuple[Partition, str], tuple[int, int]] = {}
@@ -83,6 +81,10 @@ class Backlog:
             self._thread.join()
         for offsets in self._offsets.values():
             offsets.close()
+
+    def watch(self, watched: Iterable[tuple[str, str]]) -> None:
+        """Watch these (topic, group) instead, from the next look on. From any thread."""
+        self._watched = tuple(watched)
 
     def note(self, topic: str, partition: int, size: int) -> None:
         """A message of `size` bytes (key and value) is about to be produced. Call it before `produce`."""
@@ -139,6 +141,8 @@ class Backlog:
 
     def _due(self, topic: str, group: str) -> Iterable[tuple[Partition, int]]:
         partitions = self._of(topic)
+        if group not in self._offsets:
+            self._offsets[group] = GroupOffsets(self._cluster, group, stable=False, timeout=STALE_SECONDS)
         committed = self._offsets[group].committed(partitions)
         return [(key, committed[key].offset if key in committed else 0) for key in partitions]
 

@@ -19,10 +19,12 @@ from typing import Any
 
 import faust
 
+from router.agents.chain import Chain
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.errors import RouterError
 from router.process.health import Health
+from router.process.reload import Reload
 from router.runtime.assemble import input_topics
 from router.runtime.outputs import Work
 from router.runtime.reader import Lane
@@ -70,10 +72,12 @@ class FaustMessage:
         return int(self._message.offset)
 
 
-def run_faust(loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health) -> None:
+def run_faust(
+    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Chain] | None = None
+) -> None:
     """Run the agents on Faust until `stop` is set. Raises RouterError as `run_route` does."""
     with ExitStack() as stack:
-        opening = Opening(loaded, options, health, stack, transactions=False)
+        opening = Opening(loaded, options, health, stack, transactions=False, reload=reload)
         engine = Engine(opening, input_topics(loaded.topology))
         calm_collector()
         asyncio.run(engine.run(stop))
@@ -137,6 +141,7 @@ class Engine:
             self._close()
 
     def _housekeeping(self) -> None:
+        self._parts.renew()
         self._parts.links.follow()
         self._parts.merges.feed()
         self._health.idle("route")
@@ -160,6 +165,7 @@ class Engine:
         if not messages:
             return
         parts = self._parts
+        parts.renew()
         parts.links.follow()
         batch = parts.chain.run(messages, self.lanes)
         landed = self._outputs.commit(Work(batch.records, changelog_of(batch, self._rows), [], None))

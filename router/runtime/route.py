@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Producer
 
+from router.agents.chain import Chain
 from router.agents.identify import Identify
 from router.config.loader import Loaded
 from router.config.options import RunOptions
@@ -22,6 +23,7 @@ from router.kafka.admin import Admin, wait_ready
 from router.kafka.backlog import Backlog
 from router.kafka.cluster import Cluster
 from router.process.health import Health
+from router.process.reload import Reload
 from router.runtime.assemble import chain_of, enabled_destinations, input_topics
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
@@ -29,8 +31,9 @@ from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import OutputFirst, Outputs, Transactional
 from router.runtime.reader import Reader
+from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
-from router.runtime.room import Room
+from router.runtime.room import Room, watched
 from router.runtime.worker import Worker
 from router.state.replica import Replica
 from router.state.slot import Slot
@@ -43,10 +46,12 @@ RESTORE_SECONDS = 3600.0
 GC_ALLOCATIONS = 200_000
 
 
-def run_route(loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health) -> None:
+def run_route(
+    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Chain] | None = None
+) -> None:
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
-        worker = Opening(loaded, options, health, stack).worker()
+        worker = Opening(loaded, options, health, stack, reload=reload).worker()
         calm_collector()
         worker.run(stop)
 
@@ -65,16 +70,26 @@ class Parts(NamedTuple):
     window: Window
     links: LinkLog
     merges: MergesTask
+    renew: Renewal
 
 
 class Opening:
     """The parts of one worker, made in order; `stack` gives back what was taken."""
 
     def __init__(
-        self, loaded: Loaded, options: RunOptions, health: Health, stack: ExitStack, *, transactions: bool = True
+        self,
+        loaded: Loaded,
+        options: RunOptions,
+        health: Health,
+        stack: ExitStack,
+        *,
+        transactions: bool = True,
+        reload: Reload[Chain] | None = None,
     ) -> None:
         self.loaded = loaded
+        self.options = options
         self.health = health
+        self._reload = reload
         self._stack = stack
         self.topics: Topics = topics_of(loaded.topology)
         self.cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
@@ -100,12 +115,11 @@ class Opening:
             raise RouterError(f"partition counts differ from the topology's: {'; '.join(other)}")
 
     def _room(self, stack: ExitStack) -> Room:
-        destinations = enabled_destinations(self.loaded.topology)
-        watched = [(self.topics.destination(name), self.topics.deliver_group(name)) for name in destinations]
-        backlog = Backlog(self.cluster, watched)
+        topics = watched(self.loaded.topology)
+        backlog = Backlog(self.cluster, topics)
         backlog.start()
         stack.callback(backlog.stop)
-        return Room(backlog, [topic for topic, _ in watched], self.topics.partitions)
+        return Room(backlog, topics, self.topics.partitions)
 
     def outputs(self, suffix: str) -> Outputs:
         """A way to make batches durable; `suffix` tells the transactional ids of one worker apart."""
@@ -126,7 +140,8 @@ class Opening:
             producer=clients.producer(self.cluster, linger_ms=0),
             reader=clients.reader(self.cluster),
         )
-        chain = chain_of(self.loaded, cluster=self.cluster_id, seen=window, identify=Identify(replica, links.append))
+        identify = Identify(replica, links.append)
+        chain_for = partial(chain_of, cluster=self.cluster_id, seen=window, identify=identify)
         merges = MergesTask(
             replica,
             self.outputs("-merges"),
@@ -135,7 +150,11 @@ class Opening:
             merges=self.topics.merges,
             transactional=self.transactional,
         )
-        return Parts(Isolated(chain), window, links, merges)
+        isolated = Isolated(chain_for(self.loaded))
+        renew = Renewal(self.loaded, isolated, self.room)
+        if self._reload is not None:
+            renew.follow(self._reload, chain_for, self.cluster, self.options)
+        return Parts(isolated, window, links, merges, renew)
 
     def worker(self) -> Worker:
         """The batch loop over the parts."""
@@ -149,7 +168,8 @@ class Opening:
             open_reader=self._reader,
             open_restore=partial(self.restore, parts.window),
             health=self.health,
-            destinations=enabled_destinations(self.loaded.topology),
+            destinations=parts.renew.destinations,
+            renew=parts.renew,
             transactional=self.transactional,
             room=self.room,
         )

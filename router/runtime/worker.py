@@ -58,6 +58,7 @@ class UnderWay:
 class Worker:
     """One route worker. `open_reader` and `open_restore` make the parts that talk to Kafka.
 
+    `renew` is called before each batch and may change the chain and, in place, the destinations.
     A batch of fewer than `small_batch` messages waits for the one before it and grows meanwhile: under light load that
     gives the shortest way through.
     """
@@ -75,6 +76,7 @@ class Worker:
         health: Health,
         destinations: Sequence[str],
         transactional: bool,
+        renew: Callable[[], object] = lambda: None,
         room: Room | None = None,
         small_batch: int = SMALL_BATCH,
     ) -> None:
@@ -87,6 +89,7 @@ class Worker:
         self._health = health
         self._destinations = destinations
         self._transactional = transactional
+        self._renew = renew
         self._room = room
         self._small_batch = small_batch
         self._restore: Restore | None = None
@@ -110,6 +113,7 @@ class Worker:
         if self._restore is not None:
             self._restoring(self._restore)
             return
+        self._renew()
         self._hold_back()
         messages = self.reader.read(0.01 if self._committer.busy else IDLE_SECONDS)
         self._links.follow()
@@ -226,6 +230,7 @@ class Worker:
         self.reader.pause()
         while not room() and self._restore is None:
             self._health.idle("route", "held back: the destination topics are full")
+            self._renew()
             self.reader.read(0.05)
         if self._restore is None:
             self.reader.resume()

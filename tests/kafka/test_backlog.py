@@ -131,6 +131,25 @@ def test_large_messages_make_unknown_ones_count_as_large(embedded: EmbeddedBroke
     assert not backlog.room()
 
 
+def test_what_is_watched_can_change(embedded: EmbeddedBroker, unique: str) -> None:
+    """A destination comes while another goes: the new one's backlog counts, the old one's no longer does."""
+    cluster = cluster_of(embedded)
+    embedded.create_topics({unique: 1, f"{unique}-b": 1})
+    for topic in (unique, f"{unique}-b"):
+        produce(cluster, topic, [b"x"] * 10)
+    backlog = Backlog(cluster, [(unique, unique)], limit_messages=10)
+    backlog.look()
+    assert not backlog.room()
+
+    backlog.watch([(f"{unique}-b", f"{unique}-b")])
+    commit(cluster, f"{unique}-b", f"{unique}-b", 5)
+    backlog.look()
+
+    assert backlog.room()
+    assert backlog.outstanding()[f"{unique}-b", 0, f"{unique}-b"].messages == 5
+    backlog.stop()
+
+
 def test_messages_that_were_truncated_unread_are_counted_as_lost(embedded: EmbeddedBroker, unique: str) -> None:
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})

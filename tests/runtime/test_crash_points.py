@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -110,17 +110,21 @@ class Life:
     """One process from start to its end."""
 
     def __init__(
-        self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3, small: int = 0
-    ) -> None:
+        self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3, small: int = 0,
+        destination: str = "crm",
+    ) -> None:  # fmt: skip
         self.fuse = fuse
+        self.renew: Callable[[], object] = lambda: None
         store = Store(disk, fuse)
         self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
         producer: Any = FakeProducer(kafka, fuse)
         exactly_once = guarantee == "exactly_once"
         outputs: Outputs = (Transactional if exactly_once else OutputFirst)(producer, TOPICS.dedupe_changelog)
         nothing: Any = NoLinks()
+        self.chain_for: Callable[[str], Chain] = lambda name: _chain(store, name)
+        self.chain = Isolated(self.chain_for(destination))
         self.worker = Worker(
-            chain=Isolated(_chain(store)),
+            chain=self.chain,
             store=store,
             links=nothing,
             merges=nothing,
@@ -128,8 +132,9 @@ class Life:
             open_reader=lambda gain, loss: Reader(lambda _: self.consumer, [TOPICS.raw], gain, loss),  # type: ignore[arg-type, return-value]
             open_restore=lambda partitions: self._restore(kafka, store, partitions),
             health=Health(),
-            destinations=["crm"],
+            destinations=[destination],
             transactional=exactly_once,
+            renew=lambda: self.renew(),
             small_batch=small,
         )
         self.consumer.deal("assign", PLACES)
@@ -155,8 +160,8 @@ def _stopped() -> threading.Event:
     return stop
 
 
-def _chain(store: Store) -> Chain:
-    route = route_of("crm", DestinationConfig(type="webhook"), (), ignores=False)
+def _chain(store: Store, destination: str) -> Chain:
+    route = route_of(destination, DestinationConfig(type="webhook"), (), ignores=False)
     return Chain(
         TOPICS,
         Intake(

@@ -1,0 +1,68 @@
+"""Brings a changed topology into a running worker: new agents over the same state, between two batches.
+
+The batch under way is committed as the old agents made it. kill -9 at any point loses and repeats what it does without
+a reload: agents hold no state, and what was not committed is read again, by the topology of that time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from router import metrics
+from router.agents.chain import Chain
+from router.config.loader import Loaded
+from router.config.options import RunOptions
+from router.kafka.cluster import Cluster
+from router.process.newcomers import without_topics
+from router.process.reload import Reload
+from router.process.run import register_secrets
+from router.runtime.assemble import enabled_destinations
+from router.runtime.isolate import Isolated
+from router.runtime.room import Room, watched
+
+
+class Renewal:
+    """Call it between two batches. `destinations` are those events go to now: one list, changed in place."""
+
+    def __init__(self, loaded: Loaded, isolated: Isolated, room: Room | None) -> None:
+        self.destinations = enabled_destinations(loaded.topology)
+        self._isolated = isolated
+        self._room = room
+        self._reload: Reload[Chain] | None = None
+        self._plans: dict[str, str] = {}
+        self._show(loaded)
+
+    def follow(
+        self, reload: Reload[Chain], chain_for: Callable[[Loaded], Chain], cluster: Cluster, options: RunOptions
+    ) -> None:
+        """From now on a topology that has changed gets the chain that `chain_for` makes of it."""
+        self._reload = reload
+        reload.use(
+            chain_for,
+            register=lambda loaded: register_secrets(loaded, options),
+            absent=partial(without_topics, cluster),
+        )
+
+    def __call__(self) -> None:
+        offer = self._reload.take() if self._reload is not None else None
+        if offer is None or self._reload is None:
+            return
+        chain = offer.prepared
+        chain.dedupe.pending = self._isolated.chain.dedupe.pending
+        self._isolated.chain = chain
+        topology = offer.loaded.topology
+        self.destinations[:] = enabled_destinations(topology)
+        if self._room is not None:
+            self._room.watch(watched(topology))
+        self._show(offer.loaded)
+        self._reload.done(offer)
+
+    def _show(self, loaded: Loaded) -> None:
+        """The revision in force, for each source with a plan."""
+        plans = {source: compiled.plan.revision for source, compiled in loaded.plans.items()}
+        for source, revision in self._plans.items() - plans.items():
+            metrics.PLAN_INFO.remove(source, revision)
+        for source, revision in plans.items():
+            metrics.PLAN_INFO.labels(source, revision).set(1)
+        self._plans = plans
