@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gateway": ("router.cli.gateway", "Run the HTTP gateway alone"),
     "route": ("router.cli.route", "Run one route worker alone"),
     "deliver": ("router.cli.deliver", "Run delivery alone"),
+    "new": ("router.cli.new", "Begin a repository: topology, plan, tests, CI"),
     "check": ("router.cli.check", "Check topology files, test files and plan folders"),
     "test": ("router.cli.test", "Run topology tests, without a broker"),
     "plan": ("router.cli.plan", "Work with tracking plans"),

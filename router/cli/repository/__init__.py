@@ -1,0 +1,7 @@
+"""A team's own repository: a topology, a tracking plan, their tests, and CI that runs them."""
+
+from __future__ import annotations
+
+from router.cli.repository.render import files_of
+
+__all__ = ["files_of"]

@@ -1,0 +1,87 @@
+"""The files of a new repository but for the plan's own, as text."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from router import __version__
+from router.cli.repository.samples import USER, Samples, samples
+from router.plan import Plan
+from router.plan.write import dump
+
+FILES = {
+    "README.md": "readme.md",
+    ".gitignore": "gitignore",
+    ".env.example": "env.example",
+    ".gitlab-ci.yml": "gitlab.yaml",
+    ".github/workflows/events.yaml": "github.yaml",
+    "topologies/{{name}}.yaml": "topology.yaml",
+}
+"""Each file's path in the repository, and where its text is kept."""
+SOURCE = Path(__file__).parent / "files"
+
+
+def files_of(name: str, plan: Plan) -> dict[str, str]:
+    """The text of each file by its path. `name` is the topology's; the plan is the one in schemas/<name>."""
+    found = samples(plan)
+    words = {
+        "name": name,
+        "version": __version__,
+        "call": found.good["type"],
+        "event": _quoted(found.good | {"messageId": "m-1"}),
+        "broken": _quoted(found.broken | {"messageId": "m-2"}),
+    }
+    files = {_filled(path, words): _filled((SOURCE / kept).read_text("utf-8"), words) for path, kept in FILES.items()}
+    return files | {f"topologies/{name}.test.yaml": _tests(found)}
+
+
+def _filled(text: str, words: dict[str, str]) -> str:
+    for word, value in words.items():
+        text = text.replace(f"{{{{{word}}}}}", value)
+    return text
+
+
+def _quoted(event: dict[str, Any]) -> str:
+    """The event as a word of a shell; the call's type stands in the address."""
+    return shlex.quote(json.dumps({key: value for key, value in event.items() if key != "type"}))
+
+
+def _tests(found: Samples) -> str:
+    """The topology's test file."""
+    good, broken = ({"source": "web", **event, "messageId": "m-1"} for event in found)
+    shown = {key: good[key] for key in ("type", "event", "name") if key in good}
+    unplanned = {"source": "web", "type": "track", "event": "Nobody Planned This", "userId": USER, "messageId": "m-1"}
+    person = {"source": "web", "type": "identify", "userId": USER, "messageId": "m-1", "traits": {}}
+    nowhere: dict[str, list[Any]] = {"crm": [], "archive": []}
+    cases = [
+        {
+            "name": "an event reaches each destination once, however often it is sent",
+            "given": [good, good],
+            "expect": {
+                "crm": [shown] if good["type"] == "track" else [],
+                "archive": [shown],
+                "blocked": [],
+                "violations": [],
+                "duplicates": 1,
+            },
+        },
+        {
+            "name": "an event that breaks the plan is kept from every destination",
+            "given": [broken],
+            "expect": nowhere | {"blocked": [shown]},
+        },
+        {
+            "name": "an event that nobody planned is kept from every destination",
+            "given": [unplanned],
+            "expect": nowhere | {"blocked": [{"event": unplanned["event"]}]},
+        },
+        {
+            "name": "people go to the CRM and the archive",
+            "given": [person],
+            "expect": {"crm": [{"type": "identify"}], "archive": [{"type": "identify"}], "invalid": []},
+        },
+    ]
+    return "# What the topology promises. Run by: router test topologies\n" + dump({"tests": cases})
