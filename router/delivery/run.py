@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from threading import Event
 from typing import Any
 
 from router.config.loader import Loaded
@@ -31,8 +32,8 @@ from router.state.slot import Slot
 log = logging.getLogger(__name__)
 
 
-def run_delivery(loaded: Loaded, options: RunOptions, stop: Any, health: Health, only: Sequence[str] = ()) -> None:
-    """Deliver until `stop` (a threading.Event) is set, then drain. `only` names destinations; left out: all enabled.
+def run_delivery(loaded: Loaded, options: RunOptions, stop: Event, health: Health, only: Sequence[str] = ()) -> None:
+    """Deliver until `stop` is set, then drain. `only` names destinations; left out: all enabled.
 
     Raises UsageError for an unknown name, Unavailable or Fenced when it cannot go on.
     """
@@ -67,7 +68,7 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def _deliver(
-    loaded: Loaded, options: RunOptions, names: Sequence[str], member: str, stop: Any, health: Health
+    loaded: Loaded, options: RunOptions, names: Sequence[str], member: str, stop: Event, health: Health
 ) -> None:
     loop = asyncio.get_running_loop()
     failure: asyncio.Future[None] = loop.create_future()
@@ -98,7 +99,9 @@ async def _deliver(
     await _live(destinations, failure, stop, health)
 
 
-async def _live(destinations: Sequence[Destination], failure: asyncio.Future[None], stop: Any, health: Health) -> None:
+async def _live(
+    destinations: Sequence[Destination], failure: asyncio.Future[None], stop: Event, health: Health
+) -> None:
     """From start to stop, or to the first failure: one that cannot start counts, the supervisor tries again."""
     health.ready("deliver", True, "" if destinations else "no destination is enabled")
     starting = [asyncio.ensure_future(destination.start()) for destination in destinations]
