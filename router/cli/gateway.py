@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli.loading import load, require_broker
+from router.cli.loading import require_broker, watch
 from router.cli.options import Topologies, with_run_options
 from router.config.options import RunOptions
 from router.process.run import run_process
@@ -19,7 +19,14 @@ def command(topologies: Topologies, *, options: RunOptions) -> None:
     from router.gateway.server import run_gateway
 
     require_broker(options)
-    loaded = load(topologies, options)
+    reload = watch(topologies, options)
+    loaded = reload.active
     raise typer.Exit(
-        run_process("gateway", loaded, options, lambda stop, health: run_gateway(loaded, options, stop, health))
+        run_process(
+            "gateway",
+            loaded,
+            options,
+            lambda stop, health: run_gateway(loaded, options, stop, health, reload=reload),
+            reload,
+        )
     )

@@ -40,13 +40,17 @@ class _Entry:
 class WriteKeys:
     """The keys of all sources; each source may have several at once, so that a key can be replaced without a gap."""
 
-    def __init__(self, sources: Mapping[str, SourceConfig]) -> None:
-        self._salt = secrets.token_bytes(_DIGEST_BYTES)
+    def __init__(self, sources: Mapping[str, SourceConfig], salt: bytes = b"") -> None:
+        self._salt = salt or secrets.token_bytes(_DIGEST_BYTES)
         self._entries: dict[bytes, _Entry] = {}
         for name, source in sources.items():
             for key in source.write_keys:
                 digest = self._digest(key.get_secret_value())
                 self._entries[digest] = _Entry(digest, name, source.enabled)
+
+    def renewed(self, sources: Mapping[str, SourceConfig]) -> WriteKeys:
+        """The keys of other sources; one that was there before has the same digest."""
+        return WriteKeys(sources, self._salt)
 
     def find(self, key: str) -> Grant | None:
         """The grant of a presented key, or None when no source has it."""

@@ -56,6 +56,11 @@ class _Server(web.Server):
         self._limit = limit
         self._open = 0
 
+    def limit(self, connections: int, **settings: Any) -> None:
+        """For connections from now on."""
+        self._limit = connections
+        self._settings |= settings
+
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=asyncio.get_running_loop(), **self._settings)
 
@@ -103,6 +108,10 @@ class Listener:
             await self._runner.cleanup()
             raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
         self.address = (host, int(self._runner.addresses[0][1]))
+
+    def limit(self, *, max_connections: int, idle_timeout: float) -> None:
+        """Change what new connections are held to."""
+        self._server.limit(max_connections, keepalive_timeout=idle_timeout)
 
     async def refuse_new(self) -> None:
         """Close the listening socket; connections that are open live on."""

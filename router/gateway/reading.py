@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from aiohttp import StreamReader, web
@@ -17,14 +18,21 @@ class Body(NamedTuple):
     code: str = ""
 
 
-class BodyReader:
-    """Shared by all requests; `held` is the bytes of bodies that are not yet whole."""
+@dataclass
+class Memory:
+    """What all bodies together may take; `held` is the bytes of those that are not yet whole."""
 
-    def __init__(self, cap: int, seconds: float, memory: int = ALL_BODIES) -> None:
+    limit: int = ALL_BODIES
+    held: int = 0
+
+
+class BodyReader:
+    """Shared by all requests, the memory also by other readers."""
+
+    def __init__(self, cap: int, seconds: float, memory: Memory | None = None) -> None:
         self._cap = cap
         self._seconds = seconds
-        self._memory = memory
-        self.held = 0
+        self.memory = memory or Memory()
 
     async def read(self, content: StreamReader) -> Body:
         """Raises ConnectionError when the client goes away meanwhile."""
@@ -41,7 +49,7 @@ class BodyReader:
         except web.RequestPayloadError:
             code = "bad_request"
         finally:
-            self.held -= sum(map(len, parts))
+            self.memory.held -= sum(map(len, parts))
         return Body(b"".join(parts), code)
 
     async def _gather(self, content: StreamReader, parts: list[bytes]) -> str:
@@ -49,9 +57,9 @@ class BodyReader:
         while part := await content.readany():
             parts.append(part)
             size += len(part)
-            self.held += len(part)
+            self.memory.held += len(part)
             if size > self._cap:
                 return "body_too_large"
-            if self.held > self._memory:
+            if self.memory.held > self.memory.limit:
                 return "overloaded"
         return ""

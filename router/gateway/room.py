@@ -31,6 +31,10 @@ class Room:
     def __exit__(self, *_: object) -> None:
         self._backlog.stop()
 
+    def watch(self, topology: Topology) -> None:
+        """From now on the topics of another topology with the same partitions."""
+        self._backlog.watch(watched(topology))
+
     def free(self) -> bool:
         return self._backlog.room()
 

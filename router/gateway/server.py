@@ -17,20 +17,21 @@ from typing import TYPE_CHECKING
 
 from router import metrics
 from router.agents.records import Record
-from router.config.models import GatewayConfig, Topology
+from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.errors import Unavailable, UsageError
 from router.gateway.acknowledge import AckProducer
 from router.gateway.app import Gateway
-from router.gateway.door import Door, limits_of
+from router.gateway.door import Door
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
+from router.gateway.renew import Renewal, door_of
 from router.gateway.room import Room
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.topics import Topics
+from router.process.reload import Reload
 
 if TYPE_CHECKING:
     from router.config.loader import Loaded
@@ -52,6 +53,7 @@ def run_gateway(
     health: HealthSink,
     *,
     listening: Callable[[Address], None] = lambda _: None,
+    reload: Reload[Door] | None = None,
 ) -> None:
     """Serve until `stop` is set; `listening` gets the real address once requests are taken.
 
@@ -60,7 +62,7 @@ def run_gateway(
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(loaded, options, stop, health, listening))
+        runner.run(serve(loaded, options, stop, health, listening, reload))
 
 
 async def serve(
@@ -69,6 +71,7 @@ async def serve(
     stop: Event,
     health: HealthSink,
     listening: Callable[[Address], None] = lambda _: None,
+    reload: Reload[Door] | None = None,
 ) -> None:
     """The same inside a running loop."""
     if not options.bootstrap:
@@ -82,8 +85,19 @@ async def serve(
     try:
         watch.start()
         with Room(cluster, topology) if cluster.embedded else nullcontext() as room:
-            gateway = _gateway(topology, topics, producer, watch, room)
-            await _listen(gateway, topology.gateway, options.gateway, _Watcher(stop, producer, health), listening)
+            keys = WriteKeys(topology.sources)
+            gateway = _gateway(door_of(topology, keys), topology, producer, watch, room)
+            listener = Listener(
+                gateway.handle,
+                options.gateway,
+                max_connections=topology.gateway.max_connections,
+                idle_timeout=topology.gateway.idle_timeout,
+            )
+            renew = Renewal(gateway, listener, room)
+            if reload is not None:
+                renew.follow(reload, keys, cluster, options)
+            watcher = _Watcher(stop, producer, health, renew)
+            await _listen(gateway, listener, topology.gateway.ack_timeout, watcher, listening)
     finally:
         left = await producer.close(_FLUSH_SECONDS)
         await asyncio.to_thread(watch.stop)
@@ -94,10 +108,11 @@ async def serve(
 class _Watcher:
     """Returns when it is time to stop. While the loop turns, the process is live; a loop that hangs is restarted."""
 
-    def __init__(self, stop: Event, producer: AckProducer, health: HealthSink) -> None:
+    def __init__(self, stop: Event, producer: AckProducer, health: HealthSink, renew: Callable[[], None]) -> None:
         self._stop = stop
         self._producer = producer
         self._health = health
+        self._renew = renew
 
     async def watch(self) -> None:
         self._health.progress(_LOOP, _HANGS_SECONDS)
@@ -105,19 +120,17 @@ class _Watcher:
             if self._producer.fatal:
                 raise Unavailable(f"the Kafka client cannot go on: {self._producer.fatal}")
             self._health.idle(_LOOP, "serving")
+            self._renew()
             await asyncio.sleep(_ROUND_SECONDS)
 
 
 async def _listen(
     gateway: Gateway,
-    config: GatewayConfig,
-    address: Address,
+    listener: Listener,
+    ack_timeout: float,
     watcher: _Watcher,
     listening: Callable[[Address], None],
 ) -> None:
-    listener = Listener(
-        gateway.handle, address, max_connections=config.max_connections, idle_timeout=config.idle_timeout
-    )
     await listener.start()
     log.info("gateway listens", extra={"address": "{}:{}".format(*listener.address)})
     listening(listener.address)
@@ -126,7 +139,7 @@ async def _listen(
     finally:
         gateway.draining = True
         await listener.refuse_new()
-        await _drained(gateway, config.ack_timeout + _GRACE_SECONDS)
+        await _drained(gateway, ack_timeout + _GRACE_SECONDS)
         await listener.close()
 
 
@@ -137,17 +150,8 @@ async def _drained(gateway: Gateway, seconds: float) -> None:
             await gateway.idle.wait()
 
 
-def _gateway(
-    topology: Topology, topics: Topics, producer: AckProducer, watch: BrokerWatch, room: Room | None
-) -> Gateway:
-    door = Door(
-        WriteKeys(topology.sources),
-        limits_of(topology.limits),
-        raw=topics.raw,
-        invalid=topics.invalid,
-        max_events=topology.gateway.max_in_flight,
-    )
-    sink = producer if room is None else _Noted(producer, topics.raw, room)
+def _gateway(door: Door, topology: Topology, producer: AckProducer, watch: BrokerWatch, room: Room | None) -> Gateway:
+    sink = producer if room is None else _Noted(producer, topics_of(topology).raw, room)
 
     def blocked() -> str:
         if not watch.up:

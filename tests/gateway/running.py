@@ -25,6 +25,7 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
+from router.process.reload import Reload
 from router.topics import Topics, TopicSpec
 from tests.brokers.messages import DEADLINE, eventually, to_the_end
 
@@ -140,14 +141,15 @@ def running(
     limited: bool = False,
     wait: bool = True,
     topics: bool = True,
+    reload: Reload[Any] | None = None,
     **gateway: Any,
 ) -> Iterator[Running]:
     """A gateway for the length of the block; `gateway` are settings of its section in the topology.
 
     `limited`: it knows that the broker is the embedded one, and watches its room. `wait`: until it is ready. `topics`:
-    make them first.
+    make them first. With a `reload` it runs that topology and follows its files.
     """
-    config = topology(name, **gateway)
+    config = reload.active.topology if reload is not None else topology(name, **gateway)
     embedded = broker if isinstance(broker, EmbeddedBroker) else None
     cluster = Cluster(broker if isinstance(broker, str) else broker.bootstrap, embedded=embedded is not None)
     names = topics_of(config)
@@ -161,7 +163,7 @@ def running(
 
     def run() -> None:
         try:
-            asyncio.run(serve(loaded, options, stop, health, addresses.append))
+            asyncio.run(serve(loaded, options, stop, health, addresses.append, reload))
         except Exception as error:  # noqa: BLE001 (told to the test, whose thread it is not)
             faults.append(error)
 
@@ -175,5 +177,7 @@ def running(
     finally:
         stop.set()
         thread.join(DEADLINE)
+        if reload is not None:
+            reload.stop()
     assert not thread.is_alive()
     assert faults == []

@@ -19,7 +19,7 @@ from router.gateway.app import Gateway
 from router.gateway.door import Door
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
-from router.gateway.reading import BodyReader
+from router.gateway.reading import BodyReader, Memory
 from tests.gateway.running import TRACK, basic
 
 KEY = {"Authorization": basic("key")}
@@ -101,8 +101,8 @@ async def test_a_fault_of_the_gateway_is_a_500_in_the_same_form() -> None:
 async def test_bodies_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is held is given back whatever the end."""
     async with serving(Log()) as (session, gateway):
-        reader = BodyReader(cap=500_000, seconds=30, memory=100_000)
-        monkeypatch.setattr(gateway, "_reader", reader)
+        reader = BodyReader(cap=500_000, seconds=30, memory=Memory(100_000))
+        monkeypatch.setattr(gateway.desk, "reader", reader)
 
         async def pieces() -> AsyncIterator[bytes]:
             for _ in range(4):
@@ -111,7 +111,7 @@ async def test_bodies_beyond_the_memory_are_refused(monkeypatch: pytest.MonkeyPa
 
         async with session.post("/v1/track", data=pieces(), headers=KEY) as answer:
             assert (answer.status, (await answer.json())["error"]["code"]) == (503, "overloaded")
-        assert reader.held == 0
+        assert reader.memory.held == 0
 
 
 async def test_events_are_counted_by_source_and_outcome() -> None:

@@ -258,7 +258,7 @@ def routed(taken: Taken) -> list[Event]:
         source_of_key={"web-key": "web", "app-key": "app"},
         default_source=None,
     )
-    events, rejected = intake([_Message(record) for record in taken.events], {(RAW, 0): 0})
+    events, rejected = intake([_Message(record) for record in taken.events], {(RAW, 0): 0}, lambda _: None)
     assert rejected == []
     return events
 
