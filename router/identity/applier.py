@@ -95,7 +95,8 @@ class Applier:
     def allowed(self, fact: Fact) -> Join | None:
         """What of a fact the rules let join, or None when nothing would change.
 
-        None stays None: parts that may not join never may, since profiles only grow.
+        None stays None until an alias comes: profiles only grow, so what passes a limit goes on passing it, but two
+        users that an alias made one stand in no link's way any more.
         """
         ids = self._previous(fact) if fact.alias else fact.ids
         for size in range(len(ids), 1, -1):

@@ -69,28 +69,27 @@ def unpack_facts(record: bytes) -> Facts:
         return Facts([], 1)
     if type(content) is not list or len(content) != 2 or content[0] != VERSION or type(content[1]) is not list:
         return Facts([], 1)
-    found = [_fact(item) for item in content[1]]
-    facts = [fact for fact in found if fact is not None]
-    return Facts(facts, len(found) - len(facts))
+    facts = [fact for fact in map(_fact, content[1]) if fact is not None]
+    return Facts(facts, len(content[1]) - len(facts))
 
 
 def _fact(item: Any) -> Fact | None:
     if type(item) is not list or len(item) != 2 or item[0] not in (0, 1) or type(item[1]) is not list:
         return None
-    ids = tuple([tuple(pair) for pair in item[1] if type(pair) is list])
-    if not 0 < len(ids) == len(item[1]) <= MOST or not all(map(_is_identifier, ids)):
+    ids = item[1]
+    if not 0 < len(ids) <= MOST:
         return None
-    fact = Fact(ids, bool(item[0]))
-    return fact if not fact.alias or _is_alias(ids) else None
+    for pair in ids:
+        if type(pair) is not list or len(pair) != 2:
+            return None
+        kind, value = pair
+        if type(kind) is not str or type(value) is not str:
+            return None
+        if not (0 < len(kind) <= LONGEST_KIND and 0 < len(value) <= LONGEST):
+            return None
+    fact = Fact(tuple(map(tuple, ids)), item[0] == 1)
+    return fact if not fact.alias or _is_alias(fact) else None
 
 
-def _is_identifier(pair: tuple[Any, ...]) -> bool:
-    return len(pair) == 2 and _is_text(pair[0], LONGEST_KIND) and _is_text(pair[1], LONGEST)
-
-
-def _is_text(value: Any, longest: int) -> bool:
-    return type(value) is str and 0 < len(value) <= longest
-
-
-def _is_alias(ids: Identifiers) -> bool:
-    return len(ids) == 3 and Fact(ids, alias=True) == alias(ids[1][1], ids[0][1])
+def _is_alias(fact: Fact) -> bool:
+    return len(fact.ids) == 3 and fact == alias(fact.ids[1][1], fact.ids[0][1])

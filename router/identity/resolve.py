@@ -20,13 +20,16 @@ class Lookup(Protocol):
 
 
 class Resolver:
-    """Remembers what needed no link. Profiles only grow, so that stays true; merges are followed."""
+    """Remembers what needed no link. Profiles only grow, so that stays true; merges are followed. What the rules
+    refused to link is looked at again after an alias, which alone can bring two users together.
+    """
 
     def __init__(self, applier: Applier, lookup: Lookup, remembered: int = REMEMBERED) -> None:
         self._applier = applier
         self._lookup = lookup
         self._most = remembered
         self._known: dict[Identifiers, str] = {}
+        self._refused: list[Identifiers] = []
         self._moved: dict[str, str] = {}
 
     def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]:
@@ -56,30 +59,41 @@ class Resolver:
         for place in missed:
             ids = wanted[place]
             best = profiles[place] = found[ids[0]] or profile_id(ids[0])
-            if self._wants_link(ids, best, found):
+            one = _is_one(ids, best, found)
+            if not one and self._applier.allowed(Fact(ids)) is not None:
                 wanting.append(place)
             else:
-                self._remember(ids, best)
+                self._remember(ids, best, refused=not one)
         return wanting
 
-    def _wants_link(self, ids: Identifiers, best: str, found: Mapping[Identifier, str | None]) -> bool:
-        if len(ids) == 1 or all(found[identifier] == best for identifier in ids):
-            return False
-        return self._applier.allowed(Fact(ids)) is not None
-
-    def _remember(self, ids: Identifiers, profile: str) -> None:
+    def _remember(self, ids: Identifiers, profile: str, *, refused: bool) -> None:
         if len(self._known) >= self._most:
             self.forget()
         self._known[ids] = profile
+        if refused:
+            self._refused.append(ids)
 
-    def note(self, merges: Iterable[Merge]) -> None:
+    def note(self, merges: Sequence[Merge]) -> None:
         """Follow these from now on. With nothing remembered there is nothing to follow: a long log costs no memory."""
         if not self._known:
             return
         self._moved.update([(merge.old, merge.new) for merge in merges])
         if len(self._moved) > self._most:
             self.forget()
+        elif self._refused and any(merge.reason == "alias" for merge in merges):
+            for ids in self._refused:
+                self._known.pop(ids, None)
+            self._refused.clear()
 
     def forget(self) -> None:
         self._known.clear()
+        self._refused.clear()
         self._moved.clear()
+
+
+def _is_one(ids: Identifiers, best: str, found: Mapping[Identifier, str | None]) -> bool:
+    """Whether there is nothing to link: all identifiers are in one profile."""
+    for identifier in ids:
+        if found[identifier] != best:
+            return len(ids) == 1
+    return True

@@ -24,12 +24,15 @@ from router.state.rocks import damaged, guarded, open_store, options, scan, writ
 CACHE_BYTES = 64 * 1024 * 1024
 WRITE_BUFFER = 16 * 1024 * 1024
 REMEMBERED = 20_000
+SMALL = 2048  # bytes of a profile that is remembered unasked
+ID_BYTES = 16
 POSITION = b"~position"
 
 
 class Replica:
-    """Keys: `i` + digest of an identifier to its profile's id; `p` + id to a profile; `m` + offset to its merges.
+    """Keys: `i` + digest of an identifier, `m` + log offset to the merges of that record.
 
+    A profile's id is the digest of its best identifier, and the profile lies there; its other identifiers hold the id.
     What was read lately is remembered, and written through: linking looks at the same rows again and again.
     """
 
@@ -37,7 +40,7 @@ class Replica:
         self.path = path
         self._cache = Cache(cache_bytes)
         self._ids: dict[Identifier, str | None] = {}
-        self._profiles: dict[str, Profile] = {}
+        self._profiles: dict[str, Profile | bytes] = {}  # as stored until they are wanted
         self._batch = WriteBatch(raw_mode=True)
         self._db: Any = open_store(path, identity, self._options)  # Rdict; its stubs know no raw keys
         with guarded(path):
@@ -51,7 +54,10 @@ class Replica:
         return cls(path, f"{cluster_id} {topic_id}")
 
     def _options(self) -> Options:
-        return options(cache=self._cache, write_buffer=WRITE_BUFFER)
+        chosen = options(cache=self._cache, write_buffer=WRITE_BUFFER)
+        chosen.set_memtable_whole_key_filtering(True)
+        chosen.set_memtable_prefix_bloom_ratio(0.1)  # most identifiers that are looked up here are new
+        return chosen
 
     def profile_of(self, identifier: Identifier) -> str | None:
         if identifier not in self._ids:
@@ -65,31 +71,40 @@ class Replica:
 
     def _load(self, wanted: list[Identifier]) -> None:
         if wanted:
-            values = self._db.get([_key(identifier) for identifier in wanted])
-            for identifier, value in zip(wanted, values, strict=True):
-                self._ids[identifier] = None if value is None else "p_" + value.hex()
+            keys = [digest(identifier) for identifier in wanted]
+            values = self._db.get([b"i" + key for key in keys])
+            for identifier, key, value in zip(wanted, keys, values, strict=True):
+                self._ids[identifier] = None if value is None else self._found(key, value)
+
+    def _found(self, key: bytes, value: bytes) -> str:
+        """The profile id that a row tells. A profile is kept as it is: it may be wanted next."""
+        if len(value) == ID_BYTES:
+            return _id(value)
+        id_ = _id(key)
+        if len(value) < SMALL and id_ not in self._profiles:
+            self._profiles[id_] = value
+        return id_
 
     def profile(self, id_: str) -> Profile:
         found = self._profiles.get(id_)
-        if found is None:
-            value = self._db.get(_profile_key(id_))
-            if value is None:
-                raise damaged(self.path, "an identifier points to a profile that is not there")
-            since, merges, ids = orjson.loads(value)
-            found = self._profiles[id_] = Profile(since, merges, tuple([(kind, text) for kind, text in ids]))
-        return found
+        if isinstance(found, Profile):
+            return found
+        value = found or self._db.get(b"i" + _raw(id_))
+        if value is None or len(value) == ID_BYTES:
+            raise damaged(self.path, "an identifier points to a profile that is not there")
+        since, merges, ids = orjson.loads(value)
+        profile = self._profiles[id_] = Profile(since, merges, tuple([(kind, text) for kind, text in ids]))
+        return profile
 
     def replace(self, id_: str, profile: Profile, joined: Iterable[Identifier], gone: Iterable[str]) -> None:
-        put = self._batch.put
+        put, ids, raw = self._batch.put, self._ids, _raw(id_)
         for old in gone:
-            self._batch.delete(_profile_key(old))
             self._profiles.pop(old, None)
-        put(_profile_key(id_), orjson.dumps([*profile]))
-        self._profiles[id_] = profile
-        raw = bytes.fromhex(id_[2:])
         for identifier in joined:
-            put(_key(identifier), raw)
-            self._ids[identifier] = id_
+            put(b"i" + digest(identifier), raw)
+            ids[identifier] = id_
+        put(b"i" + raw, orjson.dumps(tuple(profile)))
+        self._profiles[id_] = profile
 
     def position(self) -> int:
         """The next log offset."""
@@ -171,7 +186,7 @@ class Replica:
         self._forget()
         self._resolver.forget()
         batch = WriteBatch(raw_mode=True)
-        batch.delete_range(b"i", b"q")
+        batch.delete_range(b"i", b"n")
         batch.put(POSITION, str(position).encode())
         with guarded(self.path):
             write(self._db, batch)
@@ -189,12 +204,12 @@ class Replica:
                     db.close()
 
 
-def _key(identifier: Identifier) -> bytes:
-    return b"i" + digest(identifier)
+def _raw(id_: str) -> bytes:
+    return bytes.fromhex(id_[2:])
 
 
-def _profile_key(id_: str) -> bytes:
-    return b"p" + bytes.fromhex(id_[2:])
+def _id(raw: bytes) -> str:
+    return "p_" + raw.hex()
 
 
 def _ledger(offset: int) -> bytes:

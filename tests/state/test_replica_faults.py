@@ -214,11 +214,11 @@ def test_a_profile_that_is_missing_is_damage(tmp_path: Path) -> None:
     """What no checksum can see: rows that do not belong together."""
     replica = open_replica(tmp_path)
     replica.apply_record(0, 1, record(link((("user_id", "u"), ("email", "e")))))
-    del replica._db[b"p" + bytes.fromhex(profile_id(("user_id", "u"))[2:])]
+    del replica._db[b"i" + bytes.fromhex(profile_id(("user_id", "u"))[2:])]
     replica.close()
     replica = open_replica(tmp_path)
     with pytest.raises(StateError, match="not there"):
-        replica.apply_record(1, 1, record(link((("user_id", "u"), ("phone", "p")))))
+        replica.apply_record(1, 1, record(link((("email", "e"), ("phone", "p")))))
     replica.close()
     assert open_replica(tmp_path).position() == 0
 
