@@ -96,24 +96,24 @@ def variables(repository: Path) -> dict[str, str]:
     return {"GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": summary, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
 
 
-@pytest.mark.parametrize("host", ["github", "gitlab"])
-def test_the_ci_job_passes_as_it_stands(repository: Path, host: str) -> None:
-    ran = shell("\n".join(commands(repository, host)), repository, **variables(repository))
+def test_the_ci_job_passes_as_it_stands(repository: Path) -> None:
+    script = commands(repository, "github")
+
+    ran = shell("\n".join(script), repository, **variables(repository))
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert len(commands(repository, host)) == 5
+    assert len(script) == 5
+    assert commands(repository, "gitlab")[:4] == script[:4]
 
 
 @pytest.mark.parametrize("host", ["github", "gitlab"])
-def test_the_ci_job_fails_with_a_change_that_breaks_senders(repository: Path, host: str) -> None:
+def test_the_ci_job_fails_with_a_change_that_breaks_senders(line: Line, repository: Path, host: str) -> None:
     rule = repository / "schemas/acme/events/signed-up.yaml"
     rule.write_text(rule.read_text("utf-8").replace("type: object\n", "type: object\n  required: [username]\n", 1))
-    *checks, diff = commands(repository, host)
 
-    passed = shell("\n".join(checks), repository)
-    compared = shell(diff, repository, **variables(repository))
+    compared = shell(commands(repository, host)[-1], repository, **variables(repository))
 
-    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert line("plan", "lint", repository / "schemas/acme").status == 0
     assert compared.returncode == 1
     summary = Path(variables(repository)["GITHUB_STEP_SUMMARY"])
     assert "username" in (summary.read_text("utf-8") if host == "github" else compared.stdout)
