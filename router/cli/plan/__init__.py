@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from router.cli.plan import check, diff, export, importing, infer, lint, new, test
+from router.cli.plan import check, diff, export, importing, infer, lint, new, test, types
 
 app = typer.Typer(
     name="plan",
@@ -19,3 +19,4 @@ app.command("import")(importing.command)
 app.command("export")(export.command)
 app.command("diff")(diff.command)
 app.command("infer")(infer.command)
+app.command("types")(types.command)

@@ -20,17 +20,23 @@ def command(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: the standard output.")] = None,
 ) -> None:
     """Export a tracking plan."""
-    from router.errors import UsageError
     from router.plan import load_plan
     from router.plan.exporters import FORMATS
 
     exported = FORMATS[form](load_plan(plan))
     report.current().warn(exported.warnings)
+    write(exported.text, out)
+
+
+def write(text: str, out: Path | None) -> None:
+    """To a file, or to the standard output. Raises UsageError where the file cannot be written."""
+    from router.errors import UsageError
+
     if out is None:
-        typer.echo(exported.text, nl=False)
+        typer.echo(text, nl=False)
         return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(exported.text, "utf-8")
+        out.write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"expected a file that can be written, got {out}: {error.strerror}") from error
