@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
@@ -14,6 +15,10 @@ from router.kafka.embedded import EmbeddedBroker
 from tests.brokers import choice, container
 
 REAL = ("kafka", "kraft")
+
+# A loaded machine is no finding: no test asserts how long an example takes.
+settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("router")
 
 
 @pytest.fixture(scope="session")
