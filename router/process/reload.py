@@ -129,8 +129,8 @@ class Reload(Generic[T]):
             try:
                 self._turn(asked)
             except Exception:  # a fault of ours must not end the watch
-                metrics.RELOADS.labels("refused").inc()
                 log.exception("reload failed; the last good topology goes on")
+                metrics.RELOADS.labels("refused").inc()
 
     def _was_asked(self) -> bool:
         try:
@@ -197,8 +197,8 @@ class Reload(Generic[T]):
                 try:
                     offer = Offer(loaded, self._prepare(loaded), changes)
                 except RouterError as error:
-                    metrics.RELOADS.labels("refused").inc()
                     log.error("reload refused: %s; the last good topology goes on", error)
+                    metrics.RELOADS.labels("refused").inc()
                     return
             if self._made(offer, base):
                 if offer is None:
@@ -237,19 +237,19 @@ class Reload(Generic[T]):
     def _tell(self, changes: Sequence[Change]) -> None:
         waiting = sum(change.restart for change in changes)
         outcome = "restart_needed" if waiting else "applied" if changes else "unchanged"
-        metrics.RELOADS.labels(outcome).inc()
         for change in () if self._brief else changes:
             if change.restart:
                 log.warning("reload: left as it was until a restart: %s", change)
             else:
                 log.info("reload: %s", change)
         log.info("reload: %s", outcome, extra={"changes": len(changes), "waiting": waiting})
+        metrics.RELOADS.labels(outcome).inc()
 
     def _refuse(self, problems: Sequence[Problem]) -> None:
-        metrics.RELOADS.labels("refused").inc()
         for problem in problems:
             log.log(logging.DEBUG if self._brief else logging.ERROR, "reload refused: %s", problem)
         log.error("reload refused; the last good topology goes on", extra={"problems": len(problems)})
+        metrics.RELOADS.labels("refused").inc()
 
     def _warn(self, loaded: Loaded) -> None:
         if not self._brief:

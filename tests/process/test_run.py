@@ -20,7 +20,7 @@ from router.destinations.registry import destination_types
 from router.process.run import FAULT, secrets
 from router.process.scrape import health
 from router.process.signals import until
-from tests.process.processes import DEADLINE_SECONDS
+from tests.process.processes import DEADLINE_SECONDS, eventually
 
 TOPOLOGY = """
 name: shop
@@ -145,7 +145,7 @@ def test_the_second_signal_does_not_wait(topology: Path) -> None:
 def test_its_pages_are_where_the_first_line_says(topology: Path) -> None:
     with started(topology, "stop.wait()") as (_, line):
         address = parse_address(line["metrics"].removeprefix("http://").removesuffix("/metrics"))
-        assert health(address, "/readyz").checks["start"].ok
+        eventually(lambda: health(address, "/readyz").checks["start"].ok)
 
 
 async def test_until_returns_when_stop_is_set_from_another_thread() -> None:

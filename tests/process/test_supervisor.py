@@ -108,6 +108,36 @@ def test_wrong_configuration_stops_everything_with_its_status(tmp_path: Path, st
         assert not any(map(runs, started(other)))
 
 
+@pytest.mark.parametrize("status", [1, 2])
+def test_configuration_that_went_wrong_later_is_tried_again_until_it_is_mended(tmp_path: Path, status: int) -> None:
+    """A child crashes while its files are being edited: nobody else is stopped, and it comes back by itself."""
+    starts, other, broken = tmp_path / "starts", tmp_path / "other", tmp_path / "broken"
+    body = f"if os.path.exists({str(broken)!r}): sys.exit({status})\n{STOPS_CLEANLY}"
+    with running(Supervisor([spec(body, starts), spec(STOPS_CLEANLY, other, "other")], backoff=QUICK)) as run:
+        eventually(lambda: len(started(starts)) == 1 and started(other))
+        broken.touch()
+        os.kill(started(starts)[0], signal.SIGKILL)
+        eventually(lambda: len(started(starts)) >= 4)
+        broken.unlink()
+        eventually(lambda: (pid := run.supervisor.pid("child")) is not None and pid == started(starts)[-1])
+        assert len(started(other)) == 1
+        assert run.status is None
+
+
+def test_a_hangup_reaches_every_child_and_ends_none(tmp_path: Path) -> None:
+    """Not even one that does not listen to it yet."""
+    heard, listening, deaf = tmp_path / "heard", tmp_path / "listening", tmp_path / "deaf"
+    listens = f"signal.signal(signal.SIGHUP, lambda *_: open({str(heard)!r}, 'a').close())\n{SLEEPS}"
+    listens = listens.replace("time.sleep(600)", f"open({str(listening)!r}, 'a').close()\nwhile True: time.sleep(0.1)")
+    children = [spec(listens, tmp_path / "a", "a"), spec(SLEEPS, deaf, "b")]
+    with running(Supervisor(children, backoff=QUICK)) as run:
+        eventually(lambda: listening.exists() and started(deaf))
+        run.supervisor.hangup()
+        eventually(heard.exists)
+        assert [len(started(tmp_path / "a")), len(started(deaf))] == [1, 1]
+        assert runs(started(deaf)[0])
+
+
 def test_a_command_that_does_not_exist_is_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with running(Supervisor([ChildSpec("missing", ["/no/such/command"])], backoff=QUICK)) as run:
         assert run.join() == 2
