@@ -17,9 +17,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from router.agents.records import Record
 from router.errors import Fenced, RouterError, Unavailable
+from router.kafka.failure import translated
+from router.runtime.watchdog import Watchdog
 
 CALL_SECONDS = 10.0
 GIVE_UP_SECONDS = 60.0
+HANGS_TICKS = 20
 
 
 class Redo(RouterError):
@@ -105,31 +108,37 @@ class _Writer:
 
 
 class Transactional:
-    """exactly_once. `group` of the work must be the metadata taken right after its messages were consumed."""
+    """exactly_once. `group` of the work must be the metadata taken right after its messages were consumed.
 
-    def __init__(self, producer: Producer, changelog: str) -> None:
+    Making one fences the producer that had the same transactional id before. Raises RouterError.
+    """
+
+    def __init__(self, producer: Producer, changelog: str, watchdog: Watchdog | None = None) -> None:
         self._writer = _Writer(producer, changelog)
-        self._insist(lambda: self._writer.producer.init_transactions(CALL_SECONDS))
+        self._watchdog = watchdog or Watchdog(HANGS_TICKS)
+        with translated("transactions"):
+            self._insist("init_transactions", CALL_SECONDS)
 
     def commit(self, work: Work) -> dict[int, int]:
-        writer, producer = self._writer, self._writer.producer
+        writer = self._writer
         writer.start()
         try:
-            self._insist(producer.begin_transaction)
+            self._insist("begin_transaction")
             writer.produce(work.records, report=False)
             writer.produce_changelog(work.changelog)
-            self._insist(lambda: producer.send_offsets_to_transaction(work.offsets, work.group, CALL_SECONDS))
-            self._insist(lambda: producer.commit_transaction(CALL_SECONDS))
+            self._insist("send_offsets_to_transaction", work.offsets, work.group, CALL_SECONDS)
+            self._insist("commit_transaction", CALL_SECONDS)
         except KafkaException as error:
             self._abort(error)
         return dict(writer.landed)
 
-    def _insist(self, call: Callable[[], object]) -> None:
-        """Repeat what librdkafka calls retriable; raise the rest."""
+    def _insist(self, call: str, *arguments: Any) -> None:
+        """Make the call; repeat what librdkafka calls retriable, raise the rest."""
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while True:
             try:
-                call()
+                with self._watchdog.watch(call):
+                    getattr(self._writer.producer, call)(*arguments)
                 return
             except KafkaException as error:
                 cause = error.args[0]
@@ -140,19 +149,24 @@ class Transactional:
                 time.sleep(0.05)
 
     def _abort(self, error: KafkaException) -> None:
+        """Undo what was begun. Raises Redo; Fenced or Unavailable when this producer is of no further use.
+
+        Not every error of a failed transaction says that it needs an abort: `produce` calls it a wrong state.
+        """
         cause: KafkaError = error.args[0]
         if cause.fatal():
             raise Fenced(f"this worker's transactions are over: {cause.str()}") from error
-        if not cause.txn_requires_abort():
-            raise Unavailable(f"the transaction failed: {cause.str()}") from error
         try:
-            self._insist(lambda: self._writer.producer.abort_transaction(CALL_SECONDS))
+            self._insist("abort_transaction", CALL_SECONDS)
         except KafkaException as second:
-            raise Fenced(f"this worker's transactions are over: {second.args[0].str()}") from second
+            if second.args[0].fatal():
+                raise Fenced(f"this worker's transactions are over: {second.args[0].str()}") from second
+            raise Unavailable(f"the transaction failed: {cause.str()}") from second
         raise Redo(cause.name()) from error
 
     def close(self) -> None:
         self._writer.producer.close()
+        self._watchdog.close()
 
 
 class OutputFirst:

@@ -33,6 +33,7 @@ IDLE_SECONDS = 0.2
 SMALL_BATCH = 200
 HOUSEKEEPING_SECONDS = 1.0
 STUCK_SECONDS = 120.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
 class Store(Protocol):
@@ -95,6 +96,7 @@ class Worker:
         self._restore: Restore | None = None
         self._under_way: UnderWay | None = None
         self._housekeeping = 0.0
+        self._pause = FIRST_PAUSE_SECONDS
         health.ready("kafka", False, "joining the group")
         health.progress("route", STUCK_SECONDS)
         self.reader = open_reader(self._gained, self._losing)
@@ -157,6 +159,7 @@ class Worker:
     def _collect(self, following: UnderWay | None) -> None:
         """End the batch under way and hand over the next before writing local state. Raises Redo."""
         previous, landed = self._under_way, {}
+        self._under_way = None
         if previous is not None:
             landed = self._committer.collect()
         self._under_way = following
@@ -169,6 +172,7 @@ class Worker:
     def _settle(self, done: UnderWay, landed: dict[int, int]) -> None:
         """What follows a commit: local state, and for at_least_once the offsets."""
         fresh = done.batch.fresh
+        self._pause = FIRST_PAUSE_SECONDS
         self._store.write([(key, at) for key, (at, _) in fresh.items()], landed)
         if not self._transactional:
             self.reader.commit(done.work.offsets)
@@ -181,11 +185,13 @@ class Worker:
         self._health.beat("route")
 
     def _start_over(self, redo: Redo) -> None:
+        """Back to the committed offsets, after a pause that doubles while nothing can be committed."""
         log.warning("transaction aborted (%s): going back to the committed offsets", redo)
         metrics.ABORTS.labels(str(redo)).inc()
-        self._under_way = None
         self._chain.chain.dedupe.pending = {}
         self.reader.rewind()
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def _gained(self) -> None:
         """New partitions, paused: their state comes first."""
@@ -200,7 +206,6 @@ class Worker:
                 self._collect(None)
             except Redo as redo:
                 log.warning("transaction aborted (%s) as partitions %s", redo, "were lost" if lost else "went")
-                self._under_way = None
         self._chain.chain.dedupe.pending = {}
         for lane in self.reader.lanes:
             hide(lane)
