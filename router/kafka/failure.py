@@ -24,13 +24,16 @@ ABSENT = frozenset(
         "BROKER_NOT_AVAILABLE",
         "COORDINATOR_LOAD_IN_PROGRESS",
         "COORDINATOR_NOT_AVAILABLE",
+        "FENCED_LEADER_EPOCH",  # this client's picture of the cluster is older than the last change of leaders
         "LEADER_NOT_AVAILABLE",
         "NETWORK_EXCEPTION",
         "NOT_CONTROLLER",
         "NOT_COORDINATOR",
         "NOT_ENOUGH_REPLICAS",
+        "NOT_LEADER_FOR_PARTITION",
         "REQUEST_TIMED_OUT",
         "SASL_AUTHENTICATION_FAILED",
+        "UNKNOWN_LEADER_EPOCH",
     }
 )
 

@@ -1,22 +1,25 @@
-"""What a group has committed, read through a consumer that has the group's name and never joins it.
+"""What a group has committed, as its members ask it or through a consumer that has the group's name and never joins it.
 
 Not through the admin client: its call for this aborts the whole process when the coordinator goes away while it waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 
 Partition = tuple[str, int]
+_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +65,24 @@ class GroupOffsets:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def stable_offsets(consumer: Consumer, partitions: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:
+    """What the consumer's group has committed, in the order of topic and partition.
+
+    Waits for open transactions of the group to end, since they may commit. Raises Unavailable.
+    """
+    if not partitions:
+        return []
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            found = consumer.committed(list(partitions), seconds)
+            for partition in found:
+                if partition.error:
+                    raise KafkaException(partition.error)
+            return sorted(found, key=lambda tp: (tp.topic, tp.partition))
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"cannot read committed offsets: {error.args[0].str()}") from error
+            time.sleep(_AGAIN_SECONDS)

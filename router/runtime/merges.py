@@ -24,14 +24,16 @@ from confluent_kafka import (
 )
 
 from router import metrics
-from router.errors import RouterError
+from router.errors import Unavailable
 from router.event import iso
+from router.kafka.offsets import stable_offsets
 from router.runtime.outputs import Outputs, Redo, Work
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
 ROWS = 2000
 LOOK_SECONDS = 30.0
+LOOK_CALL_SECONDS = 5.0
 
 
 class Merge(Protocol):
@@ -49,8 +51,9 @@ class Ledger(Protocol):
 
 
 class Part(NamedTuple):
-    """Merges of the log up to, not including, `until`."""
+    """Merges of the log from `since` up to, not including, `until`."""
 
+    since: int
     rows: Sequence[tuple[int, Any]]
     until: int
 
@@ -98,7 +101,7 @@ class MergesTask:
         until = position if len(rows) < ROWS else rows[-1][0] + 1
         if until > wanted:
             self._asked = True
-            self._parts.put(Part(rows, until))
+            self._parts.put(Part(wanted, rows, until))
 
     def _prune(self) -> None:
         """Forget what the owner, whoever it is, has written."""
@@ -107,22 +110,30 @@ class MergesTask:
             self._pruned = self._written
 
     def _run(self) -> None:
+        for step in (self._live, self._consumer.close):
+            try:
+                step()
+            except KafkaException as error:
+                self.failed = self.failed or Unavailable(f"merges: {error.args[0].str()}")
+            except Exception as error:  # noqa: BLE001  raised by `feed` in the consuming thread
+                self.failed = self.failed or error
+
+    def _live(self) -> None:
         look_again = 0.0
-        try:
-            while not self._stop.is_set():
-                self._consumer.poll(0.05)
-                self._write_next()
-                if time.monotonic() > look_again:
-                    look_again = time.monotonic() + LOOK_SECONDS
-                    self._written = self._look()
-        except (RouterError, KafkaException) as error:
-            self.failed = error
-        finally:
-            self._consumer.close()
+        while not self._stop.is_set():
+            self._consumer.poll(0.05)
+            self._write_next()
+            if time.monotonic() > look_again:
+                look_again = time.monotonic() + LOOK_SECONDS
+                self._written = self._look()
 
     def _look(self) -> int:
-        """How far the group has come."""
-        committed = self._consumer.committed([TopicPartition(self._links, 0)], CALL_SECONDS)[0]
+        """How far the group has come; as far as was known while the broker does not tell."""
+        try:
+            committed = self._consumer.committed([TopicPartition(self._links, 0)], LOOK_CALL_SECONDS)[0]
+        except KafkaException as error:
+            log.debug("how far merges are written is not known: %s", error.args[0].str())
+            return self._written
         return max(0, committed.offset)
 
     def _write_next(self) -> None:
@@ -130,8 +141,7 @@ class MergesTask:
             part = self._parts.get(timeout=0.2)
         except queue.Empty:
             return
-        wanted = self._wanted
-        if wanted is not None and part.until > wanted:
+        if part.since == self._wanted:  # not what was asked for before the partition went and came back
             self._write(part)
         self._asked = False
 
@@ -154,7 +164,7 @@ class MergesTask:
         if not partitions:
             consumer.assign([])
             return
-        committed = consumer.committed(partitions, CALL_SECONDS)[0]
+        committed = stable_offsets(consumer, partitions, CALL_SECONDS)[0]
         start = 0 if committed.offset == OFFSET_INVALID else committed.offset
         consumer.assign([TopicPartition(self._links, 0, start)])
         consumer.pause([TopicPartition(self._links, 0)])
@@ -167,10 +177,14 @@ class MergesTask:
         metrics.MERGE_TOTALS.hide(("0",))
         consumer.unassign()
 
+    def _behind(self) -> bool:
+        wanted = self._wanted
+        return self.failed is None and wanted is not None and self._ledger.position() > wanted
+
     def close(self) -> None:
         """Write what is there and leave the group."""
         deadline = time.monotonic() + 5
-        while self._wanted is not None and self._ledger.position() > self._wanted and time.monotonic() < deadline:
+        while self._behind() and time.monotonic() < deadline:
             self.feed()
             time.sleep(0.02)
         self._stop.set()

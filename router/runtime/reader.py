@@ -7,7 +7,6 @@ When the broker no longer has the offset that is due, the gap is counted as lost
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +24,7 @@ from confluent_kafka import (
 
 from router import metrics
 from router.errors import Unavailable
+from router.kafka.offsets import stable_offsets
 from router.runtime.totals import Totals
 
 log = logging.getLogger(__name__)
@@ -197,29 +197,13 @@ class Reader:
 
     def _start(self, partitions: list[TopicPartition]) -> None:
         self._generation += 1
-        self.lanes = [self._lane(tp) for tp in self._committed(partitions)]
+        self.lanes = [self._lane(tp) for tp in stable_offsets(self.consumer, partitions, CALL_SECONDS)]
         self.index = {(lane.topic, lane.partition): at for at, lane in enumerate(self.lanes)}
 
     def _lane(self, committed: TopicPartition) -> Lane:
         start = OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset
         totals = Totals.decode(committed.metadata)
         return Lane(committed.topic, committed.partition, start, start, totals, totals.copy())
-
-    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Committed offsets; waits for open transactions of the group to end, since they may commit."""
-        deadline = time.monotonic() + CALL_SECONDS
-        while partitions:
-            try:
-                found = self.consumer.committed(partitions, CALL_SECONDS)
-                for partition in found:
-                    if partition.error:
-                        raise KafkaException(partition.error)
-                return sorted(found, key=lambda tp: (tp.topic, tp.partition))
-            except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"cannot read committed offsets: {error.args[0].str()}") from error
-                time.sleep(0.1)
-        return []
 
     def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
         self._go(consumer, lost=False)
