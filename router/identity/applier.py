@@ -98,20 +98,13 @@ class Applier:
         None stays None until an alias comes: profiles only grow, so what passes a limit goes on passing it, but two
         users that an alias made one stand in no link's way any more.
         """
-        ids = self._previous(fact) if fact.alias else fact.ids
-        for size in range(len(ids), 1, -1):
-            join = self._join(ids[:size])
+        for size in range(len(fact.ids), 1, -1):
+            join = self._join(fact.ids[:size])
             if len(join.profiles) + len(join.fresh) < 2:
                 return None
             if _within_limits(join, alias=fact.alias):
                 return join
         return None
-
-    def _previous(self, fact: Fact) -> tuple[Identifier, ...]:
-        """An alias's previous id is the user id or the anonymous id that is known, or both when neither is."""
-        user, *previous = fact.ids
-        known = [identifier for identifier in previous if self._profiles.profile_of(identifier)]
-        return (user, *(known or previous))
 
     def _join(self, ids: Sequence[Identifier]) -> Join:
         found: dict[str, Profile] = {}

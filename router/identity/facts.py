@@ -35,7 +35,9 @@ def link(ids: Identifiers) -> Fact:
 
 
 def alias(previous: str, user: str) -> Fact:
-    """An alias call: `previous` is an anonymous id or an earlier user id."""
+    """An alias call: `previous` is an anonymous id or an earlier user id. It stands for both, whatever is known by
+    then: a fact that meant another thing at another time would merge strangers when it came again.
+    """
     return Fact((("user_id", user), ("user_id", previous), ("anonymous_id", previous)), alias=True)
 
 
