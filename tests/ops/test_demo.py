@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,27 @@ def read_until(terminal: int, *texts: bytes) -> bytes:
             except OSError:  # the other end is closed
                 assert all(text in shown for text in texts), shown.decode(errors="replace")[-3000:]
     return shown
+
+
+def test_kill_9_leaves_no_process_behind(tmp_path: Path) -> None:
+    child = subprocess.Popen(
+        [str(ROOT / "ops" / "demo"), "--folder", str(tmp_path)], env=plain_environment(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log = tmp_path / "router.log"
+    eventually(lambda: log.exists() and "all processes are ready" in log.read_text())
+
+    child.kill()
+    child.wait()
+
+    eventually(lambda: left_behind(tmp_path) == [])
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < until, "not in time"
+        time.sleep(0.1)
 
 
 def test_it_says_so_when_there_is_no_such_kafka(tmp_path: Path) -> None:
