@@ -94,11 +94,10 @@ class Found:
 def check(ledger: Ledger, cluster: Cluster, topics: Topics, destinations: Iterable[Destination]) -> Account:
     """Read everything and hold it against the ledger. Raises Unavailable when a topic cannot be read to its end."""
     account = Account()
-    account.counts["events.raw"] = sum(1 for _ in read(cluster, topics.raw))
     account.counts["identity.merges"] = sum(1 for _ in read(cluster, topics.merges))
     resolved = _events(account, "events.resolved", read(cluster, topics.resolved))
     blocked = _events(account, "events.blocked", read(cluster, topics.blocked))
-    invalid = _garbage(account, ledger, read(cluster, topics.invalid))
+    invalid = _garbage(account, ledger, read(cluster, topics.raw), read(cluster, topics.invalid))
     _fates(account, ledger, resolved, blocked, invalid)
     _order(account, ledger, "events.resolved", resolved)
     there = {found.id for found in resolved}
@@ -157,19 +156,29 @@ def _events(account: Account, place: str, messages: Iterable[Message[bytes, byte
     return found
 
 
-def _garbage(account: Account, ledger: Ledger, messages: Iterable[Message[bytes, bytes]]) -> set[str]:
-    """Ids of what stands in events.invalid, known by its bytes, which are kept as they came."""
+def _garbage(
+    account: Account, ledger: Ledger, raw: Iterable[Message[bytes, bytes]], invalid: Iterable[Message[bytes, bytes]]
+) -> set[str]:
+    """Ids of what stands in events.invalid, known by its bytes: they are kept as they came, and as often as they came.
+
+    A producer that lost sight of its broker may have sent a message twice, which only an id could tell.
+    """
     sent = {entry.item.value: name for name, entry in ledger.entries.items() if entry.item.kind == "garbage"}
-    place, ids = "events.invalid", []
-    for message in messages:
+    came, kept = Counter[str](), Counter[str]()
+    for message in raw:
+        account.counts["events.raw"] += 1
+        came.update([sent[value]] if (value := message.value() or b"") in sent else ())
+    place = "events.invalid"
+    for message in invalid:
+        account.counts[place] += 1
         value = message.value() or b""
         if value in sent:
-            ids.append(sent[value])
+            kept[sent[value]] += 1
         else:
             account.stray.append((place, value[:80].decode(errors="replace")))
-        account.counts[place] += 1
-    account.repeated += _repeats(place, ids)
-    return set(ids)
+    account.repeated += [(place, name) for name in (kept - came).elements()]
+    account.lost += [(place, name) for name in (came - kept).elements() if kept[name]]
+    return set(kept)
 
 
 def _repeats(place: str, ids: Iterable[str]) -> list[tuple[str, str]]:

@@ -126,6 +126,19 @@ def test_one_lost_and_one_repeated_event_are_found_anywhere(world: World, part: 
     assert (place, name_of(repeated)) in account.repeated
 
 
+def test_garbage_stands_in_events_invalid_as_often_as_it_came(world: World) -> None:
+    """It has no id by which a producer's second copy could be told."""
+    twice, thrice, once = world.invalid[:3]
+    world.raw += [twice, thrice, thrice]
+    world.invalid += [twice, thrice, once]
+    names = {entry.item.value: name for name, entry in world.ledger.entries.items()}
+
+    account = world.check()
+
+    assert account.lost == [("events.invalid", names[thrice])]
+    assert account.repeated == [("events.invalid", names[once])]
+
+
 def test_lost_garbage_is_found_by_its_bytes(world: World) -> None:
     lost = world.invalid.pop()
 
