@@ -22,6 +22,7 @@ from router.runtime.watchdog import Watchdog
 
 CALL_SECONDS = 10.0
 GIVE_UP_SECONDS = 60.0
+INSIST_SECONDS = 30.0  # by then the coordinator has aborted whatever was open
 HANGS_TICKS = 20
 
 
@@ -134,7 +135,7 @@ class Transactional:
 
     def _insist(self, call: str, *arguments: Any) -> None:
         """Make the call; repeat what librdkafka calls retriable, raise the rest."""
-        deadline = time.monotonic() + GIVE_UP_SECONDS
+        deadline = time.monotonic() + INSIST_SECONDS
         while True:
             try:
                 with self._watchdog.watch(call):
