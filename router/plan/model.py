@@ -139,5 +139,11 @@ class Plan:
 
     def versions(self, call_type: str, name: str | None = None) -> tuple[Rule, ...]:
         """The rules of one call type and name, oldest version first."""
-        found = (rule for rule in self.rules if rule.type == call_type and rule.name == name)
-        return tuple(sorted(found, key=lambda rule: rule.version))
+        return self._versions.get((call_type, name), ())
+
+    @cached_property
+    def _versions(self) -> dict[tuple[str, str | None], tuple[Rule, ...]]:
+        found: dict[tuple[str, str | None], list[Rule]] = {}
+        for rule in self.rules:
+            found.setdefault((rule.type, rule.name), []).append(rule)
+        return {key: tuple(sorted(rules, key=lambda rule: rule.version)) for key, rules in found.items()}

@@ -195,7 +195,7 @@ def test_the_typescript_client_sends_what_the_plan_allows(tsc: Path, tmp_path: P
     assert identify == ["identify", "u", {"plan": "plus"}, {}]
 
 
-@settings(max_examples=2, suppress_health_check=CHECKS, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=1, suppress_health_check=CHECKS, deadline=None, phases=(Phase.generate,))
 @given(st.lists(plans().filter(lambda plan: bool(plan.rules)), min_size=8, max_size=8))
 def test_clients_of_any_plan_compile(tsc: Path, tmp_path: Path, several: list[Plan]) -> None:
     python = [written(plan, tmp_path, "python", f"events_{number}") for number, plan in enumerate(several)]

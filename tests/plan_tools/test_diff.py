@@ -43,14 +43,14 @@ def of(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-@settings(max_examples=40, suppress_health_check=CHECKS, deadline=None)
+@settings(max_examples=25, suppress_health_check=CHECKS, deadline=None)
 @given(plans())
 def test_a_plan_does_not_differ_from_itself(plan: Plan) -> None:
     assert diff(plan, plan) == []
     assert diff(plan, replace(plan, rules=plan.rules[::-1])) == []
 
 
-@settings(max_examples=120, suppress_health_check=CHECKS, deadline=None)
+@settings(max_examples=80, suppress_health_check=CHECKS, deadline=None)
 @given(st.data())
 def test_without_a_breaking_change_events_that_passed_pass(data: st.DataObject) -> None:
     old = data.draw(SECTIONS, "old")
@@ -68,7 +68,7 @@ def test_without_a_breaking_change_events_that_passed_pass(data: st.DataObject) 
             assert passes.find(event).is_valid(event) or not passed.find(event).is_valid(event)
 
 
-@settings(max_examples=15, suppress_health_check=CHECKS, deadline=None)
+@settings(max_examples=10, suppress_health_check=CHECKS, deadline=None)
 @given(plans(), plans(), st.data())
 def test_the_same_holds_for_whole_plans(old: Plan, new: Plan, data: st.DataObject) -> None:
     if any(change.klass == "breaking" for change in diff(old, new)):

@@ -41,7 +41,7 @@ def bare(plan: Plan) -> tuple[Any, ...]:
     return plan.name, plan.description, plan.owners, plan.labels, plan.naming, plan.common, rules
 
 
-@settings(max_examples=200, suppress_health_check=CHECKS, deadline=None)
+@settings(max_examples=80, suppress_health_check=CHECKS, deadline=None)
 @given(plans())
 def test_importing_the_export_for_segment_gives_the_same_plan(tmp_path: Path, plan: Plan) -> None:
     assert bare(again(plan, tmp_path)) == bare(plan)
@@ -198,7 +198,7 @@ def test_code_in_markdown() -> None:
     assert code("") == ""
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(plans())
 def test_any_plan_becomes_documents(plan: Plan) -> None:
     reader = page(plan)

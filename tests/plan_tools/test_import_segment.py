@@ -234,7 +234,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(schema=SCHEMAS, inner=SCHEMAS)
 def test_whatever_a_schema_holds_the_plan_that_comes_out_loads(tmp_path: Path, schema: object, inner: object) -> None:
     file = tmp_path / "plan.json"

@@ -198,7 +198,7 @@ HEADINGS = ("Event", "Property", "Type", "Required", "Allowed values", "Regex", 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.tuples(*[CELLS] * len(HEADINGS)), max_size=5))
 def test_any_sheet_with_these_headings_becomes_a_plan_or_a_reason(tmp_path: Path, rows: list[tuple[str, ...]]) -> None:
     file = tmp_path / "sheet.csv"

@@ -141,7 +141,7 @@ PROPERTIES = st.dictionaries(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(PROPERTIES, min_size=1, max_size=12))
 def test_every_event_that_was_seen_conforms(seen: list[dict[str, Any]]) -> None:
     events = [track(**properties) for properties in seen]
