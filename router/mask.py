@@ -32,6 +32,11 @@ class Mask:
         self._fields = _ALWAYS | {_plain(name) for name in fields}
         self._secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
 
+    def renew(self, fields: Iterable[str], secrets: Iterable[str]) -> None:
+        """From now on these fields; secrets that were hidden stay so, since partners may still quote them."""
+        self._fields = _ALWAYS | {_plain(name) for name in fields}
+        self._secrets |= {secret for secret in secrets if len(secret) >= SHORTEST}
+
     def hides(self, name: str) -> bool:
         return _plain(name) in self._fields
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from router.cli.loading import load, require_broker
+from router.cli.loading import require_broker, watch
 from router.cli.options import Topologies, with_run_options
 from router.config.options import RunOptions
 from router.process.run import run_process
@@ -30,12 +30,14 @@ def command(
     from router.delivery.run import run_delivery
 
     require_broker(options)
-    loaded = load(topologies, options)
+    reload = watch(topologies, options)
+    loaded = reload.active
     raise typer.Exit(
         run_process(
             "deliver",
             loaded,
             options,
-            lambda stop, health: run_delivery(loaded, options, stop, health, destination),
+            lambda stop, health: run_delivery(loaded, options, stop, health, destination, reload),
+            reload,
         )
     )

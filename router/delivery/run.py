@@ -7,9 +7,9 @@ repeat stands in `router.delivery.destination`; it loses nothing.
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -17,36 +17,47 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import topics_of
-from router.delivery.destination import Destination, Surroundings
+from router.delivery.destination import Surroundings
+from router.delivery.fleet import Fleet
 from router.destinations.base import Connector
-from router.destinations.registry import destination_types
 from router.document import nearest
 from router.errors import UsageError
 from router.kafka.cluster import Cluster
 from router.mask import Mask
 from router.process.health import Health
-from router.process.run import secrets
+from router.process.newcomers import without_topics
+from router.process.reload import Reload
+from router.process.run import register_secrets, secrets
 from router.process.signals import until
 from router.state.slot import Slot
 
-log = logging.getLogger(__name__)
+_ROUND_SECONDS = 0.1
+Connectors = Mapping[str, Connector]
 
 
-def run_delivery(loaded: Loaded, options: RunOptions, stop: Event, health: Health, only: Sequence[str] = ()) -> None:
+def run_delivery(
+    loaded: Loaded,
+    options: RunOptions,
+    stop: Event,
+    health: Health,
+    only: Sequence[str] = (),
+    reload: Reload[Connectors] | None = None,
+) -> None:
     """Deliver until `stop` is set, then drain. `only` names destinations; left out: all enabled.
 
-    Raises UsageError for an unknown name, Unavailable or Fenced when it cannot go on.
+    With a `reload`, follow the topology's files. Raises UsageError for an unknown name, Unavailable or Fenced when it
+    cannot go on.
     """
-    names = chosen(loaded.topology, only)
+    check_names(loaded.topology, only)
     slot = Slot.take(options.state, "deliver")
     try:
-        _run_loop(lambda: _deliver(loaded, options, names, slot.id, stop, health))
+        _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload))
     finally:
         slot.release()
 
 
-def chosen(topology: Topology, only: Sequence[str]) -> list[str]:
-    """The enabled destinations, or those of them that are named. Raises UsageError."""
+def check_names(topology: Topology, only: Sequence[str]) -> None:
+    """Raises UsageError where a destination that is named is not there, or not enabled."""
     enabled = [name for name, destination in topology.destinations.items() if destination.enabled]
     for name in only:
         if name not in topology.destinations:
@@ -55,7 +66,6 @@ def chosen(topology: Topology, only: Sequence[str]) -> list[str]:
             raise UsageError(f"expected a destination of {topology.name}, got {name}{did_you_mean}")
         if name not in enabled:
             raise UsageError(f"the destination {name} has enabled: false")
-    return [name for name in enabled if not only or name in only]
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -68,8 +78,9 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def _deliver(
-    loaded: Loaded, options: RunOptions, names: Sequence[str], member: str, stop: Event, health: Health
-) -> None:
+    loaded: Loaded, options: RunOptions, only: Sequence[str], member: str, stop: Event, health: Health,
+    reload: Reload[Connectors] | None,
+) -> None:  # fmt: skip
     loop = asyncio.get_running_loop()
     failure: asyncio.Future[None] = loop.create_future()
 
@@ -94,38 +105,38 @@ async def _deliver(
         health,
         failed,
     )
-    configs = topology.destinations
-    destinations = [Destination(connector_of(loaded, name), configs[name].delivery, around) for name in names]
-    await _live(destinations, failure, stop, health)
-
-
-async def _live(
-    destinations: Sequence[Destination], failure: asyncio.Future[None], stop: Event, health: Health
-) -> None:
-    """From start to stop, or to the first failure: one that cannot start counts, the supervisor tries again."""
-    health.ready("deliver", True, "" if destinations else "no destination is enabled")
-    starting = [asyncio.ensure_future(destination.start()) for destination in destinations]
-    for start in starting:
-        start.add_done_callback(lambda done: _pass_on(done, failure))
+    fleet = Fleet(around, only)
+    await fleet.become(loaded, fleet.prepare(loaded))
+    over = asyncio.Event()
     stopped = asyncio.ensure_future(until(stop))
+    tasks = [stopped]
+    if reload is not None:
+        reload.use(
+            fleet.prepare,
+            register=lambda new: register_secrets(new, options),
+            absent=partial(without_topics, around.cluster),
+        )
+        tasks.append(asyncio.ensure_future(_follow(fleet, reload, around.mask, options, over)))
     try:
-        await asyncio.wait([failure, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([failure, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (stopped, *starting):
-            task.cancel()
-        await asyncio.gather(stopped, *starting, return_exceptions=True)
-        await asyncio.gather(*[destination.stop() for destination in destinations])
-    if failure.done():
-        failure.result()
+        over.set()
+        stopped.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await fleet.stop()
+    for one in (failure, *tasks):
+        if one.done() and not one.cancelled():
+            one.result()
 
 
-def _pass_on(done: asyncio.Future[None], failure: asyncio.Future[None]) -> None:
-    error = None if done.cancelled() else done.exception()
-    if error is not None and not failure.done():
-        failure.set_exception(error)
-
-
-def connector_of(loaded: Loaded, name: str) -> Connector:
-    """A destination's connector, not yet open."""
-    config = loaded.topology.destinations[name]
-    return destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
+async def _follow(
+    fleet: Fleet, reload: Reload[Connectors], mask: Mask, options: RunOptions, over: asyncio.Event
+) -> None:
+    """Take over each changed topology, one after the other. What has begun is finished before `over` counts."""
+    while not over.is_set():
+        offer = reload.take()
+        if offer is not None:
+            mask.renew(offer.loaded.topology.mask, secrets(offer.loaded, options))
+            await fleet.become(offer.loaded, offer.prepared)
+            reload.done(offer)
+        await asyncio.sleep(_ROUND_SECONDS)

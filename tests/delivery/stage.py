@@ -25,6 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router.config.loader import Loaded, load_topology
 from router.config.options import RunOptions
+from router.config.origin import Origin
 from router.config.topics import topics_of, wanted_topics
 from router.delivery.run import run_delivery
 from router.destinations.registry import destination_types
@@ -32,6 +33,7 @@ from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
+from router.process.reload import Reload
 
 DEADLINE = 60.0
 PARTITIONS = 3
@@ -47,9 +49,8 @@ class Stage:
         self.embedded = isinstance(broker, EmbeddedBroker)
         self.cluster = Cluster(broker if isinstance(broker, str) else broker.bootstrap, embedded=self.embedded)
         self.file = folder / "topology.yaml"
-        topics = {"prefix": f"{name}.", "partitions": PARTITIONS}
-        data = {"name": name, "topics": topics, "sources": {"web": {}}, "destinations": destinations} | topology
-        self.file.write_text(yaml.safe_dump(data))
+        self.name = name
+        self.write(destinations, **topology)
         self.loaded: Loaded = load_topology([self.file], registry=destination_types())
         self.topics = topics_of(self.loaded.topology)
         self.options = RunOptions(self.cluster.bootstrap, self.embedded, state=folder / "state")
@@ -67,6 +68,14 @@ class Stage:
         made = admin.create_topics([NewTopic(spec.name, spec.partitions, 1) for spec in ours])
         for done in made.values():
             done.result(DEADLINE)
+
+    def write(self, destinations: dict[str, Any], **topology: Any) -> None:
+        """The topology's file, in one step."""
+        topics = {"prefix": f"{self.name}.", "partitions": PARTITIONS}
+        data = {"name": self.name, "topics": topics, "sources": {"web": {}}, "destinations": destinations} | topology
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(yaml.safe_dump(data))
+        fresh.replace(self.file)
 
     # Events
 
@@ -97,14 +106,18 @@ class Stage:
     # Processes
 
     @contextlib.contextmanager
-    def delivering(self, only: Sequence[str] = ()) -> Iterator[Health]:
-        """Delivery in a thread of this process, drained at the end; a failure of it is raised."""
+    def delivering(self, only: Sequence[str] = (), *, follow: bool = False) -> Iterator[Health]:
+        """Delivery in a thread of this process, drained at the end; a failure of it is raised.
+
+        With `follow` it takes over what is written into the topology's file.
+        """
+        reload: Reload[Any] | None = Reload(Origin([self.file], destination_types())) if follow else None
         stop, health = threading.Event(), Health()
         failures: list[BaseException] = []
 
         def run() -> None:
             try:
-                run_delivery(self.loaded, self.options, stop, health, only)
+                run_delivery(reload.active if reload else self.loaded, self.options, stop, health, only, reload)
             except BaseException as error:  # noqa: BLE001  raised below
                 failures.append(error)
 
@@ -115,6 +128,8 @@ class Stage:
         finally:
             stop.set()
             thread.join(DEADLINE)
+            if reload is not None:
+                reload.stop()
         assert not thread.is_alive()
         if failures:
             raise failures[0]

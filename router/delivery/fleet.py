@@ -1,0 +1,108 @@
+"""The destinations of a process: started, changed and stopped one by one, each without the others noticing.
+
+A destination that changes is drained, committed and begun again, with what it had not finished read once more. kill -9
+in between loses nothing and repeats what `router.delivery.destination` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from router import metrics
+from router.config.loader import Loaded
+from router.config.models import DeliveryConfig
+from router.delivery.destination import Destination, Surroundings
+from router.destinations.base import Connector, Settings
+from router.destinations.registry import destination_types
+
+_PAUSES = ("down", "refused", "open")
+
+
+class Terms(NamedTuple):
+    """What a destination runs by; when one of these changes it begins again."""
+
+    type: str
+    settings: Settings
+    delivery: DeliveryConfig
+
+
+class _Running(NamedTuple):
+    terms: Terms
+    destination: Destination
+    start: asyncio.Task[None]
+
+
+def names_of(loaded: Loaded, only: Sequence[str]) -> list[str]:
+    """The enabled destinations, or those of them that are named."""
+    enabled = [name for name, destination in loaded.topology.destinations.items() if destination.enabled]
+    return [name for name in enabled if not only or name in only]
+
+
+def connector_of(loaded: Loaded, name: str) -> Connector:
+    """A destination's connector, not yet open."""
+    config = loaded.topology.destinations[name]
+    return destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
+
+
+class Fleet:
+    """`only` names destinations; empty: all that are enabled. Lives in one event loop; `around.failed` hears faults."""
+
+    def __init__(self, around: Surroundings, only: Sequence[str]) -> None:
+        self._around = around
+        self._only = only
+        self._running: dict[str, _Running] = {}
+
+    def prepare(self, loaded: Loaded) -> dict[str, Connector]:
+        """The connectors of a topology, not yet open. From any thread."""
+        return {name: connector_of(loaded, name) for name in names_of(loaded, self._only)}
+
+    async def become(self, loaded: Loaded, connectors: Mapping[str, Connector]) -> None:
+        """Stop what is gone, begin what is new, and both for what has changed; the rest goes on."""
+        wanted = {name: _terms(loaded, name) for name in connectors}
+        changed = [name for name, running in self._running.items() if wanted.get(name) != running.terms]
+        begin = [name for name in wanted if name not in self._running or name in changed]
+        self._around.health.ready("deliver", True, "" if wanted else "no destination is enabled")
+        await asyncio.gather(
+            *(self._end(name) for name in changed if name not in begin),
+            *(self._begin(connectors[name], wanted[name]) for name in begin),
+        )
+
+    async def stop(self) -> None:
+        """Drain and stop all."""
+        await asyncio.gather(*map(self._end, list(self._running)))
+
+    async def _begin(self, connector: Connector, terms: Terms) -> None:
+        """Begin in the background: it may take as long as its partner cannot be reached."""
+        if connector.name in self._running:
+            await self._end(connector.name)
+        destination = Destination(connector, terms.delivery, self._around)
+        start = asyncio.get_running_loop().create_task(destination.start())
+        start.add_done_callback(self._started)
+        self._running[connector.name] = _Running(terms, destination, start)
+
+    def _started(self, start: asyncio.Task[None]) -> None:
+        error = None if start.cancelled() else start.exception()
+        if error is not None:
+            self._around.failed(error)
+
+    async def _end(self, name: str) -> None:
+        _, destination, start = self._running.pop(name)
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        await destination.stop()
+        _forget(name)
+
+
+def _terms(loaded: Loaded, name: str) -> Terms:
+    config = loaded.topology.destinations[name]
+    return Terms(config.type, loaded.connector_settings[name], config.delivery)
+
+
+def _forget(name: str) -> None:
+    """Gauges tell the present: nothing of a destination that does not run."""
+    for gauge in (metrics.PENDING, metrics.DELIVERY_LAG, metrics.END_TO_END_P95):
+        gauge.remove(name)
+    for reason in _PAUSES:
+        metrics.PAUSED.remove(name, reason)
