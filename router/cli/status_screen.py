@@ -25,13 +25,15 @@ _PAUSES = {
 
 
 def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
-    """All of it, top to bottom: totals, destinations, reasons, processes."""
+    """All of it, top to bottom: totals, destinations, reasons, plans, processes."""
     parts: list[RenderableType] = [_totals(seen), _balance(seen), Text()]
     if seen.destinations:
         parts += [_destinations(seen.destinations), Text()]
     reasons = list(_reasons(seen))
     if reasons:
         parts += [Text("Why events did not arrive", style="bold"), *map(Text, reasons), Text()]
+    if seen.plans:
+        parts += [_plans(seen.plans), Text()]
     return Group(*parts, _processes(seen.processes, ready, live))
 
 
@@ -92,6 +94,13 @@ def _destination_reasons(row: DestinationRow) -> Iterator[str]:
     if row.dead:
         codes = f" ({_by_code(row.discarded)})" if row.discarded else ""
         yield f"  {row.name}: {row.dead} given up{codes}; router tap dest.{row.name}.dead --from-beginning --json"
+
+
+def _plans(plans: Mapping[str, tuple[str, ...]]) -> Table:
+    made = table("source", "revision of its plan in force")
+    for source, revisions in plans.items():
+        made.add_row(source, ", ".join(revisions))
+    return made
 
 
 def _by_code(counts: Mapping[str, int]) -> str:

@@ -70,6 +70,7 @@ class Snapshot:
     accepted: int  # by the gateway of this run
     destinations: tuple[DestinationRow, ...]
     processes: tuple[ProcessRow, ...]
+    plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # revisions in force by source
 
     @property
     def balanced(self) -> bool:
@@ -108,6 +109,7 @@ def snapshot(families: Iterable[Metric]) -> Snapshot:
         accepted=page.total("router_gateway_events", outcome="accepted"),
         destinations=tuple(_destination(page, name) for name in page.values("destination")),
         processes=tuple(_process(page, name) for name in page.processes()),
+        plans={source: page.revisions(source) for source in page.values("source") if page.revisions(source)},
     )
 
 
@@ -162,6 +164,11 @@ class _Page:
         """Every value of a label on the page, sorted."""
         found = {s.labels[label] for samples in self._samples.values() for s in samples if label in s.labels}
         return sorted(found)
+
+    def revisions(self, source: str) -> tuple[str, ...]:
+        """Of the source's tracking plan: several while workers take a new one over."""
+        found = {s.labels["revision"] for s in self._matching("router_plan_info", {"source": source}) if s.value}
+        return tuple(sorted(found))
 
     def processes(self) -> list[str]:
         named = self.values("process")

@@ -53,6 +53,14 @@ def address(page: Page, health: Health) -> Iterator[str]:
         yield "{}:{}".format(*server.address)
 
 
+def test_it_shows_the_revision_of_each_source_s_plan(line: Line, address: str) -> None:
+    shown = line("status", "--metrics", address).out
+    assert "24aef4a8cf30, 9b1deb4d3b7d" in next(row for row in shown.splitlines() if row.strip().startswith("web"))
+
+    told = json.loads(line("status", "--metrics", address, "--json").out)
+    assert told["plans"] == {"app": ["24aef4a8cf30"], "web": ["24aef4a8cf30", "9b1deb4d3b7d"]}
+
+
 def test_nothing_there_is_status_3_and_says_where_it_looked(line: Line) -> None:
     ended = line("status", "--metrics", NOWHERE)
 

@@ -61,6 +61,11 @@ router_end_to_end_p95_seconds{process="deliver",destination="lake"} NaN
 # TYPE router_gateway_events_total counter
 router_gateway_events_total{process="gateway",source="web",outcome="accepted"} 120
 router_gateway_events_total{process="gateway",source="web",outcome="invalid"} 5
+# TYPE router_plan_info gauge
+router_plan_info{process="route-1",source="web",revision="24aef4a8cf30"} 1
+router_plan_info{process="route-2",source="web",revision="9b1deb4d3b7d"} 1
+router_plan_info{process="route-1",source="app",revision="24aef4a8cf30"} 1
+router_plan_info{process="route-1",source="old",revision="24aef4a8cf30"} 0
 # TYPE router_up gauge
 router_up{process="route-1"} 1
 router_up{process="route-2"} 0
@@ -111,6 +116,11 @@ def test_a_missing_event_is_seen(seen: Snapshot) -> None:
 def test_not_final_counts_what_no_worker_has_read_and_what_no_partner_has(seen: Snapshot) -> None:
     assert seen.not_routed == 20
     assert seen.not_final == 28
+
+
+def test_plans_tell_the_revisions_in_force(seen: Snapshot) -> None:
+    """Two of them while one worker has taken a new plan over and the other has not."""
+    assert seen.plans == {"app": ("24aef4a8cf30",), "web": ("24aef4a8cf30", "9b1deb4d3b7d")}
 
 
 def test_processes_tell_health_and_restarts(seen: Snapshot) -> None:
