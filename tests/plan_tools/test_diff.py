@@ -194,7 +194,7 @@ def test_words_are_safe() -> None:
 
     assert [(change.klass, change.message) for change in diff(old, new)] == [
         ("safe", "of the plan itself, changed: description"),
-        ("safe", "changed: why, notes in schemas"),
+        ("safe", "changed: why, wording of schemas"),
     ]
 
 

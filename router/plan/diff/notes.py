@@ -31,7 +31,7 @@ def _rule(old: Plan, before: int, new: Plan, after: int) -> Iterator[Change]:
     one, other = old.rules[before], new.rules[after]
     changed = [part for part in _RULE if getattr(one, part) != getattr(other, part)]
     if one.schemas != other.schemas and _checks(old, before) == _checks(new, after):
-        changed.append("notes in schemas")
+        changed.append("wording of schemas")
     if changed:
         several = len(new.versions(other.type, other.name)) > 1
         title = f"{other.title} (version {other.version})" if several else other.title
