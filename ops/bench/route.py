@@ -48,6 +48,7 @@ class Bench:
         self.folder = folder
         self.admin = Admin(Cluster(bootstrap))
         self.raw = "events.raw"
+        self.rows = 0
 
     def prepare(self) -> None:
         """Make the raw topic and fill it."""
@@ -66,7 +67,8 @@ class Bench:
         return self._measure(f"bare loop, {destinations} topics", command, group)
 
     def chain(self, destinations: int, engine: str = "") -> Figure:
-        name = f"bench{destinations}{engine}"
+        self.rows += 1
+        name = f"bench{destinations}{engine}-{self.rows}"
         topology = self._topology(name, destinations)
         common = ["--bootstrap", self.bootstrap, "--state", str(self.folder / "state")]
         router = [sys.executable, "-m", "router"]

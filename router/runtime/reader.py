@@ -70,11 +70,14 @@ class Reader:
         self.index: dict[Partition, int] = {}
         self.broker_problem = ""
         self._generation = 0
+        self._moved = self._paused = False
         self.consumer = open_consumer(self._broker_error)
         self.consumer.subscribe(list(topics), self._assigned, self._revoked, self._lost)
 
     def read(self, wait: float) -> list[Message]:
         """Messages that are there, at most 2,000 and about 16 MiB; waits only for the first."""
+        if self._moved:
+            self._go_on()  # only now: all that was read before has advanced its lane
         consume = self.consumer.consume
         generation = self._generation
         batch = self._good(consume(1, wait))
@@ -126,7 +129,14 @@ class Reader:
         metrics.LOST.labels(place[0], str(place[1])).inc(lost)
         log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
         lane.next = lane.committed = low
-        self.consumer.seek(TopicPartition(*place, low))
+        self._moved = True
+
+    def _go_on(self) -> None:
+        """Assign anew behind a gap: librdkafka does not seek in a partition that has failed."""
+        self._moved = False
+        self.consumer.assign([TopicPartition(lane.topic, lane.partition, lane.next) for lane in self.lanes])
+        if self._paused:
+            self.pause()
 
     def advance(self, messages: Sequence[Message]) -> list[Lane]:
         """Move `next` of the lanes past these messages; returns the lanes that moved."""
@@ -177,9 +187,11 @@ class Reader:
                 log.warning("seek %s [%d]: %s", lane.topic, lane.partition, error.args[0].str())
 
     def pause(self) -> None:
+        self._paused = True
         self.consumer.pause(self._partitions())
 
     def resume(self) -> None:
+        self._paused = False
         self.consumer.resume(self._partitions())
 
     def _partitions(self) -> list[TopicPartition]:
@@ -197,6 +209,7 @@ class Reader:
 
     def _start(self, partitions: list[TopicPartition]) -> None:
         self._generation += 1
+        self._moved = False
         self.lanes = [self._lane(tp) for tp in stable_offsets(self.consumer, partitions, CALL_SECONDS)]
         self.index = {(lane.topic, lane.partition): at for at, lane in enumerate(self.lanes)}
 
