@@ -48,7 +48,16 @@ class Lane:
     totals: Totals = field(default_factory=Totals)  # as committed
     ahead: Totals = field(default_factory=Totals)  # with the batches that are prepared
     reached_ms: int = 0  # receive time of the last message read
-    at_end: bool = False
+    end: int | None = None  # where the last end-of-partition event stood
+
+    @property
+    def name(self) -> str:
+        return f"route.{self.topic}.{self.partition}"
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing more to read. The event may come with the messages before it, and stands behind their markers."""
+        return self.end is not None and self.end >= self.next
 
 
 class Reader:
@@ -110,8 +119,7 @@ class Reader:
         place = (message.topic() or "", -1 if partition is None else partition)
         if code == KafkaError._PARTITION_EOF:
             if place in self.index:
-                lane = self.lanes[self.index[place]]
-                lane.at_end = (message.offset() or 0) >= lane.next
+                self.lanes[self.index[place]].end = message.offset()
         elif code == KafkaError._AUTO_OFFSET_RESET:
             self._gap(place)
         elif error.fatal() or code in _HOPELESS:
@@ -149,7 +157,6 @@ class Reader:
             lane.next = (message.offset() or 0) + 1
             kind, at = message.timestamp()
             lane.reached_ms = at if kind == TIMESTAMP_LOG_APPEND_TIME else lane.reached_ms
-            lane.at_end = False
             moved.append(lane)
         return moved
 
@@ -180,7 +187,7 @@ class Reader:
         for lane in self.lanes:
             lane.next = lane.committed
             lane.ahead = lane.totals.copy()
-            lane.at_end = False
+            lane.end = None
             try:
                 self.consumer.seek(TopicPartition(lane.topic, lane.partition, lane.committed))
             except KafkaException as error:

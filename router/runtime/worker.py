@@ -179,6 +179,7 @@ class Worker:
         for lane, offset, totals in done.lanes:
             lane.committed, lane.totals = offset, totals
             show(lane)
+            self._health.beat(lane.name)
         count(done.batch)
         metrics.BATCH_SECONDS.observe(time.monotonic() - done.started)
         metrics.BATCH_EVENTS.observe(sum(done.batch.received.values()))
@@ -209,6 +210,7 @@ class Worker:
         self._chain.chain.dedupe.pending = {}
         for lane in self.reader.lanes:
             hide(lane)
+            self._health.forget(lane.name)
         if self._restore is not None:
             self._restore.close()
             self._restore = None
@@ -224,6 +226,7 @@ class Worker:
             self._restore = None
             for lane in self.reader.lanes:
                 show(lane)
+                self._health.progress(lane.name, STUCK_SECONDS)
             self.reader.resume()
             self._health.ready("state", True)
 
@@ -234,11 +237,18 @@ class Worker:
             return
         self.reader.pause()
         while not room() and self._restore is None:
-            self._health.idle("route", "held back: the destination topics are full")
+            self._idle("held back: the destination topics are full", self.reader.lanes)
             self._renew()
             self.reader.read(0.05)
         if self._restore is None:
             self.reader.resume()
+
+    def _idle(self, why: str, lanes: Sequence[Lane]) -> None:
+        """These lanes rightly stand still; if all do, so does the worker."""
+        for lane in lanes:
+            self._health.idle(lane.name, why)
+        if len(lanes) == len(self.reader.lanes):
+            self._health.idle("route", why)
 
     def _keep_house(self) -> None:
         now = time.monotonic()
@@ -248,8 +258,8 @@ class Worker:
         if self._restore is None and self.reader.lanes:
             owned = {lane.partition for lane in self.reader.lanes}
             self._store.advance(self.reader.watermark_ms(int(time.time() * 1000)), owned)
-        if not self._committer.busy and all(lane.at_end for lane in self.reader.lanes):
-            self._health.idle("route")
+        if self._restore is None and not self._committer.busy:
+            self._idle("nothing to read", [lane for lane in self.reader.lanes if lane.at_end])
         problem = self.reader.check_broker()
         self._health.ready("kafka", not problem, problem)
         for lane in self.reader.lanes:
