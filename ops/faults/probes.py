@@ -1,0 +1,111 @@
+"""How long a fault was felt: seconds from the fault until what was there at that moment had got through.
+
+A probe is asked on every turn and answers once. While the broker is away nothing is known, so it asks again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from ops.faults.fleet import Member
+from router.errors import Unavailable
+from router.kafka.admin import Admin
+from router.kafka.offsets import GroupOffsets, Partition
+
+SETTLE_SECONDS = 1.0
+
+
+class Probe(Protocol):
+    """`over()` tells whether the fault is no longer felt."""
+
+    def over(self) -> bool: ...
+
+
+def ends(admin: Admin, topic: str, partitions: int, *, uncommitted: bool = True) -> dict[Partition, int]:
+    """The end of each partition, or, without `uncommitted`, its first open transaction. Raises Unavailable."""
+    marks = admin.watermarks([(topic, number) for number in range(partitions)], uncommitted=uncommitted)
+    return {place: mark.high for place, mark in marks.items()}
+
+
+class CommittedPast:
+    """The group has committed all that stood in the topic a moment after the fault, or when the broker told it."""
+
+    def __init__(self, admin: Admin, group: GroupOffsets, topic: str, partitions: int) -> None:
+        self._admin = admin
+        self._group = group
+        self._place = topic, partitions
+        self._after = time.monotonic() + SETTLE_SECONDS
+        self._wanted: Mapping[Partition, int] = {}
+
+    def over(self) -> bool:
+        if time.monotonic() < self._after:
+            return False
+        try:
+            self._wanted = self._wanted or ends(self._admin, *self._place)
+            found = self._group.committed(self._wanted)
+        except Unavailable:
+            return False
+        return all(place in found and found[place].offset >= end for place, end in self._wanted.items() if end)
+
+
+class VisiblePast:
+    """Readers at read_committed see all that was in the topic at the moment of the fault."""
+
+    def __init__(self, admin: Admin, topic: str, wanted: Mapping[Partition, int]) -> None:
+        self._admin = admin
+        self._topic = topic
+        self._wanted = wanted
+
+    def over(self) -> bool:
+        try:
+            found = ends(self._admin, self._topic, len(self._wanted), uncommitted=False)
+        except Unavailable:
+            return False
+        return all(found[place] >= end for place, end in self._wanted.items())
+
+
+class Received:
+    """The partner has received something sent by a process that was started after the fault."""
+
+    def __init__(self, receipts: Path, sender: Member) -> None:
+        self._receipts = receipts
+        self._sender = sender
+        self._before = sender.process
+        self._size = -1
+
+    def over(self) -> bool:
+        if self._sender.process in (None, self._before):
+            return False
+        size = self._receipts.stat().st_size
+        if self._size < 0:
+            self._size = size
+        return size > self._size
+
+
+class Ready:
+    """A process says that it can serve; with `again`, the one that comes after that of now."""
+
+    def __init__(self, member: Member, *, again: bool = False) -> None:
+        self._member = member
+        self._before = member.process if again else None
+
+    def over(self) -> bool:
+        return self._member.process is not self._before and self._member.ready()
+
+
+class Watched:
+    """A probe with its clock."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._since = time.monotonic()
+        self.seconds: float | None = None
+
+    def look(self) -> bool:
+        """Whether the answer is there."""
+        if self.seconds is None and self._probe.over():
+            self.seconds = time.monotonic() - self._since
+        return self.seconds is not None
