@@ -205,7 +205,7 @@ def _leaves(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]
 def _words(before: Any, after: Any) -> str:
     if any(isinstance(item, SecretStr) for value in (before, after) if isinstance(value, tuple) for item in value):
         return f"{_count(set(after) - set(before))} added, {_count(set(before) - set(after))} removed"
-    return f"{shown(before)} → {shown(after)}"
+    return f"{shown(before)} -> {shown(after)}"
 
 
 def _count(keys: Collection[Any]) -> str:

@@ -33,13 +33,13 @@ def shown(value: Any) -> str:
 def plan_words(before: Plan | None, after: Plan | None) -> str:
     """What is new about a source's plan; empty when its content is the same."""
     if before is None or after is None:
-        return "" if before is after else f"{before.stamp if before else 'none'} → {after.stamp if after else 'none'}"
+        return "" if before is after else f"{before.stamp if before else 'none'} -> {after.stamp if after else 'none'}"
     if before.stamp == after.stamp:
         return ""
     details = list(_differences(before, after))
     more = f" and {len(details) - _NAMED} more" if len(details) > _NAMED else ""
     told = f": {', '.join(details[:_NAMED])}{more}" if details else ""
-    return f"{before.stamp} → {after.stamp}{told}"
+    return f"{before.stamp} -> {after.stamp}{told}"
 
 
 def _differences(before: Plan, after: Plan) -> Iterable[str]:

@@ -242,7 +242,7 @@ class Reload(Generic[T]):
                 log.warning("reload: left as it was until a restart: %s", change)
             else:
                 log.info("reload: %s", change)
-        log.info("reload: %s", outcome, extra={"changes": len(changes), "waiting": waiting})
+        log.info("reload: %s", outcome.replace("_", " "), extra={"changes": len(changes), "waiting": waiting})
         metrics.RELOADS.labels(outcome).inc()
 
     def _refuse(self, problems: Sequence[Problem]) -> None:

@@ -54,24 +54,24 @@ def test_the_same_files_have_no_changes(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "path", "what"),
     [
-        ("[Order Completed]", "[Signed Up]", "destinations.crm.events", "[Order Completed] → [Signed Up]"),
-        ("events: [Order Completed]", "except: [A]", "destinations.crm.except", "nothing → [A]"),
-        ("rate: 10/s", "rate: 20/s", "destinations.crm.delivery.rate", "10 → 20"),
-        ("rate: 10/s", "retry: {first: 3s}", "destinations.crm.delivery.retry.first", "10 → 3"),
-        ("type: pipe,", "type: pipe, enabled: false,", "destinations.crm.enabled", "true → false"),
+        ("[Order Completed]", "[Signed Up]", "destinations.crm.events", "[Order Completed] -> [Signed Up]"),
+        ("events: [Order Completed]", "except: [A]", "destinations.crm.except", "nothing -> [A]"),
+        ("rate: 10/s", "rate: 20/s", "destinations.crm.delivery.rate", "10 -> 20"),
+        ("rate: 10/s", "retry: {first: 3s}", "destinations.crm.delivery.retry.first", "10 -> 3"),
+        ("type: pipe,", "type: pipe, enabled: false,", "destinations.crm.enabled", "true -> false"),
         ("[one, two]", "[two, three, four]", "sources.web.write_keys", "2 added, 1 removed"),
         ("[one, two]", "[two]", "sources.web.write_keys", "none added, 1 removed"),
         (
             "two], plan",
             "two], enforce: {track: {common: omit}}, plan",
             "sources.web.enforce.track.common",
-            "nothing → omit",
+            "nothing -> omit",
         ),
-        ("{partitions: 3}", "{partitions: 3, resolved: false}", "topics.resolved", "true → false"),
-        ("name: shop", "name: shop\ndefault_source: web", "default_source", "nothing → web"),
-        ("name: shop", "name: shop\nlimits: {depth: 9}", "limits.depth", "32 → 9"),
-        ("name: shop", "name: shop\ngateway: {events_per_second: 5}", "gateway.events_per_second", "nothing → 5"),
-        ("name: shop", "name: shop\nmask: [email]", "mask", "nothing → [email]"),
+        ("{partitions: 3}", "{partitions: 3, resolved: false}", "topics.resolved", "true -> false"),
+        ("name: shop", "name: shop\ndefault_source: web", "default_source", "nothing -> web"),
+        ("name: shop", "name: shop\nlimits: {depth: 9}", "limits.depth", "32 -> 9"),
+        ("name: shop", "name: shop\ngateway: {events_per_second: 5}", "gateway.events_per_second", "nothing -> 5"),
+        ("name: shop", "name: shop\nmask: [email]", "mask", "nothing -> [email]"),
     ],
 )
 def test_what_can_be_swapped_in(folder: Path, old: str, new: str, path: str, what: str) -> None:
@@ -132,7 +132,7 @@ def test_an_edited_plan_is_told_with_what_changed_in_it(folder: Path) -> None:
     write(folder, "plan/common.yaml", "context: {type: object}\n")
     after = loaded(folder)
     old, new = before.plans["web"].plan.stamp, after.plans["web"].plan.stamp
-    what = f"{old} → {new}: Order Completed changed, Signed Up added, common schemas changed"
+    what = f"{old} -> {new}: Order Completed changed, Signed Up added, common schemas changed"
 
     assert told(changes(before, after)) == [("sources.web.plan", what, False), ("sources.orders.plan", what, False)]
     assert follow(before, after)[0].plans == after.plans
@@ -142,8 +142,8 @@ def test_a_plan_given_or_taken_is_told(folder: Path) -> None:
     before, after = loaded(folder), loaded(folder, BASE.replace("[one, two], plan: ./plan", "[one, two]"))
     stamp = before.plans["web"].plan.stamp
 
-    assert told(changes(before, after)) == [("sources.web.plan", f"{stamp} → none", False)]
-    assert told(changes(after, before)) == [("sources.web.plan", f"none → {stamp}", False)]
+    assert told(changes(before, after)) == [("sources.web.plan", f"{stamp} -> none", False)]
+    assert told(changes(after, before)) == [("sources.web.plan", f"none -> {stamp}", False)]
 
 
 def test_sources_come_and_go(folder: Path) -> None:
@@ -189,15 +189,15 @@ def test_the_first_forward_of_a_keyed_topology_needs_a_restart(folder: Path, new
     kept, found = follow(loaded(folder, keyed), after)
     name = "app" if new_source else "web"
 
-    assert (f"sources.{name}.enforce.forward_violations_to", "nothing → orders", True) in told(found)
+    assert (f"sources.{name}.enforce.forward_violations_to", "nothing -> orders", True) in told(found)
     assert kept.topology.sources[name].enforce.forward_violations_to is None
     assert kept.topology.sources[name].enforce.violation == "block"
-    assert told(changes(kept, after)) == [(f"sources.{name}.enforce.forward_violations_to", "nothing → orders", True)]
+    assert told(changes(kept, after)) == [(f"sources.{name}.enforce.forward_violations_to", "nothing -> orders", True)]
 
 
 def test_a_forward_where_events_go_round_anyway_is_taken_over(folder: Path) -> None:
     found = edited(folder, "[one, two]", "[one, two], enforce: {forward_blocked_to: orders}")
-    assert found == [("sources.web.enforce.forward_blocked_to", "nothing → orders", False)]
+    assert found == [("sources.web.enforce.forward_blocked_to", "nothing -> orders", False)]
 
 
 def test_destinations_come_and_go(folder: Path) -> None:

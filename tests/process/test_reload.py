@@ -127,7 +127,7 @@ def test_a_changed_plan_is_taken_over_and_told(process: Process, caplog: pytest.
     new = process.applied().plans["web"].plan
 
     assert old.revision != new.revision
-    assert f"reload: sources.web.plan: {old.stamp} → {new.stamp}: A changed" in caplog.messages
+    assert f"reload: sources.web.plan: {old.stamp} -> {new.stamp}: A changed" in caplog.messages
 
 
 def test_a_faulty_plan_is_refused_with_every_problem_and_its_place_until_it_is_mended(
@@ -179,7 +179,7 @@ def test_what_needs_a_restart_is_told_and_left_while_the_rest_is_taken_over(
 
     assert (active.topology.topics.partitions, active.topology.limits.depth) == (1, 15)
     assert process.counted() == {"restart_needed": 1}
-    assert any("until a restart: topics.partitions: 1 → 3" in line for line in caplog.messages)
+    assert any("until a restart: topics.partitions: 1 -> 3" in line for line in caplog.messages)
 
     process.write(partitions=4, depth=15)
     eventually(lambda: process.counted() == {"restart_needed": 2})
