@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from router.cli import report
 from router.cli.options import EnvFile, Json
-from router.errors import Problem
+from router.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from router.cli.check_diff import Difference
+    from router.cli.check_files import Check
 
 
 def command(
@@ -23,6 +27,14 @@ def command(
         ),
     ],
     no_env: Annotated[bool, typer.Option("--no-env", help="Use placeholders for what the environment says.")] = False,
+    diff: Annotated[
+        bool,
+        typer.Option(
+            "--diff",
+            help="Tell what running processes would take over, and what needs a restart, since a git revision: HEAD, "
+            "or the last argument where it is no file.",
+        ),
+    ] = False,
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> None:
@@ -30,19 +42,40 @@ def command(
     from router.cli.check_files import Check
     from router.config.environment import environment
 
+    files, revision = _with_revision(files) if diff else (files, "")
     check = Check(None if no_env else environment(env_file))
     for path in files:
         check.add(path)
     check.run()
     errors, warnings = _sorted(check.errors), _sorted(check.warnings)
+    differences = _differences(check, revision) if diff and not errors else []
     if as_json:
         objects = {"errors": [p.as_dict() for p in errors], "warnings": [p.as_dict() for p in warnings]}
-        report.current().answer(objects | {"fine": check.fine})
+        told = {"differences": [each.as_dict() for each in differences]} if diff else {}
+        report.current().answer(objects | {"fine": check.fine} | told)
     else:
         report.current().warn(warnings)
         _print(errors, check.fine)
+        for each in differences:
+            report.current().warn(each.problems)
+            typer.echo("\n".join(each.lines()))
     if errors:
         raise typer.Exit(1)
+
+
+def _with_revision(files: list[Path]) -> tuple[list[Path], str]:
+    """The files, and the revision that the last argument names where it is no file."""
+    if files[-1].exists():
+        return files, "HEAD"
+    if len(files) == 1:
+        raise UsageError(f"expected a file, got {files[-1]}, which is none")
+    return files[:-1], str(files[-1])
+
+
+def _differences(check: Check, revision: str) -> list[Difference]:
+    from router.cli.check_diff import difference
+
+    return [difference(group, revision) for group in check.groups()]
 
 
 def _sorted(problems: Iterable[Problem]) -> list[Problem]:

@@ -55,7 +55,7 @@ class Check:
             self.add(path)
 
     def run(self) -> None:
-        for group in self._groups():
+        for group in self.groups():
             for size in range(1, len(group) + 1):
                 self._guarded(self._topology, group[:size])
         for folder in self.plans:
@@ -69,7 +69,7 @@ class Check:
         except FileError as error:
             self.errors += error.problems
 
-    def _groups(self) -> list[list[Path]]:
+    def groups(self) -> list[list[Path]]:
         """Topology files with those that override them; files that others include are checked with these."""
         named = {path for path in self.topologies if _has_name(path)}
         included = {file for path in named for file in files_read([path])[1:]}
