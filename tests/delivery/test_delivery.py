@@ -85,6 +85,7 @@ def test_a_graceful_stop_loses_and_repeats_nothing(stage: Staging, partner: Part
     for part in (60, 150):
         with one.process() as process:
             eventually(partial(_has, partner, part), "some deliveries")
+            assert process.page, "it must have started, or SIGTERM finds no handler"
             assert process.stop() == 0
         assert one.totals("crm") == (len(partner.names("/crm")), 0)
     partner.faults()
