@@ -8,6 +8,7 @@ kill -9 repeats at most the batch in flight: a key is known only once its output
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from router.errors import Fenced, RouterError, Unavailable
 from router.kafka.failure import translated
 from router.runtime.watchdog import Watchdog
 
+log = logging.getLogger(__name__)
 CALL_SECONDS = 10.0
 GIVE_UP_SECONDS = 60.0
 INSIST_SECONDS = 30.0  # by then the coordinator has aborted whatever was open
@@ -166,7 +168,10 @@ class Transactional:
         raise Redo(cause.name()) from error
 
     def close(self) -> None:
-        self._writer.producer.close()
+        try:
+            self._writer.producer.close()
+        except KafkaException as error:
+            log.warning("the producer was over before it was closed: %s", error.args[0].str())
         self._watchdog.close()
 
 

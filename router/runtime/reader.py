@@ -133,7 +133,7 @@ class Reader:
             return
         lane = self.lanes[self.index[place]]
         low, _ = self.consumer.get_watermark_offsets(TopicPartition(*place), CALL_SECONDS)
-        lost = max(0, low - lane.next)
+        lost = max(0, low - lane.next) if lane.next >= 0 else 0  # below 0: nothing was ever read of it
         metrics.LOST.labels(place[0], str(place[1])).inc(lost)
         log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
         lane.next = lane.committed = low

@@ -6,6 +6,7 @@ exactly_once loses and repeats nothing at any point; at_least_once loses nothing
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -84,9 +85,10 @@ class NoLinks:
     """Identity has a model of its own; here every event is its device's."""
 
     caught_up = True
+    looks = 0
 
     def look(self) -> None:
-        return None
+        self.looks += 1
 
     def follow(self) -> int:
         return 0
@@ -111,16 +113,20 @@ class Life:
 
     def __init__(
         self, kafka: FakeKafka, disk: Disk, guarantee: str, fuse: Fuse, chunk: int = 3, small: int = 0,
-        destination: str = "crm",
+        destination: str = "crm", places: Sequence[Place] = PLACES, name: str = "route",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
+        self.kafka = kafka
         self.fuse = fuse
         self.renew: Callable[[], object] = lambda: None
         store = Store(disk, fuse)
         self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
-        producer: Any = FakeProducer(kafka, fuse)
+        producer: Any = FakeProducer(kafka, fuse, name)
         exactly_once = guarantee == "exactly_once"
         outputs: Outputs = (Transactional if exactly_once else OutputFirst)(producer, TOPICS.dedupe_changelog)
-        nothing: Any = NoLinks()
+        self.links = NoLinks()
+        nothing: Any = self.links
+        self.health = Health(clock)
         self.chain_for: Callable[[str], Chain] = lambda name: _chain(store, name)
         self.chain = Isolated(self.chain_for(destination))
         self.worker = Worker(
@@ -131,17 +137,18 @@ class Life:
             committer=Committer(outputs),
             open_reader=lambda gain, loss: Reader(lambda _: self.consumer, [TOPICS.raw], gain, loss),  # type: ignore[arg-type, return-value]
             open_restore=lambda partitions: self._restore(kafka, store, partitions),
-            health=Health(),
+            health=self.health,
             destinations=[destination],
             transactional=exactly_once,
             renew=lambda: self.renew(),
             small_batch=small,
         )
-        self.consumer.deal("assign", PLACES)
+        self.consumer.deal("assign", places)
 
     def _restore(self, kafka: FakeKafka, store: Store, partitions: set[int]) -> Restore:
         reader: Any = FakeConsumer(kafka, self.fuse)
-        return Restore(store, TOPICS.dedupe_changelog, partitions, reader=reader, uncommitted=reader, deadline_s=60)
+        ends: Any = FakeConsumer(kafka, self.fuse, uncommitted=True)
+        return Restore(store, TOPICS.dedupe_changelog, partitions, reader=reader, uncommitted=ends, deadline_s=60)
 
     def live(self, rounds: int = 200) -> bool:
         """Run until all is read and settled; False when the process died."""
@@ -187,8 +194,8 @@ def delivered(kafka: FakeKafka, topic: str = TOPICS.resolved) -> Counter[str]:
     return Counter(orjson.loads(entry.raw or b"")["messageId"] for entry in kafka.all(topic))
 
 
-# Nine events, five repeats soon after.
-IDS = ["m0", "m1", "m0", "m1", "m2", "m3", "m2", "m4", "m5", "m4", "m6", "m7", "m8", "m7"]
+# Nine events in both partitions, five repeats soon after.
+IDS = ["m0", "m1", "m0", "m9", "m2", "m3", "m2", "m9", "m5", "m10", "m6", "m7", "m10", "m7"]
 
 
 def effects(guarantee: str, ids: Sequence[str]) -> int:
