@@ -1,0 +1,77 @@
+"""Totals ride in the metadata of committed offsets: they come back as they went, and never take more than there is."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.agents.chain import Batch
+from router.errors import RouterError
+from router.runtime.totals import LIMIT, Totals
+
+COUNTS = st.integers(0, 1 << 53)
+NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,47}", fullmatch=True)
+
+
+@given(st.lists(COUNTS, min_size=5, max_size=5), st.dictionaries(NAMES, COUNTS, max_size=20))
+def test_what_is_committed_is_what_is_read(counts: list[int], routed: dict[str, int]) -> None:
+    totals = Totals(counts[0], counts[1], counts[2], counts[3], counts[4], Counter(routed))
+
+    assert Totals.decode(totals.encode()) == totals
+
+
+@pytest.mark.parametrize("metadata", [None, ""])
+def test_no_metadata_is_the_start_of_all(metadata: str | None) -> None:
+    assert Totals.decode(metadata) == Totals()
+
+
+@pytest.mark.parametrize(
+    "metadata", ["{", "[]", "null", '{"n": [1, 2]}', '{"n": ["x", 0, 0, 0, 0], "routed": {}}', '{"n": [0, 0, 0, 0, 0]}']
+)
+def test_what_is_not_ours_is_refused(metadata: str) -> None:
+    """Somebody else commits for this group: to count on from there would be wrong without a word."""
+    with pytest.raises(RouterError, match="metadata"):
+        Totals.decode(metadata)
+
+
+def test_destinations_that_are_gone_give_way_to_those_that_are_there() -> None:
+    """The counts of the topology's own destinations always fit."""
+    gone = {f"gone-{number}": 1 << 40 for number in range(200)}
+    totals = Totals(1, 0, 0, 0, 1, Counter(gone | {"crm": 7}))
+
+    text = totals.encode(["crm", "never-routed-to"])
+
+    assert len(text) <= LIMIT
+    assert Totals.decode(text) == Totals(1, 0, 0, 0, 1, Counter({"crm": 7}))
+
+
+def test_more_destinations_than_fit_are_refused() -> None:
+    many = [f"{'d' * 40}-{number}" for number in range(120)]
+
+    with pytest.raises(RouterError, match="120 destinations"):
+        Totals(routed=Counter(dict.fromkeys(many, 1 << 40))).encode(many)
+
+
+def test_a_batch_counts_for_its_own_lane() -> None:
+    batch = Batch()
+    batch.received.update({0: 5, 1: 7})
+    batch.blocked[0] = 1
+    batch.resolved.update({0: 4, 1: 7})
+    batch.routed.update({(0, "crm"): 3, (1, "crm"): 7})
+    totals = Totals()
+
+    totals.add(batch, 0)
+    totals.add(batch, 0)
+
+    assert totals == Totals(10, 0, 2, 0, 8, Counter({"crm": 6}))
+
+
+def test_a_copy_is_its_own() -> None:
+    totals = Totals(routed=Counter({"crm": 1}))
+
+    totals.copy().routed["crm"] += 1
+
+    assert totals.routed["crm"] == 1
