@@ -27,7 +27,7 @@ class Poison:
     """Makes one agent of a chain raise for some events."""
 
     def __init__(
-        self, chain: Chain, stage: str, names: Sequence[str], error: type[Exception] = ZeroDivisionError
+        self, chain: Chain, stage: str, names: Sequence[str], error: type[BaseException] = ZeroDivisionError
     ) -> None:
         self._names = frozenset(names)
         self._error = error
