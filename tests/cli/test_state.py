@@ -143,6 +143,29 @@ def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> No
     assert "past the end" in ended.out
 
 
+def test_records_that_no_router_wrote_are_no_difference(line: Line, place: Place) -> None:
+    """A restore skips them too."""
+    produce(Cluster(place.bootstrap, embedded=True), f"{place.slot.parent.name}.dedupe-changelog", [b"garbage"])
+    place.store()
+    window = Window.open(place.slot / "window", "c", "t", window_ms=DAY)
+    window.write([], {0: BATCHES + 1})
+    window.close()
+
+    ended = line(*place.arguments("verify"))
+
+    assert ended.status == 0, ended.err + ended.out
+    assert ended.answer[0]["checked"] == 240
+
+
+@pytest.mark.parametrize("verb", ["stat", "verify"])
+def test_a_broker_that_is_not_there_is_status_3(line: Line, place: Place, verb: str) -> None:
+    place.store()
+
+    ended = line("state", verb, place.topology, "--state", place.state, "--bootstrap", "127.0.0.1:1", "--json")
+
+    assert ended.status == 3
+
+
 @pytest.mark.parametrize("verb", ["stat", "verify"])
 def test_without_any_state_it_is_status_1(line: Line, place: Place, verb: str) -> None:
     ended = line(*place.arguments(verb))
