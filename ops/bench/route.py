@@ -97,7 +97,7 @@ class Bench:
             started, cpu = time.monotonic(), _cpu(watched)
             self._wait(group, self.count, process)
             seconds, spent = time.monotonic() - started, _cpu(watched) - cpu
-            done = self.count - begun
+            done = max(1, self.count - begun)  # a small load may be over before the first look
             figure = Figure(row, done / seconds, spent / done * 1e6, watched.memory_info().rss / 1e6)
         finally:
             process.terminate()

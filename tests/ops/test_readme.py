@@ -145,7 +145,13 @@ def test_every_block_is_covered() -> None:
     """A new block has to be run by a test of this file, or be one of the forms that other tests run."""
     run = [*blocks("# terminal"), *blocks("curl"), *blocks(".venv/bin/python - <<"), *blocks(".venv/bin/router")]
     assert sorted(BLOCKS) == sorted([*run, *blocks("./ops/demo")])
-    assert [block.split()[0] for block in PLAIN] == ["SDKs", "./ops/test", "router", "docker-compose"]
+    assert [block.split()[0] for block in PLAIN] == [
+        "SDKs",
+        "./ops/test",
+        "router",
+        "docker-compose",
+        ".venv/bin/python",
+    ]
 
 
 def test_commands_for_a_kafka_of_ones_own_run(kafka: str, unique: str, tmp_path: Path) -> None:
