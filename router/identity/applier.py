@@ -82,11 +82,11 @@ class Applier:
         if join is None:
             return []
         profiles, joined = join.profiles, join.fresh
-        new = profile_id(min(join.ids, key=rank))
-        gone = [id_ for id_ in profiles if id_ != new]
-        if gone:
+        new, gone, since = profile_id(min(join.ids, key=rank)), [], position
+        if profiles:
+            since = min([profile.since for profile in profiles.values()])
+            gone = [id_ for id_ in profiles if id_ != new]
             joined = joined + [pair for id_ in gone for pair in profiles[id_].ids]
-        since = min([profile.since for profile in profiles.values()], default=position)
         self._profiles.replace(new, Profile(since, join.merges, join.ids), joined, gone)
         reason = "alias" if fact.alias else "link"
         alone = [own for own in map(profile_id, join.fresh) if own != new]
