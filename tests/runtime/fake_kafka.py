@@ -261,6 +261,12 @@ class FakeConsumer:
                 found += self._fetched(place, most - len(found), number - len(found))
         return found
 
+    def poll(self, _: float) -> None:
+        """For who reads nothing and only stays in the group."""
+        self._called("poll")
+        if self._pending:
+            self._rebalance(*self._pending.pop(0))
+
     def _rebalance(self, what: str, places: list[Place]) -> None:
         if what != "revoke":
             self._kafka.generation += 1

@@ -1,0 +1,291 @@
+"""The agent of identity.merges: every merge of the log is written, once, by the one worker that owns the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from router import metrics
+from router.errors import Fenced, Unavailable
+from router.runtime import merges as merges_module
+from router.runtime.merges import MergesTask
+from router.runtime.outputs import OutputFirst, Transactional
+from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
+
+LINKS, MERGES = "identity.links", "identity.merges"
+LOG: Place = (LINKS, 0)
+WAIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Merge:
+    """One merge of the log."""
+
+    number: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"from": f"p_{self.number}", "to": "p_0", "time_ms": 1_767_225_600_000}
+
+
+class Ledger:
+    """A replica's ledger; a record of the log may merge several profiles, or none."""
+
+    def __init__(self, merges_at: Sequence[int], end: int) -> None:
+        self.rows = [(at, Merge(number)) for number, at in enumerate(merges_at)]
+        self.end = end
+        self.pruned = 0
+
+    def position(self) -> int:
+        return self.end
+
+    def merges_from(self, offset: int, limit: int) -> Sequence[tuple[int, Merge]]:
+        found: list[tuple[int, Merge]] = []
+        for at, merge in self.rows:
+            if not offset <= at < self.end or (len(found) >= limit and at != found[-1][0]):
+                continue
+            found.append((at, merge))
+        return found
+
+    def prune_merges(self, before: int) -> None:
+        self.pruned = before
+
+
+class Task(MergesTask):
+    """The task, which kill -9 may end."""
+
+    dead = False
+
+    def _live(self) -> None:
+        try:
+            super()._live()
+        except Crash:
+            self.dead = True
+
+
+class Stage:
+    """Tasks over one Kafka; `deal` gives and takes the log's partition."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.kafka = FakeKafka(partitions=1)
+        self.consumers: list[FakeConsumer] = []
+        self.tasks: list[Task] = []
+        self._fuse = Fuse()
+        patch.setattr(merges_module, "Consumer", lambda _: self._consumer())
+        patch.setattr(merges_module, "LOOK_SECONDS", 0.05)
+
+    def _consumer(self) -> FakeConsumer:
+        consumer = FakeConsumer(self.kafka, self._fuse)
+        consumer.subscribe = lambda topics, *callbacks: self._subscribed(consumer, callbacks)  # type: ignore[method-assign]
+        return consumer
+
+    def _subscribed(self, consumer: FakeConsumer, callbacks: Any) -> None:
+        consumer._callbacks = callbacks
+        self.consumers.append(consumer)
+
+    def task(self, ledger: Ledger, *, transactional: bool = True, fuse: Fuse | None = None, name: str = "m") -> Task:
+        self._fuse = fuse or Fuse()
+        producer: Any = FakeProducer(self.kafka, self._fuse, name)
+        outputs: Any = Transactional(producer, "") if transactional else OutputFirst(producer, "")
+        made = Task(ledger, outputs, consumer={}, links=LINKS, merges=MERGES, transactional=transactional)
+        self.tasks.append(made)
+        return made
+
+    def deal(self, task: Task, what: str) -> None:
+        self.consumers[self.tasks.index(task)].deal(what, [LOG])
+
+    def written(self) -> list[int]:
+        """Which merges stand in the topic."""
+        values = [orjson.loads(entry.raw or b"") for entry in self.kafka.all(MERGES)]
+        return [int(value["from"].removeprefix("p_")) for value in values]
+
+    def total(self) -> int:
+        return int(self.kafka.offsets[LOG][1] or 0)
+
+    def close(self) -> None:
+        for task in (task for task in self.tasks if not task.dead):
+            task._wanted = None
+            task.close()
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    stage = Stage(monkeypatch)
+    yield stage
+    stage.close()
+    metrics.MERGE_TOTALS.hide(("0",))
+
+
+def until(over: Callable[[], bool], *tasks: Task) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not over():
+        assert time.monotonic() < deadline, "not in time"
+        for task in tasks:
+            task.feed()
+        time.sleep(0.005)
+
+
+def test_every_merge_is_written_with_its_place_in_the_log(stage: Stage) -> None:
+    """Also those of one record; the position goes past records that merged nothing."""
+    task = stage.task(Ledger([2, 2, 5], end=9))
+    stage.deal(task, "assign")
+
+    until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 9, task)
+
+    assert stage.written() == [0, 1, 2]
+    first = orjson.loads(stage.kafka.all(MERGES)[0].raw or b"")
+    assert first == {"from": "p_0", "to": "p_0", "position": 2, "time": "2026-01-01T00:00:00.000Z"}
+    assert stage.total() == 3
+    assert metrics.MERGE_TOTALS.rows()["0",] == {"router_identity_merges": 3}
+
+
+@pytest.mark.parametrize("transactional", [True, False], ids=["exactly_once", "at_least_once"])
+def test_killed_at_any_point_the_next_owner_completes(stage: Stage, transactional: bool) -> None:
+    """Nothing is lost; exactly_once, nothing is repeated."""
+    for last in range(8):
+        stage.kafka.logs.clear()
+        stage.kafka.offsets.clear()
+        ledger = Ledger([1, 3, 3, 6], end=8)
+        first = stage.task(ledger, transactional=transactional, fuse=Fuse(last))
+        stage.deal(first, "assign")
+        until(lambda task=first: task.dead or stage.kafka.offsets.get(LOG, (0, ""))[0] == 8, first)  # type: ignore[misc]
+
+        second = stage.task(ledger, transactional=transactional)
+        stage.deal(second, "assign")
+        until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 8, second)
+        until(lambda task=second: task._wanted == 8, second)  # type: ignore[misc]
+        stage.deal(second, "revoke")
+
+        assert sorted(set(stage.written())) == [0, 1, 2, 3]
+        if transactional:
+            assert stage.written() == [0, 1, 2, 3]
+            assert stage.total() == 4
+
+
+def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: Stage) -> None:
+    """The partition goes, another worker writes on, and it comes back: part of what waits has been written."""
+    ledger = Ledger([1, 3, 6], end=4)
+    first, second = stage.task(ledger, name="first"), stage.task(ledger, name="second")
+    hold, held = threading.Event(), threading.Event()
+
+    def heard(call: str) -> None:
+        if call == "poll" and threading.current_thread() is first._thread and hold.is_set():
+            held.set()
+            assert not hold.is_set() or wait.wait(WAIT_SECONDS)
+
+    wait = threading.Event()
+    stage.deal(first, "assign")
+    until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 4, first)
+    stage.kafka.heard = heard
+    hold.set()
+    assert held.wait(WAIT_SECONDS)
+    ledger.end = 8
+    first._asked = False
+    first.feed()  # what is asked for now waits until the log has gone and come back
+    stage.deal(first, "revoke")
+    stage.deal(second, "assign")
+    until(lambda: stage.kafka.offsets[LOG][0] == 8, second)
+    stage.deal(second, "revoke")
+    stage.deal(first, "assign")
+    ledger.end = 9
+    wait.set()
+
+    until(lambda: stage.kafka.offsets[LOG][0] == 9, first)
+
+    assert stage.written() == [0, 1, 2]
+    assert stage.total() == 3
+
+
+def test_an_aborted_part_is_written_again(stage: Stage) -> None:
+    refusals = [KafkaError(KafkaError.INVALID_TXN_STATE, "try", False, False, True)] * 2
+    stage.kafka.refuse = lambda call: refusals.pop() if call == "commit" and refusals else None
+    task = stage.task(Ledger([1, 2], end=3))
+    stage.deal(task, "assign")
+
+    until(lambda: LOG in stage.kafka.offsets, task)
+
+    assert not refusals
+    assert stage.written() == [0, 1]
+
+
+def test_a_worker_that_does_not_own_the_log_writes_nothing(stage: Stage) -> None:
+    task = stage.task(Ledger([1], end=3))
+
+    for _ in range(20):
+        task.feed()
+        time.sleep(0.01)
+
+    assert stage.written() == []
+    assert metrics.MERGE_TOTALS.rows() == {}
+
+
+def test_a_long_ledger_is_written_in_parts_and_no_record_is_cut_in_two(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges_module, "ROWS", 2)
+    task = stage.task(Ledger([1, 1, 1, 4, 5, 5], end=6))
+    stage.deal(task, "assign")
+
+    until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 6, task)
+
+    assert stage.written() == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_ledger_forgets_what_the_owner_has_written(stage: Stage) -> None:
+    """Whoever the owner is: every worker has a ledger."""
+    own, other = Ledger([1], end=3), Ledger([1], end=3)
+    owner, watcher = stage.task(own, name="owner"), stage.task(other, name="watcher")
+    stage.deal(owner, "assign")
+
+    until(lambda: own.pruned == other.pruned == 3, owner, watcher)
+
+
+def test_what_ends_the_thread_is_raised_where_the_worker_feeds_it(stage: Stage) -> None:
+    stage.kafka.refuse = lambda call: KafkaError(KafkaError._FENCED, "over", True) if call == "begin" else None
+    task = stage.task(Ledger([1], end=3))
+    stage.deal(task, "assign")
+
+    with pytest.raises(Fenced):
+        until(lambda: False, task)
+
+
+def test_metadata_that_is_not_ours_ends_the_worker_and_is_not_counted_on(stage: Stage) -> None:
+    stage.kafka.offsets[LOG] = (2, "what is this")
+    task = stage.task(Ledger([1], end=3))
+    stage.deal(task, "assign")
+
+    with pytest.raises(ValueError, match="what is this"):
+        until(lambda: False, task)
+
+
+def test_a_client_that_fails_while_it_is_closed_is_a_part_outside(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing ends all the same."""
+
+    def fail(_: FakeConsumer) -> None:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    monkeypatch.setattr(FakeConsumer, "close", fail)
+    task = stage.task(Ledger([1], end=3))
+
+    task.close()
+
+    assert isinstance(task.failed, Unavailable)
+
+
+def test_closing_writes_what_is_there(stage: Stage) -> None:
+    task = stage.task(Ledger([1, 2], end=3))
+    stage.deal(task, "assign")
+    until(lambda: task._wanted is not None)
+
+    task.close()
+
+    assert stage.written() == [0, 1]
+    stage.tasks.remove(task)
