@@ -29,13 +29,16 @@ from ops.faults.probes import CommittedPast, Probe, Ready, Received, VisiblePast
 from ops.kafka.kraft import KraftBroker
 from ops.world import World
 from router.config.options import Address
+from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.admin import Admin
+from router.kafka.failure import translated
 from router.kafka.offsets import GroupOffsets
 
 FREEZE_SECONDS = clients.SESSION_MS / 1000 + 3
 PAUSE_SECONDS = clients.TRANSACTION_MS / 1000 + 2
 REFUSE_SECONDS = 8.0
+REFUSED_BYTES, ACCEPTED_BYTES = 10, 1_048_588
 FULL_SECONDS = 12.0
 BROKER_DOWN_SECONDS = 1.0
 OPEN_TRIES = 40
@@ -188,8 +191,8 @@ def pause_broker(scene: Scene) -> Probe | None:
 def refuse_transactions(scene: Scene) -> Probe | None:
     """The coordinator cannot write its log: every transaction is refused, all else works."""
     probe = scene.routing()
-    _limit_coordinator(scene.world.cluster.bootstrap, 10)
-    scene.later(REFUSE_SECONDS, lambda: _limit_coordinator(scene.world.cluster.bootstrap, 1_048_588))
+    _limit_coordinator(scene, REFUSED_BYTES)
+    scene.later(REFUSE_SECONDS, lambda: _accept_transactions(scene))
     return probe
 
 
@@ -251,13 +254,21 @@ def _continue(broker: KraftBroker) -> None:
         os.kill(broker.pid, signal.SIGCONT)
 
 
-def _limit_coordinator(bootstrap: str, size: int) -> None:
-    """The largest record that the transaction coordinator can write, in bytes."""
+def _accept_transactions(scene: Scene) -> None:
+    try:
+        _limit_coordinator(scene, ACCEPTED_BYTES)
+    except Unavailable:
+        scene.later(1.0, lambda: _accept_transactions(scene))  # the broker has been killed meanwhile
+
+
+def _limit_coordinator(scene: Scene, size: int) -> None:
+    """The largest record that the transaction coordinator can write, in bytes. Raises Unavailable."""
     entry = ConfigEntry("max.message.bytes", str(size), incremental_operation=AlterConfigOpType.SET)
     topic = ConfigResource(ResourceType.TOPIC, "__transaction_state", incremental_configs=[entry])
-    client = AdminClient({"bootstrap.servers": bootstrap})  # kept until the answer is there
-    for answer in client.incremental_alter_configs([topic], request_timeout=10).values():
-        answer.result()
+    client = AdminClient(clients.admin(scene.world.cluster))  # kept until the answer is there
+    with translated("settings of the coordinator"):
+        for answer in client.incremental_alter_configs([topic], request_timeout=2).values():
+            answer.result()
 
 
 FAULTS: dict[str, Apply] = {

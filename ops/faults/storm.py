@@ -21,14 +21,13 @@ from ops.faults import disk
 from ops.faults.disk import SmallDisk
 from ops.faults.faults import FAULTS, Scene
 from ops.faults.fleet import Fleet
-from ops.faults.probes import Watched, ends
+from ops.faults.probes import Watched
 from ops.faults.schedule import Step
 from ops.kafka.kraft import KraftBroker, free_port
 from ops.load import Load, send
 from ops.post import post
 from ops.world import WRITE_KEY, World
 from router.errors import Unavailable
-from router.kafka.admin import Admin
 from router.process.snapshot import Snapshot, snapshot
 
 TURN_SECONDS = 0.1
@@ -118,11 +117,12 @@ class Storm:
             self._watched.append((felt, Watched(probe)))
         return felt
 
-    def run(self, steps: Sequence[Step]) -> None:
+    def run(self, steps: Sequence[Step], tell: Callable[[Felt], None] = lambda _: None) -> None:
         """Make the faults of the schedule. One that cannot be made now, since the broker is away, comes later."""
         for step in steps:
             while time.monotonic() - self._begun < step.at or not self._made(step.fault):
                 self.turn()
+            tell(self.outcome.felt[-1])
 
     def _made(self, fault: str) -> bool:
         try:
