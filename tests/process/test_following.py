@@ -123,7 +123,7 @@ class Shop:
         """The process id of each child, by its command."""
         found: dict[str, int] = {}
         for child in psutil.Process(self.up.pid).children():
-            command = child.cmdline()
+            command = command_of(child)
             found |= {name: child.pid for name in CHILDREN if command[1:3] == ["-m", "router"] and name in command}
         return found
 
@@ -247,6 +247,14 @@ def test_kill_9_around_a_reload_loses_nothing(shop: Shop) -> None:
 
     archived = {event["messageId"] for event in shop.lake()}
     assert archived == set(sent)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Empty for one that has just ended."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # a zombie is one of these too
+        return []
 
 
 def replaced(shop: Shop, name: str, old: int) -> bool:
