@@ -193,7 +193,9 @@ class Opening:
         return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss)
 
     def restore(self, window: Window, partitions: set[int]) -> Restore:
-        """Brings the window up to the changelog of these partitions."""
+        """Brings the window up to the changelog of these partitions. Raises RouterError when there are too many."""
+        if max(partitions, default=0) >= self.topics.partitions:
+            raise RouterError(f"a source topic has more than {self.topics.partitions} partitions: keys no longer meet")
         return Restore(
             window,
             self.topics.dedupe_changelog,
