@@ -21,14 +21,14 @@ import orjson
 from router.salvage import cut
 
 Body = dict[str, Any]
+LET_GO: Body = {}  # in the place of a body that nobody needs any more
 CALL_TYPES = ("identify", "track", "page", "screen", "group", "alias")
 _TYPES = frozenset(CALL_TYPES)
 _OBJECTS = ("properties", "traits", "context", "integrations")
 _MORE_IDS = frozenset(("group", "alias"))
 _ID_TYPES = frozenset(product((str, type(None)), repeat=3))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BRACE = ord("{")
-_LEAST_BYTES_OF_A_KEY = 5  # "":1,
+LEAST_BYTES_OF_A_KEY = 5  # "":1,
 _MILLISECOND = timedelta(milliseconds=1)
 _YEAR_1, _YEAR_9999 = -62_135_596_800_000, 253_402_300_799_999
 
@@ -79,14 +79,14 @@ class Invalid(NamedTuple):
 class Event:
     """A normalised event on its way through the agents.
 
-    `lane` names the partition it came from, `offset` and `index` its place there, `received` is the receive time in
+    `lane` names the partition it came from, `offset` its place there, `received` is the receive time in
     milliseconds, `headers` are the producer's own. What the agents need of the body they take while it is fresh from
     the parser (`value`, `digest`, `ids`, `choice`, `out` headers, `verdict`); then it is let go, but for those few that
     are told of whole.
     """
 
     __slots__ = (
-        *("body", "headers", "index", "key", "lane", "name", "offset", "received", "source", "type"),
+        *("body", "headers", "key", "lane", "name", "offset", "received", "source", "type"),
         *("choice", "digest", "ids", "out", "profile", "value", "verdict"),
     )
 
@@ -96,7 +96,6 @@ class Event:
         source: str,
         lane: int,
         offset: int,
-        index: int,
         received: int,
         key: bytes | None,
         headers: Any,
@@ -105,7 +104,6 @@ class Event:
         self.source = source
         self.lane = lane
         self.offset = offset
-        self.index = index
         self.received = received
         self.key = key
         self.headers = headers
@@ -118,19 +116,6 @@ class Event:
         self.choice: Any = None
         self.out: Any = None
         self.verdict: Any = None
-
-
-def plain(value: bytes | None, limits: Limits) -> Body | None:
-    """The event of a value that is clearly one within all limits; None where `split` must look closer."""
-    if not value or value[0] != _BRACE or len(value) > limits.event_bytes:
-        return None
-    if value.count(b"{") + value.count(b"[") > limits.depth or len(value) > limits.keys * _LEAST_BYTES_OF_A_KEY:
-        return None
-    try:
-        item: Body = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-    return None if "batch" in item or "payload" in item else item
 
 
 def split(value: bytes | None, limits: Limits) -> list[Body | Invalid]:
@@ -326,7 +311,7 @@ def normalise(body: Body, received: int, fallback_id: str) -> None:
         return
     body["originalTimestamp"] = original
     if sent is None:
-        body["timestamp"] = original if _is_time(original) else at
+        body["timestamp"] = original if is_time(original) else at
         return
     happened = milliseconds(original)
     if happened is None:
@@ -358,7 +343,8 @@ def iso(ms: int, otherwise: str = "") -> str:
     return f"{prefix}{millisecond:03d}Z"
 
 
-def _is_time(text: Any) -> bool:
+def is_time(text: Any) -> bool:
+    """Whether a value is an ISO-8601 time."""
     try:
         datetime.fromisoformat(text)
     except (ValueError, TypeError):

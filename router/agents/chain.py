@@ -17,6 +17,7 @@ from router.agents.dedupe import Dedupe, Fresh
 from router.agents.fanout import Choice, Fanout
 from router.agents.identify import who
 from router.agents.intake import Intake, Message, Rejected
+from router.agents.openers import openers
 from router.agents.records import (
     Headers,
     Place,
@@ -28,13 +29,14 @@ from router.agents.records import (
     violation_generated,
     violation_record,
 )
-from router.agents.validate import SourceRules, Verdict
-from router.event import Body, Event
+from router.agents.straight import Straight
+from router.agents.validate import SourceRules, Verdict, mark
+from router.agents.way import Kind, Way
+from router.event import LET_GO, Body, Event
 from router.topics import Topics
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
 REMEMBERED = 10_000
-LET_GO: Body = {}  # in the place of a body that nobody needs any more
 _lane = attrgetter("lane")
 
 
@@ -100,47 +102,68 @@ class Chain:
         self.stage = ""  # the agent at work, for whoever catches its exception
         self._resolved_topic = topics.resolved if resolved else ""
         self._places: list[tuple[str, int]] = []
-        self._ways: dict[tuple[str, str, str], tuple[Headers, Choice]] = {}
+        self._ways: dict[Kind, Way] = {}
+        self._straight = Straight(intake, self._ways, self._way, fanout, self.ripen)
 
     def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
         """Process messages. Bad data becomes records; an exception is a bug or a fault of the state."""
         batch = Batch()
-        self.process(self.take(messages, lanes, batch, self.ripen), batch)
-        return batch
-
-    def take(
-        self, messages: Sequence[Message], lanes: Lanes, batch: Batch, ripen: Callable[[Event], None]
-    ) -> list[Event]:
-        """The events of the messages that are to be processed here, each passed to `ripen` as soon as it is parsed:
-        a whole batch of bodies would not fit the processor's cache. What is no event is rejected.
-        """
         self.stage = "intake"
         self._places = list(lanes)
-        events, rejected = self.intake(messages, lanes, ripen)
-        batch.received.update(map(_lane, rejected))
-        self.reject(rejected, batch)
-        if self.rekey:
-            events = self._rekeyed(events, batch)
+        events: list[Event] = []
+        straight, depth = self._straight, self.intake.limits.depth
+        values = [message.value() for message in messages]
+        for message, value, opened in zip(messages, values, openers(values), strict=True):
+            lane = lanes[message.topic(), message.partition()]
+            event = straight(message, value, lane) if opened <= depth else None
+            if event is not None:
+                events.append(event)
+            else:
+                for unripe in self._taken(message, lane, batch):
+                    self.ripen(unripe)
+                    events.append(unripe)
+        batch.received.update(map(_lane, events))
+        self.process(events, batch)
+        return batch
+
+    def take(self, message: Message, lanes: Lanes, batch: Batch) -> list[Event]:
+        """The events of one message that are to be processed here, not yet ripe. What is no event is rejected."""
+        self.stage = "intake"
+        self._places = list(lanes)
+        events = self._taken(message, lanes[message.topic(), message.partition()], batch)
         batch.received.update(map(_lane, events))
         return events
 
+    def _taken(self, message: Message, lane: int, batch: Batch) -> list[Event]:
+        events: list[Event] = []
+        rejected: list[Rejected] = []
+        for taken in self.intake(message, lane):
+            if type(taken) is Event:
+                events.append(taken)
+            else:
+                assert isinstance(taken, Rejected)
+                rejected.append(taken)
+        batch.received.update(map(_lane, rejected))
+        self.reject(rejected, batch)
+        return self._rekeyed(events, batch) if self.rekey else events
+
     def ripen(self, event: Event) -> None:
-        """All that needs the body: validate, choose destinations, take the keys, serialise once for all topics."""
-        if event.key is None and self.rekey:
-            return
+        """All that needs the body: validate, choose destinations, take the keys, serialise once for all topics. It is
+        done while the body is fresh from the parser: a whole batch of bodies would not fit the processor's cache.
+        """
         self.stage = "validate"
         body, rules = event.body, self.rules[event.source]
         verdict = event.verdict = rules.check(body)
         if verdict is not None and verdict.blocked:
             event.digest = self.dedupe.digest(event.source, body["messageId"], True)
             return
-        rules.mark(body)
+        mark(body, rules.stamp)
         self.stage = "fanout"
-        place = (event.source, event.type, event.name)
-        headers, event.choice = self._ways.get(place) or self._way(place)
-        event.out = headers if event.headers is None else event_headers(event)
-        if body.get("integrations"):
-            event.choice = self.fanout(*place, body["integrations"])
+        kind = (event.source, event.type, event.name)
+        way = self._ways.get(kind) or self._way(kind)
+        event.out = way.headers if event.headers is None else event_headers(event)
+        integrations = body.get("integrations")
+        event.choice = self.fanout(*kind, integrations) if integrations else way.choice
         self.stage = "identify"
         event.digest = self.dedupe.digest(event.source, body["messageId"], False)
         event.ids = who(body)
@@ -240,11 +263,19 @@ class Chain:
             for refusal in choice.refused:
                 batch.filtered[refusal] += count
 
-    def _way(self, place: tuple[str, str, str]) -> tuple[Headers, Choice]:
-        """Headers and destinations of events of this source, type and name that say nothing of their own."""
+    def _way(self, of: Kind) -> Way:
+        """Compile the way of a kind of events."""
         if len(self._ways) >= REMEMBERED:
             self._ways.clear()
-        source, kind, name = place
+        source, kind, name = of
+        rules = self.rules[source]
         headers: Headers = [("source", source.encode()), ("type", kind.encode()), ("event", name.encode())]
-        way = self._ways[place] = (headers, self.fanout(source, kind, name, {}))
+        way = Way(
+            headers,
+            self.fanout(source, kind, name, {}),
+            rules.conforms(kind, name),
+            self.dedupe.prefix(source),
+            rules.stamp,
+        )
+        self._ways[of] = way
         return way

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from router.event import Event
 
+DIGEST_BYTES = 16
 Fresh = dict[bytes, tuple[int, int]]  # key to (receive time in ms, lane), in order
 
 
@@ -26,7 +27,7 @@ class Seen(Protocol):
 
 def dedupe_key(prefix: bytes, message_id: str) -> bytes:
     """16 bytes for a source (see `key_prefix`) and a messageId."""
-    return blake2b(prefix + message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(prefix + message_id.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def key_prefix(source: str, *, blocked: bool = False) -> bytes:
@@ -42,6 +43,10 @@ class Dedupe:
         self.window_ms = window_ms
         self.pending: Fresh = {}
         self._prefixes = {s: (key_prefix(s), key_prefix(s, blocked=True)) for s in sources}
+
+    def prefix(self, source: str) -> bytes:
+        """The key space of a source's events."""
+        return self._prefixes[source][False]
 
     def digest(self, source: str, message_id: str, blocked: bool) -> bytes:
         """The key of an event."""

@@ -7,13 +7,13 @@ log again gives the same ids.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
 from router.agents.records import Headers, Place
-from router.event import Body, Event, Invalid, Limits, fallback_id, normalise, plain, shape_problem, split
+from router.event import Body, Event, Invalid, Limits, fallback_id, normalise, shape_problem, split
 
 LOG_APPEND_TIME = 2
 _OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event"))
@@ -55,7 +55,7 @@ class _Origin(NamedTuple):
 
 
 class Intake:
-    """Turns messages into events. `lanes` gives the lane of a topic and partition.
+    """Turns messages into events.
 
     `sources` are all there are (None: whatever `events.keyed` says): an event on its way round may outlive its source.
     """
@@ -83,46 +83,8 @@ class Intake:
         self.sources = sources
         self.clock = clock
 
-    def __call__(
-        self, messages: Sequence[Message], lanes: Mapping[tuple[str, int], int], ripen: Callable[[Event], None]
-    ) -> tuple[list[Event], list[Rejected]]:
-        """All events of the messages in order, each passed to `ripen` at once, and what is no event."""
-        events: list[Event] = []
-        rejected: list[Rejected] = []
-        for message in messages:
-            lane = lanes[message.topic(), message.partition()]
-            event = self._simple(message, lane)
-            if event is None:
-                before = len(events)
-                self._take(message, lane, events, rejected)
-                for event in events[before:]:
-                    ripen(event)
-            else:
-                ripen(event)
-                events.append(event)
-        return events, rejected
-
-    def _simple(self, message: Message, lane: int) -> Event | None:
-        """The straight way of nearly every message: one event, no header but the write key, the broker's time.
-
-        None: look closer.
-        """
-        kind, at = message.timestamp()
-        headers = message.headers()
-        if kind != LOG_APPEND_TIME or (headers and (len(headers) > 1 or headers[0][0] != "write-key")):
-            return None
-        body = plain(message.value(), self.limits)
-        if body is None or not body.get("messageId"):
-            return None
-        source = self.source_of_topic.get(message.topic()) or self._source(
-            headers[0][1] if headers else None, body.pop("writeKey", None)
-        )
-        if not source or source in self.disabled or shape_problem(body, self.limits):
-            return None
-        normalise(body, at, "")
-        return Event(body, source, lane, message.offset(), 0, at, message.key(), None)
-
-    def _take(self, message: Message, lane: int, events: list[Event], rejected: list[Rejected]) -> None:
+    def __call__(self, message: Message, lane: int) -> list[Event | Rejected]:
+        """What a message holds, in order: events with their bodies, and what is no event."""
         headers = message.headers()
         kind, at = message.timestamp()
         if headers or kind != LOG_APPEND_TIME:
@@ -131,13 +93,17 @@ class Intake:
             topic = message.topic()
             origin = _Origin(topic, message.partition(), message.offset(), at, self.source_of_topic.get(topic, ""))
         items = split(message.value(), self.limits)
-        for index, item in enumerate(items):
-            taken = self._item(item, index, origin, message, lane, alone=len(items) == 1)
-            if type(taken) is Event:
-                events.append(taken)
-            else:
-                assert isinstance(taken, Rejected)
-                rejected.append(taken)
+        alone = len(items) == 1
+        return [self._item(item, index, origin, message, lane, alone=alone) for index, item in enumerate(items)]
+
+    def told(self, topic: str, headers: Headers | None, field: Any) -> str:
+        """The source of an event by its message's headers and its own `writeKey`; empty when there is none, or when
+        the headers tell more than that.
+        """
+        if headers and (len(headers) > 1 or headers[0][0] != "write-key"):
+            return ""
+        header: Any = headers[0][1] if headers else None
+        return self.source_of_topic.get(topic) or self._source(header, field)
 
     def _item(
         self, item: Body | Invalid, index: int, origin: _Origin, message: Message, lane: int, *, alone: bool
@@ -153,7 +119,7 @@ class Intake:
                 if not item.get("messageId"):
                     spare = fallback_id(self.cluster, topic, partition, offset, at, index)
                 normalise(item, at, spare)
-                return Event(item, source, lane, offset, index, at, message.key(), own)
+                return Event(item, source, lane, offset, at, message.key(), own)
             item = Invalid(reason, (message.value() or b"") if alone else orjson.dumps(item))
         assert isinstance(item, Invalid)
         return Rejected(item, lane, Place(topic, partition, offset), message.key(), source)

@@ -8,7 +8,7 @@ Pure and without state: kill -9 loses nothing here. Total: any JSON value in any
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from router.config.models import Action, Enforce
@@ -59,22 +59,22 @@ class SourceRules:
             violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.plan.name, rule.title, rule.version)
             return self._judge(body, [Finding(violation, ())])
 
-    def mark(self, body: dict[str, Any]) -> None:
-        """Write at `context.protocols.plan` which revision the event was held against. Call it after `check`.
+    def conforms(self, call_type: str, name: str) -> Callable[[dict[str, Any]], bool]:
+        """A function that is true where `check` gives None, for events of this type and name.
 
-        Left out where `context` or `protocols` is something else than an object.
+        It is false, or raises ValueError, where `check` must tell.
         """
-        if not self.stamp:
-            return
-        context = body.get("context")
-        if context is None:
-            body["context"] = {"protocols": {"plan": self.stamp}}
-        elif type(context) is dict:
-            protocols = context.get("protocols")
-            if protocols is None:
-                context["protocols"] = {"plan": self.stamp}
-            elif type(protocols) is dict:
-                protocols["plan"] = self.stamp
+        if self.plan is None:
+            return _always
+        rule = self.plan.only_rule(call_type, name)
+        if rule is None:
+            return self._finds_its_rule
+        rule.prepare()
+        return rule.is_valid
+
+    def _finds_its_rule(self, body: dict[str, Any]) -> bool:
+        assert self.plan is not None
+        return self.plan.find(body).is_valid(body)
 
     def _judge(self, body: dict[str, Any], findings: list[Finding]) -> Verdict | None:
         actions = self.actions[body["type"]]
@@ -83,6 +83,28 @@ class SourceRules:
         if not blocked:
             omit(body, [found.path for found in findings if actions[found.violation.klass] == "omit"])
         return Verdict(blocked, _bounded([found.violation for found in findings]))
+
+
+def mark(body: dict[str, Any], stamp: str) -> None:
+    """Write at `context.protocols.plan` which revision the event was held against. Call it after `check`.
+
+    Left out without a plan, and where `context` or `protocols` is something else than an object.
+    """
+    if not stamp:
+        return
+    context = body.get("context")
+    if context is None:
+        body["context"] = {"protocols": {"plan": stamp}}
+    elif type(context) is dict:
+        protocols = context.get("protocols")
+        if protocols is None:
+            context["protocols"] = {"plan": stamp}
+        elif type(protocols) is dict:
+            protocols["plan"] = stamp
+
+
+def _always(_: dict[str, Any]) -> bool:
+    return True
 
 
 def _action(enforce: Enforce, call_type: str, klass: str) -> Action:

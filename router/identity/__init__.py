@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from router.identity.applier import Applier, Merge, Profile, Profiles, profile_id
 from router.identity.facts import Fact, Facts, alias, link, pack_facts, unpack_facts
-from router.identity.identifiers import Identifier, Identifiers, digest, identifiers, is_nobody
+from router.identity.identifiers import Identifier, Identifiers, digest, identifiers, is_nobody, pair
 
 __all__ = [
     "Applier",
@@ -21,6 +21,7 @@ __all__ = [
     "is_nobody",
     "link",
     "pack_facts",
+    "pair",
     "profile_id",
     "unpack_facts",
 ]

@@ -58,11 +58,12 @@ def identifiers(body: Body) -> Identifiers:
     context = body.get("context")
     if traits or (context and ("traits" in context or "externalIds" in context)):
         return _all(user, anonymous, traits or {}, context or {})
-    return _pair(user, anonymous)
+    return pair(user, anonymous)
 
 
 @lru_cache(maxsize=65_536)  # devices come again
-def _pair(user: str | None, anonymous: str | None) -> Identifiers:
+def pair(user: str | None, anonymous: str | None) -> Identifiers:
+    """The identifiers of an event that names no others."""
     if user and not is_nobody(user):
         if anonymous and not is_nobody(anonymous):
             return ("user_id", user), ("anonymous_id", anonymous)

@@ -50,6 +50,15 @@ class CompiledPlan:
             rule = self._tables[body["type"]][2] if body.get("type") in CALL_TYPES else self._unknown
         return _version(rule, body) if rule.versions else rule
 
+    def only_rule(self, call_type: str, name: str) -> CompiledRule | None:
+        """The rule of every event of this type and, for track, name. None: it takes the event itself to tell."""
+        field, names, rule = self._tables[call_type]
+        if names:
+            if field != "event":
+                return None
+            rule = names.get(name, rule)
+        return None if rule.versions else rule
+
 
 def _oldest(rules: list[CompiledRule]) -> CompiledRule:
     """The oldest of a rule's versions, knowing the others."""

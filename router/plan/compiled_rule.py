@@ -24,6 +24,7 @@ from router.plan.resources import Resource
 from router.plan.violation import Violation, ViolationClass
 
 _NEVER_REFUSE_NOTHING = ANNOTATIONS | {"type", "properties", "patternProperties", "additionalProperties", "required"}
+_NOTHING: dict[str, Any] = {}
 
 
 class Finding(NamedTuple):
@@ -125,8 +126,12 @@ class CompiledRule:
 
     def _whole(self) -> Callable[[Any], bool]:
         """One validator of all the event. A section that is left out counts as empty."""
+        held = [*self.own.items(), *self.common.items()]
+        sections = {section for section, _ in held}
+        if len(sections) == 1 and "message" not in sections:
+            return self._alone(sections.pop(), [resource.standalone() for _, resource in held])
         parts: list[dict[str, Any]] = []
-        for section, resource in (*self.own.items(), *self.common.items()):
+        for section, resource in held:
             schema = resource.standalone()
             if section == "message":
                 parts.append({"allOf": [schema]})
@@ -137,6 +142,13 @@ class CompiledRule:
         if self.names:
             parts.append({"properties": {section_of(self.call_type): self.names}})
         return self.engine({"allOf": parts}).is_valid if parts else _always
+
+    def _alone(self, section: str, schemas: list[Any]) -> Callable[[Any], bool]:
+        """Of the one section that the plan speaks of: half the cost of going there through the whole event."""
+        if self.names:
+            schemas.append(self.names)
+        fits = self.engine({"allOf": schemas}).is_valid
+        return lambda body: fits(body.get(section, _NOTHING))
 
     @cached_property
     def _parts(self) -> list[tuple[ViolationClass, str, jsonschema_rs.Validator]]:

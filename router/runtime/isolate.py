@@ -45,7 +45,7 @@ class Isolated:
         lane = lanes[message.topic(), message.partition()]
         place = Place(message.topic(), message.partition(), message.offset())
         try:
-            events = self.chain.take([message], lanes, part, _later)
+            events = self.chain.take(message, lanes, part)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001
@@ -80,10 +80,6 @@ class Isolated:
         _say(f"poison event at {rejected.place} set aside, stage {rejected.stage}", error)
         batch.received[rejected.lane] += 1
         self.chain.reject([rejected], batch)
-
-
-def _later(_: Event) -> None:
-    """Ripening waits until the event is alone."""
 
 
 def _say(text: str, error: Exception) -> None:

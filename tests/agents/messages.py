@@ -63,7 +63,7 @@ def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane
     """A normalised event."""
     assert not shape_problem(body, Limits())
     normalise(body, received, "spare")
-    made = Event(body, source, lane, 0, 0, received, b"k", None)
+    made = Event(body, source, lane, 0, received, b"k", None)
     made.digest = dedupe_key(key_prefix(source), body["messageId"])
     made.ids = who(body)
     return made

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from router import metrics
 from router.agents.chain import Chain
+from router.agents.intake import Intake
 from router.errors import Unavailable
 from router.event import Event
 from tests.runtime.fake_kafka import Crash, FakeKafka, Fuse
@@ -21,6 +22,20 @@ from tests.runtime.test_crash_points import IDS, TOPICS, Disk, Life, delivered, 
 
 SECRET = "a value of the event"
 STAGES = ("intake", "validate", "identify")
+
+
+class Spoiled:
+    """An intake that raises; all else about it is as it was."""
+
+    def __init__(self, intake: Intake, poison: Poison) -> None:
+        self._intake = intake
+        self._poison = poison
+
+    def __call__(self, message: Any, lane: int) -> Any:
+        return self._poison._look(self._intake, message, (lane,))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._intake, name)
 
 
 class Poison:
@@ -31,9 +46,11 @@ class Poison:
     ) -> None:
         self._names = frozenset(names)
         self._error = error
+        straight, intake = chain._straight, chain.intake
+        if stage != "identify":
+            chain._straight = lambda message, *rest: self._look(straight, message, rest)  # type: ignore[assignment]
         if stage == "intake":
-            take = chain.intake.__call__
-            chain.intake = lambda messages, *rest: self._look(take, messages, rest)  # type: ignore[assignment]
+            chain.intake = Spoiled(intake, self)  # type: ignore[assignment]
         elif stage == "validate":
             check = chain.rules["web"].check
             chain.rules["web"].check = lambda body: self._spoil(body["messageId"]) or check(body)  # type: ignore[method-assign, func-returns-value]
@@ -41,10 +58,9 @@ class Poison:
             identify = chain.identify
             chain.identify = lambda events: self._all(events) or identify(events)  # type: ignore[func-returns-value]
 
-    def _look(self, take: Any, messages: Sequence[Any], rest: Any) -> Any:
-        for message in messages:
-            self._spoil(orjson.loads(message.value())["messageId"])
-        return take(messages, *rest)
+    def _look(self, take: Any, message: Any, rest: Any) -> Any:
+        self._spoil(orjson.loads(message.value())["messageId"])
+        return take(message, *rest)
 
     def _all(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -1,0 +1,229 @@
+"""The straight way is a shortcut only: whatever a message holds, the chain comes to the same without it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.agents.chain import Batch, Chain, Forward
+from router.agents.dedupe import Dedupe
+from router.agents.fanout import Fanout, route_of
+from router.agents.identify import Identify
+from router.agents.intake import Intake
+from router.agents.openers import BLOCK, openers
+from router.agents.validate import SourceRules
+from router.config.models import DestinationConfig, Enforce
+from router.event import Event, Limits
+from router.identity.memory import MemoryReplica
+from router.plan import Plan, compile_plan
+from router.plan.model import Rule
+from router.state.memory import MemoryWindow
+from router.topics import Topics
+from tests.agents.messages import AT, FakeMessage, message, track
+from tests.agents.test_validate import BLOCK as BLOCKING
+from tests.agents.test_validate import PLAN as WIDE
+
+TOPICS = Topics("shop", partitions=1)
+LANES = {(TOPICS.raw, 0): 0, (TOPICS.keyed, 0): 1, ("shop.app", 0): 2}
+LIMITS = Limits(event_bytes=2000, depth=6, keys=60, message_id=20)
+NARROW = Plan("narrow", rules=(Rule("track", "Ping", schemas={"properties": {"required": ["n"]}}),), revision="abc")
+RULES = {
+    "web": SourceRules(compile_plan(WIDE), Enforce()),
+    "app": SourceRules(compile_plan(WIDE), BLOCKING),
+    "till": SourceRules(compile_plan(NARROW), Enforce(unplanned_property="omit")),
+    "free": SourceRules(None, Enforce()),
+    "off": SourceRules(None, Enforce()),
+}
+DESTINATIONS = {
+    "lake": DestinationConfig(type="file"),
+    "crm": DestinationConfig(type="webhook", types=["identify", "track"], sources=["web", "app"]),
+    "ads": DestinationConfig(type="webhook", events=["Ping"], integration="Ads"),
+}
+
+
+def chain(default: str | None = "web", *, rekey: bool = True) -> Chain:
+    """Sources: a wide plan (versions, common schemas), lenient and strict; a narrow one; none; one switched off."""
+    intake = Intake(
+        cluster="c",
+        limits=LIMITS,
+        source_of_topic={"shop.app": "app"},
+        source_of_key={f"key-{name}": name for name in RULES},
+        default_source=default,
+        keyed_topic=TOPICS.keyed,
+        disabled=frozenset(("off",)),
+        sources=frozenset(RULES),
+        clock=lambda: AT / 1000,
+    )
+    replica = MemoryReplica()
+
+    def append(record: bytes) -> None:
+        replica.apply_record(replica.position(), AT, record)
+
+    routes = [route_of(name, config, (), ignores=name == "lake") for name, config in DESTINATIONS.items()]
+    return Chain(
+        TOPICS,
+        intake,
+        RULES,
+        Dedupe(MemoryWindow(TOPICS.window_ms), TOPICS.window_ms, list(RULES)),
+        Identify(replica, append),
+        Fanout(routes, list(RULES), TOPICS.destination),
+        rekey=rekey,
+        forward={"app": Forward(blocked_to="free", violations_to="free")},
+    )
+
+
+def the_long_way(made: Chain) -> Chain:
+    made._straight = lambda *_: None  # type: ignore[assignment]
+    return made
+
+
+ODD = st.sampled_from([None, "", 0, 7, True, 1.5, [], ["x"], {}, {"a": 1}, "0000", "x" * 30, "é\U0001f600"])
+TIMES = st.sampled_from(
+    ["2026-01-01T00:00:00Z", "2025-12-31T23:59:59.123+02:00", "2026-01-01", "9999-12-31T23:59:59Z", "yesterday", "", 5]
+)
+TRAITS = st.fixed_dictionaries({}, optional={"email": st.sampled_from(["A@x.io", "b"]), "plan": ODD, "name": ODD})
+CONTEXT: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "ip": ODD,
+        "locale": st.just("en"),
+        "traits": st.one_of(TRAITS, ODD),
+        "externalIds": st.just([{"type": "card", "id": "c1"}]),
+        "protocols": st.one_of(ODD, st.fixed_dictionaries({"event_version": st.sampled_from([0, 3, "3"])})),
+        "deep": st.just({"a": {"b": {"c": {"d": {}}}}}),
+    },
+)
+PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "order_id": st.one_of(st.just("o1"), ODD),
+        "total": st.one_of(st.just(9.5), ODD),
+        "products": st.just([{"product_id": "p1", "price": "much"}]),
+        "n": ODD,
+        "new": ODD,
+        "path": ODD,
+        "many": st.just({str(n): n for n in range(70)}),
+    },
+)
+BODIES = st.fixed_dictionaries(
+    {
+        "type": st.one_of(st.sampled_from(["track", "page", "screen", "identify", "group", "alias"]), ODD),
+        "messageId": st.one_of(st.sampled_from(["m1", "m2", "m3", "m4"]), ODD),
+    },
+    optional={
+        "event": st.one_of(st.sampled_from(["Order Completed", "Signed Up", "Ping", "Pong"]), ODD),
+        "name": st.one_of(st.just("Home"), ODD),
+        "userId": st.one_of(st.sampled_from(["u1", "u2"]), ODD),
+        "anonymousId": st.one_of(st.sampled_from(["a1", "a2"]), ODD),
+        "previousId": st.sampled_from(["a1", "u2"]),
+        "groupId": st.sampled_from(["g", 3]),
+        "timestamp": TIMES,
+        "originalTimestamp": TIMES,
+        "sentAt": TIMES,
+        "receivedAt": TIMES,
+        "context": st.one_of(CONTEXT, ODD),
+        "properties": st.one_of(PROPERTIES, ODD),
+        "traits": st.one_of(TRAITS, ODD),
+        "integrations": st.one_of(st.sampled_from([{"All": False, "Ads": True}, {"crm": False}, {"Nobody": 1}]), ODD),
+        "writeKey": st.sampled_from(["key-app", "key-till", "key-free", "key-off", "key-none", 5]),
+        "profileId": st.just("p_0"),
+        "batch": st.just([track("m9")]),
+        "payload": st.just(1),
+        "schema": st.just(1),
+    },
+)
+HEADERS = st.sampled_from(
+    [
+        None,
+        [],
+        [("write-key", b"key-till")],
+        [("write-key", None)],
+        [("write-key", b"key-off")],
+        [("trace", b"t")],
+        [("write-key", b"key-app"), ("trace", b"t")],
+        [("source", b"free"), ("origin", b"events.raw:0:3")],
+    ]
+)
+VALUES = st.one_of(
+    BODIES.map(orjson.dumps),
+    BODIES.map(lambda body: b" " + orjson.dumps(body)),
+    st.lists(BODIES.map(orjson.dumps), min_size=2, max_size=3).map(b"\n".join),
+    st.lists(BODIES, max_size=3).map(lambda items: orjson.dumps({"batch": items, "writeKey": "key-free"})),
+    st.sampled_from([None, b"", b"{", b"[]", b"{}", b"7", b'{"type":"track"}\n', b"\xff", b"[" * 9 + b"]" * 9]),
+)
+MESSAGES = st.builds(
+    FakeMessage,
+    raw=VALUES,
+    of_key=st.sampled_from([b"k", b"k", b"k", None]),
+    of_headers=HEADERS,
+    at=st.sampled_from([AT, AT + 1, AT + 25 * 3_600_000]),
+    kind=st.sampled_from([2, 2, 2, 1]),
+    of_topic=st.sampled_from([TOPICS.raw, TOPICS.raw, TOPICS.keyed, "shop.app"]),
+    of_offset=st.integers(0, 9),
+)
+
+
+@given(
+    batches=st.lists(st.lists(MESSAGES, max_size=6), min_size=1, max_size=2),
+    default=st.sampled_from(["web", "free", None]),
+    rekey=st.booleans(),
+)
+def test_the_chain_comes_to_the_same_without_it(
+    batches: list[list[FakeMessage]], default: str | None, rekey: bool
+) -> None:
+    short, long = chain(default, rekey=rekey), the_long_way(chain(default, rekey=rekey))
+    for messages in batches:
+        got, expected = short.run(messages, LANES), long.run(messages, LANES)
+
+        assert got == expected
+        short.dedupe.pending, long.dedupe.pending = got.fresh, expected.fresh
+
+
+def taken(**fields: Any) -> Event | None:
+    made = message(track(**fields))
+    return chain()._straight(made, made.value(), 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"sentAt": "2026-01-01T00:00:01Z", "originalTimestamp": "2026-01-01T00:00:00Z"},
+        {"userId": "u1", "integrations": {}, "context": {"library": {"name": "analytics-python"}}},
+        {"integrations": {"All": False}, "writeKey": "key-free", "properties": {"order_id": 7}},
+    ],
+)
+def test_it_takes_what_sdks_send(fields: dict[str, Any]) -> None:
+    event = taken(**fields)
+
+    assert event is not None
+    assert orjson.loads(event.value)["messageId"] == "m1"
+
+
+@pytest.mark.parametrize("fields", [{"event": ""}, {"message_id": ""}, {"anonymousId": 5}, {"context": None}])
+def test_it_leaves_the_rest(fields: dict[str, Any]) -> None:
+    assert taken(**fields) is None
+
+
+@given(values=st.lists(st.one_of(st.none(), st.binary(max_size=40), st.text("{}[]a", max_size=40).map(str.encode))))
+def test_openers_are_counted_for_each_value(values: list[bytes | None]) -> None:
+    values = values * (1 if len(values) > 40 else 4)
+
+    assert openers(values) == [(value or b"").count(b"{") + (value or b"").count(b"[") for value in values]
+
+
+def test_openers_are_counted_across_blocks() -> None:
+    values = [b"[" * (number % 7) for number in range(3 * BLOCK + 5)]
+
+    assert openers(values) == [number % 7 for number in range(3 * BLOCK + 5)]
+
+
+def test_the_batches_that_are_compared_hold_something() -> None:
+    """So that equal does not mean empty."""
+    batch: Batch = chain().run([message(track(properties={"order_id": "o1", "total": 1, "odd": 1}))], LANES)
+
+    assert [topic for topic, *_ in batch.records] == [TOPICS.violations, TOPICS.resolved, "dest.lake", "dest.crm"]
