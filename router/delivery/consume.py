@@ -31,6 +31,7 @@ from router.delivery.ledger import SPAN, decode
 from router.delivery.room import Room
 from router.delivery.tracker import Tracker
 from router.errors import Unavailable
+from router.kafka.offsets import metadata_of
 from router.runtime.outputs import Redo
 
 CHUNK = 100
@@ -234,7 +235,7 @@ class Reader:
         self._partitions, self._position = {}, {}
         for place in self._committed(partitions):
             start = None if place.offset == OFFSET_INVALID else place.offset
-            ledger, done = decode(place.metadata if start is not None else None, start or 0)
+            ledger, done = decode(metadata_of(place) if start is not None else None, start or 0)
             self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), ledger)
             self._position[place.partition] = start
         self._begin(consumer)

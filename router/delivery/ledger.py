@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from router.kafka.offsets import SEAL
+
 LIMIT = 4096  # bytes of metadata that a broker takes by default
 SPAN = 16_384  # offsets past the first unfinished one, after which a partition waits
 _BITMAP_BYTES = 2_880  # 3,840 characters; the counts take at most 100
@@ -34,7 +36,7 @@ class Ledger:
         bitmap = _bitmap(low, finished)
         if bitmap:
             data["done"] = base64.b64encode(bitmap).decode()
-        return orjson.dumps(data).decode()
+        return orjson.dumps(data).decode() + SEAL
 
 
 def decode(metadata: str | None, low: int) -> tuple[Ledger, list[int]]:

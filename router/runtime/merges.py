@@ -26,7 +26,7 @@ from confluent_kafka import (
 from router import metrics
 from router.errors import Unavailable
 from router.event import iso
-from router.kafka.offsets import stable_offsets
+from router.kafka.offsets import SEAL, metadata_of, stable_offsets
 from router.runtime.outputs import Outputs, Redo, Work
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class MergesTask:
 
     def _write(self, part: Part) -> None:
         total = self._total + len(part.rows)
-        offsets = [TopicPartition(self._links, 0, part.until, metadata=str(total))]
+        offsets = [TopicPartition(self._links, 0, part.until, metadata=f"{total}{SEAL}")]
         records = [(self._merges, _value(offset, merge), _key(merge), None) for offset, merge in part.rows]
         try:
             self._outputs.commit(Work(records, {}, offsets, self._consumer.consumer_group_metadata()))
@@ -168,7 +168,7 @@ class MergesTask:
         start = 0 if committed.offset == OFFSET_INVALID else committed.offset
         consumer.assign([TopicPartition(self._links, 0, start)])
         consumer.pause([TopicPartition(self._links, 0)])
-        self._total = int(committed.metadata or 0)
+        self._total = int(metadata_of(committed) or 0)
         self._wanted, self._asked = start, False
         metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
 

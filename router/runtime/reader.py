@@ -24,7 +24,7 @@ from confluent_kafka import (
 
 from router import metrics
 from router.errors import Unavailable
-from router.kafka.offsets import stable_offsets
+from router.kafka.offsets import metadata_of, stable_offsets
 from router.runtime.totals import Totals
 
 log = logging.getLogger(__name__)
@@ -222,7 +222,7 @@ class Reader:
 
     def _lane(self, committed: TopicPartition) -> Lane:
         start = OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset
-        totals = Totals.decode(committed.metadata)
+        totals = Totals.decode(metadata_of(committed))
         return Lane(committed.topic, committed.partition, start, start, totals, totals.copy())
 
     def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:

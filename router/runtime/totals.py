@@ -10,6 +10,7 @@ import orjson
 
 from router.agents.chain import Batch
 from router.errors import RouterError
+from router.kafka.offsets import SEAL
 
 LIMIT = 4096  # bytes of metadata that a broker takes by default
 _NAMES = ("received", "invalid", "blocked", "duplicate", "resolved")
@@ -52,7 +53,7 @@ class Totals:
         return text
 
     def _text(self, routed: dict[str, int]) -> str:
-        return orjson.dumps({"n": [getattr(self, name) for name in _NAMES], "routed": routed}).decode()
+        return orjson.dumps({"n": [getattr(self, name) for name in _NAMES], "routed": routed}).decode() + SEAL
 
     @classmethod
     def decode(cls, metadata: str | None) -> Totals:
