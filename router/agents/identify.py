@@ -17,7 +17,7 @@ from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, li
 class Identities(Protocol):
     """Who is who, so far; see router.state.replica and router.identity.memory."""
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]: ...
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]: ...
 
     def wants(self, fact: Fact) -> bool: ...
 
@@ -32,8 +32,7 @@ class Identify:
     def __call__(self, events: Sequence[Event]) -> None:
         wanted = [event.ids for event in events]
         profiles, linking = self._identities.resolve_many(wanted)
-        facts = [link(wanted[place]) for place in linking]
-        facts += self._aliases(events)
+        facts = [*map(link, linking), *self._aliases(events)]
         if facts:
             for record in pack_facts(dict.fromkeys(facts)):
                 self._append(record)

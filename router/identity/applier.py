@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from router.identity.facts import Fact
-from router.identity.identifiers import Identifier, digest, rank
+from router.identity.identifiers import Identifier, Identifiers, digest, rank
 
 PER_KIND = 5
 MERGES = 100
@@ -78,6 +78,8 @@ class Applier:
 
     def apply(self, fact: Fact, time_ms: int, position: int) -> list[Merge]:
         """Join what the fact says, as far as the rules allow; the merges that follow. Repeats change nothing."""
+        if self.strangers(fact.ids):
+            return self._introduced(fact.ids, time_ms, position)
         join = self.allowed(fact)
         if join is None:
             return []
@@ -91,6 +93,21 @@ class Applier:
         reason = "alias" if fact.alias else "link"
         alone = [own for own in map(profile_id, join.fresh) if own != new]
         return [Merge(old, new, reason, time_ms) for old in gone + alone]
+
+    def strangers(self, ids: Identifiers) -> bool:
+        """Whether these are several, all new and of different kinds: no rule can stand in the way of their link."""
+        profile_of = self._profiles.profile_of
+        for identifier in ids:
+            if profile_of(identifier) is not None:
+                return False
+        return len({kind for kind, _ in ids}) == len(ids) > 1
+
+    def _introduced(self, ids: Identifiers, time_ms: int, position: int) -> list[Merge]:
+        """What `apply` comes to for strangers, as nearly all links are."""
+        best = min(ids, key=rank)
+        new = profile_id(best)
+        self._profiles.replace(new, Profile(position, 0, ids), ids, ())
+        return [Merge(profile_id(pair), new, "link", time_ms) for pair in ids if pair is not best]
 
     def allowed(self, fact: Fact) -> Join | None:
         """What of a fact the rules let join, or None when nothing would change.

@@ -56,7 +56,7 @@ class MemoryReplica:
         self._resolver.note(merges)
         return merges
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]:
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]:
         """See Resolver."""
         return self._resolver.resolve_many(wanted)
 

@@ -32,9 +32,9 @@ class Resolver:
         self._refused: list[Identifiers] = []
         self._moved: dict[str, str] = {}
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]:
-        """The profile id of each, and the places whose identifiers want a link: they are not yet in one profile, and
-        the rules would let them be. None of `wanted` may be empty.
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]:
+        """The profile id of each, and those that want a link, each once: their identifiers are not yet in one profile,
+        and the rules would let them be. None of `wanted` may be empty.
         """
         profiles = list(map(self._known.get, wanted, repeat("")))
         if not self._moved.keys().isdisjoint(profiles):
@@ -51,17 +51,21 @@ class Resolver:
                     profile = moved[profile]
                 profiles[place] = self._known[wanted[place]] = profile
 
-    def _look(self, wanted: Sequence[Identifiers], profiles: list[str]) -> list[int]:
-        """Fill in what memory did not have; returns the places that want a link."""
-        missed = [place for place, profile in enumerate(profiles) if not profile]
-        found = self._lookup.profiles_of({identifier for place in missed for identifier in wanted[place]})
+    def _look(self, wanted: Sequence[Identifiers], profiles: list[str]) -> list[Identifiers]:
+        """Fill in what memory did not have; returns what wants a link."""
+        missed: dict[Identifiers, list[int]] = {}
+        for place, profile in enumerate(profiles):
+            if not profile:
+                missed.setdefault(wanted[place], []).append(place)
+        found = self._lookup.profiles_of({identifier for ids in missed for identifier in ids})
         wanting = []
-        for place in missed:
-            ids = wanted[place]
-            best = profiles[place] = found[ids[0]] or profile_id(ids[0])
+        for ids, places in missed.items():
+            best = found[ids[0]] or profile_id(ids[0])
+            for place in places:
+                profiles[place] = best
             one = _is_one(ids, best, found)
-            if not one and self._applier.allowed(Fact(ids)) is not None:
-                wanting.append(place)
+            if not one and (self._applier.strangers(ids) or self._applier.allowed(Fact(ids)) is not None):
+                wanting.append(ids)
             else:
                 self._remember(ids, best, refused=not one)
         return wanting

@@ -153,7 +153,7 @@ class Replica:
         self._profiles.clear()
         self._batch = WriteBatch(raw_mode=True)
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[int]]:
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]:
         """See Resolver."""
         with self._exclusively():
             return self._resolver.resolve_many(wanted)

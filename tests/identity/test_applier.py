@@ -207,7 +207,7 @@ def test_an_alias_lets_links_be_that_it_was_needed_for() -> None:
     assert not together(replica, b)
     assert replica.resolve_many([b]) == ([profile_id(("user_id", "b"))], [])
     append(replica, alias("a", "b"))
-    assert replica.resolve_many([b])[1] == [0]
+    assert replica.resolve_many([b])[1] == [b]
     append(replica, link(b))
     assert together(replica, (*a, *b))
 

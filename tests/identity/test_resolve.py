@@ -58,8 +58,8 @@ def test_links_that_are_wanted_are_wanted_until_they_are_appended(
         if isinstance(step, Fact):
             append(replica, step)
             continue
-        for place in replica.resolve_many(step)[1]:
-            append(replica, link(step[place]))
+        for ids in replica.resolve_many(step)[1]:
+            append(replica, link(ids))
         assert replica.resolve_many(step)[1] == []
 
 

@@ -29,7 +29,7 @@ def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyRepli
 
 
 def test_what_was_linked_resolves_to_one_profile(replica: AnyReplica) -> None:
-    assert replica.resolve_many([(USER, DEVICE)]) == ([profile_id(USER)], [0])
+    assert replica.resolve_many([(USER, DEVICE)]) == ([profile_id(USER)], [(USER, DEVICE)])
     merges = replica.apply_record(0, 1000, record(link((USER, DEVICE))))
     assert replica.resolve_many([(USER, DEVICE), (DEVICE,), (EMAIL,)]) == (
         [profile_id(USER), profile_id(USER), profile_id(EMAIL)],
