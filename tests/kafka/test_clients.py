@@ -67,6 +67,7 @@ def test_a_dead_producers_transaction_ends_in_seconds() -> None:
     assert settings["transactional.id"] == "slot"
     assert settings["transaction.timeout.ms"] == 4_000
     assert settings["delivery.timeout.ms"] <= 4_000
+    assert clients.transactional(NOWHERE, "slot")["transaction.timeout.ms"] <= 15_000
 
 
 @pytest.mark.parametrize("role", ["consumer", "reader"])

@@ -152,6 +152,20 @@ def test_a_fault_of_state_or_broker_is_no_poison(stage: str) -> None:
     assert kept(kafka) == Counter()
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_is_none_beside_a_poison_event_either(stage: str) -> None:
+    """By then the events of the batch are tried one by one."""
+    kafka = filled(IDS)
+    life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=500)
+    Poison(life.chain.chain, stage, ["m9"], Unavailable)
+    Poison(life.chain.chain, stage, ["m0"])
+
+    with pytest.raises(Unavailable):
+        life.live()
+
+    assert kept(kafka) == Counter()
+
+
 def test_death_is_no_poison() -> None:
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse())

@@ -13,6 +13,7 @@ from confluent_kafka.cimpl import NewPartitions
 from ops.kafka.kraft import free_port
 from ops.load import Load, send
 from ops.world import World
+from router.errors import RouterError
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.runtime import route as route_module
@@ -42,6 +43,14 @@ def test_a_restore_reads_what_is_committed_up_to_the_end_of_what_is_written(open
     assert restore["parts"] == (window, "shop.dedupe-changelog", {0, 11})
     assert restore["reader"]["isolation.level"] == "read_committed"
     assert restore["uncommitted"]["isolation.level"] == "read_uncommitted"
+
+
+def test_partitions_beyond_those_of_the_changelog_are_refused(opening: Opening) -> None:
+    """The topic has grown: the repeats of an event would no longer meet in one partition."""
+    window: Any = None
+
+    with pytest.raises(RouterError, match="more than 12 partitions"):
+        opening.restore(window, {3, 12})
 
 
 @pytest.fixture

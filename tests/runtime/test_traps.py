@@ -276,6 +276,36 @@ def test_messages_read_before_a_rebalance_are_left_to_the_next_owner() -> None:
     assert counts(kafka) == COUNTS
 
 
+def test_a_batch_does_not_grow_over_a_rebalance() -> None:
+    """A small batch waits for the one before it; meanwhile another worker may have had the partitions."""
+    kafka = filled(IDS)
+    life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=2, small=200)
+    other = Life(kafka, Disk(), "exactly_once", Fuse(), name="other")
+    consume = life.consumer.consume
+    committed = threading.Event()
+
+    def heard(call: str) -> None:
+        if call == "commit":
+            committed.set()
+        elif call == "unassign":
+            assert other.live()
+
+    def consume_then_move(number: int, wait: float) -> list[Any]:
+        if number == 1 and wait == 0 and committed.is_set():  # the second read of a batch
+            life.consumer.consume = consume  # type: ignore[method-assign]
+            life.consumer.deal("revoke", PLACES)
+            life.consumer.deal("assign", PLACES)
+        return consume(number, wait)
+
+    kafka.heard = heard
+    life.consumer.consume = consume_then_move  # type: ignore[method-assign]
+
+    assert life.live()
+    assert "unassign" in life.consumer.calls
+    assert delivered(kafka) == ONCE
+    assert counts(kafka) == COUNTS
+
+
 def test_a_worker_shows_the_counts_of_its_own_partitions_only() -> None:
     life = Life(filled(IDS), Disk(), "exactly_once", Fuse())
     rounds(life, 30)

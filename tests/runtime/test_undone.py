@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.runtime.undone import LINES, ROOT, Undone
+from tests.runtime.undone import ROOT
+from tests.runtime.undone_lines import LINES, Undone
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
