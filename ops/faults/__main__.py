@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=400, help="events a second, straight to Kafka")
     parser.add_argument("--posted", type=float, default=40, help="events a second through the gateway")
     parser.add_argument("--only", help=f"faults, with commas: {', '.join(FAULTS)}")
+    parser.add_argument("--apart", type=float, default=8, help="seconds between two faults of --only")
     parser.add_argument("--folder", type=Path, help="keeps logs and state; default: a temporary folder")
     chosen = parser.parse_args()
     if reason := kraft.missing():
@@ -41,7 +42,7 @@ def main() -> int:
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=folder / "chaos.log", format="%(asctime)s %(name)s %(message)s")
-    steps = schedule(chosen.kills, chosen.seed, chosen.only)
+    steps = schedule(chosen.kills, chosen.seed, chosen.only, chosen.apart)
     print(f"{len(steps)} faults in {steps[-1].at:.0f} s and more; seed {chosen.seed}; logs in {folder}", flush=True)
     outcome = run(folder, steps, Setup(chosen.seed, workers=3, partitions=12, rate=chosen.rate, posted=chosen.posted))
     print("\n".join(report(outcome, chosen.kills)))
@@ -53,15 +54,15 @@ def main() -> int:
 
 def repeated(chosen: argparse.Namespace) -> str:
     """The options that were not left as they are."""
-    extra = f" --only {chosen.only}" if chosen.only else ""
+    extra = f" --only {chosen.only} --apart {chosen.apart:g}" if chosen.only else ""
     return f"{extra} --rate {chosen.rate:g} --posted {chosen.posted:g}"
 
 
-def schedule(kills: int, seed: int, only: str | None) -> list[Step]:
+def schedule(kills: int, seed: int, only: str | None, apart: float) -> list[Step]:
     """Of the faults named, in turn, or a mixture of all that this machine allows."""
     if only:
         names = only.split(",")
-        return [Step(8.0 * (number + 1), names[number % len(names)]) for number in range(kills)]
+        return [Step(apart * (number + 1), names[number % len(names)]) for number in range(kills)]
     without = disk.missing()
     if without:
         print(f"no full disk: {without}")

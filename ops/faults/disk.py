@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +17,14 @@ def missing() -> str | None:
     """Why no disk can be mounted here, or None."""
     if sys.platform != "linux":
         return "tmpfs is Linux's"
-    return None if os.geteuid() == 0 else "mounting needs root"
+    if os.geteuid() != 0:
+        return "mounting needs root"
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with SmallDisk(Path(folder)):
+                return None
+        except subprocess.CalledProcessError:
+            return "mounting is forbidden here, as it is in a container that is not privileged"
 
 
 class SmallDisk:

@@ -60,6 +60,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.admin = Admin(self.world.cluster, timeout=2.0)
         self.routed = GroupOffsets(self.world.cluster, self.world.topics.route_group, stable=False, timeout=2.0)
+        self.merged = GroupOffsets(self.world.cluster, self.world.topics.merges_group, stable=False, timeout=2.0)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something done after so many seconds."""
@@ -82,9 +83,14 @@ class Scene:
         topics = self.world.topics
         return CommittedPast(self.admin, self.routed, topics.raw, topics.partitions)
 
+    def merging(self) -> CommittedPast:
+        """Over when the merges of all links so far are written."""
+        return CommittedPast(self.admin, self.merged, self.world.topics.links, 1)
+
     def close(self) -> None:
         self.end_due(all_of_them=True)
         self.routed.close()
+        self.merged.close()
 
 
 Apply = Callable[[Scene], Probe | None]

@@ -91,10 +91,12 @@ class Storm:
         self._begun = time.monotonic()
 
     def turn(self) -> None:
-        """What is due now: ends of faults, restarts, measurements."""
+        """What is due now: ends of faults, restarts, measurements. Raises Unavailable after an end by no fault."""
         time.sleep(TURN_SECONDS)
         self.scene.end_due()
         self.scene.fleet.keep()
+        if self.scene.fleet.findings:
+            raise Unavailable("a process ended as none should")
         self._watched = [(felt, probe) for felt, probe in self._watched if not self._over(felt, probe)]
         if time.monotonic() - self._sampled > SAMPLE_SECONDS:
             self._sampled = time.monotonic()
@@ -143,22 +145,33 @@ class Storm:
         """Stop the load, wait until all is final; what the metrics say then. Raises Unavailable."""
         self.stop_load()
         self.scene.end_due(all_of_them=True)
-        seen: list[Snapshot] = []
         routed = Watched(self.scene.routing())
+        self.until(routed.look, REST_SECONDS, "events are not routed")
+        merged = Watched(self.scene.merging())  # only now: what is routed may have brought links
+        self.until(merged.look, REST_SECONDS, "merges are not written")
+        seen: list[Snapshot] = []
 
         def quiet() -> bool:
-            seen[:] = [snapshot(_families(self.scene.fleet))]
+            page = _families(self.scene.fleet)
+            seen[:] = [snapshot(page)]
             done = all(row.pending == 0 == row.taken for row in seen[0].destinations)
-            return done and self.scene.fleet.ready() and routed.look()
+            return done and self._complete(page) and self.scene.fleet.ready()
 
         self.until(quiet, REST_SECONDS, "the router does not come to rest")
         return seen[0]
 
+    def _complete(self, page: Sequence[Metric]) -> bool:
+        """Whether every partition has one owner that shows its counts; while they change hands nobody does."""
+        topics = self.scene.world.topics
+        rows = [sample for family in page if family.name == "router_events_received" for sample in family.samples]
+        raw = sorted(int(row.labels["partition"]) for row in rows if row.labels["topic"] == topics.raw)
+        merges = [sample for family in page if family.name == "router_identity_merges" for sample in family.samples]
+        return raw == list(range(topics.partitions)) and len(merges) == 1
+
     def account(self) -> Outcome:
         """Come to rest and account for everything."""
         outcome = self.outcome
-        self.rest()
-        seen = snapshot(_families(self.scene.fleet))
+        seen = self.rest()
         outcome.account = self.scene.world.check()
         ledger = self.scene.world.ledger
         outcome.acknowledged, outcome.refused = ledger.sent("ok"), ledger.sent("refused")
