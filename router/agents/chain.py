@@ -7,7 +7,7 @@ makes records, changelog and offsets durable, then the local state; see `router.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -19,6 +19,7 @@ from router.agents.identify import who
 from router.agents.intake import Intake, Message, Rejected
 from router.agents.openers import openers
 from router.agents.records import (
+    Fan,
     Headers,
     Place,
     Record,
@@ -42,9 +43,13 @@ _lane = attrgetter("lane")
 
 @dataclass(slots=True)
 class Batch:
-    """What one batch comes to. Counters are by lane (routed: by lane and destination), to be added to the totals."""
+    """What one batch comes to: `fans` for the clean stream and the destinations, `records` for all other topics.
+
+    Counters are by lane (routed: by lane and destination), to be added to the totals.
+    """
 
     records: list[Record] = field(default_factory=list)
+    fans: list[Fan] = field(default_factory=list)
     fresh: Fresh = field(default_factory=dict)
     received: Counter[int] = field(default_factory=Counter)
     invalid: Counter[int] = field(default_factory=Counter)
@@ -57,9 +62,17 @@ class Batch:
     violations: Counter[tuple[str, str]] = field(default_factory=Counter)  # source, class
     unknown_integrations: Counter[str] = field(default_factory=Counter)
 
+    def outputs(self) -> Iterator[Record]:
+        """Every message to produce."""
+        yield from self.records
+        for topics, value, key, headers in self.fans:
+            for topic in topics:
+                yield topic, value, key, headers
+
     def merge(self, other: Batch) -> None:
         """Add what another part of the same batch came to."""
         self.records += other.records
+        self.fans += other.fans
         self.fresh.update(other.fresh)
         for name in ("received", "invalid", "blocked", "duplicate", "resolved", "rekeyed", "filtered", "violations"):
             getattr(self, name).update(getattr(other, name))
@@ -87,7 +100,6 @@ class Chain:
         identify: Callable[[Sequence[Event]], None],
         fanout: Fanout,
         *,
-        resolved: bool = True,
         rekey: bool = True,
         forward: Mapping[str, Forward] | None = None,
     ) -> None:
@@ -100,7 +112,6 @@ class Chain:
         self.rekey = rekey
         self.forward = dict(forward or {})
         self.stage = ""  # the agent at work, for whoever catches its exception
-        self._resolved_topic = topics.resolved if resolved else ""
         self._places: list[tuple[str, int]] = []
         self._ways: dict[Kind, Way] = {}
         self._straight = Straight(intake, self._ways, self._way, fanout, self.ripen)
@@ -245,15 +256,12 @@ class Chain:
 
     def _emit(self, events: Sequence[Event], batch: Batch) -> None:
         """Complete each event by its profile and write it to the clean stream and to each destination chosen."""
-        append, resolved = batch.records.append, self._resolved_topic
+        append, join = batch.fans.append, b"".join
         for event in events:
             key = event.profile.encode()
-            value = b'%b,"profileId":"%b"}' % (event.value[:-1], key)
+            value = join((memoryview(event.value)[:-1], b',"profileId":"', key, b'"}'))
             choice: Choice = event.choice
-            if resolved:
-                append((resolved, value, key, event.out))
-            for topic in choice.topics:
-                append((topic, value, key, event.out))
+            append((choice.topics, value, key, event.out))
             if choice.unknown:
                 batch.unknown_integrations[event.source] += choice.unknown
         batch.resolved.update(map(_lane, events))

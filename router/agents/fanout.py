@@ -54,7 +54,8 @@ def route_of(name: str, config: DestinationConfig, integrations: Sequence[str], 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """Destinations by name and topic, refusals as (destination, reason), and how many integrations keys name nothing.
+    """Destinations by name, all topics the event goes to, refusals as (destination, reason), and how many integrations
+    keys name nothing.
 
     Compared by identity: one choice is shared by all events alike, so counting choices counts events.
     """
@@ -66,10 +67,13 @@ class Choice:
 
 
 class Fanout:
-    """The routes of all sources; `topic_of` gives a destination's topic."""
+    """The routes of all sources; `topic_of` gives a destination's topic. `clean` is where every event goes."""
 
-    def __init__(self, routes: Sequence[Route], sources: Sequence[str], topic_of: Callable[[str], str]) -> None:
+    def __init__(
+        self, routes: Sequence[Route], sources: Sequence[str], topic_of: Callable[[str], str], clean: tuple[str, ...]
+    ) -> None:
         self._topic_of = topic_of
+        self._clean = clean
         self._routes = {source: tuple(r for r in routes if r.takes_source(source)) for source in sources}
         self._known = {"All"}.union(*(route.names for route in routes))
 
@@ -83,7 +87,8 @@ class Fanout:
             else:
                 chosen.append(route.name)
         unknown = sum(key not in self._known for key in integrations)
-        return Choice(tuple(chosen), tuple(map(self._topic_of, chosen)), tuple(refused), unknown)
+        topics = (*self._clean, *map(self._topic_of, chosen))
+        return Choice(tuple(chosen), topics, tuple(refused), unknown)
 
     def _switched_off(self, route: Route, integrations: Mapping[str, Any]) -> str:
         if route.ignores_integrations:

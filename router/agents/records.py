@@ -17,6 +17,7 @@ Headers = list[tuple[str, str | bytes | None]]
 
 
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
+Fan = tuple[tuple[str, ...], bytes, bytes, Headers]  # one message for several topics
 
 
 class Place(NamedTuple):

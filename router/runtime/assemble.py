@@ -78,7 +78,9 @@ def fanout_of(topology: Topology) -> Fanout:
         config = topology.destinations[name]
         connector = types[config.type]
         routes.append(route_of(name, config, connector.integrations, ignores=connector.ignores_integrations))
-    return Fanout(routes, list(topology.sources), topics_of(topology).destination)
+    topics = topics_of(topology)
+    clean = (topics.resolved,) if topology.topics.resolved else ()
+    return Fanout(routes, list(topology.sources), topics.destination, clean)
 
 
 def rules_of(loaded: Loaded) -> Mapping[str, SourceRules]:
@@ -107,7 +109,6 @@ def chain_of(
         Dedupe(seen, topics.window_ms, list(topology.sources)),
         identify,
         fanout_of(topology),
-        resolved=topology.topics.resolved,
         rekey=topology.partitioning == "auto" if rekey is None else rekey,
         forward=forwards(topology),
     )

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from router.agents.records import Record
+from router.agents.records import Fan, Record
 from router.errors import Fenced, RouterError, Unavailable
 from router.kafka.failure import translated
 from router.runtime.watchdog import Watchdog
@@ -34,12 +34,15 @@ class Redo(RouterError):
 
 @dataclass(slots=True)
 class Work:
-    """A prepared batch: what to produce, one changelog value for each partition, where the input stands after it."""
+    """A prepared batch: what to produce (`fans`: each to several topics), one changelog value for each partition, where
+    the input stands after it.
+    """
 
     records: Sequence[Record]
     changelog: Mapping[int, bytes]
     offsets: list[TopicPartition]
     group: Any
+    fans: Sequence[Fan] = ()
 
 
 class Outputs(Protocol):
@@ -60,28 +63,33 @@ class _Writer:
         self.landed: dict[int, int] = {}
         self.failed: KafkaError | None = None
 
-    def produce(self, records: Sequence[Record], *, report: bool) -> None:
+    def produce(self, work: Work, *, report: bool) -> None:
         produce = self.producer.produce
         on_delivery = self._note_failure if report else None
-        for index, (topic, value, key, headers) in enumerate(records):
-            try:
-                produce(topic, value, key, -1, None, on_delivery, 0, headers)
-            except BufferError:
-                self._produce_slowly(records[index:], on_delivery)
-                return
-
-    def _produce_slowly(self, records: Sequence[Record], on_delivery: Callable[[Any, Message], None] | None) -> None:
-        """The producer's queue is full: wait for room before each of the rest."""
-        deadline = time.monotonic() + GIVE_UP_SECONDS
-        for topic, value, key, headers in records:
-            while True:
+        for topics, value, key, headers in work.fans:
+            for topic in topics:
                 try:
-                    self.producer.produce(topic, value, key, -1, None, on_delivery, 0, headers)
-                    break
+                    produce(topic, value, key, -1, None, on_delivery, 0, headers)
                 except BufferError:
-                    self.producer.poll(0.01)
-                    if time.monotonic() > deadline:
-                        raise Unavailable("the broker takes no more messages") from None
+                    self._produce_when_there_is_room((topic, value, key, headers), on_delivery)
+        for record in work.records:
+            try:
+                produce(*record[:3], -1, None, on_delivery, 0, record[3])
+            except BufferError:
+                self._produce_when_there_is_room(record, on_delivery)
+
+    def _produce_when_there_is_room(self, record: Record, on_delivery: Callable[[Any, Message], None] | None) -> None:
+        """The producer's queue is full."""
+        topic, value, key, headers = record
+        deadline = time.monotonic() + GIVE_UP_SECONDS
+        while time.monotonic() < deadline:
+            self.producer.poll(0.01)
+            try:
+                self.producer.produce(topic, value, key, -1, None, on_delivery, 0, headers)
+            except BufferError:
+                continue
+            return
+        raise Unavailable("the broker takes no more messages")
 
     def produce_changelog(self, values: Mapping[int, bytes]) -> None:
         for partition, value in values.items():
@@ -127,7 +135,7 @@ class Transactional:
         writer.start()
         try:
             self._insist("begin_transaction")
-            writer.produce(work.records, report=False)
+            writer.produce(work, report=False)
             writer.produce_changelog(work.changelog)
             self._insist("send_offsets_to_transaction", work.offsets, work.group, CALL_SECONDS)
             self._insist("commit_transaction", CALL_SECONDS)
@@ -184,7 +192,7 @@ class OutputFirst:
     def commit(self, work: Work) -> dict[int, int]:
         writer = self._writer
         writer.start()
-        writer.produce(work.records, report=True)
+        writer.produce(work, report=True)
         writer.flush()
         writer.produce_changelog(work.changelog)
         writer.flush()

@@ -143,7 +143,7 @@ class Worker:
         group = self.reader.group()
         batch = self._chain.run(messages, self.reader.index)
         if self._room is not None:
-            self._room.note(batch.records)
+            self._room.note(batch.outputs())
         lanes = []
         offsets = []
         for lane in self.reader.advance(messages):
@@ -152,9 +152,8 @@ class Worker:
             lanes.append((lane, lane.next, lane.ahead))
             metadata = lane.ahead.encode(self._destinations)
             offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))
-        return UnderWay(
-            batch, lanes, Work(batch.records, changelog_of(batch, self.reader.lanes), offsets, group), started
-        )
+        work = Work(batch.records, changelog_of(batch, self.reader.lanes), offsets, group, batch.fans)
+        return UnderWay(batch, lanes, work, started)
 
     def _collect(self, following: UnderWay | None) -> None:
         """End the batch under way and hand over the next before writing local state. Raises Redo."""

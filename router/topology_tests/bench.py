@@ -81,7 +81,7 @@ class Bench:
             batch = self._chain.run([waiting.popleft()], self._lanes)
             self._window.times |= {key: first for key, (first, _) in batch.fresh.items()}
             self._count(batch)
-            for topic, value, _, headers in batch.records:
+            for topic, value, _, headers in batch.outputs():
                 if topic == self._topics.keyed:
                     waiting.append(around(value, headers or [], self._topics, self._next()))
                 else:

@@ -19,7 +19,7 @@ def route(name: str = "crm", *, names: tuple[str, ...] = ("Webhooks",), ignores:
 
 def choose(*routes: Route, source: str = "web", **body: Any) -> Choice:
     sent = event(track(**body), source=source)
-    fanout = Fanout(routes, SOURCES, lambda name: f"dest.{name}")
+    fanout = Fanout(routes, SOURCES, lambda name: f"dest.{name}", ())
     return fanout(source, sent.type, sent.name, sent.body.get("integrations", {}))
 
 

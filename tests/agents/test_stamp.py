@@ -104,9 +104,10 @@ def outputs(body: dict[str, Any], enforce: Enforce | None = None, *, plan: bool 
         replica.apply_record(replica.position(), 0, record)
 
     dedupe = Dedupe(Nothing(), TOPICS.window_ms, list(sources))
-    chain = Chain(TOPICS, intake, sources, dedupe, Identify(replica, append), Fanout([], ["web"], TOPICS.destination))
+    fanout = Fanout([], ["web"], TOPICS.destination, (TOPICS.resolved,))
+    chain = Chain(TOPICS, intake, sources, dedupe, Identify(replica, append), fanout)
     batch = chain.run([message(body)], LANES)
-    return batch, {topic: (orjson.loads(value), dict(headers or ())) for topic, value, _, headers in batch.records}
+    return batch, {topic: (orjson.loads(value), dict(headers or ())) for topic, value, _, headers in batch.outputs()}
 
 
 @pytest.mark.parametrize("properties", [{"total": 1}, {"total": "x"}])

@@ -70,7 +70,7 @@ def chain(default: str | None = "web", *, rekey: bool = True) -> Chain:
         RULES,
         Dedupe(MemoryWindow(TOPICS.window_ms), TOPICS.window_ms, list(RULES)),
         Identify(replica, append),
-        Fanout(routes, list(RULES), TOPICS.destination),
+        Fanout(routes, list(RULES), TOPICS.destination, (TOPICS.resolved,)),
         rekey=rekey,
         forward={"app": Forward(blocked_to="free", violations_to="free")},
     )
@@ -226,4 +226,4 @@ def test_the_batches_that_are_compared_hold_something() -> None:
     """So that equal does not mean empty."""
     batch: Batch = chain().run([message(track(properties={"order_id": "o1", "total": 1, "odd": 1}))], LANES)
 
-    assert [topic for topic, *_ in batch.records] == [TOPICS.violations, TOPICS.resolved, "dest.lake", "dest.crm"]
+    assert [topic for topic, *_ in batch.outputs()] == [TOPICS.violations, TOPICS.resolved, "dest.lake", "dest.crm"]

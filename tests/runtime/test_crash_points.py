@@ -177,7 +177,7 @@ def _chain(store: Store, destination: str) -> Chain:
         {"web": SourceRules(None, Enforce())},
         Dedupe(store, WINDOW, ["web"]),
         by_device,
-        Fanout([route], ["web"], TOPICS.destination),
+        Fanout([route], ["web"], TOPICS.destination, (TOPICS.resolved,)),
     )
 
 
