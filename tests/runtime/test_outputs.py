@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from router.agents.records import Fan
 from router.errors import Fenced, RouterError, Unavailable
 from router.runtime import outputs
 from router.runtime.committer import Committer
@@ -16,7 +17,7 @@ from router.runtime.outputs import OutputFirst, Redo, Transactional, Work
 from router.runtime.watchdog import Watchdog
 
 CHANGELOG = "shop.dedupe-changelog"
-FANS = [(("dest.crm",), b"1", b"k", [("source", b"web")])]
+FANS: list[Fan] = [(("dest.crm",), b"1", b"k", [("source", b"web")])]
 RECORDS = [("dest.crm", b"2", b"k", None)]
 
 
@@ -38,7 +39,9 @@ class Landed:
 
 
 class Producer:
-    """Notes its calls; reports come with a flush or a commit. `errors` are raised by the call's name, one a call, None for a call that does well."""
+    """Notes its calls; reports come with a flush or a commit. `errors` are raised by the call's name, one a call; None
+    is for a call that does well.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
