@@ -1,75 +1,51 @@
 """The same agents in a Faust app: batches in, at least once, our windowed table and replica instead of Faust's tables.
 
 For teams that run Faust already. Order of a batch: outputs flushed, changelog flushed, local state written; only then
-does Faust acknowledge its events. kill -9 repeats at most what was not acknowledged; the restored window drops what
-was durable of it. An unexpected error ends the process before anything is acknowledged, since leaving the loop
-would acknowledge the batch. Totals are this process's own: Faust's commits carry no metadata.
+are its events acknowledged, by hand: Faust would acknowledge whatever leaves its loop, also by an error or a stop.
+kill -9 repeats at most what was not committed, and the restored window drops what was durable of it. Any error that is
+not one event's own ends the process with nothing of its batch acknowledged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import threading
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-import faust
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
+from router import metrics
 from router.agents.chain import Chain
 from router.config.loader import Loaded
 from router.config.options import RunOptions
-from router.errors import RouterError
+from router.errors import RouterError, Unavailable
+from router.kafka.admin import Admin
 from router.process.health import Health
 from router.process.reload import Reload
 from router.runtime.assemble import input_topics
+from router.runtime.faust_app import FaustMessage, make_app, refuse_security
+from router.runtime.faust_lanes import Lanes
+from router.runtime.faust_transport import Standing
 from router.runtime.outputs import Work
-from router.runtime.reader import Lane
+from router.runtime.reader import Partition
+from router.runtime.restore import Restore
 from router.runtime.route import Opening, Parts, calm_collector
-from router.runtime.tally import changelog_of, count, hide, show
-from router.runtime.totals import Totals
+from router.runtime.tally import changelog_of, count
+from router.runtime.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 2000
-WAIT_SECONDS = 0.02
-FAULT = 70
+WAIT_SECONDS = 0.05
+TURN_SECONDS = 0.2
+SLICE_SECONDS = 0.2
+BROKER_SECONDS = 5.0
 STUCK_SECONDS = 120.0
-LOG_APPEND_TIME = 1  # as aiokafka has it
-
-
-class FaustMessage:
-    """A Faust event as the agents read messages."""
-
-    def __init__(self, message: Any) -> None:
-        self._message = message
-
-    def value(self) -> bytes | None:
-        value: bytes | None = self._message.value
-        return value
-
-    def key(self) -> bytes | None:
-        key: bytes | None = self._message.key
-        return key
-
-    def headers(self) -> Any:
-        headers = self._message.headers
-        return list(headers.items()) if isinstance(headers, dict) else headers
-
-    def timestamp(self) -> tuple[int, int]:
-        kind = 2 if self._message.timestamp_type == LOG_APPEND_TIME else 1
-        return kind, round(self._message.timestamp * 1000)
-
-    def topic(self) -> str:
-        return str(self._message.topic)
-
-    def partition(self) -> int:
-        return int(self._message.partition)
-
-    def offset(self) -> int:
-        return int(self._message.offset)
+STOP_TICKS = 120
+NO_GENERATION = -1
 
 
 def run_faust(
@@ -78,139 +54,206 @@ def run_faust(
     """Run the agents on Faust until `stop` is set. Raises RouterError as `run_route` does."""
     with ExitStack() as stack:
         opening = Opening(loaded, options, health, stack, transactions=False, reload=reload)
+        refuse_security(opening.cluster)
+        if loaded.topology.guarantee == "exactly_once":
+            log.warning("the topology asks for exactly_once; the Faust engine is at least once")
         engine = Engine(opening, input_topics(loaded.topology))
+        for chatty in ("aiokafka", "faust", "mode"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         calm_collector()
         asyncio.run(engine.run(stop))
 
 
 class Engine:
-    """One Faust app around the parts of a worker. State is touched by one batch at a time."""
+    """One Faust app around the parts of a worker. State is touched under one lock: by a batch, or by a turn."""
 
-    def __init__(self, opening: Opening, topics: Sequence[str]) -> None:
+    def __init__(self, opening: Opening, topics: Iterable[str]) -> None:
         self._opening = opening
         self._parts: Parts = opening.parts()
         self._outputs = opening.outputs("")
         self._health = opening.health
+        self._topics = frozenset(topics)
+        self._admin = Admin(opening.cluster, timeout=1.0)
+        self._lanes = Lanes(opening.health, self._parts.renew.destinations, self._oldest)
         self._busy = asyncio.Lock()
-        self.lanes: dict[tuple[str, int], int] = {}
-        self._rows: list[Lane] = []
-        self._topics = list(topics)
-        self.app: Any = None  # made in the loop that runs it
-
-    def _app(self) -> Any:
-        cluster = self._opening.cluster
-        app: Any = faust.App(
-            self._opening.topics.route_group,
-            broker=[f"kafka://{address}" for address in cluster.bootstrap.split(",")],
-            broker_credentials=_credentials(cluster.overrides),
-            store="memory://",
-            datadir=str(Path(self._opening.slot.path) / "faust"),
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            consumer_auto_offset_reset="earliest",
-            broker_session_timeout=10.0,
-            broker_heartbeat_interval=3.0,
-            broker_commit_interval=1.0,
-            stream_wait_empty=False,
-            web_enabled=False,
-            loop=asyncio.get_running_loop(),
-        )
-        channel = app.topic(
-            *self._topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-        )
-        app.agent(channel, name="route", concurrency=1)(self._consume)
-        app.on_partitions_assigned.connect(self._assigned)
-        app.on_partitions_revoked.connect(self._revoked)
-        return app
+        self._restore: Restore | None = None
+        self._restoring = self._generation = NO_GENERATION  # of the group: begun, and with its state in place
+        self._failed: Exception | None = None
+        self._stopping = False
+        self._look_at_broker = 0.0
+        self._app: Any = None  # made in the loop that runs it
 
     async def run(self, stop: threading.Event) -> None:
-        """Start the app, wait for `stop` or a crash, stop the app."""
+        """Start the app, look after it until `stop` or an error, stop it. Raises the error."""
+        self._health.ready("kafka", False, "joining the group")
         self._health.progress("route", STUCK_SECONDS)
-        self.app = self._app()
-        await self.app.start()
+        self._app, channel = make_app(self._opening, sorted(self._topics), self._lanes)
+        self._app.agent(channel, name="route", concurrency=1)(self._consume)
+        self._app.on_partitions_revoked.connect(self._revoked)
         try:
+            await self._app.start()
             while not stop.is_set():
-                await asyncio.sleep(0.2)
-                if self.app.crashed:
-                    raise RouterError("the Faust app has crashed; see its log")
-                if not self._busy.locked():
-                    async with self._busy:
-                        await self._in_thread(self._housekeeping)
+                self._raise_failure()
+                if not await self._turn():
+                    await asyncio.sleep(TURN_SECONDS)
         finally:
-            await self.app.stop()
-            self._close()
+            await self._end()
 
-    def _housekeeping(self) -> None:
-        self._parts.renew()
-        self._parts.links.follow()
-        self._parts.merges.feed()
-        self._health.idle("route")
+    def _raise_failure(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+        if self._app.crashed:
+            reason = self._app.crash_reason
+            if isinstance(reason, KafkaError):
+                raise Unavailable(f"Faust's Kafka client gave up: {type(reason).__name__}") from reason
+            raise reason or RouterError("the Faust app has crashed")
 
-    async def _consume(self, stream: Any) -> AsyncIterator[None]:
-        async for events in stream.take_events(BATCH_EVENTS, WAIT_SECONDS):
+    async def _end(self) -> None:
+        """Finish the batch under way, leave the group, close."""
+        self._stopping = True
+        watchdog = Watchdog(STOP_TICKS)
+        with watchdog.watch("stopping the Faust app"):
+            async with self._busy:
+                self._forget()
+            await self._app.stop()
+            await self._in_thread(self._close)
+        watchdog.close()
+
+    async def _consume(self, stream: Any) -> None:
+        """The agent. It never acknowledges an event by leaving the loop."""
+        async for events in stream.noack_take(BATCH_EVENTS, WAIT_SECONDS):
             try:
-                async with self._busy:
-                    await self._in_thread(self._batch, [FaustMessage(event.message) for event in events])
-            except Exception:
-                log.exception("the batch failed; the process ends so that it is not acknowledged")
-                os._exit(FAULT)
-            yield
+                while not await self._take(stream, events):  # noqa: ASYNC110  parts of Faust would have to set an event
+                    await asyncio.sleep(0.02)
+            except Exception as error:  # noqa: BLE001  raised by `run`, which ends the process
+                self._failed = error
+                await asyncio.Event().wait()
+
+    async def _take(self, stream: Any, events: list[Any]) -> bool:
+        """Process and acknowledge these events; False while state is not in place for them.
+
+        Events of an earlier generation are left alone: who owns their partitions now reads them again.
+        """
+        async with self._busy:
+            if self._stopping:
+                return True
+            generation = self._generation
+            if self._app.rebalancing or generation != self._app.consumer_generation_id:
+                return False
+            mine = [event for event in events if event.message.generation_id == generation]
+            if mine:
+                await self._in_thread(self._batch, [FaustMessage(event.message) for event in mine])
+                if not self._app.rebalancing and generation == self._app.consumer_generation_id:
+                    for event in mine:
+                        await stream.ack(event)
+            return True
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:
+        """The event loop goes on with heartbeats."""
         return await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
     def _batch(self, messages: list[FaustMessage]) -> None:
-        """The whole way of a batch, in a thread of its own: the event loop goes on with heartbeats."""
-        messages = [m for m in messages if (m.topic(), m.partition()) in self.lanes]
-        if not messages:
-            return
+        """The whole way of a batch."""
+        started = time.monotonic()
         parts = self._parts
         parts.renew()
         parts.links.follow()
-        batch = parts.chain.run(messages, self.lanes)
-        landed = self._outputs.commit(Work(batch.records, changelog_of(batch, self._rows), [], None))
+        self._lanes.look_for_gaps(messages)
+        batch = parts.chain.run(messages, self._lanes.index)
+        landed = self._outputs.commit(Work(batch.records, changelog_of(batch, self._lanes.rows), [], None, batch.fans))
         parts.window.write([(key, at) for key, (at, _) in batch.fresh.items()], landed)
-        for index, lane in enumerate(self._rows):
-            lane.totals.add(batch, index)
-            show(lane)
+        self._lanes.advance(messages, batch)
+        self._lanes.settle()
         count(batch)
         parts.merges.feed()
+        metrics.BATCH_SECONDS.observe(time.monotonic() - started)
+        metrics.BATCH_EVENTS.observe(sum(batch.received.values()))
         self._health.beat("route")
 
-    async def _assigned(self, _: Any, assigned: set[Any], **__: Any) -> None:
-        """Bring state up to date before the first event of the new partitions."""
+    async def _turn(self) -> bool:
+        """What is due beside the batches. True: there is more to do at once."""
+        if self._app.rebalancing or not self._app.consumer_generation_id:
+            return False
+        standings = await self._app.consumer.standings()
         async with self._busy:
-            places = sorted((tp.topic, tp.partition) for tp in assigned if tp.topic in self._topics)
-            before = {(lane.topic, lane.partition): lane.totals for lane in self._rows}
-            self._rows = [Lane(*place, -1, -1, before.get(place, Totals())) for place in places]
-            self.lanes = {place: index for index, place in enumerate(places)}
-            await self._in_thread(self._restore, {partition for _, partition in places})
+            generation = self._app.consumer_generation_id
+            if self._app.rebalancing:
+                return False
+            if generation == self._generation:
+                await self._in_thread(self._keep_house, standings)
+                return False
+            places = {(tp.topic, tp.partition) for tp in self._app.consumer.assignment()}
+            await self._in_thread(self._catch_up, generation, {p for p in places if p[0] in self._topics})
+            return True
+
+    def _catch_up(self, generation: int, places: set[Partition]) -> None:
+        """A slice of the restore; what Faust has fetched meanwhile waits. First the offsets, then the logs' ends."""
+        if self._restore is None or self._restoring != generation:
+            self._forget()
+            self._lanes.start(places, self._opening.admin.committed(self._opening.topics.route_group, places))
+            self._parts.links.look()
+            self._restore = self._opening.restore(self._parts.window, {partition for _, partition in places})
+            self._restoring = generation
+            self._health.ready("state", False, "restoring")
+        restore, links = self._restore, self._parts.links
+        restore.step(SLICE_SECONDS)
+        links.follow()
+        self._health.idle("route", f"restoring: {restore.progress()}; {links.progress()}")
+        if restore.done and links.caught_up:
+            restore.close()
+            self._restore = None
+            self._lanes.open(STUCK_SECONDS)
+            self._generation = generation
+            log.info("generation %d: reading %d partitions", generation, len(places))
             self._health.ready("kafka", True)
             self._health.ready("state", True)
 
-    def _restore(self, partitions: set[int]) -> None:
-        restore = self._opening.restore(self._parts.window, partitions)
-        self._parts.links.look()
-        while not (restore.done and self._parts.links.caught_up):
-            restore.step(0.2)
-            self._parts.links.follow(0.05)
-        restore.close()
+    def _keep_house(self, standings: dict[Partition, Standing]) -> None:
+        parts, lanes = self._parts, self._lanes
+        parts.renew()
+        parts.links.follow()
+        parts.merges.feed()
+        lanes.settle()
+        lanes.look(standings)
+        if lanes.rows:
+            owned = {lane.partition for lane in lanes.rows}
+            parts.window.advance(lanes.watermark_ms(int(time.time() * 1000)), owned)
+        if lanes.at_end:
+            self._health.idle("route")
+        self._check_broker()
+
+    def _check_broker(self) -> None:
+        if time.monotonic() < self._look_at_broker:
+            return
+        self._look_at_broker = time.monotonic() + BROKER_SECONDS
+        try:
+            self._admin.cluster_id()
+        except Unavailable:
+            self._health.ready("kafka", False, "no broker answers")
+        else:
+            self._health.ready("kafka", True)
 
     async def _revoked(self, _: Any, revoked: set[Any], **__: Any) -> None:
+        """The batch under way ends first."""
         async with self._busy:
-            for lane in self._rows:
-                hide(lane)
+            self._forget()
+
+    def _forget(self) -> None:
+        """Partitions go: what was known of them is of no use."""
+        self._generation = NO_GENERATION
+        self._lanes.end()
+        if self._restore is not None:
+            self._restore.close()
+            self._restore = None
+
+    def _oldest(self, place: Partition) -> int:
+        return self._opening.admin.watermarks([place])[place].low
 
     def _close(self) -> None:
-        self._parts.merges.close()
-        self._outputs.close()
-        self._parts.links.close()
-        self._parts.window.close()
-
-
-def _credentials(overrides: Any) -> Any:
-    """Faust has settings of its own for SASL and TLS; ours are librdkafka's."""
-    given = [key for key in overrides if key.startswith(("sasl.", "ssl.", "security."))]
-    if given:
-        raise RouterError(f"the Faust engine takes no {given[0]}: use the engine `loop` on a cluster that needs it")
-    return None
+        """All of it, whatever fails. What ended the worker says more than what cannot be closed because of it."""
+        parts = self._parts
+        for close in (parts.merges.close, self._outputs.close, parts.links.close, parts.window.close):
+            try:
+                close()
+            except RouterError as error:
+                log.warning("at the end: %s", error)

@@ -1,0 +1,82 @@
+"""The Faust app that the agents are mounted in, and its messages as they read them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import faust
+
+from router.agents.intake import LOG_APPEND_TIME
+from router.errors import RouterError
+from router.kafka import clients
+from router.kafka.cluster import Cluster
+from router.runtime.faust_transport import Commits, NotingTransport
+from router.runtime.route import Opening
+
+APPENDED = 1  # LogAppendTime, as aiokafka has it
+COMMIT_SECONDS = 1.0
+
+
+class FaustMessage:
+    """A Faust event as the agents read messages."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def value(self) -> bytes | None:
+        value: bytes | None = self._message.value
+        return value
+
+    def key(self) -> bytes | None:
+        key: bytes | None = self._message.key
+        return key
+
+    def headers(self) -> Any:
+        return list(self._message.headers or ())
+
+    def timestamp(self) -> tuple[int, int]:
+        kind = LOG_APPEND_TIME if self._message.timestamp_type == APPENDED else 1
+        return kind, round(self._message.timestamp * 1000)
+
+    def topic(self) -> str:
+        return str(self._message.topic)
+
+    def partition(self) -> int:
+        return int(self._message.partition)
+
+    def offset(self) -> int:
+        return int(self._message.offset)
+
+
+def refuse_security(cluster: Cluster) -> None:
+    """Raises RouterError: Faust has settings of its own for SASL and TLS; ours are librdkafka's."""
+    for key in cluster.overrides:
+        if key.startswith(("sasl.", "ssl.", "security.")):
+            raise RouterError(f"the Faust engine takes no {key}: use the engine `loop` on a cluster that needs it")
+
+
+def make_app(opening: Opening, topics: Sequence[str], commits: Commits) -> tuple[Any, Any]:
+    """The app, and the channel of all input topics. Faust's assignor gives one worker the same partitions of them."""
+    cluster = opening.cluster
+    session = float(cluster.overrides.get("session.timeout.ms", clients.SESSION_MS)) / 1000
+    urls = [f"kafka://{address}" for address in cluster.bootstrap.split(",")]
+    app: Any = faust.App(
+        opening.topics.route_group,
+        broker=urls,
+        store="memory://",
+        datadir=str(opening.slot.path / "faust"),
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 3,
+        broker_commit_interval=COMMIT_SECONDS,
+        stream_wait_empty=False,
+        web_enabled=False,
+        loop=asyncio.get_running_loop(),
+    )
+    app.transport = NotingTransport(urls, app, commits)
+    channel = app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+    return app, channel

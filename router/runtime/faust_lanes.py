@@ -1,0 +1,139 @@
+"""Where the owned partitions stand under Faust: what was read of each, what it came to, what of that is committed.
+
+Used by whoever holds the engine's lock; only `note` and `landed` are called from the thread that commits. Totals ride
+in the metadata of Faust's commits and are exported once committed, as with the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from router import metrics
+from router.agents.chain import Batch
+from router.agents.intake import LOG_APPEND_TIME, Message
+from router.kafka.offsets import Committed
+from router.process.health import Health
+from router.runtime.faust_transport import Standing
+from router.runtime.reader import Lane, Partition
+from router.runtime.tally import hide, show
+from router.runtime.totals import Totals
+
+log = logging.getLogger(__name__)
+
+
+class Lanes:
+    """The lanes of one generation of the group. `oldest` gives the oldest offset that the broker keeps of a place."""
+
+    def __init__(self, health: Health, destinations: Sequence[str], oldest: Callable[[Partition], int]) -> None:
+        self._health = health
+        self._destinations = destinations
+        self._oldest = oldest
+        self.rows: list[Lane] = []
+        self.index: dict[Partition, int] = {}
+        self._marks: dict[Partition, dict[int, Totals]] = {}
+        self._landed: deque[tuple[dict[int, Totals], Partition, int]] = deque()
+
+    def start(self, places: Iterable[Partition], committed: Mapping[Partition, Committed]) -> None:
+        """Own these partitions, each from what is committed of it."""
+        self.end()
+        self.rows = [_lane(place, committed.get(place)) for place in sorted(places)]
+        self._marks = {(lane.topic, lane.partition): {} for lane in self.rows}
+        self.index = {place: at for at, place in enumerate(self._marks)}
+
+    def open(self, stuck_seconds: float) -> None:
+        """State is there: events are read from now on."""
+        for lane in self.rows:
+            show(lane)
+            self._health.progress(lane.name, stuck_seconds)
+
+    def end(self) -> None:
+        """The partitions are no longer owned."""
+        for lane in self.rows:
+            hide(lane)
+            self._health.forget(lane.name)
+        self.rows, self.index, self._marks = [], {}, {}
+        self._landed.clear()
+
+    def look_for_gaps(self, messages: Sequence[Message]) -> None:
+        """Count what the broker dropped before it was read: Faust's client goes on behind it without a word."""
+        first: dict[Partition, Message] = {}
+        for message in messages:
+            first.setdefault((message.topic(), message.partition()), message)
+        for place, message in first.items():
+            lane = self.rows[self.index[place]]
+            if 0 <= lane.next < message.offset():
+                lost = min(self._oldest(place), message.offset()) - lane.next
+                if lost > 0:  # else a transaction's marker, or records of one that was aborted
+                    metrics.LOST.labels(place[0], str(place[1])).inc(lost)
+                    log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
+
+    def advance(self, messages: Sequence[Message], batch: Batch) -> None:
+        """These messages are done, and came to this batch."""
+        last = {(message.topic(), message.partition()): message for message in messages}
+        for place, message in last.items():
+            at = self.index[place]
+            lane = self.rows[at]
+            lane.next = message.offset() + 1
+            kind, received = message.timestamp()
+            lane.reached_ms = received if kind == LOG_APPEND_TIME else lane.reached_ms
+            lane.ahead = lane.ahead.copy()
+            lane.ahead.add(batch, at)
+            self._marks[place][lane.next] = lane.ahead
+            self._health.beat(lane.name)
+
+    def note(self, place: Partition, offset: int) -> str:
+        """The totals as of this offset, for a commit's metadata."""
+        at = self.index.get(place)
+        if at is None:
+            return ""
+        lane = self.rows[at]
+        return self._marks[place].get(offset, lane.totals).encode(self._destinations)
+
+    def landed(self, place: Partition, offset: int) -> None:
+        marks = self._marks.get(place)
+        if marks is not None:
+            self._landed.append((marks, place, offset))
+
+    def settle(self) -> None:
+        """Export what has been committed meanwhile."""
+        while self._landed:
+            marks, place, offset = self._landed.popleft()
+            if marks is not self._marks.get(place):
+                continue  # committed in an earlier generation
+            lane = self.rows[self.index[place]]
+            lane.committed, lane.totals = offset, marks.get(offset, lane.totals)
+            for done in [mark for mark in marks if mark <= offset]:
+                del marks[done]
+            show(lane)
+
+    def look(self, standings: Mapping[Partition, Standing]) -> None:
+        """Take note of ends and lags; a lane at its end rightly stands still."""
+        for lane in self.rows:
+            standing = standings.get((lane.topic, lane.partition))
+            lane.end = None
+            if standing is None or standing.end is None:
+                continue
+            all_read = standing.position >= standing.end
+            if all_read and (standing.handed is None or lane.next >= standing.handed):
+                lane.end = max(standing.end, lane.next)
+                self._health.idle(lane.name)
+            behind = standing.end - max(lane.next, 0)
+            metrics.ROUTE_LAG.labels(lane.topic, str(lane.partition)).set(0 if lane.at_end else max(0, behind))
+
+    @property
+    def at_end(self) -> bool:
+        """Nothing to read anywhere."""
+        return all(lane.at_end for lane in self.rows)
+
+    def watermark_ms(self, now_ms: int) -> int:
+        """The receive time that every owned partition has reached."""
+        return min((now_ms if lane.at_end else lane.reached_ms for lane in self.rows), default=0)
+
+
+def _lane(place: Partition, committed: Committed | None) -> Lane:
+    if committed is None:
+        return Lane(*place, -1, -1)
+    totals = Totals.decode(committed.metadata)
+    return Lane(*place, committed.offset, committed.offset, totals, totals.copy())

@@ -1,0 +1,66 @@
+"""A route worker with a fault in it: `python -m tests.runtime.faulty_route FAULT route TOPOLOGY …`.
+
+agent: an agent raises for each event whose id begins with `poison`. chain: the agents raise what is no event's own.
+state: the local state cannot be written, after the outputs were. restore: the state takes longer than a session.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from router.agents.chain import Chain
+from router.cli import main
+from router.event import Event
+from router.runtime.isolate import Isolated
+from router.runtime.restore import Restore
+from router.state.window import Window
+
+SLOW_SECONDS = 9.0  # the session is over after six
+
+
+def agent() -> None:
+    process = Chain.process
+
+    def raising(self: Chain, events: Sequence[Event], batch: Any) -> None:
+        if any(event.value.find(b'"messageId":"poison') >= 0 for event in events):
+            raise ZeroDivisionError
+        process(self, events, batch)
+
+    Chain.process = raising  # type: ignore[method-assign]
+
+
+def chain() -> None:
+    def raising(*_: Any) -> None:
+        raise RuntimeError("no event's own")
+
+    Isolated.run = raising  # type: ignore[method-assign,assignment]
+
+
+def state() -> None:
+    def raising(*_: Any) -> None:
+        raise OSError("no space left on device")
+
+    Window.write = raising  # type: ignore[method-assign,assignment]
+
+
+def restore() -> None:
+    step = Restore.step
+    begun = time.monotonic()
+
+    def slow(self: Restore, seconds: float) -> None:
+        time.sleep(seconds)
+        if time.monotonic() > begun + SLOW_SECONDS:
+            step(self, seconds)
+
+    Restore.step = slow  # type: ignore[method-assign]
+    Restore.done = property(lambda self: not self._at and time.monotonic() > begun + SLOW_SECONDS)  # type: ignore
+
+
+FAULTS: dict[str, Callable[[], None]] = {fault.__name__: fault for fault in (agent, chain, state, restore)}
+
+if __name__ == "__main__":
+    FAULTS[sys.argv.pop(1)]()
+    sys.exit(main())
