@@ -22,7 +22,7 @@ import psutil
 import yaml
 
 from ops.bench import load
-from ops.kafka.kraft import KraftBroker
+from ops.kafka.kraft import BENCH_JVM, KraftBroker
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.topics import Topics
@@ -83,6 +83,8 @@ class Bench:
         base = yaml.safe_load((HERE / "bench.yaml").read_text())
         one = base["destinations"]["one"]
         base["name"] = name
+        base["topics"]["prefix"] = f"{name}."  # a log of identities of its own: the row before has filled another
+        base["sources"]["web"]["topics"] = [self.raw]
         base["destinations"] = {f"{name}-{number}": one for number in range(destinations)}
         base["sources"]["web"]["plan"] = str(HERE / "plan")
         path = self.folder / f"{name}.yaml"
@@ -136,7 +138,7 @@ def main() -> None:
     broker = None
     try:
         if not arguments.bootstrap:
-            broker = KraftBroker()
+            broker = KraftBroker(jvm=BENCH_JVM)
             arguments.bootstrap = broker.start()
         bench = Bench(arguments.bootstrap, arguments.events, folder)
         bench.prepare()
