@@ -26,9 +26,9 @@ from router.process.scrape import health, scrape
 from router.process.snapshot import Snapshot, snapshot
 from tests.brokers.messages import eventually
 
-KILLS = 3
-RATE = 600
-SECONDS = 60.0
+KILLS = 2
+RATE = 200
+SECONDS = 90.0
 
 
 @pytest.fixture
