@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -60,11 +60,23 @@ class Bench:
     def bare(self, destinations: int) -> Figure:
         targets = [f"bare{destinations}.dest.{number}" for number in range(destinations)]
         group = f"bare{destinations}.{time.time():.0f}"
-        specs = Topics("bare", partitions=PARTITIONS).specs([])
-        resolved = next(spec for spec in specs if spec.name == "events.resolved")
-        self.admin.create([type(resolved)(name, PARTITIONS, resolved.config) for name in targets])
+        self._create(targets)
         command = [sys.executable, str(HERE / "bare.py"), self.bootstrap, group, self.raw, *targets]
         return self._measure(f"bare loop, {destinations} topics", command, group)
+
+    def plain_faust(self, destinations: int) -> Figure:
+        self.rows += 1
+        group = f"plainfaust{destinations}-{self.rows}"
+        targets = [f"{group}.dest.{number}" for number in range(destinations)]
+        self._create([*targets, f"{group}.blocked"])
+        command = [sys.executable, "-m", "ops.bench.plain_faust", self.bootstrap, group, self.raw, *targets]
+        return self._measure(f"plain Faust app, {destinations} topics", command, group)
+
+    def _create(self, names: list[str]) -> None:
+        """Topics with the settings of events.resolved."""
+        specs = Topics("bare", partitions=PARTITIONS).specs([])
+        resolved = next(spec for spec in specs if spec.name == "events.resolved")
+        self.admin.create([replace(resolved, name=name) for name in names])
 
     def chain(self, destinations: int, engine: str = "") -> Figure:
         self.rows += 1
@@ -154,6 +166,8 @@ def _row(bench: Bench, row: str) -> Figure:
     kind, _, count = row.partition("-")
     if kind == "bare":
         return bench.bare(int(count))
+    if kind == "plainfaust":
+        return bench.plain_faust(int(count))
     return bench.chain(int(count), "faust" if kind == "faust" else "")
 
 
