@@ -25,15 +25,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from ops.faults.disk import SmallDisk
 from ops.faults.fleet import Fleet, Member
-from ops.faults.probes import CommittedPast, Probe, Ready, Received, VisiblePast, ends
+from ops.faults.probes import Commits, CommittedPast, Probe, Ready, Received, VisiblePast, ends
 from ops.kafka.kraft import KraftBroker
 from ops.world import World
 from router.config.options import Address
 from router.errors import Unavailable
 from router.kafka import clients
-from router.kafka.admin import Admin
 from router.kafka.failure import translated
-from router.kafka.offsets import GroupOffsets
 
 FREEZE_SECONDS = clients.SESSION_MS / 1000 + 3
 PAUSE_SECONDS = clients.TRANSACTION_MS / 1000 + 2
@@ -58,9 +56,8 @@ class Scene:
     endings: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.admin = Admin(self.world.cluster, timeout=2.0)
-        self.routed = GroupOffsets(self.world.cluster, self.world.topics.route_group, stable=False, timeout=2.0)
-        self.merged = GroupOffsets(self.world.cluster, self.world.topics.merges_group, stable=False, timeout=2.0)
+        self.routed = Commits(self.world.cluster, self.world.topics.route_group)
+        self.merged = Commits(self.world.cluster, self.world.topics.merges_group)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something done after so many seconds."""
@@ -81,11 +78,11 @@ class Scene:
     def routing(self) -> CommittedPast:
         """Over when what comes to events.raw right after the fault is routed, in every partition."""
         topics = self.world.topics
-        return CommittedPast(self.admin, self.routed, topics.raw, topics.partitions)
+        return CommittedPast(self.routed, topics.raw, topics.partitions)
 
     def merging(self) -> CommittedPast:
         """Over when the merges of all links so far are written."""
-        return CommittedPast(self.admin, self.merged, self.world.topics.links, 1)
+        return CommittedPast(self.merged, self.world.topics.links, 1)
 
     def close(self) -> None:
         self.end_due(all_of_them=True)
@@ -210,7 +207,7 @@ def kill_for_good(scene: Scene) -> Probe | None:
     assert worker is not None
     wanted = stopped_in_transaction(scene, worker)
     scene.fleet.remove(worker, force=True)
-    return VisiblePast(scene.admin, scene.world.topics.resolved, wanted)
+    return VisiblePast(scene.world.cluster, scene.world.topics.resolved, wanted)
 
 
 def stopped_in_transaction(scene: Scene, worker: Member) -> dict[tuple[str, int], int]:
@@ -218,9 +215,9 @@ def stopped_in_transaction(scene: Scene, worker: Member) -> dict[tuple[str, int]
     topics = scene.world.topics
     for _ in range(OPEN_TRIES):
         scene.fleet.freeze(worker)
-        written = ends(scene.admin, topics.resolved, topics.partitions)
+        written = ends(scene.world.cluster, topics.resolved, topics.partitions)
         time.sleep(0.3)  # transactions of others, open when those ends were read, are over by now
-        seen = ends(scene.admin, topics.resolved, topics.partitions, uncommitted=False)
+        seen = ends(scene.world.cluster, topics.resolved, topics.partitions, uncommitted=False)
         if any(seen[place] < end for place, end in written.items()):
             return written
         scene.fleet.thaw(worker)

@@ -6,15 +6,17 @@ A probe is asked on every turn and answers once. While the broker is away nothin
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from ops.faults.fleet import Member
 from router.errors import Unavailable
 from router.kafka.admin import Admin
-from router.kafka.offsets import GroupOffsets, Partition
+from router.kafka.cluster import Cluster
+from router.kafka.offsets import Committed, GroupOffsets, Partition
 
+CALL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
 
 
@@ -24,17 +26,44 @@ class Probe(Protocol):
     def over(self) -> bool: ...
 
 
-def ends(admin: Admin, topic: str, partitions: int, *, uncommitted: bool = True) -> dict[Partition, int]:
-    """The end of each partition, or, without `uncommitted`, its first open transaction. Raises Unavailable."""
-    marks = admin.watermarks([(topic, number) for number in range(partitions)], uncommitted=uncommitted)
+def ends(cluster: Cluster, topic: str, partitions: int, *, uncommitted: bool = True) -> dict[Partition, int]:
+    """The end of each partition, or, without `uncommitted`, its first open transaction. Raises Unavailable.
+
+    By a new client each time: one that knew the broker before a restart is refused for up to a minute (leader epoch).
+    """
+    marks = Admin(cluster, timeout=CALL_SECONDS).watermarks(
+        [(topic, number) for number in range(partitions)], uncommitted=uncommitted
+    )
     return {place: mark.high for place, mark in marks.items()}
+
+
+class Commits:
+    """What a group has committed. Asked by a new client after a failure: an old one may seek its coordinator long."""
+
+    def __init__(self, cluster: Cluster, group: str) -> None:
+        self.cluster, self._group = cluster, group
+        self._client: GroupOffsets | None = None
+
+    def committed(self, places: Iterable[Partition]) -> dict[Partition, Committed]:
+        """Raises Unavailable."""
+        if self._client is None:
+            self._client = GroupOffsets(self.cluster, self._group, stable=False, timeout=CALL_SECONDS)
+        try:
+            return self._client.committed(places)
+        except Unavailable:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
 
 class CommittedPast:
     """The group has committed all that stood in the topic a moment after the fault, or when the broker told it."""
 
-    def __init__(self, admin: Admin, group: GroupOffsets, topic: str, partitions: int) -> None:
-        self._admin = admin
+    def __init__(self, group: Commits, topic: str, partitions: int) -> None:
         self._group = group
         self._place = topic, partitions
         self._after = time.monotonic() + SETTLE_SECONDS
@@ -44,7 +73,7 @@ class CommittedPast:
         if time.monotonic() < self._after:
             return False
         try:
-            self._wanted = self._wanted or ends(self._admin, *self._place)
+            self._wanted = self._wanted or ends(self._group.cluster, *self._place)
             found = self._group.committed(self._wanted)
         except Unavailable:
             return False
@@ -54,14 +83,14 @@ class CommittedPast:
 class VisiblePast:
     """Readers at read_committed see all that was in the topic at the moment of the fault."""
 
-    def __init__(self, admin: Admin, topic: str, wanted: Mapping[Partition, int]) -> None:
-        self._admin = admin
+    def __init__(self, cluster: Cluster, topic: str, wanted: Mapping[Partition, int]) -> None:
+        self._cluster = cluster
         self._topic = topic
         self._wanted = wanted
 
     def over(self) -> bool:
         try:
-            found = ends(self._admin, self._topic, len(self._wanted), uncommitted=False)
+            found = ends(self._cluster, self._topic, len(self._wanted), uncommitted=False)
         except Unavailable:
             return False
         return all(found[place] >= end for place, end in self._wanted.items())

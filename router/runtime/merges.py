@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
 ROWS = 2000
 LOOK_SECONDS = 30.0
+AGAIN_SECONDS = 0.5
 LOOK_CALL_SECONDS = 5.0
 
 
@@ -155,6 +156,7 @@ class MergesTask:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
         except Redo as error:
             log.warning("merges were aborted and will be written again: %s", error)
+            self._stop.wait(AGAIN_SECONDS)
             return
         self._wanted, self._total = part.until, total
         metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": total})

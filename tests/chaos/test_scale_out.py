@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from ops.faults.probes import CommittedPast
+from ops.faults.probes import Commits, CommittedPast
 from ops.kafka.kraft import free_port
 from ops.load import Load, send
 from ops.running import Process
 from ops.world import World
 from router.config.options import Address
 from router.errors import Unavailable
-from router.kafka.admin import Admin
-from router.kafka.offsets import GroupOffsets
 from router.process.scrape import scrape
 from router.process.snapshot import Snapshot, snapshot
 
@@ -107,12 +105,12 @@ def wait_shared(workers: Mapping[Address, Process], topic: str, each: int) -> No
 
 def committed_past(world: World, group: str, topic: str, partitions: int) -> None:
     """Until the group has done all that stands in the topic a moment from now."""
-    offsets = GroupOffsets(world.cluster, group, stable=False)
+    commits = Commits(world.cluster, group)
     try:
-        probe = CommittedPast(Admin(world.cluster), offsets, topic, partitions)
+        probe = CommittedPast(commits, topic, partitions)
         wait_until(probe.over, lambda: f"{group} stands still in {topic}")
     finally:
-        offsets.close()
+        commits.close()
 
 
 def at_rest(world: World, workers: Mapping[Address, Process]) -> Snapshot:
