@@ -214,6 +214,29 @@ def test_an_aborted_part_is_written_again(stage: Stage) -> None:
     assert stage.written() == [0, 1]
 
 
+def test_a_coordinator_that_refuses_is_given_a_pause(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While every transaction is refused it would be asked, and the log be told, many times a second."""
+    monkeypatch.setattr(merges_module, "AGAIN_SECONDS", 3600.0)
+    tries: list[str] = []
+
+    def refuse(call: str) -> KafkaError | None:
+        if call != "commit":
+            return None
+        tries.append(call)
+        return KafkaError(KafkaError.INVALID_TXN_STATE, "try", False, False, True)
+
+    stage.kafka.refuse = refuse
+    task = stage.task(Ledger([1, 2], end=3))
+    stage.deal(task, "assign")
+    until(lambda: bool(tries), task)
+
+    for _ in range(60):
+        task.feed()
+        time.sleep(0.005)
+
+    assert len(tries) == 1
+
+
 def test_a_worker_that_does_not_own_the_log_writes_nothing(stage: Stage) -> None:
     task = stage.task(Ledger([1], end=3))
 
