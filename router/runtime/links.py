@@ -12,10 +12,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from router import metrics
 from router.errors import Unavailable
+from router.kafka.ends import log_ends
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
@@ -64,10 +65,7 @@ class LinkLog:
         return high
 
     def _span(self) -> tuple[int, int]:
-        try:
-            return self._consumer.get_watermark_offsets(TopicPartition(self._topic, 0), CALL_SECONDS)
-        except KafkaException as error:
-            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
+        return log_ends(self._consumer, self._topic, 0, CALL_SECONDS)
 
     def look(self) -> None:
         """Take the log's end anew: `caught_up` tells when the replica has passed it."""

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from router import metrics
 from router.errors import RouterError, Unavailable
+from router.kafka.ends import log_ends
 from router.state.changelog import ChangelogError, Row, unpack
 
 log = logging.getLogger(__name__)
@@ -70,10 +71,7 @@ class Restore:
     def _spans(self, partitions: list[int], ends: Consumer) -> dict[int, Span]:
         """Ends beyond what is committed: a batch that commits right now is waited for."""
         try:
-            places = {partition: TopicPartition(self._topic, partition) for partition in partitions}
-            return {p: Span(*ends.get_watermark_offsets(place, CALL_SECONDS)) for p, place in places.items()}
-        except KafkaException as error:
-            raise Unavailable(f"cannot read the ends of {self._topic}: {error.args[0].str()}") from error
+            return {number: Span(*log_ends(ends, self._topic, number, CALL_SECONDS)) for number in partitions}
         finally:
             ends.close()
 

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router import metrics
 from router.errors import RouterError, Unavailable
+from router.runtime import restore as restore_module
 from router.runtime.restore import Restore
 from router.state.changelog import Row, pack
 from router.state.memory import MemoryWindow
@@ -198,7 +199,9 @@ def test_what_waiting_does_not_mend_stops_the_worker(code: int) -> None:
         run(restore(MemoryWindow(DAY), log))
 
 
-def test_without_a_broker_there_is_no_restore() -> None:
+def test_without_a_broker_there_is_no_restore(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore_module, "CALL_SECONDS", 0.3)
+
     class Silent(Log):
         def get_watermark_offsets(self, place: TopicPartition, _: float) -> tuple[int, int]:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
