@@ -72,9 +72,11 @@ class Reader:
         topics: Sequence[str],
         on_gain: Callable[[], None],
         on_loss: Callable[[bool], None],
+        most: int = BATCH_MESSAGES,
     ) -> None:
         self._on_gain = on_gain
         self._on_loss = on_loss
+        self._most = most
         self.lanes: list[Lane] = []
         self.index: dict[Partition, int] = {}
         self.broker_problem = ""
@@ -84,15 +86,15 @@ class Reader:
         self.consumer.subscribe(list(topics), self._assigned, self._revoked, self._lost)
 
     def read(self, wait: float) -> list[Message]:
-        """Messages that are there, at most 2,000 and about 16 MiB; waits only for the first."""
+        """Messages that are there, at most `most` and about 16 MiB; waits only for the first."""
         if self._moved:
             self._go_on()  # only now: all that was read before has advanced its lane
         consume = self.consumer.consume
         generation = self._generation
         batch = self._good(consume(1, wait))
         size = 0
-        while len(batch) < BATCH_MESSAGES:
-            chunk = consume(min(CHUNK, BATCH_MESSAGES - len(batch)), 0)
+        while len(batch) < self._most:
+            chunk = consume(min(CHUNK, self._most - len(batch)), 0)
             good = self._good(chunk)
             batch += good
             size += sum(map(len, good))

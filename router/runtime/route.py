@@ -30,7 +30,7 @@ from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import OutputFirst, Outputs, Transactional
-from router.runtime.reader import Reader
+from router.runtime.reader import BATCH_MESSAGES, Reader
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
 from router.runtime.room import Room, watched
@@ -43,7 +43,8 @@ from router.topics import Topics
 log = logging.getLogger(__name__)
 BROKER_SECONDS = 60.0
 RESTORE_SECONDS = 3600.0
-GC_ALLOCATIONS = 200_000
+GC_ALLOCATIONS = 1_000_000
+TRANSACTION_MESSAGES = 8000  # a transaction costs the broker a marker in every partition it writes to
 
 
 def run_route(
@@ -190,7 +191,8 @@ class Opening:
         def open_consumer(on_error: Callable[[KafkaError], None]) -> Consumer:
             return Consumer(settings | {"error_cb": on_error})
 
-        return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss)
+        most = TRANSACTION_MESSAGES if self.transactional else BATCH_MESSAGES
+        return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss, most)
 
     def restore(self, window: Window, partitions: set[int]) -> Restore:
         """Brings the window up to the changelog of these partitions. Raises RouterError when there are too many."""
