@@ -101,7 +101,9 @@ class Replica:
         for old in gone:
             self._profiles.pop(old, None)
         for identifier in joined:
-            put(b"i" + digest(identifier), raw)
+            key = digest(identifier)
+            if key != raw:  # there the profile lies itself
+                put(b"i" + key, raw)
             ids[identifier] = id_
         put(b"i" + raw, orjson.dumps(tuple(profile)))
         self._profiles[id_] = profile
