@@ -119,8 +119,8 @@ def kill_gateway(scene: Scene) -> Probe | None:
 
 
 def kill_broker(scene: Scene) -> Probe | None:
-    if not scene.broker.alive:
-        return None
+    """Raises Unavailable when it is down already."""
+    _insist_on(scene.broker)
     probe = scene.routing()
     scene.broker.kill()
     scene.later(BROKER_DOWN_SECONDS, lambda: _start(scene.broker))
@@ -128,7 +128,8 @@ def kill_broker(scene: Scene) -> Probe | None:
 
 
 def kill_two(scene: Scene) -> Probe | None:
-    """Two of different kinds in the same moment."""
+    """Two of different kinds in the same moment. Raises Unavailable when the broker is down already."""
+    _insist_on(scene.broker)
     both = scene.chance.sample([kill_route, kill_deliver, kill_gateway, kill_broker], 2)
     both.sort(key=lambda kill: kill is kill_broker)  # last: without it the other could not be observed
     return _Both([probe for kill in both if (probe := kill(scene)) is not None])
@@ -182,9 +183,11 @@ def wipe_state(scene: Scene) -> Probe | None:
 
 
 def pause_broker(scene: Scene) -> Probe | None:
-    """SIGSTOP for longer than sessions and transactions last: all of them are over when it goes on."""
-    if not scene.broker.alive:
-        return None
+    """SIGSTOP for longer than sessions and transactions last: all of them are over when it goes on.
+
+    Raises Unavailable when it is down already.
+    """
+    _insist_on(scene.broker)
     probe = scene.routing()
     os.kill(scene.broker.pid, signal.SIGSTOP)
     scene.later(PAUSE_SECONDS, lambda: _continue(scene.broker))
@@ -245,6 +248,11 @@ class _Both:
     def over(self) -> bool:
         self._probes = [probe for probe in self._probes if not probe.over()]
         return not self._probes
+
+
+def _insist_on(broker: KraftBroker) -> None:
+    if not broker.alive:
+        raise Unavailable("the broker is away")
 
 
 def _start(broker: KraftBroker) -> None:

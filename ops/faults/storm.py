@@ -97,7 +97,8 @@ class Storm:
         self.scene.fleet.keep()
         if self.scene.fleet.findings:
             raise Unavailable("a process ended as none should")
-        self._watched = [(felt, probe) for felt, probe in self._watched if not self._over(felt, probe)]
+        if self.scene.broker.alive:  # each question to one that is down would last until its timeout
+            self._watched = [(felt, probe) for felt, probe in self._watched if not self._over(felt, probe)]
         if time.monotonic() - self._sampled > SAMPLE_SECONDS:
             self._sampled = time.monotonic()
             self._sample()
