@@ -63,6 +63,8 @@ def _destinations(rows: tuple[DestinationRow, ...]) -> Table:
 
 
 def _state(row: DestinationRow) -> Text:
+    if not row.served:
+        return Text("nobody delivers it here: switched off, or run elsewhere", style="yellow")
     if row.paused:
         return Text(f"paused: {', '.join(row.paused)}", style="red")
     if row.pending > 0:

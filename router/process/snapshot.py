@@ -15,12 +15,16 @@ from dataclasses import asdict, dataclass, field
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
+_OF_DELIVERY = ("router_delivery_delivered", "router_delivery_pending", "router_delivery_lag_messages")
 Histogram = list[tuple[float, float]]  # upper bound in seconds, cumulative count
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationRow:
-    """One destination. `taken` are events with the delivery process, `waiting` messages in the topic before it."""
+    """One destination. `taken` are events with the delivery process, `waiting` messages in the topic before it.
+
+    `served`: a process on the page delivers to it. None does when it is switched off or delivery runs elsewhere.
+    """
 
     name: str
     routed: int = 0
@@ -29,6 +33,7 @@ class DestinationRow:
     taken: int = 0
     waiting: int = 0
     p95_seconds: float | None = None
+    served: bool = True
     paused: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
     retries: Mapping[str, int] = field(default_factory=dict)  # by code
@@ -43,9 +48,10 @@ class DestinationRow:
     def balanced(self) -> bool:
         """Whether what is pending is what delivery has taken and what waits for it.
 
-        Waiting messages are an upper bound: a transactional topic also counts its markers.
+        Waiting messages are an upper bound: a transactional topic also counts its markers. Where nobody delivers there
+        is nothing to compare.
         """
-        return self.taken <= self.pending <= self.taken + self.waiting
+        return not self.served or self.taken <= self.pending <= self.taken + self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,7 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),
+        served=any(page.tells(family, name) for family in _OF_DELIVERY),
         paused=tuple(reason for reason, on in page.by("router_delivery_paused", "reason", name).items() if on),
         filtered=page.by("router_events_filtered", "reason", name),
         retries=page.by("router_delivery_retries", "code", name),
@@ -147,6 +154,10 @@ class _Page:
     def total(self, family: str, **labels: str) -> int:
         """Sum over all samples with these label values."""
         return int(sum(sample.value for sample in self._matching(family, labels)))
+
+    def tells(self, family: str, destination: str) -> bool:
+        """Whether there is any sample of this destination."""
+        return bool(self._matching(family, {"destination": destination}))
 
     def by(self, family: str, label: str, destination: str) -> dict[str, int]:
         """Sums by one label's values, largest first; zeros are left out."""

@@ -13,6 +13,10 @@ from prometheus_client import CollectorRegistry, Histogram
 from router.process.scrape import families
 from router.process.snapshot import Snapshot, quantile, snapshot
 
+SWITCHED_OFF = """\
+# TYPE router_events_routed_total counter
+router_events_routed_total{process="route",destination="crm",topic="events.raw",partition="0"} 40
+"""
 PAGE = """\
 # TYPE router_events_received_total counter
 router_events_received_total{process="route-1",topic="events.raw",partition="0"} 60
@@ -111,6 +115,14 @@ def test_pending_adds_up_when_it_is_taken_or_waits(seen: Snapshot) -> None:
 def test_a_missing_event_is_seen(seen: Snapshot) -> None:
     lost_one = PAGE.replace('events_resolved_total{process="route-2",topic="events.raw",partition="1"} 35', "x 34")
     assert not snapshot(families(lost_one)).balanced
+
+
+def test_a_destination_that_is_switched_off_is_not_out_of_balance() -> None:
+    """What was routed before waits in its topic; no process on the page could say how far it is."""
+    off, on = (snapshot(families(text)).destinations for text in (SWITCHED_OFF, PAGE))
+
+    assert [(row.name, row.served, row.pending, row.balanced) for row in off] == [("crm", False, 40, True)]
+    assert [row.served for row in on] == [True, True]
 
 
 def test_not_final_counts_what_no_worker_has_read_and_what_no_partner_has(seen: Snapshot) -> None:
