@@ -33,6 +33,7 @@ class Lanes:
         self.rows: list[Lane] = []
         self.index: dict[Partition, int] = {}
         self._marks: dict[Partition, dict[int, Totals]] = {}
+        self._last: dict[Partition, Lane] = {}  # also after the end: a commit may still be under way
         self._landed: deque[tuple[dict[int, Totals], Partition, int]] = deque()
 
     def start(self, places: Iterable[Partition], committed: Mapping[Partition, Committed]) -> None:
@@ -41,6 +42,7 @@ class Lanes:
         self.rows = [_lane(place, committed.get(place)) for place in sorted(places)]
         self._marks = {(lane.topic, lane.partition): {} for lane in self.rows}
         self.index = {place: at for at, place in enumerate(self._marks)}
+        self._last = dict(zip(self._marks, self.rows, strict=True))
 
     def open(self, stuck_seconds: float) -> None:
         """State is there: events are read from now on."""
@@ -53,7 +55,7 @@ class Lanes:
         for lane in self.rows:
             hide(lane)
             self._health.forget(lane.name)
-        self.rows, self.index, self._marks = [], {}, {}
+        self.rows, self.index = [], {}
         self._landed.clear()
 
     def look_for_gaps(self, messages: Sequence[Message]) -> None:
@@ -85,10 +87,9 @@ class Lanes:
 
     def note(self, place: Partition, offset: int) -> str:
         """The totals as of this offset, for a commit's metadata."""
-        at = self.index.get(place)
-        if at is None:
+        lane = self._last.get(place)
+        if lane is None:
             return ""
-        lane = self.rows[at]
         return self._marks[place].get(offset, lane.totals).encode(self._destinations)
 
     def landed(self, place: Partition, offset: int) -> None:
@@ -100,7 +101,7 @@ class Lanes:
         """Export what has been committed meanwhile."""
         while self._landed:
             marks, place, offset = self._landed.popleft()
-            if marks is not self._marks.get(place):
+            if place not in self.index or marks is not self._marks[place]:
                 continue  # committed in an earlier generation
             lane = self.rows[self.index[place]]
             lane.committed, lane.totals = offset, marks.get(offset, lane.totals)
