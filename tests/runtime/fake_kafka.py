@@ -165,7 +165,7 @@ class FakeProducer:
         self._staged, self._offsets = [], []
 
     def produce(
-        self, topic: str, value: Any, key: Any, partition: int, _: Any, on_delivery: Any, __: int, headers: Any = None
+        self, topic: str, value: Any, key: Any, partition: int, on_delivery: Any, _: None, __: int, headers: Any = None
     ) -> None:
         self._alive("produce")
         if self._staged is not None:

@@ -171,7 +171,6 @@ def test_an_agents_exception_sets_its_event_aside_and_lets_the_others_pass(world
     assert (found.resolved, found.invalid) == (2, 1)
 
 
-@pytest.mark.xfail(reason="outputs: the client ignores a delivery callback given as the sixth argument")
 def test_what_the_broker_refuses_ends_the_worker_and_is_read_again(world: World, address: Address) -> None:
     limit(world, world.topics.resolved, 1_000)
     route = start(world, address)

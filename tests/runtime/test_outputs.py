@@ -58,7 +58,7 @@ class Producer:
 
         return call
 
-    def produce(self, topic: str, _: Any, __: Any, partition: int, ___: Any, on_delivery: Any, *____: Any) -> None:
+    def produce(self, topic: str, _: Any, __: Any, partition: int, on_delivery: Any, *___: Any) -> None:
         self._called(f"produce {topic}" + (" reported" if on_delivery else ""))
         if on_delivery:
             self._reports.append((partition, on_delivery))
