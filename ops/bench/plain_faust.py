@@ -19,7 +19,7 @@ from typing import Any
 
 import faust
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema_rs import Draft7Validator
 
 HERE = Path(__file__).parent
 PARTITIONS = 12

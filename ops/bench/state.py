@@ -28,6 +28,7 @@ from uuid import UUID
 import psutil
 
 from router.identity import Identifiers, link, pack_facts
+from router.runtime.route import calm_collector
 from router.state.changelog import pack
 from router.state.replica import Replica
 from router.state.window import Window
@@ -197,6 +198,7 @@ def main() -> None:
     parser.add_argument("--repeats", choices=("even", "recent"), default="even")
     parser.add_argument("--links", nargs="*", type=float, default=[1e5, 1e6])
     options = parser.parse_args()
+    calm_collector()  # as a worker does
     folder = Path(tempfile.mkdtemp(prefix="router-bench-", dir=options.folder))
     windows, replicas = [], []
     try:
