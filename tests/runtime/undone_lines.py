@@ -136,8 +136,8 @@ LINES = [
     ),
     Undone(
         "a restore reads what is committed, up to the end of what is written", RESTORE,
-        "ends.get_watermark_offsets(place, CALL_SECONDS)",
-        "(0, ends._kafka.end((place.topic, place.partition), uncommitted=False))",
+        "Span(*log_ends(ends, self._topic, number, CALL_SECONDS))",
+        "Span(0, ends._kafka.end((self._topic, number), uncommitted=False))",
         trap("test_a_restore_goes_on_to_the_end_of_what_was_written"),
     ),
     Undone(
@@ -180,10 +180,10 @@ LINES = [
     ),
     Undone(
         "at_least_once: outputs before the changelog", OUTPUTS,
-        "        writer.produce(work.records, report=True)\n        writer.flush()\n"
+        "        writer.produce(work, report=True)\n        writer.flush()\n"
         "        writer.produce_changelog(work.changelog)\n        writer.flush()\n",
         "        writer.produce_changelog(work.changelog)\n        writer.flush()\n"
-        "        writer.produce(work.records, report=True)\n        writer.flush()\n",
+        "        writer.produce(work, report=True)\n        writer.flush()\n",
         f"{CRASHES}::test_at_least_once_at_every_crash_point",
     ),
     Undone(
@@ -205,7 +205,7 @@ LINES = [
     ),
     Undone(
         "changelog records report where they landed", OUTPUTS,
-        "partition, None, self._note_landing, 0)", "partition, None, None, 0)",
+        "partition, self._note_landing, None, 0)", "partition, None, None, 0)",
         f"{TEST_OUTPUTS}::test_outputs_changelog_and_offsets_are_one_transaction",
     ),
     Undone(
