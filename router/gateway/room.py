@@ -35,6 +35,11 @@ class Room:
         """From now on the topics of another topology with the same partitions."""
         self._backlog.watch(watched(topology))
 
+    @property
+    def known(self) -> bool:
+        """Whether it was measured yet; until then nothing is free."""
+        return self._backlog.known
+
     def free(self) -> bool:
         return self._backlog.room()
 

@@ -36,6 +36,7 @@ from router.process.reload import Reload
 if TYPE_CHECKING:
     from router.config.loader import Loaded
 
+_ROOM = "room"
 _LOOP = "requests"
 _HANGS_SECONDS = 30.0
 _ROUND_SECONDS = 0.1
@@ -96,7 +97,7 @@ async def serve(
             renew = Renewal(gateway, listener, room)
             if reload is not None:
                 renew.follow(reload, keys, cluster, options)
-            watcher = _Watcher(stop, producer, health, renew)
+            watcher = _Watcher(stop, producer, health, renew, room)
             await _listen(gateway, listener, topology.gateway.ack_timeout, watcher, listening)
     finally:
         left = await producer.close(_FLUSH_SECONDS)
@@ -108,11 +109,20 @@ async def serve(
 class _Watcher:
     """Returns when it is time to stop. While the loop turns, the process is live; a loop that hangs is restarted."""
 
-    def __init__(self, stop: Event, producer: AckProducer, health: HealthSink, renew: Callable[[], None]) -> None:
+    def __init__(
+        self, stop: Event, producer: AckProducer, health: HealthSink, renew: Callable[[], None], room: Room | None
+    ) -> None:
         self._stop = stop
         self._producer = producer
         self._health = health
         self._renew = renew
+        self._room = room
+        self._measured()
+
+    def _measured(self) -> None:
+        """Before its room is known the gateway refuses all, so it is not ready."""
+        if self._room is not None:
+            self._health.ready(_ROOM, self._room.known, "the backlog was not read yet")
 
     async def watch(self) -> None:
         self._health.progress(_LOOP, _HANGS_SECONDS)
@@ -121,6 +131,7 @@ class _Watcher:
                 raise Unavailable(f"the Kafka client cannot go on: {self._producer.fatal}")
             self._health.idle(_LOOP, "serving")
             self._renew()
+            self._measured()
             await asyncio.sleep(_ROUND_SECONDS)
 
 

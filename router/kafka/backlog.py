@@ -126,6 +126,11 @@ class Backlog:
             for found in self.outstanding().values()
         )
 
+    @property
+    def known(self) -> bool:
+        """Whether there has been a good look yet."""
+        return self._looked != NEVER
+
     def lost(self) -> int:
         """Messages that the broker dropped before their group had committed them; 0 unless the limits were ignored."""
         return sum(found.lost for found in self.outstanding().values())
