@@ -150,7 +150,7 @@ def link_all(replica: Replica, events: list[Identifiers]) -> int:
     """What the agent does with a batch of new pairs; returns the bytes for the log."""
     _, wanting = replica.resolve_many(events)
     size = 0
-    for record in pack_facts(link(events[place]) for place in wanting):
+    for record in pack_facts(map(link, wanting)):
         replica.apply_record(replica.position(), START_MS, record)
         size += len(record)
     _, left = replica.resolve_many(events)
