@@ -122,7 +122,8 @@ class _Watcher:
     def _measured(self) -> None:
         """Before its room is known the gateway refuses all, so it is not ready."""
         if self._room is not None:
-            self._health.ready(_ROOM, self._room.known, "the backlog was not read yet")
+            known = self._room.known
+            self._health.ready(_ROOM, known, "" if known else "the backlog was not read yet")
 
     async def watch(self) -> None:
         self._health.progress(_LOOP, _HANGS_SECONDS)
