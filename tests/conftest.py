@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,8 @@ from router.kafka.embedded import EmbeddedBroker
 from tests.brokers import choice, container
 
 REAL = ("kafka", "kraft")
+HERE = Path(__file__).parent
+HEAVY = ("chaos",)  # one worker runs all of it, since it takes the machine; of the rest a worker runs a file
 
 # A loaded machine is no finding: no test asserts how long an example takes.
 settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -70,6 +73,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         if "kafka_container" in fixtures:
             item.add_marker("containers")
+        folder = item.path.relative_to(HERE).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in HEAVY else str(item.path)))
 
 
 @pytest.hookimpl(wrapper=True)
