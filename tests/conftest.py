@@ -16,8 +16,7 @@ from router.kafka.embedded import EmbeddedBroker
 from tests.brokers import choice, container
 
 REAL = ("kafka", "kraft")
-HERE = Path(__file__).parent
-HEAVY = ("chaos",)  # one worker runs all of it, since it takes the machine; of the rest a worker runs a file
+HEAVY = Path(__file__).parent / "chaos"  # one test worker runs all of it: it takes the machine
 
 # A loaded machine is no finding: no test asserts how long an example takes.
 settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -73,8 +72,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         if "kafka_container" in fixtures:
             item.add_marker("containers")
-        folder = item.path.relative_to(HERE).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in HEAVY else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group(HEAVY.name if item.path.is_relative_to(HEAVY) else str(item.path)))
 
 
 @pytest.hookimpl(wrapper=True)
