@@ -35,7 +35,7 @@ from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 from router.process.reload import Reload
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 PARTITIONS = 3
 
 
