@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 10.0
 GIVE_UP_SECONDS = 60.0
 INSIST_SECONDS = 30.0  # by then the coordinator has aborted whatever was open
-HANGS_TICKS = 13  # each call is given 10 s
+HANGS_TICKS = 16  # each call is given 10 s; a machine that is busy may hear of that late
 
 
 class Redo(RouterError):

@@ -150,4 +150,4 @@ def test_a_stop_is_clean(composed: Composed) -> None:
         ["docker", "inspect", "-f", "{{.State.ExitCode}}", *names], capture_output=True, text=True, check=True
     )
 
-    assert codes.stdout.split() == ["0"] * 4
+    assert codes.stdout.split() == ["0"] * 4, composed.run("logs", "--tail", "20", "gateway", "route", "deliver")
