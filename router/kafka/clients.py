@@ -48,7 +48,8 @@ def producer(cluster: Cluster, *, linger_ms: float = 1) -> Settings:
         "linger.ms": linger_ms,
         "message.max.bytes": LARGEST_MESSAGE,
         "partitioner": PARTITIONER,
-        "queue.buffering.max.kbytes": 65_536,
+        "queue.buffering.max.kbytes": 262_144,
+        "queue.buffering.max.messages": 1_000_000,
         **cluster.overrides,
     }
 

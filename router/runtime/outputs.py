@@ -81,14 +81,16 @@ class _Writer:
             except BufferError:
                 self._produce_when_there_is_room(record, on_delivery)
 
-    def _produce_when_there_is_room(self, record: Record, on_delivery: Callable[[Any, Message], None] | None) -> None:
+    def _produce_when_there_is_room(
+        self, record: Record, on_delivery: Callable[[Any, Message], None] | None, partition: int = -1
+    ) -> None:
         """The producer's queue is full."""
         topic, value, key, headers = record
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < deadline:
             self.producer.poll(0.01)
             try:
-                self.producer.produce(topic, value, key, -1, on_delivery, None, 0, headers)
+                self.producer.produce(topic, value, key, partition, on_delivery, None, 0, headers)
             except BufferError:
                 continue
             return
@@ -96,7 +98,10 @@ class _Writer:
 
     def produce_changelog(self, values: Mapping[int, bytes]) -> None:
         for partition, value in values.items():
-            self.producer.produce(self._changelog, value, None, partition, self._note_landing, None, 0)
+            try:
+                self.producer.produce(self._changelog, value, None, partition, self._note_landing, None, 0)
+            except BufferError:
+                self._produce_when_there_is_room((self._changelog, value, None, None), self._note_landing, partition)
 
     def _note_failure(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:

@@ -255,6 +255,14 @@ def test_a_full_queue_is_waited_for(producer: Any, watchdog: Watchdog) -> None:
     assert producer.calls.count("poll") == 2
 
 
+def test_a_full_queue_is_waited_for_with_the_changelog_too(producer: Any, watchdog: Watchdog) -> None:
+    producer.errors["produce"] = [None, None, BufferError(), None, BufferError()]
+
+    assert transactional(producer, watchdog).commit(work()) == {0: 41, 3: 44}
+
+    assert producer.calls.count("poll") == 2
+
+
 def test_a_producer_that_is_over_can_be_closed(producer: Producer, watchdog: Watchdog) -> None:
     """Closing must not hide why the worker ends."""
     producer.errors["close"] = [failure(KafkaError._FENCED, fatal=True)]
