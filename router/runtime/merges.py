@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
 ROWS = 2000
 LOOK_SECONDS = 30.0
+GATHER_SECONDS = 0.25  # a transaction of its own for each batch that merges would double what the broker has to do
 AGAIN_SECONDS = 0.5
 LOOK_CALL_SECONDS = 5.0
 
@@ -81,6 +82,7 @@ class MergesTask:
         self._stop = threading.Event()
         self._wanted: int | None = None  # next log offset to write, while this worker owns the partition
         self._asked = False
+        self._handed = 0.0
         self._total = 0
         self._pruned = self._written = 0
         self.failed: BaseException | None = None
@@ -96,12 +98,13 @@ class MergesTask:
         self._prune()
         wanted = self._wanted
         position = self._ledger.position()
-        if wanted is None or self._asked or position <= wanted:
+        if wanted is None or self._asked or position <= wanted or time.monotonic() < self._handed + GATHER_SECONDS:
             return
         rows = self._ledger.merges_from(wanted, ROWS)
         until = position if len(rows) < ROWS else rows[-1][0] + 1
         if until > wanted:
             self._asked = True
+            self._handed = time.monotonic()
             self._parts.put(Part(wanted, rows, until))
 
     def _prune(self) -> None:
