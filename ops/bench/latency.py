@@ -1,6 +1,6 @@
 """Receive to partner accepted at a fixed rate, open loop: latency counts from when an event was due to be sent.
 
-usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--bootstrap HOST:PORT]
+usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--batch 1] [--bootstrap HOST:PORT]
 
 An event that had to wait for its turn counts as late (no coordinated omission). The partner is a local HTTP receiver in
 a process of its own; router route and router deliver run as they do in production; Kafka is real, on this machine.
@@ -28,13 +28,17 @@ from router.kafka import clients
 from router.kafka.cluster import Cluster
 
 HERE = Path(__file__).parent
-WARM_SECONDS = 5
+DRAIN_SECONDS = 120
+WARM_SECONDS = 45  # until then the JVM of the broker compiles more than it works
 
 
-def topology(folder: Path, url: str) -> Path:
-    """One source, one webhook destination."""
+def topology(folder: Path, url: str, batch: int = 1) -> Path:
+    """One source, one webhook destination that takes up to `batch` events a request."""
     settings = {"url": f"{url}/one", "allow_private": True}
-    destination = {"type": "webhook", "settings": settings, "delivery": {"concurrency": 32}}
+    delivery: dict[str, object] = {"concurrency": 32}
+    if batch > 1:
+        delivery["batch"] = {"count": batch, "age": "5ms"}
+    destination = {"type": "webhook", "settings": settings, "delivery": delivery}
     path = folder / "latency.yaml"
     path.write_text(
         yaml.safe_dump(
@@ -80,17 +84,24 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     log = folder / "receipts.ndjson"
     receiver = _started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
-    file = topology(folder, receiver.stdout.readline().decode().strip())
+    file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch)
     router = [sys.executable, "-m", "router"]
     common = [str(file), "--bootstrap", bootstrap]
     subprocess.run([*router, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
     for name in ("route", "deliver"):
         _started(stack, [*router, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
     time.sleep(8)
-    send(bootstrap, arguments.rate, WARM_SECONDS, seed=1)
+    _drained(send(bootstrap, arguments.rate, WARM_SECONDS, seed=1), log)
     due = send(bootstrap, arguments.rate, arguments.seconds, seed=2)
     time.sleep(3)
     _report(due, log, arguments.rate)
+
+
+def _drained(due: dict[str, float], log: Path) -> None:
+    """Wait until all that warmed the processes up has arrived, but what broke the plan."""
+    until = time.time() + DRAIN_SECONDS
+    while len(read_log(log)) < 0.99 * len(due) and time.time() < until:
+        time.sleep(1)
 
 
 def _started(stack: ExitStack, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
@@ -110,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--batch", type=int, default=1, help="events a request")
     parser.add_argument("--bootstrap", default="")
     with ExitStack() as stack:
         run(stack, parser.parse_args())
