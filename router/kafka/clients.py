@@ -48,8 +48,7 @@ def producer(cluster: Cluster, *, linger_ms: float = 1) -> Settings:
         "linger.ms": linger_ms,
         "message.max.bytes": LARGEST_MESSAGE,
         "partitioner": PARTITIONER,
-        "queue.buffering.max.kbytes": 262_144,
-        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 65_536,
         **cluster.overrides,
     }
 
@@ -61,6 +60,8 @@ def transactional(cluster: Cluster, transactional_id: str, *, timeout_ms: int = 
     """
     return producer(cluster) | {
         "delivery.timeout.ms": timeout_ms,
+        "queue.buffering.max.kbytes": 262_144,  # a batch of 16 MiB for a dozen destinations
+        "queue.buffering.max.messages": 1_000_000,
         "socket.timeout.ms": timeout_ms,
         "transaction.timeout.ms": timeout_ms,
         **cluster.overrides,
