@@ -14,7 +14,6 @@ from typing import Protocol
 
 from router.event import Event
 
-DIGEST_BYTES = 16
 Fresh = dict[bytes, tuple[int, int]]  # key to (receive time in ms, lane), in order
 
 
@@ -27,7 +26,7 @@ class Seen(Protocol):
 
 def dedupe_key(prefix: bytes, message_id: str) -> bytes:
     """16 bytes for a source (see `key_prefix`) and a messageId."""
-    return blake2b(prefix + message_id.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return blake2b(prefix + message_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def key_prefix(source: str, *, blocked: bool = False) -> bytes:

@@ -8,12 +8,11 @@ and a walk of its own over the batch more: bodies leave the processor's cache me
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from router.agents.dedupe import DIGEST_BYTES
+from router.agents.dedupe import dedupe_key
 from router.agents.fanout import Fanout
 from router.agents.identify import who
 from router.agents.intake import LOG_APPEND_TIME, Intake, Message
@@ -125,7 +124,7 @@ class Straight:
         integrations = get("integrations")
         if integrations:
             event.choice = self._fanout(source, call, name, integrations)
-        event.digest = blake2b(prefix + message_id.encode(), digest_size=DIGEST_BYTES).digest()
+        event.digest = dedupe_key(prefix, message_id)
         if call == "identify" or "traits" in context or "externalIds" in context:
             event.ids = who(body)
         else:
