@@ -22,6 +22,7 @@ import psutil
 
 from ops.bench import load
 from ops.bench.latency import topology
+from ops.bench.route import cpu_seconds
 from ops.kafka.kraft import BENCH_JVM, KraftBroker, free_port
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -63,10 +64,10 @@ class Fleet:
 def idle(fleet: Fleet, seconds: float) -> None:
     """CPU of each process over some time without an event."""
     time.sleep(SETTLE_SECONDS)
-    before = {name: _cpu(process) for name, process in fleet.processes().items()}
+    before = {name: cpu_seconds(process) for name, process in fleet.processes().items()}
     time.sleep(seconds)
     for name, process in fleet.processes().items():
-        share = (_cpu(process) - before[name]) / seconds
+        share = (cpu_seconds(process) - before[name]) / seconds
         print(f"idle     {name:8} {share:6.2%} of one core {process.memory_info().rss / 1e6:6.0f} MB", flush=True)
 
 
@@ -87,11 +88,6 @@ def backlog(fleet: Fleet, bootstrap: str, count: int) -> None:
     for name, size in largest.items():
         print(f"backlog  {name:8} {size / 1e6:6.0f} MB at most", flush=True)
     print(f"{count} events were routed in {time.monotonic() - started:.0f} s", flush=True)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def run(stack: ExitStack, arguments: argparse.Namespace) -> None:

@@ -108,9 +108,9 @@ class Bench:
         watched = psutil.Process(process.pid)
         try:
             begun = self._wait(group, 1, process)
-            started, cpu = time.monotonic(), _cpu(watched)
+            started, cpu = time.monotonic(), cpu_seconds(watched)
             self._wait(group, self.count, process)
-            seconds, spent = time.monotonic() - started, _cpu(watched) - cpu
+            seconds, spent = time.monotonic() - started, cpu_seconds(watched) - cpu
             done = max(1, self.count - begun)  # a small load may be over before the first look
             figure = Figure(row, done / seconds, spent / done * 1e6, watched.memory_info().rss / 1e6)
         finally:
@@ -135,7 +135,8 @@ class Bench:
             time.sleep(0.02)
 
 
-def _cpu(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of all its threads so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
