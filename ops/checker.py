@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from ops.load import Item, Ledger
 from router.errors import Unavailable
 from router.kafka import clients
+from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.snapshot import Snapshot
 from router.topics import Topics
@@ -120,17 +121,18 @@ def read(cluster: Cluster, topic: str) -> Iterator[Message[bytes, bytes]]:
         described = consumer.list_topics(topic, CALL_SECONDS).topics[topic]
         if described.error is not None:
             raise Unavailable(f"cannot read {topic}: {described.error.str()}")
-        for partition in sorted(described.partitions):
-            low, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), CALL_SECONDS)
-            consumer.assign([TopicPartition(topic, partition, low)])
-            yield from _to_the_end(consumer, f"{topic} [{partition}]")
+        spans = Admin(cluster, timeout=CALL_SECONDS).watermarks([(topic, one) for one in sorted(described.partitions)])
+        for (_, partition), span in spans.items():
+            consumer.assign([TopicPartition(topic, partition, span.low)])
+            yield from _to_the_end(consumer, f"{topic} [{partition}]", span.high)
     except KafkaException as error:
         raise Unavailable(f"cannot read {topic}: {error.args[0].str()}") from error
     finally:
         consumer.close()
 
 
-def _to_the_end(consumer: Consumer, where: str) -> Iterator[Message[bytes, bytes]]:
+def _to_the_end(consumer: Consumer, where: str, end: int) -> Iterator[Message[bytes, bytes]]:
+    """Past open transactions too: a reader is told of an end wherever the first one begins."""
     while True:
         messages = consumer.consume(1, CALL_SECONDS)
         messages += consumer.consume(2000, 0)  # with a timeout it would wait until there are as many
@@ -141,7 +143,8 @@ def _to_the_end(consumer: Consumer, where: str) -> Iterator[Message[bytes, bytes
             if error is None:
                 yield message
             elif error.code() == KafkaError._PARTITION_EOF:
-                return
+                if (message.offset() or 0) >= end:
+                    return
             else:
                 raise Unavailable(f"cannot read {where}: {error.str()}")
 

@@ -142,6 +142,10 @@ class Fleet:
                 raise Unavailable("; ".join(self.findings))
             time.sleep(0.2)
 
+    def described(self) -> str:
+        """What each member says of itself, and its last lines."""
+        return "\n".join(f"{member.name}: {_answer(member)}" for member in self.members)
+
     def close(self) -> None:
         """End all: those removed have had their time."""
         for member in self.gone:
@@ -170,3 +174,13 @@ class Fleet:
             self.findings.append(f"{member.name} ended with status {status}: {member.process.end(5)}")
         member.process = None
         member.frozen = False
+
+
+def _answer(member: Member) -> str:
+    if member.process is None:
+        return "not started"
+    try:
+        report = health(member.address, "/readyz", LOOK_SECONDS).why()
+    except Unavailable as error:
+        report = str(error)
+    return f"{report}\n{member.process.end(5)}"

@@ -158,7 +158,10 @@ class Storm:
             done = all(row.pending == 0 == row.taken for row in seen[0].destinations)
             return done and self._complete(page) and self.scene.fleet.ready()
 
-        self.until(quiet, REST_SECONDS, "the router does not come to rest")
+        try:
+            self.until(quiet, REST_SECONDS, "the router does not come to rest")
+        except Unavailable as error:
+            raise Unavailable(f"{error}\n{seen[0]}\n{self.scene.fleet.described()}") from error
         return seen[0]
 
     def _complete(self, page: Sequence[Metric]) -> bool:

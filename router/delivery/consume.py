@@ -31,7 +31,8 @@ from router.delivery.ledger import SPAN, decode
 from router.delivery.room import Room
 from router.delivery.tracker import Tracker
 from router.errors import Unavailable
-from router.kafka.offsets import metadata_of
+from router.kafka.ends import log_ends
+from router.kafka.offsets import metadata_of, stable_offsets
 from router.runtime.outputs import Redo
 
 CHUNK = 100
@@ -182,8 +183,7 @@ class Reader:
 
     def _gap(self, partition: Partition) -> None:
         """The broker does not have the offset that is due: go on at its first one."""
-        place = TopicPartition(self._topic, partition.number)
-        low, _ = self._consumer.get_watermark_offsets(place, CALL_SECONDS)
+        low, _ = log_ends(self._consumer, self._topic, partition.number, CALL_SECONDS)
         due = self._position[partition.number] or 0
         if low > due:
             metrics.LOST.labels(self._topic, str(partition.number)).inc(low - due)
@@ -233,7 +233,7 @@ class Reader:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._partitions, self._position = {}, {}
-        for place in self._committed(partitions):
+        for place in stable_offsets(consumer, partitions, CALL_SECONDS):
             start = None if place.offset == OFFSET_INVALID else place.offset
             ledger, done = decode(metadata_of(place) if start is not None else None, start or 0)
             self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), ledger)
@@ -253,22 +253,6 @@ class Reader:
         consumer.assign([TopicPartition(self._topic, number, at) for number, at in starts.items()])
         consumer.pause(self._places(self._partitions))
         self._held, self._moved, self._fresh, self._wide = False, False, True, set()
-
-    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Committed offsets; waits for open transactions of the group to end, since they may commit."""
-        deadline = time.monotonic() + CALL_SECONDS
-        while partitions:
-            try:
-                found = self._consumer.committed(partitions, CALL_SECONDS)
-                for place in found:
-                    if place.error:
-                        raise KafkaException(place.error)
-                return found
-            except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"cannot read committed offsets: {error.args[0].str()}") from error
-                time.sleep(0.1)
-        return []
 
     def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
         self._go(consumer, lost=False)

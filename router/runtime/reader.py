@@ -24,6 +24,7 @@ from confluent_kafka import (
 
 from router import metrics
 from router.errors import Unavailable
+from router.kafka.ends import log_ends
 from router.kafka.offsets import metadata_of, stable_offsets
 from router.runtime.totals import Totals
 
@@ -134,7 +135,7 @@ class Reader:
         if place not in self.index:
             return
         lane = self.lanes[self.index[place]]
-        low, _ = self.consumer.get_watermark_offsets(TopicPartition(*place), CALL_SECONDS)
+        low, _ = log_ends(self.consumer, *place, CALL_SECONDS)
         lost = max(0, low - lane.next) if lane.next >= 0 else 0  # below 0: nothing was ever read of it
         metrics.LOST.labels(place[0], str(place[1])).inc(lost)
         log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
