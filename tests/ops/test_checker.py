@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 
 import orjson
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
-from ops.checker import Account, Destination, check
+from ops.checker import Account, Destination, check, read
 from ops.load import Item, Ledger, Load
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -229,3 +232,23 @@ def test_what_was_refused_must_not_appear(world: World) -> None:
     world.ledger.entries[name].answers = {"ok": 0, "refused": 1, "unknown": 0}
 
     assert ("events.resolved", name) in world.check().stray
+
+
+def test_what_stands_behind_an_open_transaction_is_waited_for(kafka: str, unique: str) -> None:
+    """A worker that was killed holds readers back for seconds: what others wrote behind it is not lost."""
+    cluster = Cluster(kafka)
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(unique, 1, 1)])[unique].result(30)
+    first, second = (Producer(clients.transactional(cluster, f"{unique}-{name}")) for name in "ab")
+    for producer, value in ((first, b"open"), (second, b"done")):
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        producer.produce(unique, value, partition=0)
+        assert producer.flush(30) == 0
+    second.commit_transaction(30)
+
+    late = threading.Timer(1.0, first.abort_transaction, [30])
+    late.start()
+    found = [message.value() for message in read(cluster, unique)]
+    late.join()
+    assert found == [b"done"]
