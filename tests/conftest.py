@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,9 +14,9 @@ from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
 from router.kafka.embedded import EmbeddedBroker
 from tests.brokers import choice, container
+from tests.scheduler import ByFile
 
 REAL = ("kafka", "kraft")
-HEAVY = Path(__file__).parent / "chaos"  # one test worker runs all of it: it takes the machine
 
 # A loaded machine is no finding: no test asserts how long an example takes.
 settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -72,7 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         if "kafka_container" in fixtures:
             item.add_marker("containers")
-        item.add_marker(pytest.mark.xdist_group(HEAVY.name if item.path.is_relative_to(HEAVY) else str(item.path)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,23 @@
+"""How two test workers share the tests: a file stays with one of them, as does all of chaos, which takes the machine.
+
+Not by xdist's groups: with pytest 9.2 they silently do nothing (pytest-xdist issue 1386).
+"""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+HEAVY = "tests/chaos"
+
+
+def piece(nodeid: str) -> str:
+    """What stays together with this test: its file, or all of chaos."""
+    path = nodeid.partition("::")[0]
+    return HEAVY if path.startswith(f"{HEAVY}/") else path
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Pieces in the order of their files; the fixtures of a session are made once in each worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return piece(nodeid)
