@@ -31,6 +31,7 @@ def base(cluster: Cluster) -> Settings:
         "logger": client_logger(cluster.secrets),
         "reconnect.backoff.max.ms": 1_000,
         "socket.keepalive.enable": True,
+        "socket.nagle.disable": True,
         "topic.metadata.refresh.interval.ms": 30_000,
     }
 
@@ -62,6 +63,7 @@ def transactional(cluster: Cluster, transactional_id: str, *, timeout_ms: int = 
         "delivery.timeout.ms": timeout_ms,
         "queue.buffering.max.kbytes": 262_144,  # a batch of 16 MiB for a dozen destinations
         "queue.buffering.max.messages": 1_000_000,
+        "retry.backoff.ms": 5,  # the coordinator turns calls away while it still writes down the one before
         "socket.timeout.ms": timeout_ms,
         "transaction.timeout.ms": timeout_ms,
         **cluster.overrides,

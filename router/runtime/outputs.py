@@ -191,6 +191,25 @@ class Transactional:
         self._watchdog.close()
 
 
+class ByTurns:
+    """exactly_once with two transactional producers that take turns; one transaction is over before the next begins.
+
+    The broker says that a transaction is committed before it has written so in each partition. Until then it turns the
+    producer's next transaction away, which costs 20 to 100 ms of waiting; the other producer it lets begin.
+    """
+
+    def __init__(self, one: Outputs, other: Outputs) -> None:
+        self._next, self._last = one, other
+
+    def commit(self, work: Work) -> dict[int, int]:
+        self._next, self._last = self._last, self._next
+        return self._last.commit(work)
+
+    def close(self) -> None:
+        self._next.close()
+        self._last.close()
+
+
 class OutputFirst:
     """at_least_once: the caller commits `work.offsets` on its consumer, after local state is written."""
 

@@ -29,7 +29,7 @@ from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
-from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import BATCH_MESSAGES, Reader
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
@@ -130,6 +130,9 @@ class Opening:
         name = f"{self.topics.name}.route.{self.slot.id}{suffix}"
         return Transactional(Producer(clients.transactional(self.cluster, name)), changelog)
 
+    def _by_turns(self) -> Outputs:
+        return ByTurns(self.outputs(""), self.outputs("-other")) if self.transactional else self.outputs("")
+
     def parts(self) -> Parts:
         """Stores, identity log and agents, whatever engine runs them."""
         window = self._window()
@@ -165,7 +168,7 @@ class Opening:
             store=parts.window,
             links=parts.links,
             merges=parts.merges,
-            committer=Committer(self.outputs("")),
+            committer=Committer(self._by_turns()),
             open_reader=self._reader,
             open_restore=partial(self.restore, parts.window),
             health=self.health,

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -26,7 +26,7 @@ from router.event import Event, Limits
 from router.process.health import Health
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
-from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import Reader
 from router.runtime.restore import Restore
 from router.runtime.worker import Worker
@@ -121,9 +121,8 @@ class Life:
         self.renew: Callable[[], object] = lambda: None
         store = Store(disk, fuse)
         self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
-        producer: Any = FakeProducer(kafka, fuse, name)
         exactly_once = guarantee == "exactly_once"
-        outputs: Outputs = (Transactional if exactly_once else OutputFirst)(producer, TOPICS.dedupe_changelog)
+        outputs = _outputs(kafka, fuse, name, exactly_once=exactly_once)
         self.links = NoLinks()
         nothing: Any = self.links
         self.health = Health(clock)
@@ -159,6 +158,14 @@ class Life:
         except Crash:
             return False
         return True
+
+
+def _outputs(kafka: FakeKafka, fuse: Fuse, name: str, *, exactly_once: bool) -> Outputs:
+    one, other = [cast("Any", FakeProducer(kafka, fuse, id_)) for id_ in (name, f"{name}-other")]
+    changelog = TOPICS.dedupe_changelog
+    return (
+        ByTurns(*(Transactional(p, changelog) for p in (one, other))) if exactly_once else OutputFirst(one, changelog)
+    )
 
 
 def _stopped() -> threading.Event:

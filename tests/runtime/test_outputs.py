@@ -13,7 +13,7 @@ from router.agents.records import Fan
 from router.errors import Fenced, RouterError, Unavailable
 from router.runtime import outputs
 from router.runtime.committer import Committer
-from router.runtime.outputs import OutputFirst, Redo, Transactional, Work
+from router.runtime.outputs import ByTurns, OutputFirst, Redo, Transactional, Work
 from router.runtime.watchdog import Watchdog
 
 CHANGELOG = "shop.dedupe-changelog"
@@ -317,3 +317,20 @@ def test_what_a_commit_raises_is_raised_where_it_is_collected() -> None:
     with pytest.raises(Redo, match="why"):
         committer.collect()
     committer.close()
+
+
+def test_two_producers_take_turns_and_an_abort_ends_the_turn(watchdog: Watchdog) -> None:
+    """Each begins when the transaction of the other is over."""
+    one, other = Producer(), Producer()
+    outputs = ByTurns(transactional(one, watchdog), transactional(other, watchdog))
+    other.errors["commit_transaction"] = [failure(KafkaError._TIMED_OUT, abort=True)]
+
+    outputs.commit(work())
+    with pytest.raises(Redo):
+        outputs.commit(work())
+    outputs.commit(work())
+
+    assert [producer.calls.count("begin_transaction") for producer in (one, other)] == [2, 1]
+    assert other.calls[-1] == "abort_transaction"
+    outputs.close()
+    assert one.calls[-1] == other.calls[-1] == "close"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
+from ops.checker import read
 from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.runtime.outputs import OutputFirst, Transactional, Work
+from router.kafka.offsets import GroupOffsets
+from router.runtime.outputs import ByTurns, OutputFirst, Transactional, Work
 from router.topics import TopicSpec
 
 pytestmark = pytest.mark.kafka
@@ -25,6 +27,15 @@ def cluster(kafka: str, unique: str) -> Cluster:
 
 def group(cluster: Cluster, name: str) -> object:
     consumer = Consumer(clients.consumer(cluster, name))
+    metadata = consumer.consumer_group_metadata()
+    consumer.close()
+    return metadata
+
+
+def group_in_use(cluster: Cluster, name: str, topic: str) -> object:
+    """The client waits without end for the coordinator of a group that nobody has ever used."""
+    consumer = Consumer(clients.consumer(cluster, name))
+    consumer.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
     metadata = consumer.consumer_group_metadata()
     consumer.close()
     return metadata
@@ -61,3 +72,21 @@ def test_what_the_broker_refuses_is_not_taken_for_done(cluster: Cluster, unique:
 
     with pytest.raises(Unavailable, match="did not take"):
         outputs.commit(work(cluster, unique, size=5000))
+
+
+def test_transactions_by_turns_stand_in_their_order_and_the_last_offset_counts(cluster: Cluster, unique: str) -> None:
+    """Each begins while the broker may still be ending the one before."""
+    names = (unique, f"{unique}-other")
+    outputs = ByTurns(
+        *(Transactional(Producer(clients.transactional(cluster, name)), f"{unique}.log") for name in names)
+    )
+    place = f"{unique}.log", 0
+    member = group_in_use(cluster, unique, place[0])
+    for number in range(50):
+        record = (f"{unique}.out", b"%d" % number, None, None)
+        outputs.commit(Work([record], {0: b"rows"}, [TopicPartition(*place, number)], member))
+    outputs.close()
+
+    assert [int(message.value() or b"") for message in read(cluster, f"{unique}.out")] == list(range(50))
+    with GroupOffsets(cluster, unique) as offsets:
+        assert offsets.committed([place])[place].offset == 49
