@@ -1,6 +1,6 @@
 """Receive to partner accepted at a fixed rate, open loop: latency counts from when an event was due to be sent.
 
-usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--batch 1] [--bootstrap HOST:PORT]
+usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--batch 1] [--partitions 12] [--bootstrap HOST:PORT]
 
 An event that had to wait for its turn counts as late (no coordinated omission). The partner is a local HTTP receiver in
 a process of its own; router route and router deliver run as they do in production; Kafka is real, on this machine.
@@ -29,21 +29,23 @@ from router.kafka.cluster import Cluster
 
 HERE = Path(__file__).parent
 DRAIN_SECONDS = 120
+SLOT_SECONDS = 0.002  # what is due is sent in slots, late by this at most: the sender leaves the machine to the router
 WARM_SECONDS = 45  # until then the JVM of the broker compiles more than it works
 
 
-def topology(folder: Path, url: str, batch: int = 1) -> Path:
+def topology(folder: Path, url: str, batch: int = 1, partitions: int = 12) -> Path:
     """One source, one webhook destination that takes up to `batch` events a request."""
     settings = {"url": f"{url}/one", "allow_private": True}
     delivery: dict[str, object] = {"concurrency": 32}
     if batch > 1:
-        delivery["batch"] = {"count": batch, "age": "5ms"}
+        delivery["batch"] = {"count": batch, "age": "1ms"}
     destination = {"type": "webhook", "settings": settings, "delivery": delivery}
     path = folder / "latency.yaml"
     path.write_text(
         yaml.safe_dump(
             {
                 "name": "latency",
+                "topics": {"partitions": partitions},
                 "default_source": "web",
                 "sources": {"web": {"plan": str(HERE / "plan")}},
                 "destinations": {"one": destination},
@@ -56,13 +58,15 @@ def topology(folder: Path, url: str, batch: int = 1) -> Path:
 def send(bootstrap: str, rate: int, seconds: float, seed: int) -> dict[str, float]:
     """Send at the rate; returns when each messageId was due."""
     producer = Producer(clients.producer(Cluster(bootstrap)))
+    made = [(key, value, orjson.loads(value)["messageId"]) for key, value in load.events(int(rate * seconds), seed)]
     due: dict[str, float] = {}
     started = time.time()
-    for number, (key, value) in enumerate(load.events(int(rate * seconds), seed)):
+    for number, (key, value, name) in enumerate(made):
         at = started + number / rate
         while (ahead := at - time.time()) > 0:
-            producer.poll(min(ahead, 0.001))
-        due.setdefault(orjson.loads(value)["messageId"], at)
+            time.sleep(ahead + SLOT_SECONDS)
+            producer.poll(0)
+        due.setdefault(name, at)
         producer.produce("events.raw", value, key)
     producer.flush(30)
     return due
@@ -84,14 +88,14 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     log = folder / "receipts.ndjson"
     receiver = _started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
-    file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch)
+    file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, arguments.partitions)
     router = [sys.executable, "-m", "router"]
     common = [str(file), "--bootstrap", bootstrap]
     subprocess.run([*router, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
     for name in ("route", "deliver"):
         _started(stack, [*router, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
     time.sleep(8)
-    _drained(send(bootstrap, arguments.rate, WARM_SECONDS, seed=1), log)
+    _drained(send(bootstrap, arguments.rate, arguments.warm, seed=1), log)
     due = send(bootstrap, arguments.rate, arguments.seconds, seed=2)
     time.sleep(3)
     _report(due, log, arguments.rate)
@@ -122,6 +126,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--batch", type=int, default=1, help="events a request")
+    parser.add_argument("--partitions", type=int, default=12, help="of each topic; they make a transaction cost more")
+    parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="seconds at the same rate before")
     parser.add_argument("--bootstrap", default="")
     with ExitStack() as stack:
         run(stack, parser.parse_args())

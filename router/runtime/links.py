@@ -87,7 +87,7 @@ class LinkLog:
         for message in self._consumer.consume(500, wait):
             error = message.error()
             if error is None:
-                self._apply(message)
+                self._apply(message, message.value() or b"")
                 applied += 1
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise Unavailable(f"cannot read {self._topic}: {error.str()}")
@@ -106,34 +106,41 @@ class LinkLog:
             self._reported = now
             log.info("restoring: %s", self.progress())
 
-    def _apply(self, message: Message) -> None:
+    def _apply(self, message: Message, record: bytes) -> None:
         offset = message.offset()
         assert offset is not None
         _, at = message.timestamp()
-        self._replica.apply_record(offset, at or self._now_ms(), message.value() or b"")
+        self._replica.apply_record(offset, at or self._now_ms(), record)
 
     def append(self, record: bytes) -> None:
-        """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline."""
+        """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline.
+
+        Where the replica stands right before it, the broker's acknowledgement tells all there is to know; else what
+        other workers wrote comes first, by way of the log.
+        """
         deadline = time.monotonic() + APPEND_SECONDS
-        landed = self._produced(record, deadline)
+        written = self._produced(record, deadline)
+        landed = written.offset() or 0
+        if landed == self._replica.position():
+            self._apply(written, record)
         while self._replica.position() <= landed:
             for message in self._consumer.consume(1, 0.05):
                 if message.error() is None:
-                    self._apply(message)
+                    self._apply(message, message.value() or b"")
             if time.monotonic() > deadline:
                 raise Unavailable("identity facts did not come back from the log")
         metrics.LINKS.labels("appended").inc()
 
-    def _produced(self, record: bytes, deadline: float) -> int:
-        """Where the record landed in the log."""
-        landed: list[int] = []
+    def _produced(self, record: bytes, deadline: float) -> Message:
+        """The broker's acknowledgement, with the place and the time of the record in the log."""
+        landed: list[Message] = []
         failed: list[KafkaError] = []
 
         def note(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 failed.append(error)
             else:
-                landed.append(message.offset() or 0)
+                landed.append(message)
 
         self._producer.produce(self._topic, record, None, 0, on_delivery=note)
         while not landed and not failed and time.monotonic() < deadline:

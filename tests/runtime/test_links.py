@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from router.errors import Unavailable
-from router.identity import Fact, link, pack_facts, profile_id
+from router.identity import Fact, alias, link, pack_facts, profile_id
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -96,6 +96,28 @@ def test_an_append_returns_when_the_replica_has_applied_it(log: Log, replica: Ca
         ]
     assert mine.position() == 20
     one.close()
+
+
+def test_what_an_append_learns_is_what_the_log_tells_others(log: Log, replica: Callable[..., Replica]) -> None:
+    """The broker's time too: it stands in profiles and merges."""
+    mine, other = replica("mine"), replica("other")
+    one = log.join(mine)
+    for number in range(3):
+        for user in range(2):
+            one.append(record(link((("user_id", f"u{user}"), ("anonymous_id", f"a{number}")))))
+            time.sleep(0.01)
+    one.append(record(alias("u0", "u1")))
+    assert one.follow(5) == 7, "its own records come back and change nothing"
+    two = log.join(other)
+    catch_up(two)
+
+    assert mine.merges_from(0, 100) == other.merges_from(0, 100) != []
+    for user in range(2):
+        id_ = mine.profile_of(("user_id", f"u{user}"))
+        assert id_ is not None
+        assert mine.profile(id_) == other.profile(id_)
+    one.close()
+    two.close()
 
 
 def test_workers_that_append_at_once_end_up_with_the_same_profiles(log: Log, replica: Callable[..., Replica]) -> None:
