@@ -5,12 +5,15 @@ Three destinations get everything, the orders in order of profile, and the produ
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from ops.background import Background
 from ops.checker import Account, Destination, check
-from ops.load import Item, Ledger, write_plan
+from ops.load import Item, Ledger, Load, send, write_plan
 from ops.receiver import read_log
 from ops.running import Process
 from router.config.loader import Loaded, load_topology
@@ -21,6 +24,7 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
 WRITE_KEY = "load-key"
+MOST_EVENTS = 400_000
 TOPOLOGY = """\
 name: {name}
 guarantee: {guarantee}
@@ -52,7 +56,10 @@ TAKES: Mapping[str, Callable[[Item], bool]] = {
 
 
 class World:
-    """`folder` holds topology, plan, state, receipts and logs. `name` prefixes topics and groups."""
+    """`folder` holds topology, plan, state, receipts and logs. `name` prefixes topics and groups.
+
+    `seed` is that of the last load, for whoever has to make it again.
+    """
 
     def __init__(
         self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once", partitions: int = 6
@@ -61,6 +68,7 @@ class World:
         self.cluster = Cluster(bootstrap)
         self.receipts = folder / "receipts.ndjson"
         self.ledger = Ledger()
+        self.seed = 0
         self._processes: list[Process] = []
         address = self.start("ops.receiver", "--log", str(self.receipts)).said("http://")
         write_plan(folder / "plan")
@@ -100,6 +108,20 @@ class World:
             got[line["path"].removeprefix("/")].append(str(line["messageId"]))
         wanted = [Destination(name, takes, got[name] if delivered else None) for name, takes in TAKES.items()]
         return check(self.ledger, self.cluster, self.topics, wanted)
+
+    @contextmanager
+    def sending(self, rate: float, most: int = MOST_EVENTS) -> Iterator[Background]:
+        """A load at this rate, straight to Kafka, for as long as the block lasts."""
+        load = Load(self.topics.name, most, seed=random.randrange(1 << 30))
+        self.seed = load.seed
+        background = Background(
+            [lambda stop: send(self.cluster, self.topics.raw, load, self.ledger, rate=rate, stop=stop)]
+        )
+        background.start()
+        try:
+            yield background
+        finally:
+            background.stop()
 
     def close(self) -> None:
         for process in reversed(self._processes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
+from ops.world import World
 from router.kafka.embedded import EmbeddedBroker
 from tests.brokers import choice, container
 from tests.scheduler import ByFile
@@ -56,6 +58,14 @@ def kafka_container() -> Iterator[str]:
         pytest.skip(reason)
     with container.running() as bootstrap:
         yield bootstrap
+
+
+@pytest.fixture
+def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
+    """A small topology on the real Kafka; its topics are not yet made."""
+    world = World(tmp_path, unique, kafka)
+    yield world
+    world.close()
 
 
 @pytest.fixture

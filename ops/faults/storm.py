@@ -7,7 +7,6 @@ own. Metrics are read all along: each page must balance at any moment, and at re
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
+from ops.background import Background, Call
 from ops.checker import Account
 from ops.faults import disk
 from ops.faults.disk import SmallDisk
@@ -79,7 +79,7 @@ class Storm:
         self.scene = scene
         self.outcome = Outcome(setup.seed)
         self._setup = setup
-        self._load = _Sending(scene, setup)
+        self._load = _load(scene, setup)
         self._watched: list[tuple[Felt, Watched]] = []
         self._restores: dict[tuple[str, int], float] = {}
         self._sampled = 0.0
@@ -205,47 +205,23 @@ class Storm:
                             self._restores[member.name, member.process.pid] = sample.value
 
 
-class _Sending:
-    """The load: one thread straight to Kafka, some through the gateway."""
-
-    def __init__(self, scene: Scene, setup: Setup) -> None:
-        world, seed = scene.world, setup.seed
-        self._over = threading.Event()
-        self._failed: list[BaseException] = []
-        name = world.topics.name
-        calls: list[Callable[[], None]] = [
-            lambda: send(
-                world.cluster, world.topics.raw, Load(name, ENDLESS, seed), world.ledger,
-                rate=setup.rate, stop=self._over.is_set,
+def _load(scene: Scene, setup: Setup) -> Background:
+    """One thread straight to Kafka, some through the gateway."""
+    world, seed = scene.world, setup.seed
+    name = world.topics.name
+    calls: list[Call] = [
+        lambda stop: send(
+            world.cluster, world.topics.raw, Load(name, ENDLESS, seed), world.ledger, rate=setup.rate, stop=stop
+        )
+    ]
+    for number in range(setup.senders if setup.posted else 0):
+        load = Load(f"{name}-g{number}", ENDLESS, seed + 1 + number, garbage=0, devices=200)
+        calls.append(
+            lambda stop, load=load: post(  # type: ignore[misc]
+                scene.gateway, WRITE_KEY, load, world.ledger, rate=setup.posted / setup.senders, stop=stop
             )
-        ]  # fmt: skip
-        for number in range(setup.senders if setup.posted else 0):
-            load = Load(f"{name}-g{number}", ENDLESS, seed + 1 + number, garbage=0, devices=200)
-            calls.append(
-                lambda load=load: post(  # type: ignore[misc]
-                    scene.gateway, WRITE_KEY, load, world.ledger,
-                    rate=setup.posted / setup.senders, stop=self._over.is_set,
-                )
-            )  # fmt: skip
-        self._threads = [threading.Thread(target=self._guarded, args=(call,), daemon=True) for call in calls]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Raises what a sender died of."""
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-        if self._failed:
-            raise self._failed[0]
-
-    def _guarded(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001  handed to the main thread
-            self._failed.append(error)
+        )
+    return Background(calls)
 
 
 @contextmanager

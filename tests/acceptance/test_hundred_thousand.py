@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from ops.load import Load, send
 from ops.running import figures
@@ -16,13 +12,6 @@ from router.process.snapshot import Snapshot
 
 EVENTS = 100_000
 SETTLE_SECONDS = 300.0
-
-
-@pytest.fixture
-def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, unique, kafka)
-    yield world
-    world.close()
 
 
 def at_rest(address: Address, received: int) -> Snapshot:

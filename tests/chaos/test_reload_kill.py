@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ops.kafka.kraft import free_port
-from ops.load import Load, send
 from ops.running import Process
 from ops.world import World
 from router.config.options import Address
 from router.plan import load_plan
 from router.process.scrape import scrape
 from router.process.snapshot import snapshot
-from tests.chaos.test_route_kill import EVENTS, RATE, at_rest, start_route, wait_for_progress
+from tests.chaos.test_route_kill import RATE, at_rest, start_route, wait_for_progress
 
 pytestmark = pytest.mark.chaos
 
 EDITS = 6
-
-
-@pytest.fixture
-def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, unique, kafka)
-    yield world
-    world.close()
 
 
 def edit(world: World, number: int) -> None:
@@ -50,24 +39,17 @@ def start_delivery(world: World, address: Address) -> Process:
     return deliver
 
 
-def test_edits_and_kills_lose_nothing_and_repeat_nothing(world: World, unique: str) -> None:
+def test_edits_and_kills_lose_nothing_and_repeat_nothing(world: World) -> None:
     """A kill falls soon after an edit: before it is seen, while it is loaded, or just taken over."""
     world.make_topics()
     metrics, delivery = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
     deliver, route = start_delivery(world, delivery), start_route(world, metrics)
-    over = threading.Event()
-    load = Load(unique, EVENTS, seed=random.randrange(1 << 30))
-    sending = threading.Thread(
-        target=send, args=(world.cluster, world.topics.raw, load, world.ledger),
-        kwargs={"rate": RATE, "stop": over.is_set},
-    )  # fmt: skip
-    sending.start()
-    try:
+    with world.sending(RATE) as sending:
         done = wait_for_progress(metrics, 0)
         for number in range(1, EDITS + 1):
             edit(world, number)
             time.sleep(random.uniform(0, 4))
-            assert sending.is_alive()
+            assert sending.alive
             if number % 2:
                 route.kill()
                 route = start_route(world, metrics)
@@ -75,17 +57,14 @@ def test_edits_and_kills_lose_nothing_and_repeat_nothing(world: World, unique: s
                 deliver.kill()
                 deliver = start_delivery(world, delivery)
             done = wait_for_progress(metrics, done)
-    finally:
-        over.set()
-        sending.join()
 
     sent = world.ledger.sent("ok")
     seen = at_rest(metrics, delivery, sent)
     account = world.check()
 
-    assert account.problems == [], f"seed {load.seed}"
+    assert account.problems == [], f"seed {world.seed}"
     assert account.counts["events.raw"] == sent
-    assert account.against(seen) == [], f"seed {load.seed}"
+    assert account.against(seen) == [], f"seed {world.seed}"
     until = time.monotonic() + 60
     wanted = {"load": (load_plan(world.folder / "plan").revision,)}
     while snapshot(scrape(metrics)).plans != wanted:

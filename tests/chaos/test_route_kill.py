@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ops.kafka.kraft import free_port
-from ops.load import Load, send
 from ops.running import Process
 from ops.world import World
 from router.config.options import Address
@@ -22,16 +18,8 @@ from router.process.snapshot import Snapshot, snapshot
 pytestmark = pytest.mark.chaos
 
 KILLS = 5
-EVENTS = 400_000  # at most: sending ends with the last kill
 RATE = 1_500
 DEADLINE_SECONDS = 180.0
-
-
-@pytest.fixture
-def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, unique, kafka)
-    yield world
-    world.close()
 
 
 def start_route(world: World, address: Address) -> Process:
@@ -66,38 +54,28 @@ def at_rest(route: Address, deliver: Address, sent: int) -> Snapshot:
         time.sleep(0.3)
 
 
-def test_five_kills_lose_nothing_and_repeat_nothing(world: World, unique: str) -> None:
+def test_five_kills_lose_nothing_and_repeat_nothing(world: World) -> None:
     """The kill falls at any moment: while a batch is read, produced, committed, or state restored."""
     world.make_topics()
     metrics, delivery = ("127.0.0.1", free_port()), ("127.0.0.1", free_port())
     deliver = world.router("deliver", "--metrics", "{}:{}".format(*delivery))
     deliver.wait_ready(delivery)
-    over = threading.Event()
-    load = Load(unique, EVENTS, seed=random.randrange(1 << 30))
-    sending = threading.Thread(
-        target=send, args=(world.cluster, world.topics.raw, load, world.ledger),
-        kwargs={"rate": RATE, "stop": over.is_set},
-    )  # fmt: skip
-    sending.start()
-    try:
+    with world.sending(RATE) as sending:
         done = 0
         for _ in range(KILLS):
             route = start_route(world, metrics)
             done = wait_for_progress(metrics, done)
             time.sleep(random.uniform(0, 1))
-            assert sending.is_alive()
+            assert sending.alive
             route.kill()
         start_route(world, metrics)
         wait_for_progress(metrics, done)
-    finally:
-        over.set()
-        sending.join()
 
     sent = world.ledger.sent("ok")
     seen = at_rest(metrics, delivery, sent)
     account = world.check()
 
-    assert account.problems == [], f"seed {load.seed}"
+    assert account.problems == [], f"seed {world.seed}"
     assert account.counts["events.raw"] == sent
-    assert account.against(seen) == [], f"seed {load.seed}"
+    assert account.against(seen) == [], f"seed {world.seed}"
     assert sum(account.redelivered.values()) == 0

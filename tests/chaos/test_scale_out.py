@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from ops.faults.probes import Commits, CommittedPast
 from ops.kafka.kraft import free_port
-from ops.load import Load, send
 from ops.running import Process
 from ops.world import World
 from router.config.options import Address
@@ -24,7 +22,6 @@ pytestmark = pytest.mark.chaos
 
 PARTITIONS = 12
 WORKERS = 3
-EVENTS = 400_000  # at most: sending ends with the test
 RATE = 900
 DEADLINE_SECONDS = 120.0
 
@@ -50,25 +47,6 @@ def workers(world: World) -> Workers:
     for address, process in started.items():
         process.wait_ready(address)
     return started
-
-
-@pytest.fixture
-def load(world: World, unique: str) -> Iterator[tuple[Load, Callable[[], None]]]:
-    """The load, sent until the call beside it."""
-    over = threading.Event()
-    load = Load(unique, EVENTS, seed=random.randrange(1 << 30))
-    sending = threading.Thread(
-        target=send, args=(world.cluster, world.topics.raw, load, world.ledger),
-        kwargs={"rate": RATE, "stop": over.is_set},
-    )  # fmt: skip
-
-    def end() -> None:
-        over.set()
-        sending.join()
-
-    sending.start()
-    yield load, end
-    end()
 
 
 def owned(address: Address, topic: str) -> set[int]:
@@ -122,28 +100,27 @@ def at_rest(world: World, workers: Mapping[Address, Process]) -> Snapshot:
 
 
 def test_workers_share_the_partitions_and_take_over_those_of_one_that_died(
-    world: World, workers: Workers, load: tuple[Load, Callable[[], None]], capsys: pytest.CaptureFixture[str]
+    world: World, workers: Workers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Four partitions each, then six each; no event is lost, none is handled by two, and the counts stay exact."""
     raw = world.topics.raw
-    wait_shared(workers, raw, PARTITIONS // WORKERS)
-    before = {address: snapshot(scrape(address)).received for address in workers}
-    wait_until(lambda: all(snapshot(scrape(a)).received > count for a, count in before.items()), lambda: before)
+    with world.sending(RATE):
+        wait_shared(workers, raw, PARTITIONS // WORKERS)
+        before = {address: snapshot(scrape(address)).received for address in workers}
+        wait_until(lambda: all(snapshot(scrape(a)).received > count for a, count in before.items()), lambda: before)
 
-    victim = random.choice(list(workers))
-    died = time.monotonic()
-    workers.pop(victim).kill()
-    committed_past(world, world.topics.route_group, raw, PARTITIONS)
-    seconds = time.monotonic() - died
-    wait_shared(workers, raw, PARTITIONS // (WORKERS - 1))
-    what, end = load
-    end()
+        victim = random.choice(list(workers))
+        died = time.monotonic()
+        workers.pop(victim).kill()
+        committed_past(world, world.topics.route_group, raw, PARTITIONS)
+        seconds = time.monotonic() - died
+        wait_shared(workers, raw, PARTITIONS // (WORKERS - 1))
     seen = at_rest(world, workers)
     account = world.check(delivered=False)
 
     with capsys.disabled():
         print(f" [taken over in {seconds:.1f} s] ", end="")
-    assert account.problems == [], f"seed {what.seed}"
+    assert account.problems == [], f"seed {world.seed}"
     assert account.counts["events.raw"] == world.ledger.sent("ok") == seen.received
-    assert account.against(seen) == [], f"seed {what.seed}"
+    assert account.against(seen) == [], f"seed {world.seed}"
     assert all(process.child.poll() is None for process in workers.values())

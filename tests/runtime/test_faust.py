@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,14 +100,7 @@ def committed(world: World) -> int:
 @pytest.mark.chaos
 def test_kills_and_stops_under_load_lose_nothing(world: World, address: Address) -> None:
     """kill -9 and SIGTERM in turn, at any moment of a batch."""
-    over = threading.Event()
-    load = Load(world.topics.name, 400_000, seed=random.randrange(1 << 30))
-    sending = threading.Thread(
-        target=send, args=(world.cluster, world.topics.raw, load, world.ledger),
-        kwargs={"rate": RATE, "stop": over.is_set},
-    )  # fmt: skip
-    sending.start()
-    try:
+    with world.sending(RATE):
         done = 0
         for _ in range(KILLS):
             for end in (Process.kill, Process.stop):
@@ -116,16 +108,13 @@ def test_kills_and_stops_under_load_lose_nothing(world: World, address: Address)
                 done = wait_received(address, done + 1).received
                 time.sleep(random.uniform(0, 1.5))
                 end(route)
-    finally:
-        over.set()
-        sending.join()
     start(world, address)
     wait_received(address, world.ledger.sent("ok"))
 
     found = wait_received(address, world.ledger.sent("ok"))
     account = world.check(delivered=False)
 
-    assert losses(account) == [], f"seed {load.seed}"
+    assert losses(account) == [], f"seed {world.seed}"
     assert found.balanced
     assert found.lost == 0
 
