@@ -85,7 +85,9 @@ class Scene:
         return CommittedPast(self.merged, self.world.topics.links, 1)
 
     def close(self) -> None:
+        """End what still lasts; the broker serves again."""
         self.end_due(all_of_them=True)
+        _start(self.broker)
         self.routed.close()
         self.merged.close()
 
@@ -195,7 +197,11 @@ def pause_broker(scene: Scene) -> Probe | None:
 
 
 def refuse_transactions(scene: Scene) -> Probe | None:
-    """The coordinator cannot write its log: every transaction is refused, all else works."""
+    """The coordinator cannot write its log: every transaction is refused, all else works; then the broker is restarted.
+
+    Kafka 4.1 does not take up again by itself a transaction whose end it could not write: it answers
+    CONCURRENT_TRANSACTIONS to that transactional id until the log is read anew.
+    """
     probe = scene.routing()
     _limit_coordinator(scene, REFUSED_BYTES)
     scene.later(REFUSE_SECONDS, lambda: _accept_transactions(scene))
@@ -270,6 +276,9 @@ def _accept_transactions(scene: Scene) -> None:
         _limit_coordinator(scene, ACCEPTED_BYTES)
     except Unavailable:
         scene.later(1.0, lambda: _accept_transactions(scene))  # the broker has been killed meanwhile
+        return
+    scene.broker.kill()
+    scene.later(BROKER_DOWN_SECONDS, lambda: _start(scene.broker))
 
 
 def _limit_coordinator(scene: Scene, size: int) -> None:
