@@ -10,9 +10,10 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -56,16 +57,16 @@ class Demo:
         plan = self.planned
         return Sent(self.sdk.sent, self.producers.sent, refused, plan.invalid, plan.blocked, plan.duplicates)
 
-    def run(self, shop: Shop, *, events: int | None, rate: float) -> None:
-        """Send until `events` are sent, or Ctrl-C; at most `rate` events a second."""
+    def run(self, shop: Shop, *, events: int | None, rate: float, over: Callable[[], bool]) -> None:
+        """Send until `events` are sent, or it is `over`; at most `rate` events a second."""
         started, sent = time.monotonic(), 0
         for parcel in shop.parcels():
-            if events is not None and sent >= events:
+            if over() or (events is not None and sent >= events):
                 break
             self._send(parcel)
             sent += parcel.count
             self.look()
-            while (ahead := started + sent / rate - time.monotonic()) > 0:
+            while (ahead := started + sent / rate - time.monotonic()) > 0 and not over():
                 time.sleep(min(ahead, 0.1))
                 self.look()
 
@@ -123,6 +124,18 @@ def main() -> int:
     return 0 if holds else 1
 
 
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed in the block. An exception would fall between an event and its count."""
+    over = threading.Event()
+    before = {number: signal.signal(number, lambda *_: over.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield over.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ops/demo", description="A shop's traffic through a whole router, live.")
     parser.add_argument("--once", action="store_true", help="end after the sample, with the sums")
@@ -156,12 +169,13 @@ def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent,
 
         demo = Demo(stage, sdk, producers, show)
         shop = Shop(f"demo-{secrets.token_hex(3)}")
-        try:
-            demo.hint = f"a sample of {chosen.events:,} events" if chosen.once else "Ctrl-C ends it"
-            demo.run(shop, events=chosen.events if chosen.once else None, rate=chosen.rate)
-        except KeyboardInterrupt:
-            if chosen.once:
-                raise
+        if chosen.once:
+            demo.hint = f"a sample of {chosen.events:,} events"
+            demo.run(shop, events=chosen.events, rate=chosen.rate, over=lambda: False)
+        else:
+            demo.hint = "Ctrl-C ends it"
+            with _ctrl_c() as over:
+                demo.run(shop, events=None, rate=chosen.rate, over=over)
         demo.settle()
         sent, seen = demo.sent, demo.now
         lake = stage.lake

@@ -1,8 +1,7 @@
-"""The benches that the README names run, and print their figures."""
+"""The bench that the README names runs, and prints a figure for each row and the ratio."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
@@ -21,16 +20,3 @@ def test_the_route_bench_gives_a_figure_for_each_row_and_the_ratio(kraft: KraftB
     lines = ended.stdout.splitlines()
     assert [line.split(",")[0] for line in lines if "CPU s per million" in line] == ["bare loop", "chain"]
     assert lines[-1].endswith("of the bare loop")
-
-
-def test_the_latency_bench_tells_when_partners_accepted(kraft: KraftBroker) -> None:
-    """A moment of it: route, delivery and a partner as processes of their own."""
-    command = [sys.executable, "-m", "ops.bench.latency", "--rate", "100", "--seconds", "2", "--warm", "1"]
-
-    ended = subprocess.run(
-        [*command, "--batch", "100", "--partitions", "1", "--bootstrap", kraft.bootstrap],
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-
-    assert ended.returncode == 0, ended.stderr
-    assert re.fullmatch(r"100 events/s: 190 of 190 arrived; (P\d\d \d+ ms, ){3}longest \d+ ms\n", ended.stdout)

@@ -1,0 +1,22 @@
+"""The latency bench that the README names runs and prints its figures; on a Kafka of its own, for its topics' sake."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from ops.kafka.kraft import KraftBroker
+
+
+def test_the_latency_bench_tells_when_partners_accepted(kraft: KraftBroker) -> None:
+    """A moment of it: route, delivery and a partner as processes of their own."""
+    command = [sys.executable, "-m", "ops.bench.latency", "--rate", "100", "--seconds", "2", "--warm", "1"]
+
+    ended = subprocess.run(
+        [*command, "--batch", "100", "--partitions", "1", "--bootstrap", kraft.bootstrap],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+    assert ended.returncode == 0, ended.stderr
+    assert re.fullmatch(r"100 events/s: 190 of 190 arrived; (P\d\d \d+ ms, ){3}longest \d+ ms\n", ended.stdout)
