@@ -87,7 +87,7 @@ class LinkLog:
         for message in self._consumer.consume(500, wait):
             error = message.error()
             if error is None:
-                self._apply(message, message.value() or b"")
+                self._apply(message)
                 applied += 1
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise Unavailable(f"cannot read {self._topic}: {error.str()}")
@@ -106,11 +106,11 @@ class LinkLog:
             self._reported = now
             log.info("restoring: %s", self.progress())
 
-    def _apply(self, message: Message, record: bytes) -> None:
+    def _apply(self, message: Message) -> None:
         offset = message.offset()
         assert offset is not None
         _, at = message.timestamp()
-        self._replica.apply_record(offset, at or self._now_ms(), record)
+        self._replica.apply_record(offset, at or self._now_ms(), message.value() or b"")
 
     def append(self, record: bytes) -> None:
         """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline.
@@ -122,11 +122,11 @@ class LinkLog:
         written = self._produced(record, deadline)
         landed = written.offset() or 0
         if landed == self._replica.position():
-            self._apply(written, record)
+            self._apply(written)
         while self._replica.position() <= landed:
             for message in self._consumer.consume(1, 0.05):
                 if message.error() is None:
-                    self._apply(message, message.value() or b"")
+                    self._apply(message)
             if time.monotonic() > deadline:
                 raise Unavailable("identity facts did not come back from the log")
         metrics.LINKS.labels("appended").inc()

@@ -195,7 +195,8 @@ class ByTurns:
     """exactly_once with two transactional producers that take turns; one transaction is over before the next begins.
 
     The broker says that a transaction is committed before it has written so in each partition. Until then it turns the
-    producer's next transaction away, which costs 20 to 100 ms of waiting; the other producer it lets begin.
+    producer's next transaction away, which costs 20 to 100 ms of waiting; the other producer it lets begin. kill -9
+    leaves one transaction open at most, as with one producer.
     """
 
     def __init__(self, one: Outputs, other: Outputs) -> None:

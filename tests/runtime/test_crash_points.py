@@ -163,9 +163,9 @@ class Life:
 def _outputs(kafka: FakeKafka, fuse: Fuse, name: str, *, exactly_once: bool) -> Outputs:
     one, other = [cast("Any", FakeProducer(kafka, fuse, id_)) for id_ in (name, f"{name}-other")]
     changelog = TOPICS.dedupe_changelog
-    return (
-        ByTurns(*(Transactional(p, changelog) for p in (one, other))) if exactly_once else OutputFirst(one, changelog)
-    )
+    if exactly_once:
+        return ByTurns(Transactional(one, changelog), Transactional(other, changelog))
+    return OutputFirst(one, changelog)
 
 
 def _stopped() -> threading.Event:
