@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--apart", type=float, default=8, help="seconds between two faults of --only")
     parser.add_argument("--folder", type=Path, help="keeps logs and state; default: a temporary folder")
     chosen = parser.parse_args()
+    if unknown := [name for name in chosen.only.split(",") if name not in FAULTS] if chosen.only else []:
+        parser.error(f"--only: expected some of {', '.join(FAULTS)}; got {', '.join(map(repr, unknown))}")
     if reason := kraft.missing():
         print(reason, file=sys.stderr)
         return 3
