@@ -98,15 +98,16 @@ def test_dead_letters_are_complete_after_kill_minus_nine(stage: Staging, partner
 @pytest.mark.chaos
 def test_an_archive_survives_kill_minus_nine(stage: Staging) -> None:
     """Every event is in a finished file; each line is whole."""
-    one = stage({"lake": {"type": "file", "settings": {"path": "lake", "rotate_bytes": "50KiB"}}})
-    sent = one.send("lake", 3000)
-    folder = one.folder / "lake"
-    for files in (3, 6):
+    lake = {"type": "file", "settings": {"path": "lake", "rotate_bytes": "50KiB"}, "delivery": {"batch": {"count": 100}}}
+    one = stage({"lake": lake})
+    sent, folder = [], one.folder / "lake"
+    for _ in range(2):
+        sent += one.send("lake", 3000)  # 400 KiB, in files of 65 KiB at most
         with one.process() as process:
-            eventually(partial(_has_files, folder, files), "some files")
+            eventually(partial(_has_files, folder, len(list(folder.glob("*.ndjson"))) + 3), "some files")
             process.kill()
     with one.delivering():
-        settled(one, "lake", 3000)
+        settled(one, "lake", 6000)
 
     lines = [orjson.loads(line) for path in folder.glob("*.ndjson") for line in path.read_bytes().splitlines()]
     counts = Counter(line["messageId"] for line in lines)
