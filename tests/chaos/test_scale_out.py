@@ -17,6 +17,7 @@ from router.config.options import Address
 from router.errors import Unavailable
 from router.process.scrape import scrape
 from router.process.snapshot import Snapshot, snapshot
+from tests.chaos.test_route_kill import received
 
 pytestmark = pytest.mark.chaos
 
@@ -107,7 +108,7 @@ def test_workers_share_the_partitions_and_take_over_those_of_one_that_died(
     with world.sending(RATE):
         wait_shared(workers, raw, PARTITIONS // WORKERS)
         before = {address: snapshot(scrape(address)).received for address in workers}
-        wait_until(lambda: all(snapshot(scrape(a)).received > count for a, count in before.items()), lambda: before)
+        wait_until(lambda: all(received(address) > count for address, count in before.items()), lambda: before)
 
         victim = random.choice(list(workers))
         died = time.monotonic()

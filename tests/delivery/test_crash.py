@@ -98,8 +98,8 @@ def test_dead_letters_are_complete_after_kill_minus_nine(stage: Staging, partner
 @pytest.mark.chaos
 def test_an_archive_survives_kill_minus_nine(stage: Staging) -> None:
     """Every event is in a finished file; each line is whole."""
-    lake = {"type": "file", "settings": {"path": "lake", "rotate_bytes": "50KiB"}, "delivery": {"batch": {"count": 100}}}
-    one = stage({"lake": lake})
+    settings = {"path": "lake", "rotate_bytes": "50KiB"}
+    one = stage({"lake": {"type": "file", "settings": settings, "delivery": {"batch": {"count": 100}}}})
     sent, folder = [], one.folder / "lake"
     for _ in range(2):
         sent += one.send("lake", 3000)  # 400 KiB, in files of 65 KiB at most
