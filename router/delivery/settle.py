@@ -27,7 +27,7 @@ from router.errors import Unavailable
 from router.runtime.outputs import Outputs, Redo, Work
 
 INTERVAL_SECONDS = 0.1
-AGAIN_SECONDS = 0.2
+AGAIN_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 GIVE_UP_SECONDS = 60.0
 
 # The group has given the partitions to others, or is about to (the embedded broker, while partitions are given back).
@@ -183,7 +183,7 @@ class Settler:
     async def _write(self, settlement: Settlement, epoch: int) -> bool:
         """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
         loop = asyncio.get_running_loop()
-        until = time.monotonic() + GIVE_UP_SECONDS
+        until, pause = time.monotonic() + GIVE_UP_SECONDS, AGAIN_SECONDS
         while epoch == self._epoch:
             try:
                 await loop.run_in_executor(self._thread, self._commit, settlement)
@@ -197,7 +197,8 @@ class Settler:
                     return False
                 if time.monotonic() > until:
                     raise Unavailable(f"{self._name}: the broker takes no commit: {redo}") from redo
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return False
 
     def _commit(self, settlement: Settlement) -> None:
