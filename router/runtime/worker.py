@@ -131,24 +131,31 @@ class Worker:
 
     def _take(self, messages: list[Message]) -> None:
         started = time.monotonic()
+        moved = self._advanced(messages)  # at once: behind a gap, the next read begins where the lanes stand
         if self._committer.busy and len(messages) < self._small_batch:
             self._committer.finished(STUCK_SECONDS)
             self._collect(None)  # a small batch grows while the one before it commits
-            messages += self.reader.read(0)
+            more = self.reader.read(0)
             if not self.reader.lanes or self._restore is not None:
                 return
-        self._collect(self._prepare(messages, started))
+            messages += more
+            moved |= self._advanced(more)
+        self._collect(self._prepare(messages, moved, started))
 
-    def _prepare(self, messages: list[Message], started: float) -> UnderWay:
+    def _advanced(self, messages: list[Message]) -> dict[int, Lane]:
+        """Move on behind these messages; returns the lanes that moved, by their index."""
+        return {self.reader.index[lane.topic, lane.partition]: lane for lane in self.reader.advance(messages)}
+
+    def _prepare(self, messages: list[Message], moved: dict[int, Lane], started: float) -> UnderWay:
         group = self.reader.group()
         batch = self._chain.run(messages, self.reader.index)
         if self._room is not None:
             self._room.note(batch.outputs())
         lanes = []
         offsets = []
-        for lane in self.reader.advance(messages):
+        for index, lane in moved.items():
             lane.ahead = lane.ahead.copy()
-            lane.ahead.add(batch, self.reader.index[lane.topic, lane.partition])
+            lane.ahead.add(batch, index)
             lanes.append((lane, lane.next, lane.ahead))
             metadata = lane.ahead.encode(self._destinations)
             offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))

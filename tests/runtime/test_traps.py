@@ -454,6 +454,23 @@ def test_a_gap_is_counted_and_reading_goes_on_behind_it() -> None:
     assert len(delivered(kafka)) == len(ONCE) + 20 - 3
 
 
+def test_a_batch_that_grows_behind_a_gap_has_each_message_once() -> None:
+    """The gap makes all partitions be assigned anew, at what was read of them and not before."""
+    kafka = FakeKafka()
+    for place, number in (*[(PLACES[0], n) for n in range(10)], *[(PLACES[1], n) for n in range(4)]):
+        kafka.append(TOPICS.raw, f"no event {place[1]} {number}".encode(), b"k", place[1], None)
+    life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=2, small=200)
+    kafka.heard = At("begin", lambda: kafka.lows.update({PLACES[0]: 8}))
+    before = lost()
+
+    assert life.live()
+
+    found = Counter(entry.raw for entry in kafka.all(TOPICS.invalid))
+    assert max(found.values()) == 1
+    assert lost() - before + len(found) == 14
+    assert counts(kafka)[:2] == [len(found)] * 2
+
+
 def lost() -> float:
     samples = [sample for family in metrics.LOST.collect() for sample in family.samples]
     return sum(sample.value for sample in samples if sample.labels.get("topic") == TOPICS.raw)

@@ -340,6 +340,14 @@ LINES = [
         trap("test_a_batch_does_not_grow_over_a_rebalance"),
     ),
     Undone(
+        "what was read moves its partition before more is read", WORKER,
+        "        moved = self._advanced(messages)  # at once", "        moved = self._advanced([])  # at once",
+        trap("test_a_batch_that_grows_behind_a_gap_has_each_message_once"),
+        (WORKER, "        self._collect(self._prepare(messages, moved, started))\n",
+         "        moved = self._advanced(messages)\n"
+         "        self._collect(self._prepare(messages, moved, started))\n"),
+    ),
+    Undone(
         "reading goes on behind a gap", READER,
         "        lane.next = lane.committed = low\n", "",
         trap("test_a_gap_is_counted_and_reading_goes_on_behind_it"),
