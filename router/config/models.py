@@ -16,7 +16,12 @@ Guarantee = Literal["exactly_once", "at_least_once"]
 
 class TopicsConfig(Model):
     prefix: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]*[.-])?$", description="Put before every topic name")
-    partitions: int = Field(12, ge=1, le=1000, description="Of every topic but the identity log")
+    partitions: int = Field(
+        12,
+        ge=1,
+        le=1000,
+        description="Of every topic but the identity log, for life: the most route workers, and the price of latency",
+    )
     resolved: bool = Field(True, description="Write the clean stream, events.resolved")
     replication: int = Field(0, ge=0, le=9, description="Replication factor; 0 is the broker's default")
     raw_retention: Duration = Field("7d", validate_default=True, description="How long events.raw keeps an event")

@@ -1,4 +1,4 @@
-"""The latency bench that the README names runs and prints its figures; on a Kafka of its own, for its topics' sake."""
+"""The benches of latency run and print their figures; on a Kafka of its own, for its topics' sake."""
 
 from __future__ import annotations
 
@@ -20,3 +20,14 @@ def test_the_latency_bench_tells_when_partners_accepted(kraft: KraftBroker) -> N
 
     assert ended.returncode == 0, ended.stderr
     assert re.fullmatch(r"100 events/s: 190 of 190 arrived; (P\d\d \d+ ms, ){3}longest \d+ ms\n", ended.stdout)
+
+
+def test_the_bench_of_transactions_tells_what_one_costs(kafka: str) -> None:
+    command = [sys.executable, "-m", "ops.bench.transaction", "--partitions", "1", "2", "--count", "6"]
+    command += ["--bootstrap", kafka]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    steps = ", ".join(rf"{step} \d+\.\d" for step in ("begin", "produce", "offsets", "flush", "commit"))
+    assert re.fullmatch(rf"(?:[36] partitions written: \d+\.\d ms \({steps}\)\n){{2}}", ended.stdout)
