@@ -86,14 +86,14 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     if not bootstrap:
         bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
     log = folder / "receipts.ndjson"
-    receiver = _started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
+    receiver = started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
     file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, arguments.partitions)
     router = [sys.executable, "-m", "router"]
     common = [str(file), "--bootstrap", bootstrap]
     subprocess.run([*router, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
     for name in ("route", "deliver"):
-        _started(stack, [*router, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
+        started(stack, [*router, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
     time.sleep(8)
     _drained(send(bootstrap, arguments.rate, arguments.warm, seed=1), log)
     due = send(bootstrap, arguments.rate, arguments.seconds, seed=2)
@@ -108,7 +108,8 @@ def _drained(due: dict[str, float], log: Path) -> None:
         time.sleep(1)
 
 
-def _started(stack: ExitStack, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+def started(stack: ExitStack, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+    """A process that ends with the stack."""
     process = subprocess.Popen(command, stdout=stdout)
     stack.callback(process.wait, 30)
     stack.callback(process.terminate)

@@ -1,4 +1,4 @@
-"""The benches of latency run and print their figures; on a Kafka of its own, for its topics' sake."""
+"""The benches of latency and delivery run and print their figures; on a Kafka of its own, for its topics' sake."""
 
 from __future__ import annotations
 
@@ -20,6 +20,17 @@ def test_the_latency_bench_tells_when_partners_accepted(kraft: KraftBroker) -> N
 
     assert ended.returncode == 0, ended.stderr
     assert re.fullmatch(r"100 events/s: 190 of 190 arrived; (P\d\d \d+ ms, ){3}longest \d+ ms\n", ended.stdout)
+
+
+def test_the_bench_of_delivery_tells_how_fast_it_is(kafka: str) -> None:
+    command = [sys.executable, "-m", "ops.bench.delivery", "--events", "300", "--batches", "1", "100"]
+    command += ["--bootstrap", kafka]
+
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    assert ended.returncode == 0, ended.stderr
+    row = r"a request: [\d,]+ events/s, \d+ CPU seconds per million\n"
+    assert re.fullmatch(rf"1 {row}100 {row}", ended.stdout)
 
 
 def test_the_bench_of_transactions_tells_what_one_costs(kafka: str) -> None:
