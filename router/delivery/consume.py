@@ -238,11 +238,18 @@ class Reader:
             ledger, done = decode(metadata_of(place) if start is not None else None, start or 0)
             self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), ledger)
             self._position[place.partition] = start
-        self._begin(consumer)
         self._generation += 1
         self.group = consumer.consumer_group_metadata()
         self.joined = True
         self._owner.assigned(list(self._partitions.values()))
+        self._mind_gaps()
+        self._begin(consumer)
+
+    def _mind_gaps(self) -> None:
+        """Go on behind the gaps that partitions begin in: a pause swallows what the client has to say of one."""
+        for number, at in self._position.items():
+            if at is not None and at < log_ends(self._consumer, self._topic, number, CALL_SECONDS)[0]:
+                self._gap(self._partitions[number])
 
     def _begin(self, consumer: Consumer) -> None:
         """Assign each partition where it stands, paused until the next turn.

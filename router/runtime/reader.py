@@ -213,6 +213,7 @@ class Reader:
         if not partitions:
             consumer.assign([])
             return
+        self._mind_gaps()
         self.consumer.assign([TopicPartition(x.topic, x.partition, x.committed) for x in self.lanes])
         self.pause()
         self._on_gain()
@@ -222,6 +223,13 @@ class Reader:
         self._moved = False
         self.lanes = [self._lane(tp) for tp in stable_offsets(self.consumer, partitions, CALL_SECONDS)]
         self.index = {(lane.topic, lane.partition): at for at, lane in enumerate(self.lanes)}
+
+    def _mind_gaps(self) -> None:
+        """Go on behind the gaps that partitions begin in: a pause swallows what the client has to say of one."""
+        for place, index in self.index.items():
+            if 0 <= self.lanes[index].next < log_ends(self.consumer, *place, CALL_SECONDS)[0]:
+                self._gap(place)
+        self._moved = False  # they are about to be assigned
 
     def _lane(self, committed: TopicPartition) -> Lane:
         start = OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset

@@ -323,8 +323,10 @@ class FakeConsumer:
             self._said = {said for said in self._said if said[0] != place}
 
     def pause(self, partitions: list[TopicPartition]) -> None:
+        """Also throws away what was fetched and not yet given out, be it a message or what is said of a gap."""
         self._called("pause")
         self._paused |= {(p.topic, p.partition) for p in partitions}
+        self._said |= {(place, at) for place, at in self._next.items() if at < self._kafka.lows.get(place, 0)}
 
     def resume(self, partitions: list[TopicPartition]) -> None:
         self._called("resume")

@@ -348,6 +348,11 @@ LINES = [
          "        self._collect(self._prepare(messages, moved, started))\n"),
     ),
     Undone(
+        "a gap is found before a pause swallows it", READER,
+        "        self._mind_gaps()\n", "",
+        trap("test_a_gap_is_counted_and_reading_goes_on_behind_it"),
+    ),
+    Undone(
         "reading goes on behind a gap", READER,
         "        lane.next = lane.committed = low\n", "",
         trap("test_a_gap_is_counted_and_reading_goes_on_behind_it"),
