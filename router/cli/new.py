@@ -34,8 +34,8 @@ def command(
     `router plan new --list` shows the templates.
     """
     from router.cli.repository import files_of
-    from router.plan.store import store
-    from router.plan.templates import compose
+    from router.plan_tools.store import store
+    from router.plan_tools.templates import compose
 
     chosen = templates or [DEFAULT]
     named = _name(name, folder)

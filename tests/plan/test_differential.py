@@ -18,7 +18,7 @@ from router.errors import FileError
 from router.plan import Plan, compile_plan
 from router.plan.load import parse_plan
 from router.plan.model import DRAFT_07, DRAFT_2020_12, Rule
-from router.plan.write import render
+from router.plan_tools.write import render
 
 NAMES = st.sampled_from(["a", "b", "c", "ab"])
 SCALARS: st.SearchStrategy[Any] = (

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from router.plan import compile_plan, load_plan
-from router.plan.examples import run_examples
 from router.plan.keywords import DRAFT7, DRAFT2020
-from router.plan.lint import RULES
 from router.plan.workload import MAX_LOOKS
+from router.plan_tools.examples import run_examples
+from router.plan_tools.lint import RULES
 from tests.plan.folders import make
 
 README = (Path(__file__).parent.parent.parent / "schemas/README.md").read_text("utf-8")

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from router.plan import CompiledPlan, Plan, compile_plan, load_plan
-from router.plan.importers import Imported, import_plan
-from router.plan.lint import lint
-from router.plan.store import store
+from router.plan_tools.importers import Imported, import_plan
+from router.plan_tools.lint import lint
+from router.plan_tools.store import store
 
 FILES = Path(__file__).parent / "files"
 

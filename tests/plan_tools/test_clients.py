@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from segment.analytics.client import Client
 
 from router.plan import Plan, compile_plan, load_plan
-from router.plan.clients import LANGUAGES, build
-from router.plan.clients.build import pascal, words
 from router.plan.model import Rule
+from router.plan_tools.clients import LANGUAGES, build
+from router.plan_tools.clients.build import pascal, words
 from tests.cli.lines import Line
 from tests.plan_tools.strategies import plans
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from router.errors import RouterError
 from router.plan import Plan, compile_plan, load_plan
-from router.plan.diff import diff
-from router.plan.diff.report import markdown, summary, text
-from router.plan.diff.revision import plan_at
 from router.plan.model import Rule
-from router.plan.store import store
+from router.plan_tools.diff import diff
+from router.plan_tools.diff.report import markdown, summary, text
+from router.plan_tools.diff.revision import plan_at
+from router.plan_tools.store import store
 from tests.cli.lines import Line
 from tests.plan_tools.instances import changed, instances
 from tests.plan_tools.strategies import SECTIONS, VALUES, plans

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 
 from router.plan import Plan, compile_plan, load_plan
-from router.plan.exporters import FORMATS
-from router.plan.exporters.markdown import code, escape
-from router.plan.importers import import_plan
 from router.plan.model import Rule
-from router.plan.store import store
+from router.plan_tools.exporters import FORMATS
+from router.plan_tools.exporters.markdown import code, escape
+from router.plan_tools.importers import import_plan
+from router.plan_tools.store import store
 from tests.plan_tools.folders import found, on_disk
 from tests.plan_tools.strategies import plans
 

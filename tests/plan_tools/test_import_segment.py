@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import FileError
-from router.plan.importers import import_plan
 from router.plan.model import Plan
+from router.plan_tools.importers import import_plan
 from tests.plan_tools.folders import FILES, compiled, found, imported, on_disk, warnings
 
 REQUIRED, TYPE, UNPLANNED = "Required", "Type", "Unplanned Property"

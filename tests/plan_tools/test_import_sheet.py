@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.errors import FileError
-from router.plan.importers import Imported, import_plan
-from router.plan.importers.sheet_values import allowed, path_of_property, type_of
+from router.plan_tools.importers import Imported, import_plan
+from router.plan_tools.importers.sheet_values import allowed, path_of_property, type_of
 from tests.plan_tools.folders import compiled, found, imported, on_disk, warnings
 
 REQUIRED, TYPE, UNPLANNED = "Required", "Type", "Unplanned Property"

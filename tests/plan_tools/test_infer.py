@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from router.kafka.embedded import EmbeddedBroker
 from router.plan import Plan, compile_plan
-from router.plan.infer import Inference, Settings
-from router.plan.infer.events import bodies
+from router.plan_tools.infer import Inference, Settings
+from router.plan_tools.infer.events import bodies
 from tests.cli.lines import Line
 from tests.cli.test_tap import fill
 from tests.plan_tools.folders import on_disk

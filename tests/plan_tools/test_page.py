@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.plan import load_plan
-from router.plan.exporters import FORMATS
+from router.plan_tools.exporters import FORMATS
 
 SHOP = Path(__file__).parents[2] / "schemas/shop"
 QUIET = (

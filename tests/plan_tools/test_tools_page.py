@@ -14,7 +14,7 @@ import pytest
 
 from router.cli.plan import diff as diff_command
 from router.document import parse
-from router.plan.exporters import FORMATS
+from router.plan_tools.exporters import FORMATS
 from tests.cli.lines import Line
 
 ROOT = Path(__file__).parents[2]

@@ -51,7 +51,7 @@ class Check:
 
     def answer(self, item: Item) -> dict[str, Any]:
         """One line's object: messageId, event, outcome, violations."""
-        from router.plan.explain import hint
+        from router.plan_tools.explain import hint
 
         if item.problem:
             return _line(item, [{"type": "Invalid", "path": item.path, "message": item.problem}])
@@ -65,7 +65,7 @@ class Check:
 
     def told(self, path: Path, item: Item, answer: dict[str, Any]) -> Iterator[str]:
         """The same in words, with advice."""
-        from router.plan.explain import advice
+        from router.plan_tools.explain import advice
 
         name = answer["event"] or item.body.get("type") or "no event"
         yield f"{path}:{item.line}: {name}: {answer['outcome']}"

@@ -26,8 +26,8 @@ def command(
     ] = "risky",
 ) -> None:
     """Compare two states of a tracking plan; breaking changes give exit status 1 unless they are allowed."""
-    from router.plan.diff import CLASSES, diff
-    from router.plan.diff.report import markdown, summary, text
+    from router.plan_tools.diff import CLASSES, diff
+    from router.plan_tools.diff.report import markdown, summary, text
 
     before, after = _state(old, plan), _state(new, plan)
     changes = diff(before, after)
@@ -48,7 +48,7 @@ def _state(given: str, folder: str) -> Plan:
     """The plan that an argument names. Raises FileError, UsageError or RouterError."""
     from router.errors import Problem, UsageError
     from router.plan import Plan, load_plan
-    from router.plan.diff.revision import plan_at
+    from router.plan_tools.diff.revision import plan_at
 
     if Path(given).is_dir() and not (folder and _is_revision_of(given, folder)):
         return load_plan(Path(given))

@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Export a tracking plan."""
     from router.plan import load_plan
-    from router.plan.exporters import FORMATS
+    from router.plan_tools.exporters import FORMATS
 
     exported = FORMATS[form](load_plan(plan))
     report.current().warn(exported.warnings)

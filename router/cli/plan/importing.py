@@ -25,8 +25,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Import a tracking plan. What cannot be carried over as it stands is told as warnings."""
-    from router.plan.importers import import_plan
-    from router.plan.store import store
+    from router.plan_tools.importers import import_plan
+    from router.plan_tools.store import store
 
     imported = import_plan(files)
     written = store(imported.plan, to, force=force)

@@ -34,8 +34,8 @@ def command(
 ) -> None:
     """Draft a tracking plan from events: types, formats, enums, what is always there, counts, masked samples."""
     from router.errors import UsageError
-    from router.plan.infer import Inference, Settings
-    from router.plan.store import store
+    from router.plan_tools.infer import Inference, Settings
+    from router.plan_tools.store import store
 
     if bool(files) == bool(topic):
         raise UsageError("expected files or --topic, got " + ("both" if files else "neither"))
@@ -56,7 +56,7 @@ def command(
 
 
 def _of_files(files: list[Path]) -> Iterator[dict[str, Any] | None]:
-    from router.plan.infer.events import bodies
+    from router.plan_tools.infer.events import bodies
 
     for path in files:
         yield from bodies(path)
@@ -68,7 +68,7 @@ def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str,
     from router.cli.tap import messages, resolve
     from router.kafka.admin import Admin
     from router.kafka.cluster import Cluster
-    from router.plan.infer.events import of_message
+    from router.plan_tools.infer.events import of_message
 
     require_broker(options)
     cluster = Cluster(options.bootstrap, options.kafka, options.embedded)

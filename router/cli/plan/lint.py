@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Check a plan's files, schemas and names. Exit status 1 where there is an error."""
     from router.plan import compile_plan, load_plan
-    from router.plan.lint import Finding, lint
+    from router.plan_tools.lint import Finding, lint
 
     loaded = load_plan(plan)
     compile_plan(loaded).prepare()

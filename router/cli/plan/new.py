@@ -12,7 +12,7 @@ from router.cli.options import Json
 from router.cli.plan.arguments import counted
 
 if TYPE_CHECKING:
-    from router.plan.templates import Template
+    from router.plan_tools.templates import Template
 
 
 def command(
@@ -43,8 +43,8 @@ def command(
 
 
 def _write(folder: Path, templates: list[str], name: str, *, force: bool, as_json: bool) -> None:
-    from router.plan.store import store
-    from router.plan.templates import compose
+    from router.plan_tools.store import store
+    from router.plan_tools.templates import compose
 
     plan = compose(templates, name.strip() or folder.resolve().name or "plan")
     written = store(plan, folder, force=force)
@@ -57,7 +57,7 @@ def _write(folder: Path, templates: list[str], name: str, *, force: bool, as_jso
 
 
 def _list(as_json: bool) -> None:
-    from router.plan.templates import library
+    from router.plan_tools.templates import library
 
     templates = list(library().templates.values())
     if as_json:

@@ -12,7 +12,7 @@ from router.cli.plan.arguments import PlanFolder, counted
 def command(plan: PlanFolder, as_json: Json = False) -> None:
     """Run the examples of a plan. Exit status 1 where one does not hold."""
     from router.plan import compile_plan, load_plan
-    from router.plan.examples import problems, run_examples
+    from router.plan_tools.examples import problems, run_examples
 
     compiled = compile_plan(load_plan(plan))
     results = list(run_examples(compiled))

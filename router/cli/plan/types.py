@@ -18,6 +18,6 @@ def command(
     """Write a typed client of a plan."""
     from router.cli.plan.export import write
     from router.plan import load_plan
-    from router.plan.clients import LANGUAGES, build
+    from router.plan_tools.clients import LANGUAGES, build
 
     write(LANGUAGES[language](build(load_plan(plan))), out)

@@ -10,7 +10,7 @@ from typing import Any
 from router import __version__
 from router.cli.repository.samples import USER, Samples, samples
 from router.plan import Plan
-from router.plan.write import dump
+from router.plan_tools.write import dump
 
 FILES = {
     "README.md": "readme.md",

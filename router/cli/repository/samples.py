@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from router.errors import RouterError
 from router.plan import CompiledPlan, Plan, compile_plan
-from router.plan.examples import event_of
-from router.plan.inline import Inliner
 from router.plan.model import Rule, Schema
+from router.plan_tools.examples import event_of
+from router.plan_tools.inline import Inliner
 
 USER = "u-1"
 

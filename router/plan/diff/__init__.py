@@ -1,8 +1,0 @@
-"""Changes between two states of a plan, told as breaking, risky or safe."""
-
-from __future__ import annotations
-
-from router.plan.diff.change import CLASSES, Change, Class
-from router.plan.diff.compare import diff
-
-__all__ = ["CLASSES", "Change", "Class", "diff"]

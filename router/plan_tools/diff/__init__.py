@@ -1,0 +1,8 @@
+"""Changes between two states of a plan, told as breaking, risky or safe."""
+
+from __future__ import annotations
+
+from router.plan_tools.diff.change import CLASSES, Change, Class
+from router.plan_tools.diff.compare import diff
+
+__all__ = ["CLASSES", "Change", "Class", "diff"]

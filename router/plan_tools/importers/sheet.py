@@ -1,0 +1,117 @@
+"""Spreadsheets of the kind teams keep, saved as CSV: a row for each property of an event, or a row for each event.
+
+Headings are read loosely. An event's name may stand in its first row only, and a property cell may list several names.
+Columns that mean nothing here are named in a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from router.errors import FileError
+from router.plan.model import Plan, Rule
+from router.plan_tools.importers.assemble import unique
+from router.plan_tools.importers.notes import Notes
+from router.plan_tools.importers.sheet_columns import columns, find_header
+from router.plan_tools.importers.sheet_event import SheetEvent
+from router.plan_tools.importers.sheet_values import TRAITS
+from router.plan_tools.importers.source import Source
+
+_CALLS = ("track", "identify", "group", "page", "screen", "alias")
+_SEVERAL = re.compile(r"\s*[\n;,]\s*")
+
+
+def is_sheet(source: Source) -> bool:
+    """A table with headings that name events or properties."""
+    return source.rows is not None and find_header(source.rows) is not None
+
+
+def read_sheet(sources: Sequence[Source], notes: Notes) -> Plan:
+    """One plan of all sheets, named after the first file. Raises FileError where no sheet names an event."""
+    rules: list[Rule] = []
+    for source in sources:
+        rules += _Sheet(source, notes.of(source.path)).rules()
+    if not rules:
+        raise FileError([source.problem("expected rows that name events or traits, got none") for source in sources])
+    return replace(Plan(sources[0].path.stem), rules=unique(rules, notes))
+
+
+class _Sheet:
+    """The rows of one sheet, and the events they tell of."""
+
+    def __init__(self, source: Source, notes: Notes) -> None:
+        rows = source.rows or []
+        header = find_header(rows)
+        assert header is not None
+        self.first = header + 2
+        self.rows = rows[header + 1 :]
+        self.columns, others = columns(rows[header], self.rows)
+        self.notes = notes
+        self.events: dict[tuple[str, str, str], SheetEvent] = {}
+        if others:
+            notes.add(f"expected columns that say something of events or properties, got also {', '.join(others)}")
+
+    def cell(self, row: Sequence[str], column: str) -> str:
+        place = self.columns.get(column)
+        return row[place] if place is not None and place < len(row) else ""
+
+    def rules(self) -> list[Rule]:
+        current: SheetEvent | None = None
+        for number, row in enumerate(self.rows, self.first):
+            if not any(row):
+                continue
+            notes = self.notes.inside(f"row {number}")
+            current = self._event(row, current, notes)
+            if current is None:
+                notes.add("expected the name of an event, got none; left out")
+                continue
+            self._properties(row, current, notes)
+        return [event.rule() for event in self.events.values()]
+
+    def _event(self, row: Sequence[str], current: SheetEvent | None, notes: Notes) -> SheetEvent | None:
+        """The event a row belongs to: the one it names, else the one before."""
+        name = self.cell(row, "event")
+        call = self.cell(row, "call").lower()
+        if not name and not (call in _CALLS and (current is None or current.call != call)):
+            if current is not None or "event" in self.columns:
+                return current
+            call = "identify"
+        if call not in _CALLS:
+            if call:
+                notes.add(f"expected a call type, got {call}; taken as track")
+            call = name.lower() if name.lower() in _CALLS else "track"
+        own = "" if name.lower() == call or call in ("identify", "group", "alias") else name
+        if call == "track" and not own:
+            return None
+        event = self._known(call, own, self.cell(row, "version"))
+        event.describe({column: self.cell(row, column) for column in ("owner", "why", "labels", "category")})
+        said = self.cell(row, "event_description")
+        event.description = event.description or said or ("" if self._names(row) else self.cell(row, "any_description"))
+        return event
+
+    def _known(self, call: str, name: str, version: str) -> SheetEvent:
+        return self.events.setdefault((call, name, version), SheetEvent(call, name, version, self.notes))
+
+    def _names(self, row: Sequence[str]) -> list[str]:
+        """The properties that a row tells of."""
+        cell = self.cell(row, "property")
+        alone = not re.search(r"[\n;]", cell) and not ("," in cell and not self.cell(row, "type"))
+        names = [cell] if alone else _SEVERAL.split(cell)
+        return [name.strip() for name in names if name.strip() and name.strip().lower() not in ("-", "n/a", "none")]
+
+    def _properties(self, row: Sequence[str], event: SheetEvent, notes: Notes) -> None:
+        kind = self.cell(row, "kind").lower()
+        if call := TRAITS.get(kind):
+            event = self._known(call, "", "")
+        cells: dict[str, Any] = {
+            column: self.cell(row, column)
+            for column in ("type", "list", "required", "values", "pattern", "minimum", "maximum", "example")
+        }
+        cells["description"] = self.cell(row, "description") or self.cell(row, "any_description")
+        if self.cell(row, "optional"):
+            cells["optional"] = self.cell(row, "optional")
+        for name in self._names(row):
+            event.add(name, cells, notes)

@@ -1,0 +1,11 @@
+"""What a plan's names and schemas could do better: conventions, collisions, names that partners and tables refuse.
+
+Importing this package registers all rules.
+"""
+
+from __future__ import annotations
+
+from router.plan_tools.lint import events, properties, structure
+from router.plan_tools.lint.rules import RULES, Finding, lint
+
+__all__ = ["RULES", "Finding", "events", "lint", "properties", "structure"]
