@@ -27,12 +27,12 @@ from confluent_kafka import (
 
 from router import metrics
 from router.delivery.item import OVERHEAD, Partition
-from router.delivery.ledger import SPAN, decode
 from router.delivery.room import Room
-from router.delivery.tracker import Tracker
+from router.delivery.tracker import SPAN, Tracker, decode
 from router.errors import Unavailable
 from router.kafka.ends import log_ends
-from router.kafka.offsets import metadata_of, stable_offsets
+from router.kafka.offset_metadata import text_of
+from router.kafka.offsets import stable_offsets
 from router.runtime.outputs import Redo
 
 CHUNK = 100
@@ -191,7 +191,7 @@ class Reader:
             self._owner.reached(partition, low)
         else:
             log.warning("%s [%d] begins anew: it was deleted and made again", self._topic, partition.number)
-            new = Partition(self._topic, partition.number, Tracker(low), partition.ledger)
+            new = Partition(self._topic, partition.number, Tracker(low), partition.counts)
             self._partitions[partition.number] = new
             self._owner.replaced(partition, new)
         self._position[partition.number] = low
@@ -235,8 +235,8 @@ class Reader:
         self._partitions, self._position = {}, {}
         for place in stable_offsets(consumer, partitions, CALL_SECONDS):
             start = None if place.offset == OFFSET_INVALID else place.offset
-            ledger, done = decode(metadata_of(place) if start is not None else None, start or 0)
-            self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), ledger)
+            counts, done = decode(text_of(place) if start is not None else "", start or 0)
+            self._partitions[place.partition] = Partition(self._topic, place.partition, Tracker(start, done), counts)
             self._position[place.partition] = start
         self._generation += 1
         self.group = consumer.consumer_group_metadata()

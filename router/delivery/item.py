@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from router.delivery.ledger import Ledger
-from router.delivery.tracker import Tracker
+from router.delivery.tracker import Counts, Tracker
 from router.destinations.base import Delivery
 
 UNLIMITED = 1 << 30
@@ -21,7 +20,7 @@ class Partition:
     topic: str
     number: int
     tracker: Tracker = field(default_factory=Tracker)
-    ledger: Ledger = field(default_factory=Ledger)
+    counts: Counts = field(default_factory=Counts)
     gone: bool = False
     dirty: bool = False  # something to commit
 

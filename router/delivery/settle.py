@@ -88,14 +88,14 @@ class Settler:
 
     def delivered(self, item: Item) -> None:
         partition = item.partition
-        partition.ledger.delivered += 1
+        partition.counts.delivered += 1
         self._accepted += 1
         self.unsettled += 1
         self._final(item)
 
     def dead(self, item: Item, code: str, stage: str) -> None:
         partition = item.partition
-        partition.ledger.dead += 1
+        partition.counts.dead += 1
         self._records.append(dead_letter(self._dead_topic, item, code, stage))
         self._final(item)
 
@@ -166,7 +166,7 @@ class Settler:
     def _take(self) -> Settlement:
         records = [*self._records, *self._journal.records(time.time())]
         self._records = []
-        counts = self._accepted, self._finals, self._size
+        finals = self._accepted, self._finals, self._size
         self._accepted = self._finals = self._size = 0
         totals, offsets = [], []
         for partition in self._partitions:
@@ -174,11 +174,11 @@ class Settler:
             if not partition.dirty or low is None:
                 continue
             partition.dirty = False
-            ledger = partition.ledger
-            metadata = ledger.encode(low, partition.tracker.finished())
+            counts = partition.counts
+            metadata = counts.encode(low, partition.tracker.finished())
             offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
-            totals.append((partition, ledger.delivered, ledger.dead))
-        return Settlement(Work(records, {}, offsets, self._group()), totals, *counts)
+            totals.append((partition, counts.delivered, counts.dead))
+        return Settlement(Work(records, {}, offsets, self._group()), totals, *finals)
 
     async def _write(self, settlement: Settlement, epoch: int) -> bool:
         """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
@@ -215,7 +215,7 @@ class Settler:
     def assigned(self, partitions: Iterable[Partition]) -> None:
         self._partitions = list(partitions)
         for partition in self._partitions:
-            self._show(partition, partition.ledger.delivered, partition.ledger.dead)
+            self._show(partition, partition.counts.delivered, partition.counts.dead)
 
     def replaced(self, old: Partition, new: Partition) -> None:
         """The topic was made anew: what was counted goes on, what was open no longer counts."""

@@ -7,8 +7,52 @@ that kill -9 repeats only what was in flight.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+from router.kafka import offset_metadata
+from router.kafka.offset_metadata import MetadataError, not_ours, pack_offsets, unpack_offsets
+
+SPAN = 16_384  # offsets past the first unfinished one, after which a partition waits; their bitmap fits the metadata
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """Final events of one partition, since its first. Encoded: `{"n": [delivered, dead], "done": …}`."""
+
+    delivered: int = 0
+    dead: int = 0
+
+    def encode(self, low: int, finished: Iterable[int]) -> str:
+        """Metadata for a commit at `low` with these final offsets beyond it; what does not fit would be sent again."""
+        data: dict[str, object] = {"n": [self.delivered, self.dead]}
+        if done := pack_offsets(low, finished):
+            data["done"] = done
+        return offset_metadata.encode(data)
+
+
+def decode(metadata: str, low: int) -> tuple[Counts, list[int]]:
+    """Counts and final offsets from the metadata of a commit at `low`.
+
+    Metadata that is not ours (an operator has moved the group) counts from zero, with a warning.
+    """
+    try:
+        data = offset_metadata.decode(metadata)
+        if data is None:
+            return Counts(), []
+        try:
+            delivered, dead = map(int, data["n"])
+            done = data.get("done", "")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise not_ours(error) from error
+        return Counts(delivered, dead), unpack_offsets(low, done)
+    except MetadataError as error:
+        log.warning("%s: its counts begin again", error)
+        return Counts(), []
 
 
 class Tracker:

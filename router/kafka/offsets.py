@@ -17,9 +17,9 @@ from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
+from router.kafka.offset_metadata import text_of
 
 Partition = tuple[str, int]
-SEAL = "\n"  # ends all metadata that we commit
 _AGAIN_SECONDS = 0.1
 
 
@@ -52,7 +52,7 @@ class GroupOffsets:
                 raise router_error(
                     KafkaException(row.error), f"offsets of {self._group} in {row.topic}:{row.partition}"
                 )
-        return {(row.topic, row.partition): Committed(row.offset, metadata_of(row)) for row in rows if row.offset >= 0}
+        return {(row.topic, row.partition): Committed(row.offset, text_of(row)) for row in rows if row.offset >= 0}
 
     def close(self) -> None:
         self._consumer.close()
@@ -64,20 +64,6 @@ class GroupOffsets:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def metadata_of(row: TopicPartition) -> str:
-    """What was committed beside an offset, up to its seal.
-
-    librdkafka keeps it without a final zero and the Python client reads on to the next one: now and then what comes
-    behind is of other memory, and no UTF-8 either.
-    """
-    try:
-        text = row.metadata or ""
-    except UnicodeDecodeError as error:
-        text = error.object.decode(errors="replace")
-    before, seal, _ = text.partition(SEAL)
-    return before + seal
 
 
 def stable_offsets(consumer: Consumer, partitions: Sequence[TopicPartition], seconds: float) -> list[TopicPartition]:

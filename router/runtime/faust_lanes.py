@@ -16,7 +16,7 @@ from router.agents.intake import LOG_APPEND_TIME, Message
 from router.kafka.offsets import Committed
 from router.process.health import Health
 from router.runtime.faust_transport import Standing
-from router.runtime.reader import Lane, Partition
+from router.runtime.reader import Lane, Partition, decode_totals, encode_totals
 from router.runtime.tally import hide, show
 from router.runtime.totals import Totals
 
@@ -90,7 +90,7 @@ class Lanes:
         lane = self._last.get(place)
         if lane is None:
             return ""
-        return self._marks[place].get(offset, lane.totals).encode(self._destinations)
+        return encode_totals(self._marks[place].get(offset, lane.totals), self._destinations)
 
     def landed(self, place: Partition, offset: int) -> None:
         marks = self._marks.get(place)
@@ -136,5 +136,5 @@ class Lanes:
 def _lane(place: Partition, committed: Committed | None) -> Lane:
     if committed is None:
         return Lane(*place, -1, -1)
-    totals = Totals.decode(committed.metadata)
+    totals = decode_totals(committed.metadata)
     return Lane(*place, committed.offset, committed.offset, totals, totals.copy())

@@ -26,7 +26,8 @@ from confluent_kafka import (
 from router import metrics
 from router.errors import Unavailable
 from router.event import iso
-from router.kafka.offsets import SEAL, metadata_of, stable_offsets
+from router.kafka import offset_metadata
+from router.kafka.offsets import stable_offsets
 from router.runtime.outputs import Outputs, Redo, Work
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class MergesTask:
 
     def _write(self, part: Part) -> None:
         total = self._total + len(part.rows)
-        offsets = [TopicPartition(self._links, 0, part.until, metadata=f"{total}{SEAL}")]
+        offsets = [TopicPartition(self._links, 0, part.until, metadata=offset_metadata.encode(total))]
         records = [(self._merges, _value(offset, merge), _key(merge), None) for offset, merge in part.rows]
         try:
             self._outputs.commit(Work(records, {}, offsets, self._consumer.consumer_group_metadata()))
@@ -173,7 +174,7 @@ class MergesTask:
         start = 0 if committed.offset == OFFSET_INVALID else committed.offset
         consumer.assign([TopicPartition(self._links, 0, start)])
         consumer.pause([TopicPartition(self._links, 0)])
-        self._total = int(metadata_of(committed) or 0)
+        self._total = _total(offset_metadata.text_of(committed))
         self._wanted, self._asked = start, False
         metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
 
@@ -195,6 +196,14 @@ class MergesTask:
         self._stop.set()
         self._thread.join()
         self._outputs.close()
+
+
+def _total(metadata: str) -> int:
+    """How many merges the group has written. Raises MetadataError."""
+    try:
+        return int(offset_metadata.decode(metadata) or 0)
+    except (ValueError, TypeError) as error:
+        raise offset_metadata.not_ours(error) from error
 
 
 def _value(offset: int, merge: Merge) -> bytes:

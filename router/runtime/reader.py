@@ -7,7 +7,7 @@ When the broker no longer has the offset that is due, the gap is counted as lost
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,11 @@ from confluent_kafka import (
 )
 
 from router import metrics
-from router.errors import Unavailable
+from router.errors import RouterError, Unavailable
+from router.kafka import offset_metadata
 from router.kafka.ends import log_ends
-from router.kafka.offsets import metadata_of, stable_offsets
+from router.kafka.offset_metadata import MetadataTooLong, not_ours, text_of
+from router.kafka.offsets import stable_offsets
 from router.runtime.totals import Totals
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,22 @@ class Lane:
     def at_end(self) -> bool:
         """Nothing more to read. The event may come with the messages before it, and stands behind their markers."""
         return self.end is not None and self.end >= self.next
+
+
+def encode_totals(totals: Totals, destinations: Iterable[str]) -> str:
+    """Offset metadata; where it would be too long, only with the counts of these destinations. Raises RouterError."""
+    try:
+        return offset_metadata.encode(totals.as_data(), lambda: totals.as_data(destinations))
+    except MetadataTooLong as error:
+        raise RouterError(f"the counts of {len(totals.routed)} destinations are too long: {error}") from error
+
+
+def decode_totals(metadata: str) -> Totals:
+    """The inverse. Raises MetadataError."""
+    try:
+        return Totals.from_data(offset_metadata.decode(metadata))
+    except ValueError as error:
+        raise not_ours(error) from error
 
 
 class Reader:
@@ -233,7 +251,7 @@ class Reader:
 
     def _lane(self, committed: TopicPartition) -> Lane:
         start = OFFSET_BEGINNING if committed.offset == OFFSET_INVALID else committed.offset
-        totals = Totals.decode(metadata_of(committed))
+        totals = decode_totals(text_of(committed))
         return Lane(committed.topic, committed.partition, start, start, totals, totals.copy())
 
     def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:

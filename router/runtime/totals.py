@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import orjson
+from typing import Any
 
 from router.agents.chain import Batch
-from router.errors import RouterError
-from router.kafka.offsets import SEAL
 
-LIMIT = 4096  # bytes of metadata that a broker takes by default
 _NAMES = ("received", "invalid", "blocked", "duplicate", "resolved")
 
 
@@ -41,28 +37,18 @@ class Totals:
     def copy(self) -> Totals:
         return Totals(self.received, self.invalid, self.blocked, self.duplicate, self.resolved, Counter(self.routed))
 
-    def encode(self, keep: Iterable[str] = ()) -> str:
-        """Offset metadata. When it would be too long, destinations that are not in `keep` are left out."""
-        text = self._text(self.routed)
-        if len(text) > LIMIT:
-            text = self._text({name: self.routed[name] for name in keep if name in self.routed})
-        if len(text) > LIMIT:
-            raise RouterError(
-                f"the counts of {len(self.routed)} destinations do not fit {LIMIT} bytes of offset metadata"
-            )
-        return text
-
-    def _text(self, routed: dict[str, int]) -> str:
-        return orjson.dumps({"n": [getattr(self, name) for name in _NAMES], "routed": routed}).decode() + SEAL
+    def as_data(self, keep: Iterable[str] | None = None) -> dict[str, Any]:
+        """As JSON takes it. With `keep`, other destinations are left out: those that have left the topology."""
+        routed = self.routed if keep is None else {name: self.routed[name] for name in keep if name in self.routed}
+        return {"n": [getattr(self, name) for name in _NAMES], "routed": routed}
 
     @classmethod
-    def decode(cls, metadata: str | None) -> Totals:
-        """Counts from metadata; an empty text is the start of all. Raises RouterError for what is not ours."""
-        if not metadata:
+    def from_data(cls, data: Any) -> Totals:
+        """The inverse of `as_data`; None is the start of all. Raises ValueError for any other shape."""
+        if data is None:
             return cls()
         try:
-            read = orjson.loads(metadata)
-            counts = dict(zip(_NAMES, map(int, read["n"]), strict=True))
-            return cls(**counts, routed=Counter({str(name): int(count) for name, count in read["routed"].items()}))
+            counts = dict(zip(_NAMES, map(int, data["n"]), strict=True))
+            return cls(**counts, routed=Counter({str(name): int(count) for name, count in data["routed"].items()}))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise RouterError(f"a committed offset carries metadata that is not the router's: {error}") from error
+            raise ValueError(f"expected counts, got {type(error).__name__}: {error}") from error

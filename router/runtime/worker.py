@@ -23,7 +23,7 @@ from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import Redo, Work
-from router.runtime.reader import Lane, Reader
+from router.runtime.reader import Lane, Reader, encode_totals
 from router.runtime.restore import Restore
 from router.runtime.room import Room
 from router.runtime.tally import changelog_of, count, hide, show
@@ -157,7 +157,7 @@ class Worker:
             lane.ahead = lane.ahead.copy()
             lane.ahead.add(batch, index)
             lanes.append((lane, lane.next, lane.ahead))
-            metadata = lane.ahead.encode(self._destinations)
+            metadata = encode_totals(lane.ahead, self._destinations)
             offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))
         work = Work(batch.records, changelog_of(batch, self.reader.lanes), offsets, group, batch.fans)
         return UnderWay(batch, lanes, work, started)

@@ -14,9 +14,9 @@ from confluent_kafka import TopicPartition
 from router import metrics
 from router.delivery.item import Item, Partition
 from router.delivery.journal import Journal
-from router.delivery.ledger import decode
 from router.delivery.room import Room
 from router.delivery.settle import Settler
+from router.delivery.tracker import decode
 from router.errors import Fenced
 from router.mask import Mask
 from router.runtime.outputs import Redo, Work
@@ -219,4 +219,4 @@ async def test_finished_events_beyond_an_unfinished_one_ride_in_the_metadata() -
         place = one.broker.works[0].offsets[0]
 
         assert place.offset == 0
-        assert decode(place.metadata, 0)[1] == [3, 4, 5, 6]
+        assert decode(place.metadata or "", 0)[1] == [3, 4, 5, 6]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from router.delivery.ledger import LIMIT, SPAN, Ledger, decode
-from router.delivery.tracker import Tracker
+from router.delivery.tracker import SPAN, Counts, Tracker, decode
+from router.kafka.offset_metadata import LIMIT
 
 OFFSETS = st.lists(st.integers(1, 4), min_size=1, max_size=60).map(lambda steps: list(accumulate(steps)))
 FOREIGN = ["{}", '{"n": 1}', '{"n": ["x", 1]}', '{"n": [1, 2], "done": "§"}', "[]"]
@@ -86,7 +86,7 @@ class Lives(RuleBasedStateMachine):
 
     def begin(self) -> None:
         low, metadata = self.committed
-        self.ledger, done = decode(metadata, low)
+        self.counts, done = decode(metadata, low)
         self.tracker = Tracker(low, done)
         self.ahead = [offset for offset in self.log if offset >= low]
         self.open: list[int] = []
@@ -107,14 +107,14 @@ class Lives(RuleBasedStateMachine):
         offset = data.draw(st.sampled_from(self.open))
         self.open.remove(offset)
         self.tracker.finish(offset)
-        self.ledger.delivered += 1
+        self.counts.delivered += 1
         self.final.add(offset)
 
     @rule()
     def commit(self) -> None:
         low = self.tracker.low
         assert low is not None
-        self.committed = (low, self.ledger.encode(low, self.tracker.finished()))
+        self.committed = (low, self.counts.encode(low, self.tracker.finished()))
         self.final_at_commit = set(self.final)
 
     @rule()
@@ -124,8 +124,8 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_exact(self) -> None:
-        ledger, _ = decode(self.committed[1], self.committed[0])
-        assert ledger.delivered == len(self.final_at_commit)
+        counts, _ = decode(self.committed[1], self.committed[0])
+        assert counts.delivered == len(self.final_at_commit)
 
     def teardown(self) -> None:
         """However it went, the rest can be finished: nothing is lost."""
@@ -145,26 +145,26 @@ TestLives = Lives.TestCase
 @given(st.integers(0, 2**60), st.sets(st.integers(0, SPAN + 200)), st.integers(0, 2**60), st.integers(0, 2**60))
 def test_metadata_comes_back_as_it_was_and_fits(low: int, beyond: set[int], delivered: int, dead: int) -> None:
     """Any set of finished offsets within the span."""
-    text = Ledger(delivered, dead).encode(low, [low + offset for offset in beyond])
+    text = Counts(delivered, dead).encode(low, [low + offset for offset in beyond])
 
-    ledger, done = decode(text, low)
+    counts, done = decode(text, low)
 
-    assert (ledger, sorted(done)) == (Ledger(delivered, dead), sorted(low + offset for offset in beyond))
+    assert (counts, sorted(done)) == (Counts(delivered, dead), sorted(low + offset for offset in beyond))
     assert len(text) <= LIMIT
 
 
 @given(st.sets(st.integers(0, 10 * SPAN), max_size=50))
 def test_metadata_always_fits(beyond: set[int]) -> None:
     """What does not is left out: it would be sent again, never skipped."""
-    text = Ledger(2**60, 2**60).encode(5, [5 + offset for offset in beyond])
+    text = Counts(2**60, 2**60).encode(5, [5 + offset for offset in beyond])
 
     assert len(text) <= LIMIT
     assert set(decode(text, 5)[1]) <= {5 + offset for offset in beyond}
 
 
-@given(st.none() | st.text() | st.sampled_from(FOREIGN))
-def test_foreign_metadata_skips_nothing(text: str | None) -> None:
+@given(st.text() | st.sampled_from(FOREIGN))
+def test_foreign_metadata_skips_nothing(text: str) -> None:
     """An operator may have moved the group: counts begin again, every event is sent."""
-    ledger, done = decode(text, 0)
+    counts, done = decode(text, 0)
 
-    assert (ledger, done) == (Ledger(0, 0), [])
+    assert (counts, done) == (Counts(0, 0), [])

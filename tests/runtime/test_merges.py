@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from router import metrics
 from router.errors import Fenced, Unavailable
+from router.kafka.offset_metadata import MetadataError
 from router.runtime import merges as merges_module
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import OutputFirst, Transactional
@@ -283,7 +284,7 @@ def test_metadata_that_is_not_ours_ends_the_worker_and_is_not_counted_on(stage: 
     task = stage.task(Ledger([1], end=3))
     stage.deal(task, "assign")
 
-    with pytest.raises(ValueError, match="what is this"):
+    with pytest.raises(MetadataError):
         until(lambda: False, task)
 
 

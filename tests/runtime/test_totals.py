@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from router.agents.chain import Batch
 from router.errors import RouterError
-from router.runtime.totals import LIMIT, Totals
+from router.kafka.offset_metadata import LIMIT
+from router.runtime.reader import decode_totals, encode_totals
+from router.runtime.totals import Totals
 
 COUNTS = st.integers(0, 1 << 53)
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,47}", fullmatch=True)
@@ -20,21 +22,20 @@ NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,47}", fullmatch=True)
 def test_what_is_committed_is_what_is_read(counts: list[int], routed: dict[str, int]) -> None:
     totals = Totals(counts[0], counts[1], counts[2], counts[3], counts[4], Counter(routed))
 
-    assert Totals.decode(totals.encode()) == totals
+    assert decode_totals(encode_totals(totals, [])) == totals
 
 
-@pytest.mark.parametrize("metadata", [None, ""])
-def test_no_metadata_is_the_start_of_all(metadata: str | None) -> None:
-    assert Totals.decode(metadata) == Totals()
+def test_no_metadata_is_the_start_of_all() -> None:
+    assert decode_totals("") == Totals()
 
 
 @pytest.mark.parametrize(
-    "metadata", ["{", "[]", "null", '{"n": [1, 2]}', '{"n": ["x", 0, 0, 0, 0], "routed": {}}', '{"n": [0, 0, 0, 0, 0]}']
+    "metadata", ["{", "[]", "7", '{"n": [1, 2]}', '{"n": ["x", 0, 0, 0, 0], "routed": {}}', '{"n": [0, 0, 0, 0, 0]}']
 )
 def test_what_is_not_ours_is_refused(metadata: str) -> None:
     """Somebody else commits for this group: to count on from there would be wrong without a word."""
     with pytest.raises(RouterError, match="metadata"):
-        Totals.decode(metadata)
+        decode_totals(metadata)
 
 
 def test_destinations_that_are_gone_give_way_to_those_that_are_there() -> None:
@@ -42,17 +43,17 @@ def test_destinations_that_are_gone_give_way_to_those_that_are_there() -> None:
     gone = {f"gone-{number}": 1 << 40 for number in range(200)}
     totals = Totals(1, 0, 0, 0, 1, Counter(gone | {"crm": 7}))
 
-    text = totals.encode(["crm", "never-routed-to"])
+    text = encode_totals(totals, ["crm", "never-routed-to"])
 
     assert len(text) <= LIMIT
-    assert Totals.decode(text) == Totals(1, 0, 0, 0, 1, Counter({"crm": 7}))
+    assert decode_totals(text) == Totals(1, 0, 0, 0, 1, Counter({"crm": 7}))
 
 
 def test_more_destinations_than_fit_are_refused() -> None:
     many = [f"{'d' * 40}-{number}" for number in range(120)]
 
     with pytest.raises(RouterError, match="120 destinations"):
-        Totals(routed=Counter(dict.fromkeys(many, 1 << 40))).encode(many)
+        encode_totals(Totals(routed=Counter(dict.fromkeys(many, 1 << 40))), many)
 
 
 def test_a_batch_counts_for_its_own_lane() -> None:

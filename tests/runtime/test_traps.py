@@ -1,6 +1,6 @@
 """Traps found on the real client and broker, each set for the worker over an in-memory Kafka.
 
-Every test fails when the line of the runtime that answers its trap is undone; `undone.py` beside it tells which line.
+Every test fails when the line that answers its trap is taken away; decision 0005 says which line that is.
 """
 
 from __future__ import annotations
