@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
 from ops.world import World
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from tests.brokers import choice, container
 from tests.scheduler import ByFile
 

@@ -27,8 +27,8 @@ from ops.shop.senders import Producers, Sdk
 from ops.shop.stage import Stage
 from ops.shop.traffic import Parcel, Shop
 from router.cli.screen import console
+from router.embedded.capacity import capacity_of
 from router.errors import RouterError
-from router.gateway.room import Room
 from router.process.snapshot import Snapshot
 
 LOOK_SECONDS = 0.5
@@ -160,8 +160,8 @@ def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent,
         view = stack.enter_context(Live(console=out, auto_refresh=False, transient=True))
         sdk = stack.enter_context(closing(Sdk(stage.gateway, stage.write_key("web"))))
         topology = stage.loaded.topology
-        room = stack.enter_context(Room(stage.cluster, topology)) if stage.embedded else None
-        producers = Producers(stage.cluster, topology, stage.write_key("app"), room)
+        capacity = stack.enter_context(capacity_of(stage.cluster, topology))
+        producers = Producers(stage.cluster, topology, stage.write_key("app"), capacity)
 
         def show(sent: Sent, seen: Figures, hint: str) -> None:
             if out.is_terminal:

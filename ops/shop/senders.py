@@ -17,13 +17,13 @@ from confluent_kafka import KafkaError, Message, Producer
 from ops.shop.traffic import Event, Parcel
 from router.config.models import Topology
 from router.config.topics import topics_of
+from router.embedded.capacity import Capacity
 from router.errors import Unavailable
-from router.gateway.room import Room
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 
 FLUSH_SECONDS = 30.0
-ROOM_SECONDS = 30.0
+CAPACITY_SECONDS = 30.0
 
 
 class Sdk:
@@ -64,21 +64,21 @@ def _arguments(event: Event) -> dict[str, Any]:
 class Producers:
     """The app and the order system: they write to Kafka, keyed by device, hashed as the Java clients do."""
 
-    def __init__(self, cluster: Cluster, topology: Topology, write_key: str, room: Room | None) -> None:
-        """`room` is asked before each message where the broker forgets what does not fit."""
+    def __init__(self, cluster: Cluster, topology: Topology, write_key: str, capacity: Capacity | None) -> None:
+        """`capacity` is asked before each message where the broker drops what does not fit."""
         self.sent = 0
         self.refused = 0
         self._producer = Producer(clients.producer(cluster, linger_ms=5))
         self._topics = {"app": topics_of(topology).raw, "orders": topology.sources["orders"].topics[0]}
         self._headers = {"app": (("write-key", write_key.encode()),), "orders": ()}
-        self._room = room
+        self._capacity = capacity
 
     def send(self, parcel: Parcel) -> None:
-        """Raises Unavailable when there is no room for half a minute."""
+        """Raises Unavailable when the broker is full for half a minute."""
         topic = self._topics[parcel.channel]
-        if self._room is not None:
-            self._wait(self._room)
-            self._room.note(topic, parcel.value, parcel.key)
+        if self._capacity is not None:
+            self._wait(self._capacity)
+            self._capacity.note([(topic, parcel.value, parcel.key, None)])
 
         def answered(error: KafkaError | None, _: Message) -> None:
             self.refused += parcel.count if error else 0
@@ -94,9 +94,9 @@ class Producers:
         if left:
             raise Unavailable(f"Kafka has not acknowledged {left} messages in {FLUSH_SECONDS:.0f} s")
 
-    def _wait(self, room: Room) -> None:
-        deadline = time.monotonic() + ROOM_SECONDS
-        while not room.free():
+    def _wait(self, capacity: Capacity) -> None:
+        deadline = time.monotonic() + CAPACITY_SECONDS
+        while not capacity.free():
             if time.monotonic() > deadline:
-                raise Unavailable("the embedded broker is full, and nothing is read from it")
+                raise Unavailable("the broker is full, and nothing is read from it")
             self._producer.poll(0.05)

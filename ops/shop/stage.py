@@ -8,7 +8,7 @@ from pathlib import Path
 from ops.running import ROOT, Process, figures, plain_environment
 from ops.shop.partner import Partner
 from router.config.loader import Loaded, load_topology
-from router.config.options import Address, parse_address
+from router.config.options import Address, RunOptions, parse_address
 from router.destinations.registry import destination_types
 from router.kafka.cluster import Cluster
 from router.process.snapshot import Snapshot
@@ -35,7 +35,7 @@ class Stage:
         urls = {"CRM_URL": f"{partner.url}/crm", "ADS_URL": f"{partner.url}/ads"}
         environment = plain_environment(**urls, LAKE_PATH=str(self.lake))
         self.loaded: Loaded = load_topology(files, env=environment, registry=destination_types())
-        self.embedded = not bootstrap
+        self._starts_broker = not bootstrap
         command = ["router", "up", *map(str, files), "--state", str(folder / "state")]
         command += ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
         command += ["--bootstrap", bootstrap] if bootstrap else []
@@ -57,7 +57,7 @@ class Stage:
 
     @property
     def cluster(self) -> Cluster:
-        return Cluster(self.broker, embedded=self.embedded)
+        return Cluster.of(RunOptions(bootstrap=self.broker, embedded=self._starts_broker))
 
     def write_key(self, source: str) -> str:
         return self.loaded.topology.sources[source].write_keys[0].get_secret_value()

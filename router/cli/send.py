@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -23,15 +23,15 @@ from router.cli.send_file import Ready, events
 from router.cli.sender import Sender, Target
 from router.config.models import Topology
 from router.config.options import RunOptions
+from router.embedded.broker import recognised
+from router.embedded.capacity import capacity_of
 from router.errors import FileError, Problem, RouterError, UsageError
 from router.gateway.door import limits_of
-from router.gateway.room import Room
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
 FOLDER = Path("topologies")
 _SHOWN_PROBLEMS = 1000
-_MOCK = "mockCluster"  # how the embedded broker's cluster id begins
 
 
 @with_run_options("bootstrap", "kafka", "env_file")
@@ -52,19 +52,12 @@ def command(
     """
     require_broker(options)
     loaded = load(topology or _only_topology(), options)
-    cluster = _cluster(options)
+    cluster = recognised(Cluster.of(options))
     target = Target(loaded.topology, source)
     with _opened(file) as (stream, name), _sender(cluster, loaded.topology, target) as sender:
         found = events(stream, name, limits_of(loaded.topology.limits))
         rejected = sender.send(_shown(found))
     _answer(sender.sent, rejected, target.topic, as_json=as_json)
-
-
-def _cluster(options: RunOptions) -> Cluster:
-    """The Kafka of the command line; the embedded one is known by its id, since what it cannot hold it forgets."""
-    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
-    embedded = options.embedded or Admin(cluster).cluster_id().startswith(_MOCK)
-    return Cluster(options.bootstrap, options.kafka, embedded)
 
 
 @contextmanager
@@ -73,8 +66,8 @@ def _sender(cluster: Cluster, topology: Topology, target: Target) -> Iterator[Se
         raise RouterError(
             f"expected the topic {target.topic} at {cluster.bootstrap}, got none: see router topics apply"
         )
-    with Room(cluster, topology) if cluster.embedded else nullcontext() as room:
-        yield Sender(cluster, target, room)
+    with capacity_of(cluster, topology) as capacity:
+        yield Sender(cluster, target, capacity)
 
 
 def _only_topology() -> list[Path]:

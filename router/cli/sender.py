@@ -12,13 +12,13 @@ from router.cli.send_file import Ready
 from router.config.models import Topology
 from router.config.topics import topics_of
 from router.document import nearest
+from router.embedded.capacity import Capacity
 from router.errors import Problem, RouterError, Unavailable
-from router.gateway.room import Room
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 
-ROOM_SECONDS = 30.0
+CAPACITY_SECONDS = 30.0
 
 
 class Target:
@@ -49,11 +49,11 @@ class Target:
 class Sender:
     """Produces to one topic; `sent` counts what Kafka has acknowledged."""
 
-    def __init__(self, cluster: Cluster, target: Target, room: Room | None) -> None:
+    def __init__(self, cluster: Cluster, target: Target, capacity: Capacity | None) -> None:
         with translated("Kafka settings"):
             self._producer = Producer(clients.producer(cluster, linger_ms=5))
         self._target = target
-        self._room = room
+        self._capacity = capacity
         self._failed: KafkaError | None = None
         self._count = 0
         self.sent = 0
@@ -70,9 +70,9 @@ class Sender:
         return problems
 
     def _produce(self, item: Ready) -> None:
-        self._wait_for_room()
-        if self._room is not None:
-            self._room.note(self._target.topic, item.value, item.key)
+        self._wait_for_capacity()
+        if self._capacity is not None:
+            self._capacity.note([(self._target.topic, item.value, item.key, None)])
         self._count += 1
         produce: Any = self._producer.produce
         topic = self._target.topic
@@ -88,12 +88,12 @@ class Sender:
                 return
         self._flush()
 
-    def _wait_for_room(self) -> None:
-        deadline = time.monotonic() + ROOM_SECONDS
-        while self._room is not None and not self._room.free():
+    def _wait_for_capacity(self) -> None:
+        deadline = time.monotonic() + CAPACITY_SECONDS
+        while self._capacity is not None and not self._capacity.free():
             if time.monotonic() > deadline:
                 self._flush()
-                raise Unavailable(f"the embedded broker is full; sent {self.sent} events: is a router reading them?")
+                raise Unavailable(f"the broker is full; sent {self.sent} events: is a router reading them?")
             self._producer.poll(0.05)
 
     def _flush(self) -> None:

@@ -80,7 +80,7 @@ Ends = dict[tuple[str, int], Watermarks]
 
 
 def _cluster(options: RunOptions) -> Cluster:
-    return Cluster(options.bootstrap, options.kafka, options.embedded)
+    return Cluster.of(options)
 
 
 def _slots(options: RunOptions, topics: Topics) -> list[Path]:

@@ -41,7 +41,7 @@ def command(
     partition, offset, time, key, headers, value. Nothing is committed: reading disturbs nobody.
     """
     require_broker(options)
-    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+    cluster = Cluster.of(options)
     topics = Admin(cluster).topics()
     name = resolve(topic, topics)
     try:

@@ -60,7 +60,7 @@ def check(topologies: Topologies, as_json: Json = False, *, options: RunOptions)
 
 def cluster(options: RunOptions) -> Cluster:
     """The Kafka of a command line."""
-    return Cluster(options.bootstrap, options.kafka, options.embedded)
+    return Cluster.of(options)
 
 
 def _answer(specs: Sequence[TopicSpec], made: list[str], found: list[Difference], *, as_json: bool) -> None:

@@ -96,11 +96,12 @@ async def _deliver(
 
     loop.set_exception_handler(fault)
     topology = loaded.topology
+    cluster = Cluster.of(options)
     around = Surroundings(
-        Cluster(options.bootstrap, options.kafka, options.embedded),
+        cluster,
         topics_of(topology),
         member,
-        topology.guarantee == "exactly_once" and not options.embedded,
+        topology.guarantee == "exactly_once" and cluster.capabilities.transactions,
         Mask(topology.mask, secrets(loaded, options)),
         health,
         failed,

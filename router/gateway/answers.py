@@ -30,7 +30,7 @@ FAULTS = {
     "method_not_allowed": "expected POST",
     "rate_limited": "more events than this write key may send; try again later",
     "overloaded": "too many events are waiting to be stored; try again later",
-    "no_room": "the embedded broker is full until its backlog is delivered; try again later",
+    "no_room": "the broker is full until its backlog is delivered; try again later",
     "broker_unavailable": "Kafka does not answer; try again later",
     "not_acknowledged": "Kafka did not acknowledge in time; try again later",
     "internal": "a fault of the gateway; try again later",

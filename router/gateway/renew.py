@@ -10,11 +10,11 @@ from functools import partial
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import topics_of
+from router.embedded.capacity import Capacity
 from router.gateway.app import Gateway
 from router.gateway.door import Door, limits_of
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
-from router.gateway.room import Room
 from router.kafka.cluster import Cluster
 from router.process.newcomers import without_topics
 from router.process.reload import Reload
@@ -33,10 +33,10 @@ def door_of(topology: Topology, keys: WriteKeys) -> Door:
 class Renewal:
     """Call it in the event loop, between two requests."""
 
-    def __init__(self, gateway: Gateway, listener: Listener, room: Room | None) -> None:
+    def __init__(self, gateway: Gateway, listener: Listener, capacity: Capacity | None) -> None:
         self._gateway = gateway
         self._listener = listener
-        self._room = room
+        self._capacity = capacity
         self._reload: Reload[Door] | None = None
 
     def follow(self, reload: Reload[Door], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
@@ -57,6 +57,6 @@ class Renewal:
         config = topology.gateway
         self._gateway.renew(config, offer.prepared)
         self._listener.limit(max_connections=config.max_connections, idle_timeout=config.idle_timeout)
-        if self._room is not None:
-            self._room.watch(topology)
+        if self._capacity is not None:
+            self._capacity.watch(topology)
         self._reload.done(offer)

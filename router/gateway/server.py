@@ -11,7 +11,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from router.agents.records import Record
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
+from router.embedded.capacity import Capacity, capacity_of
 from router.errors import Unavailable, UsageError
 from router.gateway.acknowledge import AckProducer
 from router.gateway.app import Gateway
@@ -27,7 +28,6 @@ from router.gateway.door import Door
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
 from router.gateway.renew import Renewal, door_of
-from router.gateway.room import Room
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -76,28 +76,28 @@ async def serve(
 ) -> None:
     """The same inside a running loop."""
     if not options.bootstrap:
-        raise UsageError("expected --bootstrap: only `router up` brings an embedded broker")
+        raise UsageError("expected --bootstrap: only `router up` starts a broker")
     topology = loaded.topology
     topics = topics_of(topology)
-    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+    cluster = Cluster.of(options)
     producer = AckProducer(clients.producer(cluster), ack_timeout=topology.gateway.ack_timeout)
     watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health)
     metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
     try:
         watch.start()
-        with Room(cluster, topology) if cluster.embedded else nullcontext() as room:
+        with capacity_of(cluster, topology) as capacity:
             keys = WriteKeys(topology.sources)
-            gateway = _gateway(door_of(topology, keys), topology, producer, watch, room)
+            gateway = _gateway(door_of(topology, keys), topology, producer, watch, capacity)
             listener = Listener(
                 gateway.handle,
                 options.gateway,
                 max_connections=topology.gateway.max_connections,
                 idle_timeout=topology.gateway.idle_timeout,
             )
-            renew = Renewal(gateway, listener, room)
+            renew = Renewal(gateway, listener, capacity)
             if reload is not None:
                 renew.follow(reload, keys, cluster, options)
-            watcher = _Watcher(stop, producer, health, renew, room)
+            watcher = _Watcher(stop, producer, health, renew, capacity)
             await _listen(gateway, listener, topology.gateway.ack_timeout, watcher, listening)
     finally:
         left = await producer.close(_FLUSH_SECONDS)
@@ -110,19 +110,24 @@ class _Watcher:
     """Returns when it is time to stop. While the loop turns, the process is live; a loop that hangs is restarted."""
 
     def __init__(
-        self, stop: Event, producer: AckProducer, health: HealthSink, renew: Callable[[], None], room: Room | None
+        self,
+        stop: Event,
+        producer: AckProducer,
+        health: HealthSink,
+        renew: Callable[[], None],
+        capacity: Capacity | None,
     ) -> None:
         self._stop = stop
         self._producer = producer
         self._health = health
         self._renew = renew
-        self._room = room
+        self._capacity = capacity
         self._measured()
 
     def _measured(self) -> None:
-        """Before its room is known the gateway refuses all, so it is not ready."""
-        if self._room is not None:
-            known = self._room.known
+        """Before the capacity is known the gateway refuses all, so it is not ready."""
+        if self._capacity is not None:
+            known = self._capacity.known
             self._health.ready(_ROOM, known, "" if known else "the backlog was not read yet")
 
     async def watch(self) -> None:
@@ -162,33 +167,32 @@ async def _drained(gateway: Gateway, seconds: float) -> None:
             await gateway.idle.wait()
 
 
-def _gateway(door: Door, topology: Topology, producer: AckProducer, watch: BrokerWatch, room: Room | None) -> Gateway:
-    sink = producer if room is None else _Noted(producer, topics_of(topology).raw, room)
+def _gateway(
+    door: Door, topology: Topology, producer: AckProducer, watch: BrokerWatch, capacity: Capacity | None
+) -> Gateway:
+    sink = producer if capacity is None else _Noted(producer, capacity)
 
     def blocked() -> str:
         if not watch.up:
             return "broker_unavailable"
-        return "" if room is None or room.free() else "no_room"
+        return "" if capacity is None or capacity.free() else "no_room"
 
     return Gateway(topology.gateway, door, sink, blocked=blocked, failed=watch.doubt)
 
 
 class _Noted:
-    """Tells of each event before it is produced, so that the embedded broker's fill is known."""
+    """Tells of each event before it is produced, so that the broker's capacity is known."""
 
-    def __init__(self, producer: AckProducer, raw: str, room: Room) -> None:
+    def __init__(self, producer: AckProducer, capacity: Capacity) -> None:
         self._producer = producer
-        self._raw = raw
-        self._room = room
+        self._capacity = capacity
 
     @property
     def in_flight(self) -> int:
         return self._producer.in_flight
 
     async def submit(self, records: Sequence[Record]) -> str:
-        for topic, value, key, _ in records:
-            if topic == self._raw:
-                self._room.note(topic, value, key)
+        self._capacity.note(records)
         return await self._producer.submit(records)
 
 

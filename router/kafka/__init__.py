@@ -1,1 +1,1 @@
-"""Kafka: client settings, administration, partitioning, and the embedded broker with its limits."""
+"""Kafka: client settings, administration and partitioning."""

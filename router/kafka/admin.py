@@ -1,6 +1,6 @@
 """Administration: topics as they are and as they should be, ids, committed offsets, watermarks, readiness.
 
-The embedded broker answers all of it but `create` and settings: its topics are made by EmbeddedBroker.
+Without the capability `topic_administration`, all but `create` and topic settings can be asked.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Admin:
 
     def create(self, specs: Iterable[TopicSpec]) -> list[str]:
         """Make what is missing, with the broker's default replication; returns the names made."""
-        if self._cluster.embedded:
-            raise RouterError("topics of the embedded broker are made by whoever starts it")
+        if not self._cluster.capabilities.topic_administration:
+            raise RouterError("the topics of this broker are created by the process that starts it")
         present = self.topics()
         new = [
             NewTopic(spec.name, spec.partitions, spec.replication, config=dict(spec.config))
@@ -95,7 +95,7 @@ class Admin:
         return made
 
     def differences(self, specs: Sequence[TopicSpec]) -> list[Difference]:
-        """What is not as the specs have it. The embedded broker has no settings: there only partitions count."""
+        """How topics differ from the specs. Where topics have no settings only their partitions are compared."""
         present = self.topics()
         found: list[Difference] = []
         for spec in specs:
@@ -104,7 +104,7 @@ class Admin:
             elif present[spec.name] != spec.partitions:
                 found.append(Difference(spec.name, "partitions", str(spec.partitions), str(present[spec.name])))
         described = [spec for spec in specs if spec.name in present and spec.config]
-        return found if self._cluster.embedded else found + self._setting_differences(described)
+        return found + (self._setting_differences(described) if self._cluster.capabilities.topic_administration else [])
 
     def committed(
         self, group: str, partitions: Iterable[Partition], *, stable: bool = True

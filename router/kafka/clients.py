@@ -14,7 +14,7 @@ from router.kafka.partitioner import PARTITIONER
 Settings = dict[str, Any]
 
 SESSION_MS = 6_000  # the shortest that brokers allow by default
-EMBEDDED_SESSION_MS = 3_000  # there a rebalance waits for the session timeout less a second, whoever has left
+SHORT_SESSION_MS = 3_000  # where a rebalance waits for the session timeout, less a second, whoever has left
 MAX_POLL_MS = 60_000
 TRANSACTION_MS = 10_000
 DELIVERY_MS = 30_000
@@ -73,7 +73,7 @@ def transactional(cluster: Cluster, transactional_id: str, *, timeout_ms: int = 
 
 def consumer(cluster: Cluster, group: str, *, session_ms: int | None = None) -> Settings:
     """A member of a group: commits only by hand, never skips a gap, reports each partition's end as an event."""
-    session_ms = session_ms or (EMBEDDED_SESSION_MS if cluster.embedded else SESSION_MS)
+    session_ms = session_ms or (SESSION_MS if cluster.capabilities.prompt_groups else SHORT_SESSION_MS)
     return reader(cluster) | {
         "heartbeat.interval.ms": session_ms // 3,
         "max.poll.interval.ms": MAX_POLL_MS,
@@ -95,8 +95,7 @@ def reader(cluster: Cluster, *, uncommitted: bool = False) -> Settings:
         "fetch.message.max.bytes": 1_048_576,
         "fetch.min.bytes": 1,
         "fetch.queue.backoff.ms": 5,
-        # On the embedded broker an empty fetch lasts its whole wait, even if data arrives meanwhile.
-        "fetch.wait.max.ms": 10 if cluster.embedded else 500,
+        "fetch.wait.max.ms": 500 if cluster.capabilities.prompt_fetch else 10,
         "group.id": "event-router-reader",
         "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
         "queued.max.messages.kbytes": 32_768,

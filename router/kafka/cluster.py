@@ -1,10 +1,11 @@
-"""Which Kafka to talk to. Whether it is the embedded one is stated by whoever started it, never guessed."""
+"""Which Kafka to talk to, and what its broker can do. Whoever starts a broker states the latter."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from router.config.options import RunOptions
 from router.errors import UsageError
 
 # What the guarantees rest on: an override would break them without a word.
@@ -30,12 +31,40 @@ SECRET_WORDS = ("password", "secret", "ssl.key.pem", "sasl.oauthbearer.config")
 
 
 @dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a broker can do beyond storing and serving records. Code asks for these, not for a kind of broker.
+
+    `transactions`: aborted records stay unread and old producers are fenced. `topic_administration`: topics are created
+    and configured by admin calls. `retention`: unread messages are kept until their retention ends; without it a full
+    partition drops its oldest, so writers ask `router.embedded.capacity` first. `prompt_groups`: a rebalance does not
+    wait for the session timeout. `prompt_fetch`: a waiting fetch returns when data arrives.
+    """
+
+    transactions: bool = True
+    topic_administration: bool = True
+    retention: bool = True
+    prompt_groups: bool = True
+    prompt_fetch: bool = True
+
+
+KAFKA = Capabilities()
+EMBEDDED = Capabilities(
+    transactions=False, topic_administration=False, retention=False, prompt_groups=False, prompt_fetch=False
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """`bootstrap` is `HOST:PORT,…`; `overrides` are librdkafka settings (SASL, TLS, tuning) for every client."""
 
     bootstrap: str
     overrides: Mapping[str, str] = field(default_factory=dict, repr=False)
-    embedded: bool = False
+    capabilities: Capabilities = KAFKA
+
+    @classmethod
+    def of(cls, options: RunOptions) -> Cluster:
+        """The cluster of a process."""
+        return cls(options.bootstrap, options.kafka, EMBEDDED if options.embedded else KAFKA)
 
     @property
     def secrets(self) -> tuple[str, ...]:

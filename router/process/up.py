@@ -22,10 +22,10 @@ from prometheus_client import CollectorRegistry
 from router.config.loader import Loaded
 from router.config.options import EMBEDDED, SUPERVISED, Address, RunOptions
 from router.config.topics import wanted_topics
+from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.process.child import ChildSpec, describe
 from router.process.logging import set_up
 from router.process.merge import Children, MergedPage, merged
@@ -84,7 +84,7 @@ def run_up(
         watch.start()
         stack.callback(watch.stop)
         stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
-        cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+        cluster = Cluster.of(options)
         reload.use(
             lambda new: make_topics(new, cluster, broker),
             register=lambda new: register_secrets(new, options),
@@ -129,7 +129,7 @@ def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSp
 def _broker(loaded: Loaded, options: RunOptions) -> Iterator[tuple[EmbeddedBroker | None, RunOptions]]:
     """The broker with the topology's topics: the one that is named, else an embedded one with state of its own."""
     if options.bootstrap:
-        prepare_topics(loaded, Cluster(options.bootstrap, options.kafka, options.embedded))
+        prepare_topics(loaded, Cluster.of(options))
         yield None, options
         return
     topics = {spec.name: spec.partitions for spec in wanted_topics(loaded.topology)}

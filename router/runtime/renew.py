@@ -13,22 +13,22 @@ from router import metrics
 from router.agents.chain import Chain
 from router.config.loader import Loaded
 from router.config.options import RunOptions
+from router.embedded.capacity import Capacity
 from router.kafka.cluster import Cluster
 from router.process.newcomers import without_topics
 from router.process.reload import Reload
 from router.process.run import register_secrets
 from router.runtime.assemble import enabled_destinations
 from router.runtime.isolate import Isolated
-from router.runtime.room import Room, watched
 
 
 class Renewal:
     """Call it between two batches. `destinations` are those events go to now: one list, changed in place."""
 
-    def __init__(self, loaded: Loaded, isolated: Isolated, room: Room | None) -> None:
+    def __init__(self, loaded: Loaded, isolated: Isolated, capacity: Capacity | None) -> None:
         self.destinations = enabled_destinations(loaded.topology)
         self._isolated = isolated
-        self._room = room
+        self._capacity = capacity
         self._reload: Reload[Chain] | None = None
         self._plans: dict[str, str] = {}
         self._show(loaded)
@@ -53,8 +53,8 @@ class Renewal:
         self._isolated.chain = chain
         topology = offer.loaded.topology
         self.destinations[:] = enabled_destinations(topology)
-        if self._room is not None:
-            self._room.watch(watched(topology))
+        if self._capacity is not None:
+            self._capacity.watch(topology)
         self._show(offer.loaded)
         self._reload.done(offer)
 

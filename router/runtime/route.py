@@ -17,10 +17,10 @@ from router.agents.identify import Identify
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import topics_of
+from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import RouterError
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
-from router.kafka.backlog import Backlog
 from router.kafka.cluster import Cluster
 from router.process.health import Health
 from router.process.reload import Reload
@@ -33,7 +33,6 @@ from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import BATCH_MESSAGES, Reader
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
-from router.runtime.room import Room, watched
 from router.runtime.worker import Worker
 from router.state.replica import Replica
 from router.state.slot import Slot
@@ -93,16 +92,16 @@ class Opening:
         self._reload = reload
         self._stack = stack
         self.topics: Topics = topics_of(loaded.topology)
-        self.cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+        self.cluster = Cluster.of(options)
         exactly_once = loaded.topology.guarantee == "exactly_once"
-        self.transactional = exactly_once and transactions and not options.embedded
+        self.transactional = exactly_once and transactions and self.cluster.capabilities.transactions
         health.ready("kafka", False, "connecting")
         self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS)
         self.admin = Admin(self.cluster)
         self._check_partitions()
         self.slot = Slot.take(options.state / loaded.topology.name)
         stack.callback(self.slot.release)
-        self.room = self._room(stack) if options.embedded else None
+        self.capacity = stack.enter_context(capacity_of(self.cluster, loaded.topology, destination_topics))
 
     def _check_partitions(self) -> None:
         """Refuse partition counts that are not those of `topics apply`: keys would no longer meet."""
@@ -114,13 +113,6 @@ class Opening:
         other = [f"{s.name} has {found[s.name]}, not {s.partitions}" for s in wanted if found[s.name] != s.partitions]
         if other:
             raise RouterError(f"partition counts differ from the topology's: {'; '.join(other)}")
-
-    def _room(self, stack: ExitStack) -> Room:
-        topics = watched(self.loaded.topology)
-        backlog = Backlog(self.cluster, topics)
-        backlog.start()
-        stack.callback(backlog.stop)
-        return Room(backlog, topics, self.topics.partitions)
 
     def outputs(self, suffix: str) -> Outputs:
         """A way to make batches durable; `suffix` tells the transactional ids of one worker apart."""
@@ -155,7 +147,7 @@ class Opening:
             transactional=self.transactional,
         )
         isolated = Isolated(chain_for(self.loaded))
-        renew = Renewal(self.loaded, isolated, self.room)
+        renew = Renewal(self.loaded, isolated, self.capacity)
         if self._reload is not None:
             renew.follow(self._reload, chain_for, self.cluster, self.options)
         return Parts(isolated, window, links, merges, renew)
@@ -175,7 +167,7 @@ class Opening:
             destinations=parts.renew.destinations,
             renew=parts.renew,
             transactional=self.transactional,
-            room=self.room,
+            capacity=self.capacity,
         )
 
     def _topic_id(self, name: str) -> str:

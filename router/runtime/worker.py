@@ -17,6 +17,7 @@ from confluent_kafka import Message, TopicPartition
 
 from router import metrics
 from router.agents.chain import Batch
+from router.embedded.capacity import Capacity
 from router.process.health import Health
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
@@ -25,7 +26,6 @@ from router.runtime.merges import MergesTask
 from router.runtime.outputs import Redo, Work
 from router.runtime.reader import Lane, Reader, encode_totals
 from router.runtime.restore import Restore
-from router.runtime.room import Room
 from router.runtime.tally import changelog_of, count, hide, show
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Worker:
         destinations: Sequence[str],
         transactional: bool,
         renew: Callable[[], object] = lambda: None,
-        room: Room | None = None,
+        capacity: Capacity | None = None,
         small_batch: int = SMALL_BATCH,
     ) -> None:
         self._chain = chain
@@ -91,7 +91,7 @@ class Worker:
         self._destinations = destinations
         self._transactional = transactional
         self._renew = renew
-        self._room = room
+        self._capacity = capacity
         self._small_batch = small_batch
         self._restore: Restore | None = None
         self._under_way: UnderWay | None = None
@@ -149,8 +149,8 @@ class Worker:
     def _prepare(self, messages: list[Message], moved: dict[int, Lane], started: float) -> UnderWay:
         group = self.reader.group()
         batch = self._chain.run(messages, self.reader.index)
-        if self._room is not None:
-            self._room.note(batch.outputs())
+        if self._capacity is not None:
+            self._capacity.note(batch.outputs())
         lanes = []
         offsets = []
         for index, lane in moved.items():
@@ -237,12 +237,12 @@ class Worker:
             self._health.ready("state", True)
 
     def _hold_back(self) -> None:
-        """Back-pressure: the outputs have no room, so nothing is read, but the group member goes on polling."""
-        room = self._room
-        if room is None or room():
+        """Back-pressure: the destination topics are full, so nothing is read, but the group member goes on polling."""
+        capacity = self._capacity
+        if capacity is None or capacity.free():
             return
         self.reader.pause()
-        while not room() and self._restore is None:
+        while not capacity.free() and self._restore is None:
             self._idle("held back: the destination topics are full", self.reader.lanes)
             self._renew()
             self.reader.read(0.05)

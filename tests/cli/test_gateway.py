@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from tests.cli.lines import Line
 
 

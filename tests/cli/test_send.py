@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
 from router.kafka.admin import Admin
-from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.kafka.partitioner import partition_for
 from tests.brokers.messages import to_the_end
 from tests.cli.lines import Ended, Line
@@ -29,7 +28,7 @@ class Place:
 
     def __init__(self, line: Line, broker: EmbeddedBroker, name: str, folder: Path) -> None:
         self._line = line
-        self.cluster = Cluster(broker.bootstrap, embedded=True)
+        self.cluster = broker.cluster
         self.raw = f"{name}.events.raw"
         self.own = f"{name}-own"
         self.folder = folder
@@ -168,7 +167,7 @@ def test_the_embedded_broker_is_not_filled_beyond_what_it_holds(
     unique: str, line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody reads: the command gives up with status 3, says how many were sent, and these are all there."""
-    monkeypatch.setattr("router.cli.sender.ROOM_SECONDS", 2.0)
+    monkeypatch.setattr("router.cli.sender.CAPACITY_SECONDS", 2.0)
     with EmbeddedBroker() as broker:
         broker.start()
         place = Place(line, broker, unique, tmp_path)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from router.embedded.broker import EmbeddedBroker
 from router.identity import link, pack_facts
-from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
+from router.kafka.cluster import EMBEDDED, Cluster
 from router.state.changelog import pack
 from router.state.replica import Replica
 from router.state.window import Window
@@ -33,7 +33,7 @@ class Place:
         )
         changelog, links = f"{name}.dedupe-changelog", f"{name}.identity.links"
         broker.create_topics({changelog: 2, links: 1})
-        cluster = Cluster(broker.bootstrap, embedded=True)
+        cluster = broker.cluster
         for partition in (0, 1):
             values = [pack(self.rows(partition, batch)) for batch in range(BATCHES)]
             produce(cluster, changelog, values, partition=partition)
@@ -145,7 +145,7 @@ def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> No
 
 def test_records_that_no_router_wrote_are_no_difference(line: Line, place: Place) -> None:
     """A restore skips them too."""
-    produce(Cluster(place.bootstrap, embedded=True), f"{place.slot.parent.name}.dedupe-changelog", [b"garbage"])
+    produce(Cluster(place.bootstrap, capabilities=EMBEDDED), f"{place.slot.parent.name}.dedupe-changelog", [b"garbage"])
     place.store()
     window = Window.open(place.slot / "window", "c", "t", window_ms=DAY)
     window.write([], {0: BATCHES + 1})

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli.tap import lines, resolve
+from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, UsageError
-from router.kafka.embedded import EmbeddedBroker
 from tests.cli.lines import Line
 
 VALUES = [b'{"event":"A"}', b'{"event":"B"}', b'{"event":"C"}']

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage
 

@@ -29,9 +29,9 @@ from router.config.origin import Origin
 from router.config.topics import topics_of, wanted_topics
 from router.delivery.run import run_delivery
 from router.destinations.registry import destination_types
+from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 from router.process.reload import Reload
 
@@ -47,7 +47,7 @@ class Stage:
     ) -> None:
         self.folder = folder
         self.embedded = isinstance(broker, EmbeddedBroker)
-        self.cluster = Cluster(broker if isinstance(broker, str) else broker.bootstrap, embedded=self.embedded)
+        self.cluster = Cluster(broker) if isinstance(broker, str) else broker.cluster
         self.file = folder / "topology.yaml"
         self.name = name
         self.write(destinations, **topology)

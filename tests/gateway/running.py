@@ -19,11 +19,11 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
+from router.embedded.broker import EmbeddedBroker
 from router.gateway.server import serve
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 from router.process.reload import Reload
 from router.topics import Topics, TopicSpec
@@ -151,7 +151,7 @@ def running(
     """
     config = reload.active.topology if reload is not None else topology(name, **gateway)
     embedded = broker if isinstance(broker, EmbeddedBroker) else None
-    cluster = Cluster(broker if isinstance(broker, str) else broker.bootstrap, embedded=embedded is not None)
+    cluster = Cluster(broker) if isinstance(broker, str) else broker.cluster
     names = topics_of(config)
     if topics:
         make_topics(names, cluster, embedded)

@@ -14,12 +14,11 @@ from confluent_kafka import KafkaError, KafkaException
 from router.agents.records import Record
 from router.config.loader import Loaded
 from router.config.options import RunOptions
+from router.embedded.broker import EmbeddedBroker
 from router.errors import Unavailable
 from router.gateway.acknowledge import AckProducer
 from router.gateway.server import serve
 from router.kafka import clients
-from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.process.health import Health
 from tests.brokers.messages import DEADLINE, read_all
 from tests.gateway.running import topology
@@ -29,7 +28,7 @@ from tests.gateway.running import topology
 async def producing(
     broker: EmbeddedBroker, ack_timeout: float = DEADLINE, **settings: Any
 ) -> AsyncIterator[AckProducer]:
-    cluster = Cluster(broker.bootstrap, embedded=True)
+    cluster = broker.cluster
     producer = AckProducer({**clients.producer(cluster), **settings}, ack_timeout=ack_timeout)
     yield producer
     await producer.close(5)
@@ -50,7 +49,7 @@ async def test_all_are_in_the_log_when_the_answer_comes(embedded: EmbeddedBroker
     async with producing(embedded) as producer:
         assert await producer.submit(records(unique, 500)) == ""
         assert producer.in_flight == 0
-    assert read_all(Cluster(embedded.bootstrap, embedded=True), unique) == [b"v%d" % number for number in range(500)]
+    assert read_all(embedded.cluster, unique) == [b"v%d" % number for number in range(500)]
 
 
 async def test_requests_are_answered_each_on_its_own(embedded: EmbeddedBroker, unique: str) -> None:
@@ -93,7 +92,7 @@ async def test_no_answer_in_time_is_no_acknowledgement(unique: str) -> None:
 async def test_closing_counts_what_was_never_acknowledged(unique: str) -> None:
     with EmbeddedBroker() as broker:
         broker.start({unique: 1})
-        cluster = Cluster(broker.bootstrap, embedded=True)
+        cluster = broker.cluster
         producer = AckProducer(clients.producer(cluster), ack_timeout=DEADLINE)
         broker.down()
         waiting = asyncio.create_task(producer.submit(records(unique, 3)))

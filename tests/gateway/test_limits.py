@@ -11,8 +11,8 @@ from threading import Thread
 
 import pytest
 
+from router.embedded.broker import EmbeddedBroker
 from router.kafka.admin import Admin
-from router.kafka.embedded import EmbeddedBroker
 from tests.brokers.messages import DEADLINE, eventually
 from tests.gateway.running import KEY, PARTITIONS, TRACK, Running, basic, reply, running
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from router.embedded.broker import EmbeddedBroker
 from router.kafka.admin import Admin
-from router.kafka.embedded import EmbeddedBroker
 from tests.brokers.messages import DEADLINE, eventually
 from tests.gateway.running import TRACK, Running, body, running
 

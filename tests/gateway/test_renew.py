@@ -17,13 +17,13 @@ from router.agents.records import Record
 from router.config.models import GatewayConfig, SourceConfig
 from router.config.origin import Origin
 from router.destinations.registry import destination_types
+from router.embedded.broker import EmbeddedBroker
 from router.event import Limits
 from router.gateway import renew
 from router.gateway.app import Gateway
 from router.gateway.door import Door
 from router.gateway.keys import WriteKeys
 from router.gateway.listen import Listener
-from router.kafka.embedded import EmbeddedBroker
 from router.process.reload import Reload
 from tests.brokers.messages import eventually
 from tests.gateway.running import PARTITIONS, TRACK, basic, running

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from segment.analytics.client import Client
 
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from tests.gateway.running import KEY, Running, body, named, running
 
 CALLS = ("identify", "track", "page", "screen", "group", "alias")

@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from router.kafka.partitioner import partition_for
 from tests.brokers.messages import DEADLINE
 from tests.gateway.running import KEY, PARTITIONS, TRACK, Running, basic, body, named, reply, running

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable, UsageError
 from router.kafka import clients
 from router.kafka.admin import Admin, Difference, Watermarks, wait_ready
-from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
+from router.kafka.cluster import EMBEDDED, Cluster
 from router.kafka.failure import router_error
 from router.kafka.offsets import Committed
 from router.topics import TopicSpec
@@ -116,7 +116,7 @@ def test_a_cluster_has_an_id(kafka: str) -> None:
 
 
 def test_the_embedded_broker_answers_everything_but_create(embedded: EmbeddedBroker, unique: str) -> None:
-    cluster = Cluster(embedded.bootstrap, embedded=True)
+    cluster = embedded.cluster
     admin = Admin(cluster)
     embedded.create_topics({unique: 2})
     produce(cluster, unique, [b"1", b"2"])
@@ -126,13 +126,13 @@ def test_the_embedded_broker_answers_everything_but_create(embedded: EmbeddedBro
     assert set(admin.topic_ids([unique])) == {unique}
     assert admin.committed(unique, [(unique, 0), (unique, 1)]) == {(unique, 0): Committed(1, "counts")}
     assert admin.lag(unique, [unique]) == {(unique, 0): 1, (unique, 1): 0}
-    with pytest.raises(RouterError, match="embedded"):
+    with pytest.raises(RouterError, match="created by the process that starts it"):
         admin.create([TopicSpec(f"{unique}-new", 1)])
 
 
 def test_on_the_embedded_broker_only_partitions_can_differ(embedded: EmbeddedBroker, unique: str) -> None:
     embedded.create_topics({unique: 2})
-    admin = Admin(Cluster(embedded.bootstrap, embedded=True))
+    admin = Admin(embedded.cluster)
 
     assert admin.differences([TopicSpec(unique, 2, {"retention.ms": "5"})]) == []
     assert admin.differences([TopicSpec(unique, 3, {"retention.ms": "5"})]) == [
@@ -161,7 +161,7 @@ def test_a_broker_that_is_not_there_ends_a_command_with_status_3() -> None:
 
 def test_a_broker_that_comes_back_is_waited_for() -> None:
     with EmbeddedBroker() as broker:
-        cluster = Cluster(broker.start(), embedded=True)
+        cluster = Cluster(broker.start(), capabilities=EMBEDDED)
         before = wait_ready(cluster, DEADLINE)
         broker.down()
         with pytest.raises(Unavailable):

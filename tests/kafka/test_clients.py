@@ -10,11 +10,11 @@ from confluent_kafka.admin import AdminClient
 
 from router.errors import UsageError
 from router.kafka import clients
-from router.kafka.cluster import FIXED, Cluster, parse_overrides
+from router.kafka.cluster import EMBEDDED, FIXED, Cluster, parse_overrides
 from router.kafka.log import NAME, ClientFilter, client_logger
 
 NOWHERE = Cluster("127.0.0.1:1")
-EMBEDDED = Cluster("127.0.0.1:1", embedded=True)
+LIMITED = Cluster("127.0.0.1:1", capabilities=EMBEDDED)
 MAKERS: dict[str, Callable[[Cluster], dict[str, Any]]] = {
     "producer": clients.producer,
     "transactional": lambda cluster: clients.transactional(cluster, "slot"),
@@ -30,7 +30,7 @@ def quiet() -> None:
 
 
 @pytest.mark.parametrize("role", MAKERS)
-@pytest.mark.parametrize("cluster", [NOWHERE, EMBEDDED], ids=["real", "embedded"])
+@pytest.mark.parametrize("cluster", [NOWHERE, LIMITED], ids=["real", "embedded"])
 def test_librdkafka_accepts_every_setting(role: str, cluster: Cluster) -> None:
     settings = MAKERS[role](cluster)
 
@@ -82,7 +82,7 @@ def test_consumers_never_commit_or_jump_by_themselves(role: str) -> None:
 
 
 def test_fetches_are_short_on_the_embedded_broker_only() -> None:
-    assert clients.reader(EMBEDDED)["fetch.wait.max.ms"] == 10
+    assert clients.reader(LIMITED)["fetch.wait.max.ms"] == 10
     assert clients.reader(NOWHERE)["fetch.wait.max.ms"] > 10
 
 

@@ -5,9 +5,8 @@ from confluent_kafka import Message, Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
-from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.kafka.partitioner import partition_for
 from tests.brokers.messages import DEADLINE
 
@@ -35,7 +34,7 @@ def test_every_key_has_a_partition(key: bytes, count: int) -> None:
 
 def test_our_producers_put_keys_where_partition_for_says(embedded: EmbeddedBroker, unique: str) -> None:
     embedded.create_topics({unique: 12})
-    producer = Producer(clients.producer(Cluster(embedded.bootstrap, embedded=True)))
+    producer = Producer(clients.producer(embedded.cluster))
     keys = [f"device-{number}".encode() for number in range(300)] + [b"", "ü".encode(), b"\x00" * 7]
     landed: dict[bytes, int | None] = {}
 

@@ -13,9 +13,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from ops.checker import Account, Destination, check, read
 from ops.load import Item, Ledger, Load
+from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from router.process.snapshot import DestinationRow, Snapshot
 from router.topics import Topics
 
@@ -87,7 +87,7 @@ def world(embedded: EmbeddedBroker, unique: str) -> World:
     topics = Topics(unique, prefix=f"{unique}.", partitions=1)
     names = [topics.raw, topics.resolved, topics.blocked, topics.invalid, topics.merges]
     embedded.create_topics(dict.fromkeys([*names, topics.destination("crm"), topics.dead("crm")], 1))
-    world = World(Cluster(embedded.bootstrap, embedded=True), topics)
+    world = World(embedded.cluster, topics)
     world.fill(Load(unique, 2000, devices=20, repeats=0.1, violations=0.1, garbage=0.05))
     return world
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 from router.plan import Plan, compile_plan
 from router.plan_tools.infer import Inference, Settings
 from router.plan_tools.infer.events import bodies

@@ -148,7 +148,7 @@ def test_a_killed_child_comes_back_on_the_same_page_and_is_counted(up: Up) -> No
 
 
 def test_the_death_of_the_embedded_broker_is_status_3_with_the_count_of_what_was_open(up: Up) -> None:
-    (broker,) = [pid for pid in up.everyone if "router.kafka.embedded" in psutil.Process(pid).cmdline()]
+    (broker,) = [pid for pid in up.everyone if "router.embedded.broker" in psutil.Process(pid).cmdline()]
     os.kill(broker, signal.SIGKILL)
 
     assert up.process.wait(DEADLINE_SECONDS) == 3

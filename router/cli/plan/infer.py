@@ -71,7 +71,7 @@ def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str,
     from router.plan_tools.infer.events import of_message
 
     require_broker(options)
-    cluster = Cluster(options.bootstrap, options.kafka, options.embedded)
+    cluster = Cluster.of(options)
     topics = Admin(cluster).topics()
     name = resolve(topic, topics)
     for message in messages(cluster, name, topics[name], from_beginning=True, count=count, follow=False):

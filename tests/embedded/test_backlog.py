@@ -3,22 +3,23 @@ from __future__ import annotations
 import os
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from router.embedded.backlog import LIMIT_MESSAGES, STALE_SECONDS, Backlog
+from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable
 from router.kafka import clients
 from router.kafka.admin import Admin
-from router.kafka.backlog import LIMIT_MESSAGES, STALE_SECONDS, Backlog
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import EmbeddedBroker
 from tests.brokers.messages import DEADLINE, eventually, produce
 
 
 def cluster_of(broker: EmbeddedBroker) -> Cluster:
     # Uncompressed, so that what is sent is what counts against the limit.
-    return Cluster(broker.bootstrap, {"compression.type": "none"}, embedded=True)
+    return replace(broker.cluster, overrides={"compression.type": "none"})
 
 
 def commit(cluster: Cluster, group: str, topic: str, offset: int) -> None:

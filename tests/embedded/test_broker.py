@@ -4,21 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import psutil
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from router.embedded.broker import PARTITION_BYTES, EmbeddedBroker
 from router.errors import RouterError, Unavailable
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.kafka.embedded import PARTITION_BYTES, EmbeddedBroker
 from tests.brokers.messages import DEADLINE, eventually, next_message, produce, read_all
 
 PARENT = """
 import time
-from router.kafka.embedded import EmbeddedBroker
+from router.embedded.broker import EmbeddedBroker
 broker = EmbeddedBroker()
 print(broker.start({"t": 1}), broker.pid, flush=True)
 time.sleep(600)
@@ -26,7 +27,7 @@ time.sleep(600)
 
 
 def cluster_of(broker: EmbeddedBroker) -> Cluster:
-    return Cluster(broker.bootstrap, embedded=True)
+    return broker.cluster
 
 
 def test_topics_have_the_chosen_number_of_partitions(embedded: EmbeddedBroker, unique: str) -> None:
@@ -164,7 +165,7 @@ def test_beyond_5_mib_a_partition_loses_its_oldest_messages(embedded: EmbeddedBr
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})
     size, count = 10_000, 1_000
-    produce(Cluster(cluster.bootstrap, {"compression.type": "none"}, True), unique, [os.urandom(size)] * count)
+    produce(replace(cluster, overrides={"compression.type": "none"}), unique, [os.urandom(size)] * count)
 
     ends = Admin(cluster).watermarks([(unique, 0)])[unique, 0]
 
@@ -176,7 +177,7 @@ def test_beyond_5_mib_a_partition_loses_its_oldest_messages(embedded: EmbeddedBr
 def test_reading_from_an_offset_that_is_gone_is_an_error_not_a_jump(embedded: EmbeddedBroker, unique: str) -> None:
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})
-    produce(Cluster(cluster.bootstrap, {"compression.type": "none"}, True), unique, [os.urandom(10_000)] * 1_000)
+    produce(replace(cluster, overrides={"compression.type": "none"}), unique, [os.urandom(10_000)] * 1_000)
 
     with pytest.raises((AssertionError, KafkaException), match=r"OFFSET_OUT_OF_RANGE|_AUTO_OFFSET_RESET"):
         read_all(cluster, unique, offset=0)

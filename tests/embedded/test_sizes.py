@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.kafka.sizes import SLOT_SECONDS, Sizes
+from router.embedded.sizes import SLOT_SECONDS, Sizes
 
 LATER = 1e9
 

@@ -1,11 +1,11 @@
 """The embedded broker: librdkafka's mock cluster in a child process, so that the router runs with nothing installed.
 
 Limits. Memory only: a restart is an empty cluster on another port. A partition keeps 5 MiB of batches or 100,000
-batches; older ones vanish without a word, which `backlog` prevents. No compaction, no retention by time, no topic
+batches; older ones are dropped silently, which `capacity` prevents. No compaction, no retention by time, no topic
 settings, no create or delete by admin calls, no SASL, no TLS. Transactions are accepted but mean nothing: aborted
 records are read, old producers are not fenced, offsets sent to a transaction are not stored. An empty fetch lasts its
-whole `fetch.wait.max.ms`. kill -9 of this process loses everything in it; its parent's death ends it within
-milliseconds, because it lives as long as its standard input is open.
+whole `fetch.wait.max.ms`, a rebalance the whole session timeout. kill -9 of this process loses everything in it; its
+parent's death ends it within milliseconds, because it lives as long as its standard input is open.
 """
 
 from __future__ import annotations
@@ -16,15 +16,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from router.errors import RouterError, Unavailable
+from router.kafka.admin import Admin
+from router.kafka.cluster import EMBEDDED, Cluster
 
 PARTITION_BYTES = 5 * 1024 * 1024
 PARTITION_BATCHES = 100_000
 _ANSWER_SECONDS = 30.0
 _STOP_SECONDS = 5.0
+_CLUSTER_ID = "mockCluster"  # how librdkafka's cluster ids begin
+
+
+def recognised(cluster: Cluster) -> Cluster:
+    """The cluster with an embedded broker's capabilities if that is what answers there, whoever started it."""
+    found = Admin(cluster).cluster_id().startswith(_CLUSTER_ID)
+    return replace(cluster, capabilities=EMBEDDED) if found else cluster
 
 
 class EmbeddedBroker:
@@ -39,7 +49,7 @@ class EmbeddedBroker:
         """Start the child with these topics (name → partitions); returns `HOST:PORT`. Raises Unavailable."""
         if self._child is not None:
             raise RouterError("the embedded broker was started already")
-        command = [sys.executable, "-m", "router.kafka.embedded"]
+        command = [sys.executable, "-m", "router.embedded.broker"]
         if topics:
             command += ["--topics", ",".join(f"{name}:{count}" for name, count in topics.items())]
         # A session of its own: Ctrl-C reaches the whole terminal group, and the broker must outlive its drain.
@@ -68,6 +78,11 @@ class EmbeddedBroker:
     def error(self, api_key: int, codes: Iterable[int]) -> None:
         """Answer the next requests of this Kafka API key with these error codes, one each."""
         self._tell(f"error {api_key} {' '.join(map(str, codes))}")
+
+    @property
+    def cluster(self) -> Cluster:
+        """What clients need to know of it; after `start`."""
+        return Cluster(self.bootstrap, capabilities=EMBEDDED)
 
     @property
     def pid(self) -> int:
@@ -143,7 +158,7 @@ def _topics(text: str) -> dict[str, int]:
 
 def serve(topics: Mapping[str, int], commands: Iterable[str], answer: Callable[[str], None]) -> None:
     """The child's life: print the address, obey commands, return when they end."""
-    from router.kafka.mock import MockCluster
+    from router.embedded.mock import MockCluster
 
     cluster = MockCluster()
     for name, partitions in topics.items():
@@ -168,7 +183,7 @@ def serve(topics: Mapping[str, int], commands: Iterable[str], answer: Callable[[
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m router.kafka.embedded", description="An in-memory Kafka broker.")
+    parser = argparse.ArgumentParser(prog="python -m router.embedded.broker", description="An in-memory Kafka broker.")
     parser.add_argument("--topics", type=_topics, default={}, metavar="NAME:PARTITIONS,…")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from router.embedded.measure import message_sizes
+from router.embedded.sizes import Sizes
 from router.errors import RouterError
 from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
-from router.kafka.measure import message_sizes
 from router.kafka.offsets import GroupOffsets, Partition
-from router.kafka.sizes import Sizes
 
 # Of 5 MiB and 100,000 batches. The rest is for what is on its way while the offsets are being looked at.
 LIMIT_BYTES = 3 * 1024 * 1024
