@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,12 @@ from tests.brokers import choice, container
 from tests.scheduler import ByFile
 
 REAL = ("kafka", "kraft")
+
+# A shell starts `nohup ./ops/test &` with these ignored, and what is ignored stays so in every process that a test
+# starts. What has a handler is default there, and this process is no less shielded.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 # A loaded machine is no finding: no test asserts how long an example takes.
 settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -82,6 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         if "kafka_container" in fixtures:
             item.add_marker("containers")
+        if item.get_closest_marker("git") and shutil.which("git") is None:
+            item.add_marker(pytest.mark.skip(reason="git is not installed"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import random
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +29,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 HERE = Path(__file__).resolve().parent
+LEAST_JAVA = 17  # for a broker of Kafka 4
 READY_TOPIC = "ready-check"
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -69,12 +72,23 @@ class KraftError(Exception):
 
 
 def missing() -> str | None:
-    """Why no broker can be started here (no Java; neither jars nor Maven), or None."""
-    if shutil.which("java") is None:
+    """Why no broker can be started here (no Java that runs Kafka; neither jars nor Maven), or None."""
+    java = shutil.which("java")
+    if java is None:
         return "java is not installed"
+    if (version := java_version(java)) < LEAST_JAVA:
+        return f"java is version {version}, older than {LEAST_JAVA}" if version else f"{java} does not run"
     if shutil.which("mvn") is None and not any((HERE.parent.parent / ".cache").glob("kafka-*/libs/kafka_*.jar")):
         return "Kafka's jars are not in .cache and mvn is not installed"
     return None
+
+
+@cache
+def java_version(java: str) -> int:
+    """The major version of this Java; 0 where the command does not run one, as macOS's does without a JDK."""
+    ran = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(?:1\.)?(\d+)', ran.stderr)
+    return int(found[1]) if found and ran.returncode == 0 else 0
 
 
 def jars() -> Path:

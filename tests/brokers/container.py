@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,21 +18,38 @@ def missing() -> str | None:
     try:
         import docker  # type: ignore[import-untyped]
         from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+        from docker.utils import parse_host  # type: ignore[import-untyped]
     except ImportError as error:
         return f"{error.name} is not installed"
     try:
+        host = parse_host(os.environ.get("DOCKER_HOST"))
+        if reason := _unreachable(host):
+            return f"no Docker engine answers: {reason}"
         client = docker.from_env()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         return f"no Docker engine answers: {error}"
     try:
         client.images.get(IMAGE)
     except ImageNotFound:
         try:
             client.images.pull(*IMAGE.split(":"))
-        except DockerException as error:
+        except (DockerException, OSError) as error:
             return f"the image {IMAGE} is neither here nor to be pulled: {error}"
     finally:
         client.close()
+    return None
+
+
+def _unreachable(host: str) -> str | None:
+    """Why nothing listens on a Unix socket. docker-py would leave its own socket open, which warns when collected."""
+    scheme, _, path = host.partition("://")
+    if scheme != "http+unix":
+        return None
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError as error:
+            return f"{path}: {error.strerror}"
     return None
 
 

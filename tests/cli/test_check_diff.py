@@ -19,6 +19,8 @@ destinations:
   crm: {type: webhook, events: [Order Completed], settings: {url: "${CRM_URL}", secret: "${CRM_SECRET}"}}
 """
 EVENT = "type: track\nevent: Order Completed\nproperties: {type: object, properties: {total: {type: number}}}\n"
+pytestmark = pytest.mark.git
+
 SINCE = "{0}/topologies/shop.yaml: since {1} {2} taken over while running, {3} by a restart"
 
 

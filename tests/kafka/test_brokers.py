@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
-from tests.brokers import choice
+from tests.brokers import choice, container
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -68,3 +70,27 @@ def test_a_named_bootstrap_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choice.missing() is None
     with choice.real_kafka() as bootstrap:
         assert bootstrap == "broker.example:9092"
+
+
+def test_looking_for_an_engine_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reason = container.missing()
+        gc.collect()
+
+    assert reason == "no Docker engine answers: /nowhere.sock: No such file or directory"
+    assert caught == []
+
+
+def test_where_signals_are_ignored_the_processes_of_tests_get_them_nevertheless() -> None:
+    """As under `nohup ./ops/test &`."""
+    tests = ("tests/process/test_signals.py::test_a_terminal_that_goes_is_a_stop", "tests/process/test_run.py")
+    shell = 'trap "" INT HUP; exec "$@"'
+    ran = subprocess.run(
+        ["sh", "-c", shell, "sh", sys.executable, "-m", "pytest", "-q", *tests, "-k", "goes or second"],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+    assert ran.returncode == 0, ran.stdout

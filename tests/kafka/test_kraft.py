@@ -183,3 +183,22 @@ def test_a_missing_java_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
     assert jars.missing() == "java is not installed"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("""echo 'openjdk version "1.8.0_402"' >&2""", "java is version 8, older than 17"),
+        ("""echo 'openjdk version "11.0.22" 2024-01-16' >&2""", "java is version 11, older than 17"),
+        ("""echo 'Unable to locate a Java Runtime.' >&2; exit 1""", "{} does not run"),
+    ],
+)
+def test_a_java_that_cannot_run_kafka_is_a_reason_to_skip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: str
+) -> None:
+    java = tmp_path / "java"
+    java.write_text(f"#!/bin/sh\n{script}\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert jars.missing() == reason.format(java)

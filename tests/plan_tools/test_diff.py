@@ -236,6 +236,7 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.git
 def test_a_plan_is_read_at_a_revision(repository: Path) -> None:
     old, new = plan_at("HEAD~1", "plans/p", repository), plan_at("HEAD", "plans/p", repository)
     assert old
@@ -250,6 +251,7 @@ def test_a_plan_is_read_at_a_revision(repository: Path) -> None:
     assert plan_at("HEAD", "../..", repository) is None
 
 
+@pytest.mark.git
 def test_a_revision_that_is_none_is_refused(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(RouterError, match="no such revision"):
         plan_at("nothing", "plans/p", repository)
@@ -257,6 +259,7 @@ def test_a_revision_that_is_none_is_refused(repository: Path, tmp_path_factory: 
         plan_at("HEAD", "p", tmp_path_factory.mktemp("elsewhere"))
 
 
+@pytest.mark.git
 def test_the_command_compares_revisions_with_folders(
     repository: Path, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:

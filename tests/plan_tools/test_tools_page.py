@@ -57,6 +57,7 @@ def commands(job: str) -> list[str]:
     return lines[1:]
 
 
+@pytest.mark.git
 @pytest.mark.parametrize("job", [".github/workflows/plans.yaml", ".gitlab-ci.yml"])
 def test_the_ci_jobs_run_and_fail_when_a_change_breaks(tmp_path: Path, job: str) -> None:
     def run(command: str) -> subprocess.CompletedProcess[str]:
