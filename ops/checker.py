@@ -18,11 +18,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from ops.load import Item, Ledger
 from router.errors import Unavailable
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.snapshot import Snapshot
-from router.topics import Topics
 
 CALL_SECONDS = 30.0
 SHOWN = 5

@@ -24,9 +24,9 @@ from ops.bench import load
 from ops.bench.latency import topology
 from ops.bench.route import cpu_seconds
 from ops.kafka.kraft import BENCH_JVM, KraftBroker, free_port
+from router.events.topics import Topics
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.topics import Topics
 
 NAMES = ("gateway", "route", "deliver")
 SETTLE_SECONDS = 10.0

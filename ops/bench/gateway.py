@@ -30,11 +30,11 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.embedded.broker import EmbeddedBroker
+from router.events.topics import Topics, TopicSpec
 from router.gateway.server import run_gateway
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.health import Health
-from router.topics import Topics, TopicSpec
 
 KEY = "bench-key"
 PARTITIONS = 12

@@ -23,9 +23,9 @@ import yaml
 
 from ops.bench import load
 from ops.kafka.kraft import BENCH_JVM, KraftBroker
+from router.events.topics import Topics
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.topics import Topics
 
 HERE = Path(__file__).parent
 PARTITIONS = 12

@@ -20,10 +20,10 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from ops.kafka.kraft import BENCH_JVM, KraftBroker
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.topics import TopicSpec
 
 EVENTS = 15
 PAUSE_SECONDS = 0.004

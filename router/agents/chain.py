@@ -18,7 +18,11 @@ from router.agents.fanout import Choice, Fanout
 from router.agents.identify import who
 from router.agents.intake import Intake, Message, Rejected
 from router.agents.openers import openers
-from router.agents.records import (
+from router.agents.straight import Straight
+from router.agents.validate import SourceRules, Verdict, mark
+from router.agents.way import Kind, Way
+from router.events.event import LET_GO, Body, Event
+from router.events.records import (
     Fan,
     Headers,
     Place,
@@ -30,11 +34,7 @@ from router.agents.records import (
     violation_generated,
     violation_record,
 )
-from router.agents.straight import Straight
-from router.agents.validate import SourceRules, Verdict, mark
-from router.agents.way import Kind, Way
-from router.event import LET_GO, Body, Event
-from router.topics import Topics
+from router.events.topics import Topics
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
 REMEMBERED = 10_000

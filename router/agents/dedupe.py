@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Protocol
 
-from router.event import Event
+from router.events.event import Event
 
 Fresh = dict[bytes, tuple[int, int]]  # key to (receive time in ms, lane), in order
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from router.event import Body, Event
+from router.events.event import Body, Event
 from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, link, pack_facts
 
 

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from router.agents.records import Headers, Place
-from router.event import Body, Event, Invalid, Limits, fallback_id, normalise, shape_problem, split
+from router.events.event import Body, Event, Invalid, Limits, fallback_id, normalise, shape_problem, split
+from router.events.records import Headers, Place
 
 LOG_APPEND_TIME = 2
 _OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event"))

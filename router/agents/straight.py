@@ -18,7 +18,7 @@ from router.agents.identify import who
 from router.agents.intake import LOG_APPEND_TIME, Intake, Message
 from router.agents.validate import mark
 from router.agents.way import Kind, Way
-from router.event import LEAST_BYTES_OF_A_KEY, LET_GO, Body, Event, is_time, iso, normalise
+from router.events.event import LEAST_BYTES_OF_A_KEY, LET_GO, Body, Event, is_time, iso, normalise
 from router.identity import pair
 
 REMEMBERED_TIMES = 4096

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from router.agents.fanout import Choice
-from router.agents.records import Headers
-from router.event import Body
+from router.events.event import Body
+from router.events.records import Headers
 
 Kind = tuple[str, str, str]  # source, call type, event name (empty but for track)
 

@@ -19,7 +19,7 @@ def command(
 
         report.current().answer(topology_schema(destination_types()))
     else:
-        from router.event import Limits
-        from router.event_schema import event_schema
+        from router.events.event import Limits
+        from router.events.schema import event_schema
 
         report.current().answer(event_schema(Limits()))

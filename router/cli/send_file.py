@@ -13,7 +13,7 @@ import orjson
 
 from router.document import dotted
 from router.errors import Problem
-from router.event import REASONS, Body, Invalid, Limits, device_key, json_reason, limited, merged, shape_problem
+from router.events.event import REASONS, Body, Invalid, Limits, device_key, json_reason, limited, merged, shape_problem
 
 _DOCUMENT_BYTES = 256 * 1024 * 1024
 

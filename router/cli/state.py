@@ -17,7 +17,8 @@ from router.cli.screen import console, table
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.errors import RouterError
-from router.event import iso
+from router.events.event import iso
+from router.events.topics import Topics
 from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
 from router.kafka.span import span
@@ -25,7 +26,6 @@ from router.state.changelog import ChangelogError, Row, unpack
 from router.state.inspect import ReplicaReader, WindowReader, replica_reader, slots, window_reader
 from router.state.replica import Replica
 from router.state.verify import Comparison, compare_states, compare_window
-from router.topics import Topics
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

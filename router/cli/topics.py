@@ -12,9 +12,9 @@ from router.cli.options import Json, Topologies, with_run_options
 from router.cli.screen import console, table
 from router.config.options import RunOptions
 from router.config.topics import wanted_topics
+from router.events.topics import TopicSpec
 from router.kafka.admin import Admin, Difference
 from router.kafka.cluster import Cluster
-from router.topics import TopicSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

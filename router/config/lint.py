@@ -14,7 +14,7 @@ from router.config.substitution import Scalar
 from router.config.tree import Node
 from router.document import nearest
 from router.errors import Problem
-from router.topics import Topics
+from router.events.topics import Topics
 
 SOURCE_TYPES = ("segment",)
 Named = tuple[str, Node]

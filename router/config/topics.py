@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.config.models import Topology
-from router.topics import Topics, TopicSpec
+from router.events.topics import Topics, TopicSpec
 
 
 def topics_of(topology: Topology) -> Topics:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from router.agents.records import Record
 from router.delivery.codes import label
 from router.delivery.item import Item
+from router.events.records import Record
 
 LARGEST = 1_000_000  # bytes of value, key and headers that are kept whole
 KEPT_OF_OVERSIZE = 64 * 1024

@@ -28,12 +28,12 @@ from router.delivery.room import Room
 from router.delivery.settle import Settler
 from router.destinations.base import Connector
 from router.errors import Unavailable
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.mask import Mask
 from router.process.health import Health
 from router.runtime.outputs import OutputFirst, Outputs, Transactional
-from router.topics import Topics
 
 HALT_SECONDS = 15.0  # a supervisor waits 30 for the whole process
 DRAIN_SECONDS = 8.0

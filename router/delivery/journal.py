@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 import orjson
 
-from router.agents.records import Record
 from router.delivery.item import Item
 from router.destinations.base import Outcome
+from router.events.records import Record
 from router.mask import Mask
 
 SAMPLES = 3

@@ -18,12 +18,12 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from router import metrics
-from router.agents.records import Record
 from router.delivery.dead import dead_letter
 from router.delivery.item import Item, Partition
 from router.delivery.journal import Journal
 from router.delivery.room import Room
 from router.errors import Unavailable
+from router.events.records import Record
 from router.runtime.outputs import Outputs, Redo, Work
 
 INTERVAL_SECONDS = 0.1

@@ -14,7 +14,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from router.agents.records import Record
+from router.events.records import Record
 
 _POLL_SECONDS = 0.2
 

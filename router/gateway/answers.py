@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.event import REASONS
+from router.events.event import REASONS
 
-# Of the gateway alone; every other code is one of router.event.REASONS.
+# Of the gateway alone; every other code is one of router.events.event.REASONS.
 FAULTS = {
     "no_write_key": "no write key: expected it as user name of Basic authentication, or as `writeKey` in the body",
     "unknown_write_key": "no source has this write key",

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from router.event import Body, Invalid, json_reason
-from router.salvage import cut
+from router.events.damaged_batch import cut
+from router.events.event import Body, Invalid, json_reason
 
 
 class Items:

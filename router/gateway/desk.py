@@ -15,8 +15,8 @@ from typing import Protocol
 from aiohttp import hdrs, web
 
 from router import metrics
-from router.agents.records import Record
 from router.config.models import GatewayConfig
+from router.events.records import Record
 from router.gateway.address import client_address
 from router.gateway.answers import Answer, accepted, all_refused, refused
 from router.gateway.counts import Counts

@@ -15,9 +15,9 @@ from uuid import uuid4
 
 import orjson
 
-from router.agents.records import KEPT_OF_OVERSIZE, MAX_VALUE, Headers, Record, invalid_record
 from router.config.models import LimitsConfig
-from router.event import CALL_TYPES, Body, Invalid, Limits, device_key, iso, limited, merged, shape_problem
+from router.events.event import CALL_TYPES, Body, Invalid, Limits, device_key, iso, limited, merged, shape_problem
+from router.events.records import KEPT_OF_OVERSIZE, MAX_VALUE, Headers, Record, invalid_record
 from router.gateway.address import wants_address
 from router.gateway.answers import Fault
 from router.gateway.bodies import Items, batch, single

@@ -16,12 +16,12 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from router import metrics
-from router.agents.records import Record
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.embedded.capacity import Capacity, capacity_of
 from router.errors import Unavailable, UsageError
+from router.events.records import Record
 from router.gateway.acknowledge import AckProducer
 from router.gateway.app import Gateway
 from router.gateway.door import Door

@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from router.event import Body
+from router.events.event import Body
 
 Identifier = tuple[str, str]  # kind, value
 Identifiers = tuple[Identifier, ...]

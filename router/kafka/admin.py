@@ -16,11 +16,11 @@ from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, Resou
 from confluent_kafka.cimpl import NewTopic
 
 from router.errors import RouterError, Unavailable
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
 from router.kafka.offsets import Committed, GroupOffsets, Partition
-from router.topics import TopicSpec
 
 REQUEST_SECONDS = 10.0
 _RETRY_SECONDS = 0.1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from router.events.records import Violation
 from router.plan.compile import CompiledPlan, compile_plan
 from router.plan.load import load_plan
 from router.plan.model import Plan
-from router.plan.violation import Violation
 
 __all__ = ["CompiledPlan", "Plan", "Violation", "compile_plan", "load_plan"]

@@ -15,13 +15,13 @@ import jsonschema_rs
 
 from router.document import Pointer, json_pointer
 from router.errors import FileError, Problem
+from router.events.records import Violation, ViolationClass
 from router.plan.describe import Fault, faults
 from router.plan.keywords import ANNOTATIONS, DRAFT7
 from router.plan.model import Plan, Rule, section_of
 from router.plan.names import Names
 from router.plan.pattern import REGEX
 from router.plan.resources import Resource
-from router.plan.violation import Violation, ViolationClass
 
 _NEVER_REFUSE_NOTHING = ANNOTATIONS | {"type", "properties", "patternProperties", "additionalProperties", "required"}
 _NOTHING: dict[str, Any] = {}

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from router.document import nearest
+from router.events.records import Violation
 from router.plan.compile import CompiledPlan
 from router.plan.model import NAMED
-from router.plan.violation import Violation
 from router.plan_tools.lint.words import fold
 
 

@@ -14,7 +14,7 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.topics import source_topics, topics_of
 from router.destinations.registry import destination_types
-from router.event import Event, Limits
+from router.events.event import Event, Limits
 
 
 def sources_by_topic(topology: Topology) -> dict[str, str]:

@@ -14,9 +14,9 @@ import orjson
 from router import metrics
 from router.agents.chain import Batch, Chain, Lanes
 from router.agents.intake import Message, Rejected
-from router.agents.records import Place
 from router.errors import RouterError
-from router.event import Event, Invalid
+from router.events.event import Event, Invalid
+from router.events.records import Place
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from confluent_kafka import (
 
 from router import metrics
 from router.errors import Unavailable
-from router.event import iso
+from router.events.event import iso
 from router.kafka import offset_metadata
 from router.kafka.offsets import stable_offsets
 from router.runtime.outputs import Outputs, Redo, Work

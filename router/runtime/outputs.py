@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from router.agents.records import Fan, Record
 from router.errors import Fenced, RouterError, Unavailable
+from router.events.records import Fan, Record
 from router.kafka.failure import translated
 from router.runtime.watchdog import Watchdog
 

@@ -19,6 +19,7 @@ from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import RouterError
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
@@ -37,7 +38,6 @@ from router.runtime.worker import Worker
 from router.state.replica import Replica
 from router.state.slot import Slot
 from router.state.window import Window
-from router.topics import Topics
 
 log = logging.getLogger(__name__)
 BROKER_SECONDS = 60.0

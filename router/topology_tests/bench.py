@@ -10,10 +10,10 @@ import orjson
 
 from router.agents.chain import Batch
 from router.agents.identify import Identify
-from router.agents.records import Headers
 from router.config.loader import Loaded
 from router.config.topics import topics_of
-from router.event import iso, milliseconds
+from router.events.event import iso, milliseconds
+from router.events.records import Headers
 from router.identity import Merge
 from router.identity.memory import MemoryReplica
 from router.runtime.assemble import chain_of

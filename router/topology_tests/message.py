@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from router.agents.intake import LOG_APPEND_TIME
-from router.agents.records import Headers
-from router.topics import Topics
+from router.events.records import Headers
+from router.events.topics import Topics
 
 CREATE_TIME = 1
 _OURS = ("source", "at", "raw")

@@ -9,7 +9,7 @@ import orjson
 
 from router.agents.dedupe import dedupe_key, key_prefix
 from router.agents.identify import who
-from router.event import Event, Limits, normalise, shape_problem
+from router.events.event import Event, Limits, normalise, shape_problem
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.agents.dedupe import Dedupe, Fresh, dedupe_key, key_prefix
-from router.event import Event
+from router.events.event import Event
 from tests.agents.messages import AT, event, track
 
 WINDOW = 86_400_000

@@ -17,11 +17,11 @@ from router.agents.identify import Identify
 from router.agents.intake import Intake, Rejected
 from router.agents.validate import SourceRules, mark
 from router.config.models import Enforce
-from router.event import Limits
+from router.events.event import Limits
+from router.events.topics import Topics
 from router.identity.memory import MemoryReplica
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
-from router.topics import Topics
 from tests.agents.messages import message, track
 
 PLAN = Plan(

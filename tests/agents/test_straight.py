@@ -17,12 +17,12 @@ from router.agents.intake import Intake
 from router.agents.openers import BLOCK, openers
 from router.agents.validate import SourceRules
 from router.config.models import DestinationConfig, Enforce
-from router.event import Event, Limits
+from router.events.event import Event, Limits
+from router.events.topics import Topics
 from router.identity.memory import MemoryReplica
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
 from router.state.memory import MemoryWindow
-from router.topics import Topics
 from tests.agents.messages import AT, FakeMessage, message, track
 from tests.agents.test_validate import BLOCK as BLOCKING
 from tests.agents.test_validate import PLAN as WIDE

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from router.cli.send_file import Ready, events
 from router.errors import Problem
-from router.event import Limits
+from router.events.event import Limits
 
 TRACK = {"type": "track", "userId": "u1", "event": "E"}
 PAGE = {"type": "page", "anonymousId": "a1", "name": "Home"}

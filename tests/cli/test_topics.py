@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from router.events.topics import TopicSpec
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.topics import TopicSpec
 from tests.cli.lines import Line
 
 

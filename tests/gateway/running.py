@@ -20,13 +20,13 @@ from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.embedded.broker import EmbeddedBroker
+from router.events.topics import Topics, TopicSpec
 from router.gateway.server import serve
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.health import Health
 from router.process.reload import Reload
-from router.topics import Topics, TopicSpec
 from tests.brokers.messages import DEADLINE, eventually, to_the_end
 
 PARTITIONS = 4

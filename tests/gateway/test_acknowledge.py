@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from router.agents.records import Record
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.embedded.broker import EmbeddedBroker
 from router.errors import Unavailable
+from router.events.records import Record
 from router.gateway.acknowledge import AckProducer
 from router.gateway.server import serve
 from router.kafka import clients

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.event import REASONS
+from router.events.event import REASONS
 from router.gateway.answers import FAULTS, Fault, accepted, all_refused, refused
 
 

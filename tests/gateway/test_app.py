@@ -11,10 +11,10 @@ import aiohttp
 import pytest
 
 from router import metrics
-from router.agents.records import Record
 from router.config.models import GatewayConfig, SourceConfig
 from router.errors import UsageError
-from router.event import Limits
+from router.events.event import Limits
+from router.events.records import Record
 from router.gateway.app import Gateway
 from router.gateway.door import Door
 from router.gateway.keys import WriteKeys

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.agents.intake import Intake
-from router.agents.records import Headers
 from router.config.models import SourceConfig
-from router.event import CALL_TYPES, Event, Limits, split
+from router.events.event import CALL_TYPES, Event, Limits, split
+from router.events.records import Headers
 from router.gateway.answers import Fault
 from router.gateway.door import ENDPOINTS, Door, Taken
 from router.gateway.keys import WriteKeys

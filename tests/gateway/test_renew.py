@@ -13,12 +13,12 @@ import aiohttp
 import pytest
 
 from router import metrics
-from router.agents.records import Record
 from router.config.models import GatewayConfig, SourceConfig
 from router.config.origin import Origin
 from router.destinations.registry import destination_types
 from router.embedded.broker import EmbeddedBroker
-from router.event import Limits
+from router.events.event import Limits
+from router.events.records import Record
 from router.gateway import renew
 from router.gateway.app import Gateway
 from router.gateway.door import Door

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.offsets import Committed
-from router.topics import TopicSpec
 from tests.brokers.messages import DEADLINE, next_message, produce, read_all
 
 

@@ -5,12 +5,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable, UsageError
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin, Difference, Watermarks, wait_ready
 from router.kafka.cluster import EMBEDDED, Cluster
 from router.kafka.failure import router_error
 from router.kafka.offsets import Committed
-from router.topics import TopicSpec
 from tests.brokers.messages import DEADLINE, produce
 
 NOWHERE = Cluster("127.0.0.1:1")

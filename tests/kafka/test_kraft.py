@@ -12,10 +12,10 @@ from confluent_kafka import KafkaError, Message, Producer
 from ops.kafka import kraft as jars
 from ops.kafka.kraft import KraftBroker, KraftError, cluster_id
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
-from router.topics import TopicSpec
 from tests.brokers.messages import DEADLINE, eventually, produce, read_all
 
 pytestmark = pytest.mark.kafka

@@ -14,10 +14,10 @@ from confluent_kafka.cimpl import NewTopic
 from ops.checker import Account, Destination, check, read
 from ops.load import Item, Ledger, Load
 from router.embedded.broker import EmbeddedBroker
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.process.snapshot import DestinationRow, Snapshot
-from router.topics import Topics
 
 
 def takes(item: Item) -> bool:

@@ -26,4 +26,4 @@ def test_a_file_stays_with_one_worker() -> None:
 
 def test_all_of_chaos_is_one_piece() -> None:
     assert piece("tests/chaos/test_storm.py::test_a[x::y]") == piece("tests/chaos/test_b.py::test_c") == HEAVY
-    assert piece("tests/test_event.py::test_a[x::y]") == "tests/test_event.py"
+    assert piece("tests/events/test_event.py::test_a[x::y]") == "tests/events/test_event.py"

@@ -16,12 +16,12 @@ import pytest
 
 from router.config.options import Address, RunOptions, parse_address
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.scrape import health, scrape
 from router.process.snapshot import snapshot
 from router.process.up import child_names, child_spec
-from router.topics import TopicSpec
 from tests.process.processes import DEADLINE_SECONDS, eventually, runs
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from typing import Any
 
 from router.agents.chain import Chain
 from router.cli import main
-from router.event import Event
+from router.events.event import Event
 from router.runtime.isolate import Isolated
 from router.runtime.restore import Restore
 from router.state.window import Window

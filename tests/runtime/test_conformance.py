@@ -25,12 +25,12 @@ from router.config.loader import load_topology
 from router.config.options import Address
 from router.config.topics import topics_of, wanted_topics
 from router.destinations.registry import destination_types
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.scrape import scrape
 from router.process.snapshot import Snapshot, snapshot
-from router.topics import Topics
 
 TOPOLOGY = """\
 name: {name}

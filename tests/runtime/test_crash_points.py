@@ -22,7 +22,8 @@ from router.agents.fanout import Fanout, route_of
 from router.agents.intake import Intake
 from router.agents.validate import SourceRules
 from router.config.models import DestinationConfig, Enforce
-from router.event import Event, Limits
+from router.events.event import Event, Limits
+from router.events.topics import Topics
 from router.process.health import Health
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
@@ -30,7 +31,6 @@ from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import Reader
 from router.runtime.restore import Restore
 from router.runtime.worker import Worker
-from router.topics import Topics
 from tests.agents.messages import track
 from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 

@@ -8,11 +8,11 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from confluent_kafka.admin import AdminClient
 
 from router import metrics
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.runtime.reader import Reader
-from router.topics import TopicSpec
 
 
 def read_until(reader: Reader, count: int) -> list[Message]:

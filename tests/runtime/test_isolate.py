@@ -16,7 +16,7 @@ from router import metrics
 from router.agents.chain import Chain
 from router.agents.intake import Intake
 from router.errors import Unavailable
-from router.event import Event
+from router.events.event import Event
 from tests.runtime.fake_kafka import Crash, FakeKafka, Fuse
 from tests.runtime.test_crash_points import IDS, TOPICS, Disk, Life, delivered, filled
 

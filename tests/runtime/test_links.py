@@ -13,6 +13,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.identity import Fact, alias, link, pack_facts, profile_id
 from router.kafka import clients
 from router.kafka.admin import Admin
@@ -20,7 +21,6 @@ from router.kafka.cluster import Cluster
 from router.runtime import links as links_module
 from router.runtime.links import LinkLog
 from router.state.replica import Replica
-from router.topics import TopicSpec
 from tests.brokers.messages import DEADLINE, produce
 from tests.state.replicas import open_replica
 

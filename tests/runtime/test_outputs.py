@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from router.agents.records import Fan
 from router.errors import Fenced, RouterError, Unavailable
+from router.events.records import Fan
 from router.runtime import outputs
 from router.runtime.committer import Committer
 from router.runtime.outputs import ByTurns, OutputFirst, Redo, Transactional, Work

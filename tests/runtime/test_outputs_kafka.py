@@ -7,12 +7,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from ops.checker import read
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.offsets import GroupOffsets
 from router.runtime.outputs import ByTurns, OutputFirst, Transactional, Work
-from router.topics import TopicSpec
 
 pytestmark = pytest.mark.kafka
 

@@ -11,12 +11,12 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.runtime import reader as reader_module
 from router.runtime.reader import Reader
-from router.topics import TopicSpec
 from tests.runtime.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
 
 RAW, OTHER = "events.raw", "events.keyed"

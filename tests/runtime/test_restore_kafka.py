@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from router.errors import Unavailable
+from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -18,7 +19,6 @@ from router.runtime.restore import Restore
 from router.state.changelog import Row, pack
 from router.state.rocks import StateError
 from router.state.window import Window
-from router.topics import TopicSpec
 from tests.brokers.messages import produce
 from tests.state.windows import NOON, asides, damage, keys, open_window, tables
 

@@ -14,11 +14,11 @@ from ops.kafka.kraft import free_port
 from ops.load import Load, send
 from ops.world import World
 from router.errors import RouterError
+from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.runtime import route as route_module
 from router.runtime.route import Opening
-from router.topics import Topics
 
 WAIT_SECONDS = 120.0
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.errors import FileError, Problem
-from router.event import CALL_TYPES
+from router.events.event import CALL_TYPES
 from router.plan.model import NAMED
 
 _OBJECTS = ("properties", "traits", "context", "integrations")

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from router.event import CALL_TYPES
+from router.events.event import CALL_TYPES
 from router.plan.compile import compile_plan
 from router.plan.model import CALL_TYPES as PLANNED
 from router.plan.model import Example, Plan, Rule, section_of

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from router.errors import FileError, Problem
-from router.event import Invalid, Limits, split
+from router.events.event import Invalid, Limits, split
 
 _LIMITS = Limits(event_bytes=1 << 20, batch_bytes=1 << 30, depth=100, keys=100_000)
 

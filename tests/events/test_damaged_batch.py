@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.salvage import cut
+from router.events.damaged_batch import cut
 
 TEXT = st.text(alphabet=string.printable + '"\\[]{}:,batch', max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.event import CALL_TYPES, Limits, shape_problem
-from router.event_schema import event_schema
+from router.events.event import CALL_TYPES, Limits, shape_problem
+from router.events.schema import event_schema
 
 LIMITS = Limits(message_id=20)
 VALIDATOR = jsonschema.Draft202012Validator(event_schema(LIMITS))

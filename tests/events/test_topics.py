@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.topics import Topics
+from router.events.topics import Topics
 
 SPANS = st.integers(min_value=1, max_value=400 * 86_400_000)
 

@@ -1,10 +1,10 @@
-"""The JSON Schema of one event as producers send it. It accepts exactly what `router.event.shape_problem` does."""
+"""The JSON Schema of one event as producers send it. It accepts exactly what `shape_problem` does."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from router.event import CALL_TYPES, Limits
+from router.events.event import CALL_TYPES, Limits
 
 _ID = {"type": ["string", "integer", "null"]}
 _NEEDED_ID = {"type": ["string", "integer"], "minLength": 1}

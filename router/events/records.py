@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from router.event import Body, Event, Invalid, device_key
-from router.plan import Violation
+from router.events.event import Body, Event, Invalid, device_key
 
 MAX_VALUE = 900_000
 KEPT_OF_OVERSIZE = 64 * 1024
+ViolationClass = Literal["unplanned_event", "unplanned_property", "violation", "common"]
 Headers = list[tuple[str, str | bytes | None]]
-
 
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
 Fan = tuple[tuple[str, ...], bytes, bytes, Headers]  # one message for several topics
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which an event breaks its tracking plan: where and what, never the value.
+
+    `klass` decides the action; `type` is the kind in words, such as Required, Type, Enum, Pattern.
+
+    `pointer` is a JSON pointer into the event, such as /properties/total. `rule` is the rule's event or page name, or
+    its call type; `version` is the rule's, 0 where no rule was found.
+    """
+
+    klass: ViolationClass
+    type: str
+    pointer: str
+    message: str
+    plan: str
+    rule: str
+    version: int
 
 
 class Place(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.salvage import cut
+from router.events.damaged_batch import cut
 
 Body = dict[str, Any]
 LET_GO: Body = {}  # in the place of a body that nobody needs any more

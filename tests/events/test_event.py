@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.event import (
+from router.events.event import (
     Invalid,
     Limits,
     count_keys,
