@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -11,11 +12,16 @@ from router.cli.loading import load, require_broker
 from router.cli.options import Json, Topologies, with_run_options
 from router.cli.screen import console, table
 from router.config.options import RunOptions
-from router.config.topics import wanted_topics
+from router.config.topics import owned_topics, wanted_topics
 from router.events.topics import TopicSpec
 from router.kafka.admin import Admin, Difference
 from router.kafka.cluster import Cluster
+from router.kafka.owners import Owners
 
+TakeOver = Annotated[
+    str,
+    typer.Option("--take-over", metavar="TOPOLOGY", help="Take the topics over from a topology that this one replaces"),
+]
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -40,12 +46,18 @@ def show(topologies: Topologies, as_json: Json = False, *, options: RunOptions) 
 
 @app.command()
 @with_run_options("bootstrap", "kafka", "env_file")
-def apply(topologies: Topologies, as_json: Json = False, *, options: RunOptions) -> None:
-    """Create the topics that are missing, then check all. What is there is never changed: see `topics check`."""
+def apply(topologies: Topologies, as_json: Json = False, take_over: TakeOver = "", *, options: RunOptions) -> None:
+    """Create the topics that are missing, claim all for this topology, then check them. Existing topics are never
+    changed: see `topics check`. Topics of another topology are refused.
+    """
     require_broker(options)
-    specs = wanted_topics(load(topologies, options).topology)
-    admin = Admin(cluster(options))
+    topology = load(topologies, options).topology
+    specs, owned = wanted_topics(topology), owned_topics(topology)
+    admin, owners = Admin(cluster(options)), Owners(cluster(options))
+    if not take_over:
+        owners.check(topology.name, owned)
     made = admin.create(specs)
+    owners.claim(topology.name, owned, take_over=take_over)
     _answer(specs, made, admin.differences(specs), as_json=as_json)
 
 
@@ -54,8 +66,11 @@ def apply(topologies: Topologies, as_json: Json = False, *, options: RunOptions)
 def check(topologies: Topologies, as_json: Json = False, *, options: RunOptions) -> None:
     """Compare the topology's topics with the cluster's. Exit status 1 when anything differs."""
     require_broker(options)
-    specs = wanted_topics(load(topologies, options).topology)
-    _answer(specs, [], Admin(cluster(options)).differences(specs), as_json=as_json)
+    topology = load(topologies, options).topology
+    specs = wanted_topics(topology)
+    foreign = Owners(cluster(options)).foreign(topology.name, owned_topics(topology))
+    differences = [Difference(topic, "topology", topology.name, owner) for topic, owner in foreign.items()]
+    _answer(specs, [], differences + Admin(cluster(options)).differences(specs), as_json=as_json)
 
 
 def cluster(options: RunOptions) -> Cluster:
@@ -81,6 +96,8 @@ def _answer(specs: Sequence[TopicSpec], made: list[str], found: list[Difference]
 def _advice(difference: Difference) -> str:
     if difference.setting == "partitions":
         return " (never changed in place: keys would move; make a new topic, or set topics.partitions)"
+    if difference.setting == "topology":
+        return " (set topics.prefix, or take it over with `router topics apply --take-over`)"
     if difference.setting == "message.timestamp.type":
         return " (producers' clocks would decide what a repeat is; set it on the topic)"
     return ""

@@ -28,3 +28,9 @@ def source_topics(topology: Topology) -> list[str]:
 def wanted_topics(topology: Topology) -> list[TopicSpec]:
     """Every topic the topology reads or writes. A disabled destination keeps its topics."""
     return topics_of(topology).specs(topology.destinations, source_topics(topology))
+
+
+def owned_topics(topology: Topology) -> list[str]:
+    """The topics that are this topology's alone: all but those that its sources name, which others may read as well."""
+    shared = set(source_topics(topology))
+    return [spec.name for spec in wanted_topics(topology) if spec.name not in shared]

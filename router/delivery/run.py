@@ -16,13 +16,15 @@ from typing import Any
 from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import RunOptions
-from router.config.topics import topics_of
+from router.config.topics import owned_topics, topics_of
 from router.delivery.destination import Surroundings
 from router.delivery.fleet import Fleet
 from router.destinations.base import Connector
 from router.document import nearest
 from router.errors import UsageError
+from router.kafka.admin import wait_ready
 from router.kafka.cluster import Cluster
+from router.kafka.owners import Owners
 from router.mask import Mask
 from router.process.health import Health
 from router.process.newcomers import without_topics
@@ -32,6 +34,7 @@ from router.process.signals import until
 from router.state.slot import Slot
 
 _ROUND_SECONDS = 0.1
+_BROKER_SECONDS = 60.0
 Connectors = Mapping[str, Connector]
 
 
@@ -106,6 +109,7 @@ async def _deliver(
         health,
         failed,
     )
+    await asyncio.to_thread(_claim_topics, around.cluster, topology)
     fleet = Fleet(around, only)
     await fleet.become(loaded, fleet.prepare(loaded))
     over = asyncio.Event()
@@ -128,6 +132,12 @@ async def _deliver(
     for one in (failure, *tasks):
         if one.done() and not one.cancelled():
             one.result()
+
+
+def _claim_topics(cluster: Cluster, topology: Topology) -> None:
+    """Raises RouterError when a topic belongs to another topology, Unavailable when the broker stays away."""
+    wait_ready(cluster, _BROKER_SECONDS)
+    Owners(cluster).claim(topology.name, owned_topics(topology))
 
 
 async def _follow(

@@ -24,9 +24,15 @@ class TopicSpec:
     replication: int = -1
 
 
+# One for the whole cluster, whatever the prefix; see router.kafka.owners.
+REGISTRY = TopicSpec(
+    "event-router.owners", 1, {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}, "topic"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one topology. `name` is the topology's, `prefix` lets several topologies share a cluster.
+    """The topics and groups of one topology. `prefix` stands before each: several topologies can share a cluster.
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition).
@@ -78,7 +84,7 @@ class Topics:
 
     @property
     def dedupe_changelog(self) -> str:
-        return f"{self.name}.dedupe-changelog"
+        return f"{self._own}.dedupe-changelog"
 
     def destination(self, destination: str) -> str:
         return f"{self.prefix}dest.{destination}"
@@ -91,14 +97,18 @@ class Topics:
 
     @property
     def route_group(self) -> str:
-        return f"{self.name}.route"
+        return f"{self._own}.route"
 
     @property
     def merges_group(self) -> str:
-        return f"{self.name}.merges"
+        return f"{self._own}.merges"
 
     def deliver_group(self, destination: str) -> str:
-        return f"{self.name}.deliver.{destination}"
+        return f"{self._own}.deliver.{destination}"
+
+    @property
+    def _own(self) -> str:
+        return f"{self.prefix}{self.name}"
 
     def specs(self, destinations: Iterable[str], source_topics: Iterable[str] = ()) -> list[TopicSpec]:
         """All topics of the topology, in the order they are created."""

@@ -21,11 +21,13 @@ from prometheus_client import CollectorRegistry
 
 from router.config.loader import Loaded
 from router.config.options import EMBEDDED, SUPERVISED, Address, RunOptions
-from router.config.topics import wanted_topics
+from router.config.topics import owned_topics, wanted_topics
 from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable
+from router.events.topics import REGISTRY
 from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
+from router.kafka.owners import Owners
 from router.process.child import ChildSpec, describe
 from router.process.logging import set_up
 from router.process.merge import Children, MergedPage, merged
@@ -132,20 +134,24 @@ def _broker(loaded: Loaded, options: RunOptions) -> Iterator[tuple[EmbeddedBroke
         prepare_topics(loaded, Cluster.of(options))
         yield None, options
         return
-    topics = {spec.name: spec.partitions for spec in wanted_topics(loaded.topology)}
+    topics = {spec.name: spec.partitions for spec in (*wanted_topics(loaded.topology), REGISTRY)}
     with run_directory(options.state) as state, EmbeddedBroker() as broker:
-        yield broker, replace(options, bootstrap=broker.start(topics), embedded=True, state=state)
+        started = replace(options, bootstrap=broker.start(topics), embedded=True, state=state)
+        claim_topics(loaded, Cluster.of(started))
+        yield broker, started
 
 
 def prepare_topics(loaded: Loaded, cluster: Cluster) -> None:
-    """Make missing topics. Raises RouterError when one is there in a form that breaks the guarantees; other
-    differences are warnings.
+    """Make missing topics and claim all. Raises RouterError when one is there in a form that breaks the guarantees, or
+    belongs to another topology; other differences are warnings.
     """
     wait_ready(cluster, READY_SECONDS)
+    Owners(cluster).check(loaded.topology.name, owned_topics(loaded.topology))
     admin = Admin(cluster)
     specs = wanted_topics(loaded.topology)
     for name in admin.create(specs):
         log.info("created topic %s", name)
+    claim_topics(loaded, cluster)
     differences = admin.differences(specs)
     for difference in differences:
         log.warning("%s", difference)
@@ -166,6 +172,12 @@ def make_topics(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None)
         made = list(missing)
     for name in made:
         log.info("created topic %s", name)
+    claim_topics(loaded, cluster)
+
+
+def claim_topics(loaded: Loaded, cluster: Cluster) -> None:
+    """Write down that the topology's topics are its own. Raises RouterError when one belongs to another topology."""
+    Owners(cluster).claim(loaded.topology.name, owned_topics(loaded.topology))
 
 
 def _decisive(difference: Difference) -> bool:

@@ -16,13 +16,14 @@ from router.agents.chain import Chain
 from router.agents.identify import Identify
 from router.config.loader import Loaded
 from router.config.options import RunOptions
-from router.config.topics import topics_of
+from router.config.topics import owned_topics, topics_of
 from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import RouterError
 from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
+from router.kafka.owners import Owners
 from router.process.health import Health
 from router.process.reload import Reload
 from router.runtime.assemble import chain_of, enabled_destinations, input_topics
@@ -98,6 +99,7 @@ class Opening:
         health.ready("kafka", False, "connecting")
         self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS)
         self.admin = Admin(self.cluster)
+        Owners(self.cluster).claim(loaded.topology.name, owned_topics(loaded.topology))
         self._check_partitions()
         self.slot = Slot.take(options.state / loaded.topology.name)
         stack.callback(self.slot.release)
@@ -119,7 +121,7 @@ class Opening:
         changelog = self.topics.dedupe_changelog
         if not self.transactional:
             return OutputFirst(Producer(clients.producer(self.cluster)), changelog)
-        name = f"{self.topics.name}.route.{self.slot.id}{suffix}"
+        name = f"{self.topics.route_group}.{self.slot.id}{suffix}"
         return Transactional(Producer(clients.transactional(self.cluster, name)), changelog)
 
     def _by_turns(self) -> Outputs:
