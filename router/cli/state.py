@@ -41,7 +41,7 @@ def stat(topologies: Topologies, as_json: Json = False, *, options: RunOptions) 
     """Show counts, sizes and checkpoints of every worker's stores; with --bootstrap also how far they lag."""
     topics = topics_of(load(topologies, options).topology)
     folders = _slots(options, topics)
-    ends = _ends(Admin(_cluster(options)), topics) if options.bootstrap else {}
+    ends = _ends(Admin(Cluster.of(options)), topics) if options.bootstrap else {}
     found = [_stat(slot, topics, ends) for slot in folders]
     if as_json:
         report.current().answer(found)
@@ -62,7 +62,7 @@ def verify(topologies: Topologies, as_json: Json = False, *, options: RunOptions
     """
     require_broker(options)
     topics = topics_of(load(topologies, options).topology)
-    cluster = _cluster(options)
+    cluster = Cluster.of(options)
     ends = _ends(Admin(cluster), topics)
     found = [one for slot in _slots(options, topics) for one in _verify(slot, cluster, topics, ends)]
     if as_json:
@@ -77,10 +77,6 @@ def verify(topologies: Topologies, as_json: Json = False, *, options: RunOptions
 
 
 Ends = dict[tuple[str, int], Watermarks]
-
-
-def _cluster(options: RunOptions) -> Cluster:
-    return Cluster.of(options)
 
 
 def _slots(options: RunOptions, topics: Topics) -> list[Path]:

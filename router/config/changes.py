@@ -51,10 +51,8 @@ def changes(old: Loaded, new: Loaded) -> list[Change]:
 
 def newcomers(old: Loaded, new: Loaded) -> list[str]:
     """Destinations that events begin to go to: their topics must be there first."""
-    before = {name for name, destination in old.topology.destinations.items() if destination.enabled}
-    return [
-        name for name, destination in new.topology.destinations.items() if destination.enabled and name not in before
-    ]
+    before = old.topology.enabled_destinations
+    return [name for name in new.topology.enabled_destinations if name not in before]
 
 
 def follow(old: Loaded, new: Loaded, *, without: Collection[str] = ()) -> tuple[Loaded, list[Change]]:

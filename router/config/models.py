@@ -139,3 +139,8 @@ class Topology(Model):
     mask: tuple[str, ...] = Field((), description="Field names whose values no log, sample or error shows")
     sources: dict[Name, SourceConfig]
     destinations: dict[Name, DestinationConfig] = Field({})
+
+    @property
+    def enabled_destinations(self) -> list[str]:
+        """The names of the destinations that events go to, in the order of the file."""
+        return [name for name, destination in self.destinations.items() if destination.enabled]

@@ -26,7 +26,7 @@ class RunOptions:
 
     bootstrap: str = ""
     embedded: bool = False
-    kafka: Mapping[str, str] = field(default_factory=dict)
+    kafka: Mapping[str, str] = field(default_factory=dict, repr=False)
     state: Path = STATE
     gateway: Address = GATEWAY
     metrics: Address = METRICS

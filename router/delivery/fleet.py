@@ -36,8 +36,7 @@ class _Running(NamedTuple):
 
 def names_of(loaded: Loaded, only: Sequence[str]) -> list[str]:
     """The enabled destinations, or those of them that are named."""
-    enabled = [name for name, destination in loaded.topology.destinations.items() if destination.enabled]
-    return [name for name in enabled if not only or name in only]
+    return [name for name in loaded.topology.enabled_destinations if not only or name in only]
 
 
 def connector_of(loaded: Loaded, name: str) -> Connector:

@@ -61,7 +61,7 @@ def run_delivery(
 
 def check_names(topology: Topology, only: Sequence[str]) -> None:
     """Raises UsageError where a destination that is named is not there, or not enabled."""
-    enabled = [name for name, destination in topology.destinations.items() if destination.enabled]
+    enabled = topology.enabled_destinations
     for name in only:
         if name not in topology.destinations:
             hint = nearest(name, enabled)

@@ -23,8 +23,7 @@ Watched = Sequence[tuple[str, str]]
 def destination_topics(topology: Topology) -> Watched:
     """The topics of all enabled destinations, each with the group that reads it."""
     topics = topics_of(topology)
-    enabled = [name for name, destination in topology.destinations.items() if destination.enabled]
-    return [(topics.destination(name), topics.deliver_group(name)) for name in enabled]
+    return [(topics.destination(name), topics.deliver_group(name)) for name in topology.enabled_destinations]
 
 
 def source_and_destination_topics(topology: Topology) -> Watched:

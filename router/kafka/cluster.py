@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from router.config.options import RunOptions
 from router.errors import UsageError
+from router.mask import secret_settings
 
 # What the guarantees rest on: an override would break them without a word.
 FIXED = frozenset(
@@ -27,7 +28,6 @@ FIXED = frozenset(
         "transactional.id",
     }
 )
-SECRET_WORDS = ("password", "secret", "ssl.key.pem", "sasl.oauthbearer.config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Cluster:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must not appear in logs."""
-        return tuple(value for key, value in self.overrides.items() if any(word in key for word in SECRET_WORDS))
+        return tuple(secret_settings(self.overrides))
 
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:

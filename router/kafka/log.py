@@ -7,30 +7,25 @@ import re
 import time
 from collections.abc import Iterable
 
+from router.mask import SECRETS
+
 NAME = "router.kafka.client"
-HIDDEN = "***"
 REPEAT_SECONDS = 30.0
 _NUMBERS = re.compile(r"\d+")
 
 
 class ClientFilter(logging.Filter):
-    """Masks every known secret; lets a line that differs from another only in numbers pass once in 30 s.
+    """Masks secrets; lets a line that differs from another only in numbers pass once in 30 s.
 
     While a broker is away, each client would otherwise report every attempt to connect.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._secrets: set[str] = set()
         self._seen: dict[str, tuple[float, int]] = {}
 
-    def hide(self, secrets: Iterable[str]) -> None:
-        self._secrets.update(secret for secret in secrets if secret)
-
     def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
+        text = SECRETS(record.getMessage())
         kind = _NUMBERS.sub("#", text)
         passed, held_back = self._seen.get(kind, (-REPEAT_SECONDS, 0))
         now = time.monotonic()
@@ -47,7 +42,7 @@ _filter = ClientFilter()
 
 def client_logger(secrets: Iterable[str] = ()) -> logging.Logger:
     """The logger for the setting `logger` of a client. Lines arrive when the client is polled."""
-    _filter.hide(secrets)
+    SECRETS.add(secrets)
     logger = logging.getLogger(NAME)
     logger.addFilter(_filter)
     return logger

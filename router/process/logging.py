@@ -1,7 +1,8 @@
 """Logs on stderr: one JSON object a line for programs, short lines for people at a terminal.
 
-No line can be forged: control characters are escaped in both forms. Values given to `register_secret` are replaced
-wherever they appear, exceptions included. Loggers are the standard library's; `extra={…}` becomes fields of the line.
+No line can be forged: control characters are escaped in both forms. Every secret known to `router.mask.SECRETS` is
+replaced wherever it appears, exceptions included. Loggers are the standard library's; `extra={…}` becomes fields of
+the line.
 """
 
 from __future__ import annotations
@@ -12,49 +13,16 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from threading import Lock
 from typing import IO, Any
 
 from router.errors import UsageError
-from router.mask import MASK, SHORTEST
+from router.mask import SECRETS
 
 LEVELS = ("debug", "info", "warning", "error")
 
 # C0, DEL, C1, line and paragraph separators, zero-width and bidirectional controls, lone surrogates.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-
-
-class _Secrets:
-    """Known secret texts and the pattern that finds them, longest first."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-
-    def add(self, value: str) -> None:
-        with self._lock:
-            self._known.add(value)
-            ordered = sorted(self._known, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, ordered)))
-
-    def redact(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
-
-
-_secrets = _Secrets()
-
-
-def register_secret(value: str) -> None:
-    """Never show this value again. Texts under four characters are left: they would mask ordinary words."""
-    if len(value) >= SHORTEST:
-        _secrets.add(value)
-
-
-def redact(text: str) -> str:
-    """The text with every registered secret replaced."""
-    return _secrets.redact(text)
 
 
 def escape(text: str) -> str:
@@ -72,13 +40,13 @@ class RedactionFilter(logging.Filter):
     """Replaces known secrets in message, fields and exception text before a handler sees the record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(_message(record)), None
+        record.msg, record.args = SECRETS(_message(record)), None
         for name, value in _fields(record).items():
             record.__dict__[name] = _plain(value)
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = SECRETS(record.exc_text)
         return True
 
 
@@ -152,4 +120,4 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if value - value == 0 else str(value)
-    return redact(str(value))
+    return SECRETS(str(value))

@@ -17,8 +17,9 @@ from pydantic import BaseModel, SecretStr
 
 from router.config.options import RunOptions
 from router.errors import RouterError
+from router.mask import SECRETS, secret_settings
 from router.process.health import Health
-from router.process.logging import register_secret, set_up
+from router.process.logging import set_up
 from router.process.serve import MetricsServer, listener
 from router.process.signals import reload_on_hangup, stop_on_signals
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from router.process.reload import Reload
 
 FAULT = 70
-_SECRET_SETTINGS = ("password", "secret", "token", "key.pem", "sasl.jaas.config")
 
 log = logging.getLogger(__name__)
 
@@ -67,17 +67,14 @@ def run_process(
 
 def register_secrets(loaded: Loaded, options: RunOptions) -> None:
     """No log line shows them from now on."""
-    for secret in secrets(loaded, options):
-        register_secret(secret)
+    SECRETS.add(secrets(loaded, options))
 
 
 def secrets(loaded: Loaded, options: RunOptions) -> Iterator[str]:
     """Every secret text of the configuration: write keys, connector settings, passwords of the Kafka client."""
     yield from _secret_texts(loaded.topology)
     yield from _secret_texts(loaded.connector_settings)
-    for key, value in options.kafka.items():
-        if any(word in key for word in _SECRET_SETTINGS):
-            yield value
+    yield from secret_settings(options.kafka)
 
 
 def _secret_texts(value: Any) -> Iterator[str]:

@@ -25,8 +25,8 @@ from prometheus_client.registry import Collector
 from router import metrics
 from router.config.options import Address
 from router.errors import UsageError
+from router.mask import SECRETS
 from router.process.health import HealthSource, Report
-from router.process.logging import redact
 
 SHARED = "ROUTER_METRICS_SHARED"  # set to 1 for children: their supervisor holds the port of --metrics for them
 CLIENT_SECONDS = 5.0
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(HTTPStatus.OK if report.ok else HTTPStatus.SERVICE_UNAVAILABLE, report.as_dict())
 
     def _json(self, status: HTTPStatus, body: Mapping[str, object]) -> None:
-        self._send(status, "application/json", redact(json.dumps(body)).encode() + b"\n")
+        self._send(status, "application/json", SECRETS(json.dumps(body)).encode() + b"\n")
 
     def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)

@@ -49,11 +49,6 @@ def limits_of(topology: Topology) -> Limits:
     return Limits(given.event_bytes, given.batch_bytes, given.depth, given.keys, given.message_id)
 
 
-def enabled_destinations(topology: Topology) -> list[str]:
-    """Destinations that events are routed to."""
-    return [name for name, destination in topology.destinations.items() if destination.enabled]
-
-
 def intake_of(topology: Topology, cluster: str, clock: Callable[[], float]) -> Intake:
     """The intake of all sources."""
     sources = topology.sources
@@ -74,7 +69,7 @@ def fanout_of(topology: Topology) -> Fanout:
     """The routes to all enabled destinations."""
     types = destination_types()
     routes = []
-    for name in enabled_destinations(topology):
+    for name in topology.enabled_destinations:
         config = topology.destinations[name]
         connector = types[config.type]
         routes.append(route_of(name, config, connector.integrations, ignores=connector.ignores_integrations))

@@ -18,7 +18,6 @@ from router.kafka.cluster import Cluster
 from router.process.newcomers import without_topics
 from router.process.reload import Reload
 from router.process.run import register_secrets
-from router.runtime.assemble import enabled_destinations
 from router.runtime.isolate import Isolated
 
 
@@ -26,7 +25,7 @@ class Renewal:
     """Call it between two batches. `destinations` are those events go to now: one list, changed in place."""
 
     def __init__(self, loaded: Loaded, isolated: Isolated, capacity: Capacity | None) -> None:
-        self.destinations = enabled_destinations(loaded.topology)
+        self.destinations = loaded.topology.enabled_destinations
         self._isolated = isolated
         self._capacity = capacity
         self._reload: Reload[Chain] | None = None
@@ -52,7 +51,7 @@ class Renewal:
         chain.dedupe.pending = self._isolated.chain.dedupe.pending
         self._isolated.chain = chain
         topology = offer.loaded.topology
-        self.destinations[:] = enabled_destinations(topology)
+        self.destinations[:] = topology.enabled_destinations
         if self._capacity is not None:
             self._capacity.watch(topology)
         self._show(offer.loaded)

@@ -26,7 +26,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.assemble import chain_of, enabled_destinations, input_topics
+from router.runtime.assemble import chain_of, input_topics
 from router.runtime.committer import Committer
 from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
@@ -107,7 +107,7 @@ class Opening:
 
     def _check_partitions(self) -> None:
         """Refuse partition counts that are not those of `topics apply`: keys would no longer meet."""
-        wanted = self.topics.specs(enabled_destinations(self.loaded.topology), input_topics(self.loaded.topology)[1:])
+        wanted = self.topics.specs(self.loaded.topology.enabled_destinations, input_topics(self.loaded.topology)[1:])
         found = self.admin.topics()
         missing = [spec.name for spec in wanted if spec.name not in found]
         if missing:

@@ -128,7 +128,7 @@ def record(text: str, *args: object) -> logging.LogRecord:
 
 def test_log_lines_lose_their_secrets() -> None:
     hiding = ClientFilter()
-    hiding.hide(["hunter2", ""])
+    client_logger(["hunter2", ""])
     line = record("cannot log in with %s at %s", "hunter2", "b:1")
 
     assert hiding.filter(line)

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 from router import metrics
 from router.config.options import Address
 from router.errors import UsageError
+from router.mask import SECRETS
 from router.process.health import Health
-from router.process.logging import register_secret
 from router.process.scrape import families
 from router.process.serve import CLIENTS, SHARED, MetricsServer, bind, listener
 
@@ -107,7 +107,7 @@ def test_a_query_is_ignored(server: MetricsServer) -> None:
 
 
 def test_no_secret_leaves_through_a_reason(server: MetricsServer, health: Health) -> None:
-    register_secret("s3cr3t-of-serve")
+    SECRETS.add(["s3cr3t-of-serve"])
     health.ready("kafka", False, "password s3cr3t-of-serve refused")
     assert b"s3cr3t-of-serve" not in ask(server, "/readyz")[1]
 
