@@ -34,11 +34,13 @@ def _histogram(name: str, text: str, *labels: str, buckets: Iterable[float] = LA
 class PartitionTotals(Collector):
     """Cumulative counts per partition, as committed. A process shows only the partitions it owns.
 
-    Each family has the labels (`destination`,) `topic`, `partition`; values are replaced, never incremented.
+    Each family has the labels (`destination`,) `topic`, `partition`; values are replaced, never incremented. Those
+    `from_one` have no sample while they are 0.
     """
 
-    def __init__(self, families: Mapping[str, str], labels: tuple[str, ...]) -> None:
+    def __init__(self, families: Mapping[str, str], labels: tuple[str, ...], from_one: tuple[str, ...] = ()) -> None:
         self._families = dict(families)
+        self._from_one = from_one
         self._labels = labels
         self._rows: dict[tuple[str, ...], Mapping[str, int]] = {}
         self._lock = Lock()
@@ -66,7 +68,7 @@ class PartitionTotals(Collector):
         for name, text in self._families.items():
             family = CounterMetricFamily(name, text, labels=self._labels)
             for labels, totals in rows.items():
-                if name in totals:
+                if totals.get(name) or (name in totals and name not in self._from_one):
                     family.add_metric(labels, totals[name])
             yield family
 
@@ -105,18 +107,21 @@ RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took",
 PLAN_INFO = _gauge("router_plan_info", "1 for the active revision of a source's tracking plan", "source", "revision")
 RELOADS = _counter("router_reloads", "Reloads of topology and plans", "outcome")
 
-# Delivery. routed = delivered + dead + pending once every record has been taken.
+# Delivery. routed = delivered + filtered + dead + pending once every record has been taken.
 DELIVERY_TOTALS = PartitionTotals(
     {
         "router_delivery_delivered": "Events the partner accepted",
         "router_delivery_dead": "Events given up; kept in dest.<name>.dead",
+        "router_delivery_filtered": "Events that the destination's mapping does not send",
     },
     ("destination", "partition"),
+    from_one=("router_delivery_dead", "router_delivery_filtered"),
 )
 PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
 RETRIES = _counter("router_delivery_retries", "Events that will be tried again", "destination", "code")
+SKIPPED = _counter("router_delivery_skipped", "Events that the mapping does not send", "destination", "reason")
 DISCARDED = _counter("router_delivery_discarded", "Events sent to the dead letters", "destination", "code")
 END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")

@@ -57,5 +57,30 @@ def _text(connector: type[Connector], description: dict[str, Any]) -> str:
         lines += [f"      {setting['description']}"] if setting["description"] else []
     names = ", ".join(description["integrations"])
     lines += ["", f"Names in an event's integrations object: {names or 'its own name only'}"]
-    lines += [f"Events a request can carry: {description['max_batch']}", "", "Example:", "", description["example"]]
+    lines += [*_traits(description), "", "Example:", "", description["example"]]
     return "\n".join(lines)
+
+
+_RESENT = {
+    "none": "not recognised: where its answer was lost it may arrive twice",
+    "upsert": "written over the first: nothing changes",
+    "message_id": "recognised by its messageId",
+}
+_ORDERS = {"profile": "of each profile, which the partner needs", "none": "none is needed"}
+
+
+def _traits(description: dict[str, Any]) -> list[str]:
+    """What the partner is like, a line each."""
+    limits, resent = description["limits"], description["idempotency"]
+    lines = [
+        f"Call types: {', '.join(description['types'])}",
+        f"Events a request can carry: {limits['count']}, of {limits['request_bytes']} bytes together",
+        f"Order: {_ORDERS[description['order']]}",
+        f"An event sent again is {_RESENT.get(resent, f'recognised by a key ({resent})')}",
+        f"Credentials can be checked without an event: {'yes' if description['probe'] else 'no'}",
+    ]
+    if limits["event_bytes"]:
+        lines.append(f"Largest event: {limits['event_bytes']} bytes")
+    if limits["rate"]:
+        lines.append(f"Events a second, unless delivery.rate says otherwise: {limits['rate']:g}")
+    return lines

@@ -48,9 +48,12 @@ def _balance(seen: Snapshot) -> Text:
     sums = f"{seen.invalid} + {seen.blocked} + {seen.duplicates} + {seen.resolved}"
     off = [row.name for row in seen.destinations if not row.balanced]
     if seen.balanced and not off:
-        return Text(f"adds up: {seen.received} = {sums}; routed = delivered + dead + pending everywhere", style="green")
+        return Text(
+            f"adds up: {seen.received} = {sums}; routed = delivered + filtered + dead + pending everywhere",
+            style="green",
+        )
     wrong = [] if seen.balanced else [f"{seen.received} received are not {sums}"]
-    wrong += [f"{name}: routed is not delivered + dead + pending" for name in off]
+    wrong += [f"{name}: routed is not delivered + filtered + dead + pending" for name in off]
     return Text(f"does not add up (yet): {'; '.join(wrong)}; at rest it must", style="yellow")
 
 
@@ -89,6 +92,9 @@ def _reasons(seen: Snapshot) -> Iterator[str]:
 def _destination_reasons(row: DestinationRow) -> Iterator[str]:
     for reason, count in row.filtered.items():
         yield f"  {row.name}: {count} filtered: {_FILTERS.get(reason, reason)}"
+    if row.skipped:
+        reasons = f" ({_by_code(row.skips)})" if row.skips else ""
+        yield f"  {row.name}: {row.skipped} not sent by the destination's mapping{reasons}"
     for reason in row.paused:
         yield f"  {row.name}: {row.pending} wait, none is lost: {_PAUSES.get(reason, reason)}"
     if row.retries:

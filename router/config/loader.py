@@ -168,8 +168,8 @@ class _Parts:
     def _batch(self, node: Node, connector: type[Connector]) -> None:
         count, rest = node.find(("delivery", "batch", "count"))
         value = count.plain()
-        if not rest and isinstance(value, int) and value > connector.max_batch:
-            expected = f"expected at most {connector.max_batch}, the most that {connector.type} takes in a request"
+        if not rest and isinstance(value, int) and value > connector.limits.count:
+            expected = f"expected at most {connector.limits.count}, the most that {connector.type} takes in a request"
             self.problems.append(count.problem(f"{expected}, got {value}"))
 
 

@@ -42,8 +42,8 @@ def shape_of(connector: Connector, config: DeliveryConfig) -> Shape:
     """From the topology, or, where it says nothing, the connector's own: what is there, without waiting."""
     batch = config.batch
     if batch is None:
-        return Shape(connector.default_batch, DEFAULT_REQUEST_BYTES, 0.0)
-    return Shape(min(batch.count, connector.max_batch), batch.bytes, batch.age)
+        return Shape(connector.limits.batch, DEFAULT_REQUEST_BYTES, 0.0)
+    return Shape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
 class Engine:
@@ -63,7 +63,7 @@ class Engine:
         self._ordered = config.order == "profile"
         self.exposure = min(max(EXPOSED, 2 * self._concurrency * self._shape.count), MOST_EXPOSED)
         self.hold = Hold(backoff, clock)
-        self.rate = Rate(config.rate, clock)
+        self.rate = Rate(config.rate or connector.limits.rate, clock)
         self.judge = Judge(
             connector.name, finals, journal, hold=self.hold, rate=self.rate, backoff=backoff,
             budget=config.retry.budget, clock=clock, wall=wall,

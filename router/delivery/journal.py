@@ -1,9 +1,9 @@
 """What goes to `delivery.log`: one record for each outcome, code and source since the last one, with masked samples.
 
-A record is JSON: `time`, `destination`, `outcome` (delivered, unconfirmed, retry, refused, dead), `code` in Segment's
-words (empty when delivered), `source`, `count`, `attempts` (their sum), `latency_ms` (of events that were accepted,
-from receive time: `sum`, `p50`, `p95`, `max`) and, for failures, up to three `samples` of `event`, `request`,
-`response` and `detail`.
+A record is JSON: `time`, `destination`, `outcome` (delivered, unconfirmed, filtered, retry, refused, dead), `code` in
+Segment's words (empty when delivered, the reason when filtered), `source`, `count`, `attempts` (their sum),
+`latency_ms` (of events that were accepted, from receive time: `sum`, `p50`, `p95`, `max`) and, for failures, up to
+three `samples` of `event`, `request`, `response` and `detail`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from router.mask import Mask
 
 SAMPLES = 3
 LONGEST = 4_000  # characters of each text in a sample
-Result = Literal["delivered", "unconfirmed", "retry", "refused", "dead"]
+Result = Literal["delivered", "unconfirmed", "filtered", "retry", "refused", "dead"]
 
 
 @dataclass(slots=True)
@@ -50,6 +50,10 @@ class Journal:
         group = self._group(result, "", item)
         if latency is not None:
             group.latencies.append(latency)
+
+    def filtered(self, reason: str, item: Item) -> None:
+        """The mapping does not send an event."""
+        self._group("filtered", reason, item)
 
     def failed(
         self, result: Result, code: str, item: Item, outcome: Outcome | None = None, batch: Sequence[Item] = ()

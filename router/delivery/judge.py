@@ -9,7 +9,7 @@ from typing import Protocol
 
 from router import metrics
 from router.delivery.backoff import Backoff
-from router.delivery.codes import awaiting_retry, discarded, label
+from router.delivery.codes import awaiting_retry, discarded, label, reason_label
 from router.delivery.hold import Hold
 from router.delivery.item import Item
 from router.delivery.journal import Journal
@@ -30,6 +30,8 @@ class Finals(Protocol):
     def delivered(self, item: Item) -> None: ...
 
     def dead(self, item: Item, code: str, stage: str) -> None: ...
+
+    def filtered(self, item: Item) -> None: ...
 
     def forgotten(self, item: Item) -> None: ...
 
@@ -73,6 +75,8 @@ class Judge:
                 continue
             if outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
                 self._deliver(item, outcome)
+            elif outcome.kind is Kind.FILTERED:
+                self._filter(item, outcome)
             elif outcome.kind is Kind.RETRY:
                 later.append((item, outcome))
             elif outcome.kind is Kind.REFUSED:
@@ -88,7 +92,11 @@ class Judge:
         if any(outcome.code == "429" for outcome in again):
             self._rate.throttled()
         self._rate.close(max((one.retry_after or 0.0 for one in again if one.code in _FOR_ALL), default=0.0))
-        kinds = {outcome.kind for outcome in outcomes if outcome.code != "429"}
+        kinds = {outcome.kind for outcome in outcomes if outcome.code != "429"} - {Kind.FILTERED}
+        if not kinds and all(outcome.kind is Kind.FILTERED for outcome in outcomes):
+            if probe:
+                self._hold.unclear()
+            return  # nothing was asked
         before, since = self._hold.reason, self._hold.since
         if kinds == {Kind.RETRY}:
             self._hold.failed(probe=probe, fresh=any(item.attempts == 1 for item in batch))
@@ -130,6 +138,13 @@ class Judge:
         self.lanes.done(item)
         self._journal.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item)
+
+    def _filter(self, item: Item, outcome: Outcome) -> None:
+        """The mapping does not send it: final, with the reason counted."""
+        metrics.SKIPPED.labels(self._name, reason_label(outcome.code)).inc()
+        self.lanes.done(item)
+        self._journal.filtered(outcome.code, item)
+        self._finals.filtered(item)
 
     def _retry(self, failed: list[tuple[Item, Outcome]], batch: list[Item], started: float) -> None:
         """Put events off, or give up those whose time is over.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -32,7 +31,6 @@ def read_item(
         named.get("type") or str(content.get("type", "")),
         named.get("event") or str(content.get("event", "")),
         idempotency_key(destination, source, content.get("messageId"), place),
-        _own(headers),
         content,
     )
     received = epoch(content.get("receivedAt"))
@@ -64,11 +62,6 @@ def _body(value: bytes | None) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     return body if isinstance(body, dict) else None
-
-
-def _own(headers: RawHeaders) -> Sequence[tuple[str, bytes]]:
-    """The producers' own headers, such as `traceparent`."""
-    return [(name, raw) for name, raw in headers if raw is not None and name not in ("source", "type", "event")]
 
 
 def _text(raw: bytes | None) -> str:

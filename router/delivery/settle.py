@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -22,6 +22,7 @@ from router.delivery.dead import dead_letter
 from router.delivery.item import Item, Partition
 from router.delivery.journal import Journal
 from router.delivery.room import Room
+from router.delivery.tracker import Counts
 from router.errors import Unavailable
 from router.events.records import Record
 from router.runtime.outputs import Outputs, Redo, Work
@@ -42,7 +43,7 @@ class Settlement:
     """What one commit holds: the records and offsets, and each partition's counts as of them."""
 
     work: Work
-    totals: list[tuple[Partition, int, int]]
+    totals: list[tuple[Partition, Counts]]
     accepted: int
     events: int
     size: int
@@ -97,6 +98,10 @@ class Settler:
         partition = item.partition
         partition.counts.dead += 1
         self._records.append(dead_letter(self._dead_topic, item, code, stage))
+        self._final(item)
+
+    def filtered(self, item: Item) -> None:
+        item.partition.counts.filtered += 1
         self._final(item)
 
     def forgotten(self, item: Item) -> None:
@@ -158,8 +163,8 @@ class Settler:
         finally:
             self.since = None
         self.unsettled -= settlement.accepted
-        for partition, delivered, dead in settlement.totals:
-            self._show(partition, delivered, dead)
+        for partition, totals in settlement.totals:
+            self._show(partition, totals)
         self._room.free(settlement.events, settlement.size)
         self._on_settled()
 
@@ -177,7 +182,7 @@ class Settler:
             counts = partition.counts
             metadata = counts.encode(low, partition.tracker.finished())
             offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
-            totals.append((partition, counts.delivered, counts.dead))
+            totals.append((partition, replace(counts)))
         return Settlement(Work(records, {}, offsets, self._group()), totals, *finals)
 
     async def _write(self, settlement: Settlement, epoch: int) -> bool:
@@ -215,7 +220,7 @@ class Settler:
     def assigned(self, partitions: Iterable[Partition]) -> None:
         self._partitions = list(partitions)
         for partition in self._partitions:
-            self._show(partition, partition.counts.delivered, partition.counts.dead)
+            self._show(partition, partition.counts)
 
     def replaced(self, old: Partition, new: Partition) -> None:
         """The topic was made anew: what was counted goes on, what was open no longer counts."""
@@ -247,8 +252,12 @@ class Settler:
                 log.warning("not all was committed in time; its events come again", extra={"destination": self._name})
                 return
 
-    def _show(self, partition: Partition, delivered: int, dead: int) -> None:
-        counts = {"router_delivery_delivered": delivered, "router_delivery_dead": dead}
+    def _show(self, partition: Partition, totals: Counts) -> None:
+        counts = {
+            "router_delivery_delivered": totals.delivered,
+            "router_delivery_dead": totals.dead,
+            "router_delivery_filtered": totals.filtered,
+        }
         metrics.DELIVERY_TOTALS.show((self._name, str(partition.number)), counts)
 
     async def close(self) -> None:

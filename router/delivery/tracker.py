@@ -22,14 +22,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counts:
-    """Final events of one partition, since its first. Encoded: `{"n": [delivered, dead], "done": …}`."""
+    """Final events of one partition, since its first. Encoded: `{"n": [delivered, dead, filtered], "done": …}`, without
+    `filtered` while it is 0.
+    """
 
     delivered: int = 0
     dead: int = 0
+    filtered: int = 0
 
     def encode(self, low: int, finished: Iterable[int]) -> str:
         """Metadata for a commit at `low` with these final offsets beyond it; what does not fit would be sent again."""
-        data: dict[str, object] = {"n": [self.delivered, self.dead]}
+        data: dict[str, object] = {"n": [self.delivered, self.dead, *([self.filtered] if self.filtered else [])]}
         if done := pack_offsets(low, finished):
             data["done"] = done
         return offset_metadata.encode(data)
@@ -45,11 +48,11 @@ def decode(metadata: str, low: int) -> tuple[Counts, list[int]]:
         if data is None:
             return Counts(), []
         try:
-            delivered, dead = map(int, data["n"])
+            delivered, dead, *filtered = map(int, data["n"])
             done = data.get("done", "")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise not_ours(error) from error
-        return Counts(delivered, dead), unpack_offsets(low, done)
+        return Counts(delivered, dead, sum(filtered)), unpack_offsets(low, done)
     except MetadataError as error:
         log.warning("%s: its counts begin again", error)
         return Counts(), []

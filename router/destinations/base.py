@@ -1,23 +1,29 @@
 """What a connector is: one attempt at giving a batch of events to a partner, one outcome for each event.
 
-Batching, concurrency, rate, retry, breaker and dead letter are composed around it by `router.delivery`; a connector
-never sleeps, never retries and never drops an event without an outcome.
+Batching, concurrency, rate, retry, circuit breaker and dead letter are composed around it by `router.delivery`; a
+connector never sleeps, never retries and never drops an event without an outcome. Most partners speak HTTP: their
+connectors are made of `router.destinations.http.HttpDestination`, which leaves only two pure functions to write.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from router.config.types import Model
+from router.events.event import CALL_TYPES
+
+Order = Literal["profile", "none"]
+Idempotency = Literal["none", "hex", "uuid", "ulid", "message_id", "upsert"]
 
 
 class Kind(Enum):
     DELIVERED = "delivered"
-    UNCONFIRMED = "unconfirmed"  # the partner answers 2xx to anything; counts as delivered, said so
+    UNCONFIRMED = "unconfirmed"  # sent, and the partner's answer does not say more: counts as delivered, said so
+    FILTERED = "filtered"  # not sent, by decision of the mapping; the code is the reason
     RETRY = "retry"
     REJECTED = "rejected"  # this event will never be accepted: dead letter
     REFUSED = "refused"  # 401, 403: the configuration is at fault, not the data: pause the destination
@@ -25,9 +31,9 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was said on the wire, for samples, not yet masked by anybody: a head, an empty line, a body.
+    """What was said on the wire, for samples, not yet masked: a head, an empty line, a body.
 
-    Of the events of a request it holds none but its only one: a sample shows one event and nobody else's.
+    The request's body is kept only where it carries a single event: a sample shows one event and nobody else's.
     """
 
     request: str
@@ -50,8 +56,8 @@ class Outcome:
 class Delivery:
     """One event as a connector gets it: read only.
 
-    `key` is the profile id; `idempotency_key` is the same on every attempt and safe in a header; `attempt` counts
-    from 1. `body` is `value`, parsed.
+    `key` is the profile id; `idempotency_key` is 32 hex digits, the same on every attempt; `attempt` counts from 1.
+    `body` is `value`, parsed.
     """
 
     value: bytes
@@ -60,9 +66,22 @@ class Delivery:
     type: str
     event: str
     idempotency_key: str
-    headers: Sequence[tuple[str, bytes]] = ()
     body: dict[str, Any] = field(default_factory=dict)
     attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What the partner takes: events and body bytes of a request, bytes of an event, events a second (None: no limit).
+
+    `batch` is how many events a request carries, without waiting, when the topology leaves out `delivery.batch`.
+    """
+
+    count: int = 1
+    batch: int = 1
+    request_bytes: int = 1024 * 1024
+    event_bytes: int | None = None
+    rate: float | None = None
 
 
 class Settings(Model):
@@ -73,14 +92,19 @@ SettingsModel = type[Settings]
 
 
 class Connector(ABC):
-    """Base of all connectors. Construction checks settings and does no I/O; `open` may."""
+    """Base of all connectors. Construction checks settings and does no I/O; `open` may.
+
+    The class attributes say what the partner is like; `router destinations` prints them and delivery keeps to them.
+    """
 
     type: ClassVar[str]
     summary: ClassVar[str]
     integrations: ClassVar[tuple[str, ...]] = ()  # names an event's `integrations` object may use
     ignores_integrations: ClassVar[bool] = False  # warehouse and archive get everything
-    max_batch: ClassVar[int] = 1  # events a request can carry at most
-    default_batch: ClassVar[int] = 1  # events a request carries, without waiting, when `delivery.batch` is left out
+    types: ClassVar[tuple[str, ...]] = CALL_TYPES  # call types it can do something with
+    limits: ClassVar[RequestLimits] = RequestLimits()
+    order: ClassVar[Order] = "none"  # profile: the partner needs one profile's events in order
+    idempotency: ClassVar[Idempotency] = "none"  # what a resend is recognised by; upsert: it changes nothing
     Settings: ClassVar[SettingsModel]
 
     def __init__(self, name: str, settings: Any, timeout: float) -> None:
@@ -91,9 +115,22 @@ class Connector(ABC):
     async def open(self) -> None:
         """Make clients; raise Unavailable when that cannot work."""
 
+    def batch_key(self, event: Delivery) -> Hashable:
+        """Events with the same key may share a request. Pure."""
+        return None
+
     @abstractmethod
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """One attempt. Returns one outcome an event, in order. Raises nothing for what a partner answers."""
+
+    async def check(self) -> Outcome | None:
+        """Ask the partner whether it is there and takes our credentials; None where it cannot be asked."""
+        return None
+
+    @classmethod
+    def can_check(cls) -> bool:
+        """Whether `check` asks anything."""
+        return cls.check is not Connector.check
 
     async def close(self) -> None:
         """Give back what `open` took; everything acknowledged is durable by then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import yaml
@@ -12,7 +13,7 @@ from router.destinations.base import Connector
 
 
 def describe(connector: type[Connector]) -> dict[str, Any]:
-    """`type`, `summary`, `about`, `integrations`, `max_batch`, `settings` (a list) and `example` (YAML text)."""
+    """`type`, `summary`, `about`, what it is like, `settings` (a list) and `example` (YAML text)."""
     settings = _settings(connector)
     needed = {setting["name"]: setting["example"] for setting in settings if setting["required"]}
     destination = {"type": connector.type, **({"settings": needed} if needed else {})}
@@ -22,7 +23,11 @@ def describe(connector: type[Connector]) -> dict[str, Any]:
         "about": (sys.modules[connector.__module__].__doc__ or connector.__doc__ or "").strip(),
         "integrations": list(connector.integrations),
         "ignores_integrations": connector.ignores_integrations,
-        "max_batch": connector.max_batch,
+        "types": list(connector.types),
+        "limits": asdict(connector.limits),
+        "order": connector.order,
+        "idempotency": connector.idempotency,
+        "probe": connector.can_check(),
         "settings": settings,
         "example": yaml.safe_dump({"destinations": {f"my-{connector.type}": destination}}, sort_keys=False),
     }

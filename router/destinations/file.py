@@ -23,7 +23,7 @@ from pydantic import Field
 
 from router.config.types import Bytes, Duration
 from router.destinations import ndjson
-from router.destinations.base import Connector, Delivery, Kind, Outcome, Settings
+from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.destinations.registry import destination
 from router.errors import Unavailable
 
@@ -47,8 +47,8 @@ class File(Connector):
     summary = "Newline-delimited JSON files in a folder, rotated by size and age"
     integrations = ("File",)
     ignores_integrations = True
-    max_batch = 5_000
-    default_batch = 1_000
+    limits = RequestLimits(count=5_000, batch=1_000)
+    idempotency = "message_id"
     Settings = FileSettings
     settings: FileSettings
 

@@ -1,162 +1,327 @@
-"""One HTTP request as an attempt: guarded, bounded in time and size, its answer as an outcome.
+"""What every HTTP destination is made of. A connector on this base is two pure functions and what it says of itself.
 
-No redirect is followed, no cookie kept, no proxy taken from the environment, no compressed answer asked for. An idle
-connection is dropped after four seconds, before common servers drop it: a request into a closing connection would
-have to wait for its retry.
+`requests(events)` maps events to requests, each naming the events it carries, or to `Skip` for an event that is not
+sent; `read(request, response)` says what an answer means for each of them, or which request must follow it. Sending,
+splitting by count and bytes, halving a refused batch, rates and retries happen here and in `router.delivery`, once. An
+event in several requests fares as the worst of them and is sent again whole, so a partner without an idempotency key
+may see a part of it twice. kill -9 repeats what was under way.
 """
 
 from __future__ import annotations
 
-import errno
-import socket
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+import asyncio
+import logging
+import time
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
-import aiohttp
+import orjson
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from yarl import URL
 
-from router.destinations.base import Exchange, Kind, Outcome
-from router.destinations.guard import Forbidden, guarded_connector
+from router.destinations.base import Connector, Delivery, Exchange, Kind, Outcome, Settings
+from router.destinations.client import HttpClient, HttpResponse, origin
 
-ANSWER_BYTES = 64 * 1024
-LONGEST_RETRY_AFTER = 3_600.0
-_IDLE_SECONDS = 4.0
-_RETRY = frozenset({408, 423, 429, *range(500, 600)}) - {501}
+_RETRY = frozenset({408, 423, 425, 429, *range(500, 600)}) - {501}
 _REFUSED = frozenset({401, 403, *range(300, 400)})  # a redirect: the URL is wrong, not the event
-_RESOLVER_CODES = {socket.EAI_AGAIN: "EAI_AGAIN"}
-_KNOWN_ERRNO = frozenset(
-    {"ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "ETIMEDOUT", "EMFILE"}
-)
+_SEVERITY = (Kind.DELIVERED, Kind.FILTERED, Kind.UNCONFIRMED, Kind.REJECTED, Kind.RETRY, Kind.REFUSED)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HttpRequest:
+    """One request and the events that it carries. `url` is a path below the base URL, or a whole URL.
+
+    `weight` is what counts against `limits.count`, where that is not the number of events.
+    """
+
+    method: str
+    url: str
+    events: Sequence[Delivery]
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    weight: int = 0
+
+    @classmethod
+    def of_json(
+        cls, method: str, url: str, events: Sequence[Delivery], payload: Any, *, weight: int = 0, **headers: str
+    ) -> HttpRequest:
+        """With a JSON body. Further headers as keywords: `Idempotency_Key=…`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        body = orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
+        return cls(method, url, events, body, {"Content-Type": "application/json", **named}, weight)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: an HTTP status, or 0 and a code such as ECONNREFUSED. `body` holds at most ANSWER_BYTES."""
+class Skip:
+    """An event that is not sent. `reason` is a word of lower case and underscores, such as `no_email`.
 
-    status: int
-    code: str
-    body: bytes = b""
-    complete: bool = True  # False: the body was longer, or broke off
-    retry_after: float | None = None
-    detail: str = ""
+    It counts as filtered; with `keep` it is kept as a dead letter instead, with the reason as its code.
+    """
+
+    event: Delivery
+    reason: str
+    keep: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome(Kind.REJECTED, self.reason.upper()) if self.keep else Outcome(Kind.FILTERED, self.reason)
 
 
-class HttpClient:
-    """A pool of connections to one partner. Use it from one event loop, between `open` and `close`."""
+def _key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or any(map(str.isspace, text)):
+        raise ValueError("expected a key without blanks, got one with blanks or other signs that no key has, or none")
+    return value
 
-    def __init__(self, *, timeout: float, allow_private: bool = False) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._allow_private = allow_private
-        self._session: aiohttp.ClientSession | None = None
+
+ApiKey = Annotated[SecretStr, AfterValidator(_key)]
+
+
+def checked_url(value: str) -> str:
+    """An http or https URL with a host and without credentials. Raises ValueError, which does not repeat it."""
+    try:
+        url = URL(value)
+    except ValueError:
+        raise ValueError("expected an http or https URL, got a text that is none") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("expected an http or https URL with a host")
+    if url.user is not None or url.password is not None:
+        raise ValueError("expected no user name in the URL; use the header Authorization")
+    return value
+
+
+class HttpSettings(Settings):
+    """What every HTTP connector's settings have."""
+
+    allow_private: bool = Field(
+        False, description="Allow loopback and private addresses; never link-local and metadata ones"
+    )
+
+
+class PartnerSettings(HttpSettings):
+    """Settings of a partner with addresses of its own. `regions` names them; the first one is the default."""
+
+    regions: ClassVar[Mapping[str, str]] = {}
+
+    region: str | None = Field(None, description="Where the account lives; left out: the first region of the list")
+    base_url: str | None = Field(
+        None, description="Sent here instead of the partner's own address: a proxy, or a double in tests"
+    )
+
+    @field_validator("region")
+    @classmethod
+    def _check_region(cls, value: str | None) -> str | None:
+        if value is not None and value not in cls.regions:
+            raise ValueError(f"expected one of {', '.join(cls.regions) or 'no region'}, got {value}")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _check_base_url(cls, value: str | None) -> str | None:
+        return value and checked_url(value)
+
+    @property
+    def address(self) -> str:
+        """The base URL in force, without a slash at its end."""
+        return (self.base_url or self.regions[self.region or next(iter(self.regions))]).rstrip("/")
+
+
+class HttpDestination(Connector):
+    """Base of HTTP connectors. `requests`, `read`, `probe`, `authenticate` are pure; only `send` and `check` do I/O."""
+
+    Settings: ClassVar[type[HttpSettings]]
+    settings: Any
+
+    def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
+        super().__init__(name, settings, timeout)
+        self._client = HttpClient(timeout=timeout, allow_private=settings.allow_private)
 
     async def open(self) -> None:
-        if self._session is None:
-            connector = guarded_connector(allow_private=self._allow_private, limit=0, keepalive_timeout=_IDLE_SECONDS)
-            self._session = aiohttp.ClientSession(
-                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, timeout=self._timeout,
-                skip_auto_headers=("Accept-Encoding", "User-Agent"), trust_env=False,
-            )  # fmt: skip
+        await self._client.open()
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._client.close()
 
-    async def post(self, url: str | URL, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """One POST. Raises nothing for what the network or the partner does."""
-        assert self._session is not None, "open() comes first"
+    # What a connector writes
+
+    @abstractmethod
+    def requests(self, events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        """The requests for these events (which share a batch key, at most `limits.count`), in the order to be sent.
+
+        Each event is in one request at least, or in a Skip.
+        """
+
+    def read(self, request: HttpRequest, response: HttpResponse) -> Sequence[Outcome | HttpRequest]:
+        """One outcome for each event of the request, in order; by default what the status means.
+
+        In place of an outcome, the request that must follow; one that several events wait for is sent once.
+        """
+        return [self.by_status(request, response)] * len(request.events)
+
+    def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
+        """Headers that are added as the request goes out, at `now` in seconds since 1970: credentials, signatures."""
+        return {}
+
+    def probe(self) -> HttpRequest | None:
+        """A request without events that shows whether the credentials are taken; None where the partner has none."""
+        return None
+
+    def read_probe(self, response: HttpResponse) -> Outcome:
+        """What the answer to the probe says of the partner; what would reject an event is a fault of the settings."""
+        kind = kind_of(response)
+        kind = Kind.REFUSED if kind is Kind.REJECTED else kind
+        return Outcome(kind, response.code, response.detail, response.retry_after)
+
+    # What it may use
+
+    def by_status(self, request: HttpRequest, response: HttpResponse) -> Outcome:
+        """What the status alone means for each event of the request."""
+        kind = kind_of(response)
+        if kind in (Kind.DELIVERED, Kind.UNCONFIRMED):
+            return Outcome(kind, response.code, response.detail)
+        shared = len(request.events) > 1 and kind is not Kind.REFUSED
+        return Outcome(kind, response.code, response.detail, response.retry_after, shared)
+
+    def all_but(self, request: HttpRequest, response: HttpResponse, failed: Mapping[int, Outcome]) -> list[Outcome]:
+        """The partner took all events but those at the given positions in the request."""
+        taken = Outcome(Kind.DELIVERED, response.code)
+        return [failed.get(position, taken) for position in range(len(request.events))]
+
+    # What happens around it
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Requests go out one after the other, for `timeout` seconds; an event that has failed is in no further one."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self.timeout
+        outcomes: dict[int, Outcome] = {}
+        waiting: deque[HttpRequest | Skip] = deque(self.mapped(batch))
+        while waiting:
+            one = waiting.popleft()
+            if isinstance(one, Skip):
+                _merge(outcomes, one.event, one.outcome)
+            elif not all(_failed(outcomes.get(id(event))) for event in one.events):
+                answers = await self._exchange(one) if clock() < until else [_LATE] * len(one.events)
+                following: dict[int, HttpRequest] = {}
+                for event, answer in zip(one.events, answers, strict=True):
+                    if isinstance(answer, HttpRequest):
+                        following[id(answer)] = answer
+                    else:
+                        _merge(outcomes, event, answer)
+                waiting.extendleft(reversed(following.values()))
+        return [outcomes.get(id(event), _UNMAPPED) for event in batch]
+
+    async def check(self) -> Outcome | None:
+        probe = self.probe()
+        return None if probe is None else self.read_probe(await self._ask(probe))
+
+    @classmethod
+    def can_check(cls) -> bool:
+        return cls.probe is not HttpDestination.probe
+
+    def mapped(self, events: Sequence[Delivery]) -> list[HttpRequest | Skip]:
+        """The requests for these events, each within the limits. Pure."""
+        fit, out = [], []
+        most = self.limits.event_bytes
+        for event in events:
+            if event.type not in self.types:
+                out.append(Skip(event, "unsupported_type"))
+            elif most is not None and len(event.value) > most:
+                out.append(Skip(event, "too_large", keep=True))
+            else:
+                fit.append(event)
+        return [*out, *self._within_limits(fit)]
+
+    def _within_limits(self, events: Sequence[Delivery]) -> list[HttpRequest | Skip]:
+        if not events:
+            return []
         try:
-            async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                content, complete = await _read(response)
-                asked = response.headers.get("Retry-After")
-                retry_after = parse_retry_after(asked, datetime.now(UTC)) if asked else None
-                return Answer(response.status, str(response.status), content, complete, retry_after)
-        except (OSError, aiohttp.ClientError, Forbidden, UnicodeError) as error:
-            return Answer(0, error_code(error), complete=False, detail=_words(error))
+            made = list(self.requests(events)) if len(events) <= self.limits.count else []
+        except Exception:
+            if len(events) == 1:
+                log.exception("the mapping failed", extra={"destination": self.name})
+                return [Skip(events[0], "mapping_failed", keep=True)]
+            made = []
+        if made and all(isinstance(one, Skip) or self._fits(one) for one in made):
+            return made
+        if len(events) == 1:
+            return [Skip(events[0], "too_large", keep=True)] if made else []
+        middle = len(events) // 2
+        return [*self._within_limits(events[:middle]), *self._within_limits(events[middle:])]
+
+    def _fits(self, request: HttpRequest) -> bool:
+        """One event may weigh more than a request should: there is no smaller one."""
+        light = len(request.events) <= 1 or (request.weight or len(request.events)) <= self.limits.count
+        return light and len(request.body) <= self.limits.request_bytes
+
+    async def _exchange(self, request: HttpRequest) -> Sequence[Outcome | HttpRequest]:
+        response = await self._ask(request)
+        try:
+            answers = self.read(request, response)
+        except Exception:
+            log.exception("the answer could not be read", extra={"destination": self.name})
+            answers = []
+        if len(answers) != len(request.events):
+            log.error("%d outcomes were read for %d events", len(answers), len(request.events))
+            answers = [self._fallback(request, response)] * len(request.events)
+        return [self._with_sample(answer, request, response) for answer in answers]
+
+    async def _ask(self, request: HttpRequest) -> HttpResponse:
+        headers = {"User-Agent": "event-router", **request.headers, **self.authenticate(request, time.time())}
+        return await self._client.request(request.method, self._address(request), request.body, headers)
+
+    def _address(self, request: HttpRequest) -> str:
+        return request.url if request.url.startswith("http") else self.settings.address + request.url
+
+    def _fallback(self, request: HttpRequest, response: HttpResponse) -> Outcome:
+        outcome = self.by_status(request, response)
+        return Outcome(Kind.UNCONFIRMED, outcome.code) if outcome.kind is Kind.DELIVERED else outcome
+
+    def _with_sample(
+        self, answer: Outcome | HttpRequest, request: HttpRequest, response: HttpResponse
+    ) -> Outcome | HttpRequest:
+        """Header names only, and of the URL only its origin: values and path may be credentials."""
+        if isinstance(answer, HttpRequest) or answer.exchange is not None or not _failed(answer, final=True):
+            return answer
+        count = len(request.events)
+        body = request.body.decode(errors="replace") if count == 1 else f"[… {count} events …]"
+        head = f"{request.method} {origin(self._address(request))}/…\n{', '.join(sorted(request.headers))}"
+        answered = f"{response.code} {response.detail}".rstrip()
+        if response.status:
+            answered += f"\n\n{response.body.decode(errors='replace')}"
+        return _sampled(answer, Exchange(f"{head}\n\n{body}", answered))
 
 
-async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
-    """The body up to the cap, and whether that is all of it.
-
-    The status has decided by then, so a body that is too long, too slow or breaks off only costs the connection.
-    """
-    content = b""
-    try:
-        while chunk := await response.content.read(ANSWER_BYTES + 1 - len(content)):
-            content += chunk
-            if len(content) > ANSWER_BYTES:
-                break
-        else:
-            return content, True
-    except (OSError, aiohttp.ClientError):
-        pass  # said by the second value
-    response.close()
-    return content[:ANSWER_BYTES], False
+_LATE = Outcome(Kind.RETRY, "ETIMEDOUT", "no time was left for this request")
+_UNMAPPED = Outcome(Kind.REJECTED, "MAPPING_FAILED", "the mapping does not mention this event")
 
 
-def outcome_of(answer: Answer, *, batch: int, exchange: Exchange | None = None) -> Outcome:
-    """The outcome that one answer means for each of the `batch` events it was given for."""
-    kind = kind_of(answer)
-    if kind is Kind.DELIVERED:
-        return Outcome(kind, answer.code)
-    shared = batch > 1 and kind is not Kind.REFUSED
-    return Outcome(kind, answer.code, answer.detail, answer.retry_after, shared, exchange)
-
-
-def kind_of(answer: Answer) -> Kind:
-    if 200 <= answer.status < 300:
-        return Kind.DELIVERED
-    if answer.status in _REFUSED or answer.code == "INVALID_SETTINGS":
+def kind_of(response: HttpResponse) -> Kind:
+    """What a status means, by the rules that hold for partners without rules of their own."""
+    if 200 <= response.status < 300:
+        return Kind.DELIVERED if response.readable else Kind.UNCONFIRMED
+    if response.status in _REFUSED or response.code == "INVALID_SETTINGS":
         return Kind.REFUSED
-    if answer.status == 0 or answer.status in _RETRY:
+    if response.status == 0 or response.status in _RETRY:
         return Kind.RETRY
     return Kind.REJECTED
 
 
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from a number of seconds or an HTTP date, at most an hour; None when there is none or it is nonsense."""
-    if value is None:
-        return None
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER)
+def _failed(outcome: Outcome | None, *, final: bool = False) -> bool:
+    """Whether this event needs another attempt, or, with `final`, was not taken."""
+    kinds = (Kind.RETRY, Kind.REFUSED, Kind.REJECTED) if final else (Kind.RETRY, Kind.REFUSED)
+    return outcome is not None and outcome.kind in kinds
 
 
-def error_code(error: BaseException) -> str:
-    """The name users of Segment know for this failure, from a closed set."""
-    if isinstance(error, Forbidden | aiohttp.InvalidURL | UnicodeError):
-        return "INVALID_SETTINGS"
-    if isinstance(error, TimeoutError):
-        return "ETIMEDOUT"
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return _RESOLVER_CODES.get(error.errno or 0, "ENOTFOUND")
-    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return "ETLS"
-    if isinstance(error, OSError):
-        name = errno.errorcode.get(error.errno or 0, "")
-        return name if name in _KNOWN_ERRNO else "ECONNABORTED"
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return "ECONNRESET"
-    return "EPROTO"
+def _merge(outcomes: dict[int, Outcome], event: Delivery, outcome: Outcome) -> None:
+    before = outcomes.get(id(event))
+    if before is None or _SEVERITY.index(outcome.kind) > _SEVERITY.index(before.kind):
+        outcomes[id(event)] = outcome
 
 
-def _words(error: BaseException) -> str:
-    return str(error) if isinstance(error, Forbidden) else type(error).__name__
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of a URL: the rest of it may be a credential and is never shown."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+def _sampled(outcome: Outcome, exchange: Exchange) -> Outcome:
+    return Outcome(outcome.kind, outcome.code, outcome.detail, outcome.retry_after, outcome.shared, exchange)

@@ -1,8 +1,8 @@
 """What a metrics page says at one moment, as numbers that an operator asks for. Pure: families in, a snapshot out.
 
 Conservation: received = invalid + blocked + duplicate + resolved, and for each destination
-routed = delivered + dead + pending. Pages of several processes are read one after the other, so under load the sums can
-be out by what moved in between; at rest they are exact.
+routed = delivered + filtered + dead + pending. Pages of several processes are read one after the other, so under load
+the sums can be out by what moved in between; at rest they are exact.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ class DestinationRow:
     routed: int = 0
     delivered: int = 0
     dead: int = 0
+    skipped: int = 0  # by the destination's mapping
     taken: int = 0
     waiting: int = 0
     p95_seconds: float | None = None
     served: bool = True
     paused: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
+    skips: Mapping[str, int] = field(default_factory=dict)  # of the mapping, by reason
     retries: Mapping[str, int] = field(default_factory=dict)  # by code
     discarded: Mapping[str, int] = field(default_factory=dict)  # by code
 
     @property
     def pending(self) -> int:
         """Routed and not yet final."""
-        return self.routed - self.delivered - self.dead
+        return self.routed - self.delivered - self.skipped - self.dead
 
     @property
     def balanced(self) -> bool:
@@ -90,7 +92,7 @@ class Snapshot:
 
     @property
     def not_final(self) -> int:
-        """Events not yet routed, and deliveries that are neither delivered nor dead."""
+        """Events not yet routed, and deliveries that are neither delivered nor filtered nor dead."""
         return self.not_routed + sum(max(row.pending, row.taken, 0) for row in self.destinations)
 
     def as_dict(self) -> dict[str, object]:
@@ -125,12 +127,14 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         routed=page.total("router_events_routed", destination=name),
         delivered=page.total("router_delivery_delivered", destination=name),
         dead=page.total("router_delivery_dead", destination=name),
+        skipped=page.total("router_delivery_filtered", destination=name),
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),
         served=any(page.tells(family, name) for family in _OF_DELIVERY),
         paused=tuple(reason for reason, on in page.by("router_delivery_paused", "reason", name).items() if on),
         filtered=page.by("router_events_filtered", "reason", name),
+        skips=page.by("router_delivery_skipped", "reason", name),
         retries=page.by("router_delivery_retries", "code", name),
         discarded=page.by("router_delivery_discarded", "code", name),
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from router.config.loader import Loaded, load_topology
 from router.config.types import Duration, Secret
-from router.destinations.base import Connector, Delivery, Outcome, Settings
+from router.destinations.base import Connector, Delivery, Outcome, RequestLimits, Settings
 from router.errors import FileError
 
 
@@ -27,7 +27,7 @@ class Pipe(Connector):
 
     type = "pipe"
     summary = "For tests"
-    max_batch = 10
+    limits = RequestLimits(count=10)
     Settings = PipeSettings
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:

@@ -19,7 +19,7 @@ from router.delivery.backoff import Backoff
 from router.delivery.engine import EXPOSED, Engine
 from router.delivery.item import Item, Partition
 from router.delivery.journal import Journal
-from router.destinations.base import Connector, Delivery, Kind, Outcome, Settings
+from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.mask import Mask
 from tests.deliveries import delivery
 
@@ -34,7 +34,7 @@ class Script(Connector):
 
     type = "script"
     summary = "a connector of the tests"
-    max_batch = 1000
+    limits = RequestLimits(count=1000)
     Settings = Settings
 
     def __init__(self, answer: Answer, seconds: float = 0.0) -> None:
@@ -64,6 +64,7 @@ class Ends:
         self.accepted: list[int] = []
         self.given_up: dict[int, tuple[str, str]] = {}
         self.lost: list[int] = []
+        self.unsent: list[int] = []
         self.unsettled = 0
 
     def delivered(self, item: Item) -> None:
@@ -73,12 +74,15 @@ class Ends:
         assert item.offset not in self.given_up
         self.given_up[item.offset] = (code, stage)
 
+    def filtered(self, item: Item) -> None:
+        self.unsent.append(item.offset)
+
     def forgotten(self, item: Item) -> None:
         self.lost.append(item.offset)
 
     @property
     def count(self) -> int:
-        return len(self.accepted) + len(self.given_up)
+        return len(self.accepted) + len(self.given_up) + len(self.unsent)
 
 
 class Bench:
@@ -260,6 +264,21 @@ async def test_statuses_for_each_event_are_taken_one_by_one() -> None:
     assert sorted(one.ends.accepted) == [0, 2, 3, 4, 6, 7]
     assert one.connector.requests[0] == [f"m{number}" for number in range(8)]
     assert {name for request in one.connector.requests[1:] for name in request} == {"m2", "m6"}
+
+
+async def test_what_the_mapping_does_not_send_is_final_and_says_nothing_of_the_partner() -> None:
+    """Counted with its reason, neither delivered nor dead; the next of its profile goes."""
+
+    def some(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [Outcome(Kind.FILTERED, "no_email") if number_of(one) % 2 else OK for one in batch]
+
+    async with bench(some, order="profile", batch={"count": 4, "age": "1ms"}) as one:
+        one.give(20, lanes=3)
+        await one.until(lambda: one.ends.count == 20)
+
+    assert (sorted(one.ends.unsent), one.ends.given_up) == (list(range(1, 20, 2)), {})
+    counts = {(entry["outcome"], entry["code"]): entry["count"] for entry in one.log()}
+    assert counts == {("delivered", ""): 10, ("filtered", "no_email"): 10}
 
 
 async def test_a_batch_that_failed_comes_again_as_it_was() -> None:

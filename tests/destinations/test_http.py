@@ -1,228 +1,288 @@
-"""An answer, or the lack of one, becomes the outcome that the delivery rules promise."""
+"""The base of HTTP connectors: mapping within the limits, answers as outcomes, one event in several requests."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import time
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import aiohttp
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from ops.receiver import Fault, Receiver, read_log
-from router.destinations.base import Kind
-from router.destinations.guard import Forbidden
-from router.destinations.http import (
-    ANSWER_BYTES,
-    Answer,
-    HttpClient,
-    error_code,
-    kind_of,
-    origin,
-    outcome_of,
-    parse_retry_after,
-)
-from tests.sockets import talking
+from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
+from router.destinations.client import HttpResponse
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, kind_of
+from tests.deliveries import delivery
+from tests.partners.partner import Call, HttpPartner, Reply
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KINDS = {
     **dict.fromkeys((200, 201, 202, 204, 207, 299), Kind.DELIVERED),
     **dict.fromkeys((301, 302, 307, 308, 401, 403), Kind.REFUSED),
     **dict.fromkeys((400, 402, 404, 405, 409, 410, 413, 415, 422, 451, 501), Kind.REJECTED),
-    **dict.fromkeys((408, 423, 429, 500, 502, 503, 504, 520, 598, 599), Kind.RETRY),
+    **dict.fromkeys((408, 423, 425, 429, 500, 502, 503, 504, 520, 598, 599), Kind.RETRY),
 }
 
 
 @pytest.mark.parametrize(("status", "kind"), KINDS.items())
 def test_each_status_means_what_the_rules_say(status: int, kind: Kind) -> None:
     """2xx delivered; 408, 423, 429, 5xx but 501 again; 401, 403 and redirects pause; the rest is rejected."""
-    assert kind_of(Answer(status, str(status))) is kind
+    assert kind_of(HttpResponse(status, str(status))) is kind
 
 
 @given(st.integers(100, 999))
 def test_every_status_has_an_outcome(status: int) -> None:
     """None is delivered but a 2xx."""
-    assert (kind_of(Answer(status, str(status))) is Kind.DELIVERED) == (200 <= status < 300)
+    assert (kind_of(HttpResponse(status, str(status))) is Kind.DELIVERED) == (200 <= status < 300)
+
+
+class ToySettings(PartnerSettings):
+    regions: ClassVar = {"us": "https://us.example", "eu": "https://eu.example/"}
+    token: ApiKey | None = None
+
+
+class Toy(HttpDestination):
+    """Posts `{"names": […]}`; `steps` maps an event's number to what else is sent for it."""
+
+    type = "toy"
+    summary = "for tests"
+    types = ("track", "identify")
+    limits = RequestLimits(count=4, batch=4, request_bytes=60, event_bytes=2_000)
+    Settings = ToySettings
+
+    make: Callable[[Sequence[Delivery]], Iterable[HttpRequest | Skip]] | None = None
+    reading: Callable[[HttpRequest, HttpResponse], Sequence[Outcome | HttpRequest]] | None = None
+
+    def requests(self, events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        return self.make(events) if self.make is not None else [post(events)]
+
+    def read(self, request: HttpRequest, response: HttpResponse) -> Sequence[Outcome | HttpRequest]:
+        return self.reading(request, response) if self.reading is not None else super().read(request, response)
+
+
+def post(events: Sequence[Delivery], path: str = "/take") -> HttpRequest:
+    return HttpRequest.of_json("POST", path, events, {"names": [event.body["messageId"] for event in events]})
+
+
+class ToyPartner(HttpPartner):
+    type = "toy"
+
+    def answer(self, call: Call) -> Reply:
+        if call.path == "/fail":
+            return Reply(503, "no")
+        if call.path == "/find":
+            return Reply(200, {"id": 7})
+        self.take([f"{call.path}:{name}" for name in call.json["names"]])
+        return Reply(200, {"ok": True})
+
+
+@pytest.fixture
+async def partner(tmp_path: Path) -> AsyncIterator[ToyPartner]:
+    async with ToyPartner(tmp_path) as one:
+        yield one
+
+
+async def sent(partner: ToyPartner, events: Sequence[Delivery], **parts: Any) -> list[str]:
+    """The outcomes of these events, as `kind code`."""
+    made = type("Made", (Toy,), {name: staticmethod(part) for name, part in parts.items()})
+    toy = made("crm", ToySettings.model_validate(partner.settings), 5.0)
+    await toy.open()
+    try:
+        return [f"{one.kind.value} {one.code}" for one in await toy.send(events)]
+    finally:
+        await toy.close()
+
+
+def toy(**parts: Any) -> Toy:
+    made = type("Made", (Toy,), {name: staticmethod(part) for name, part in parts.items()})
+    return made("crm", ToySettings(), 5.0)  # type: ignore[no-any-return]
 
 
 def test_an_answer_to_a_batch_is_said_to_be_shared() -> None:
     """So that delivery can try its events in smaller requests; a refusal concerns the configuration, not the size."""
-    answers = [Answer(400, "400"), Answer(503, "503"), Answer(401, "401")]
+    batch, single = post([delivery(1), delivery(2)]), post([delivery(1)])
+    answers = [HttpResponse(400, "400"), HttpResponse(503, "503"), HttpResponse(401, "401")]
 
-    assert [outcome_of(answer, batch=3).shared for answer in answers] == [True, True, False]
-    assert not any(outcome_of(answer, batch=1).shared for answer in answers)
+    assert [toy().by_status(batch, answer).shared for answer in answers] == [True, True, False]
+    assert not any(toy().by_status(single, answer).shared for answer in answers)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 9])
+def test_requests_are_split_by_count(count: int) -> None:
+    """In order, whatever delivery hands over."""
+    made = toy(make=None).mapped([delivery(number) for number in range(count)])
+
+    assert [event.body["messageId"] for one in made for event in one.events] == [f"m{n}" for n in range(count)]  # type: ignore[union-attr]
+    assert all(len(one.events) <= 4 for one in made)  # type: ignore[union-attr]
+
+
+def test_requests_are_split_by_bytes_and_weight() -> None:
+    """A request that is too large is mapped again with half of its events."""
+    long = [delivery(number, messageId=f"{number}" * 20) for number in range(4)]
+
+    by_bytes = toy().mapped(long)
+    by_weight = toy(make=lambda events: [HttpRequest("POST", "/", events, weight=3 * len(events))]).mapped(long)
+
+    assert [len(one.events) for one in by_bytes] == [2, 2]  # type: ignore[union-attr]
+    assert [len(one.events) for one in by_weight] == [1, 1, 1, 1]  # type: ignore[union-attr]
+
+
+def test_what_the_partner_cannot_take_is_not_sent() -> None:
+    """Another call type is filtered; an event over the partner's size is kept with the reason."""
+    other, long, wide = delivery(1), delivery(2, note="n" * 3_000), delivery(3, messageId="m" * 100)
+    other.type = "group"
+
+    made = toy().mapped([other, long, wide])
+
+    assert [(one.reason, one.outcome.kind, one.outcome.code) for one in made if isinstance(one, Skip)] == [
+        ("unsupported_type", Kind.FILTERED, "unsupported_type"),
+        ("too_large", Kind.REJECTED, "TOO_LARGE"),
+        ("too_large", Kind.REJECTED, "TOO_LARGE"),
+    ]
+
+
+async def test_a_skipped_event_is_filtered_and_its_neighbour_sent(partner: ToyPartner) -> None:
+    """With its reason."""
+
+    def make(events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        yield Skip(events[0], "no_email")
+        yield post(events[1:])
+
+    assert await sent(partner, [delivery(1), delivery(2)], make=make) == ["filtered no_email", "delivered 200"]
+
+
+async def test_a_mapping_that_fails_costs_its_event_only(partner: ToyPartner) -> None:
+    """It is kept with the reason; the others are delivered."""
+
+    def make(events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        assert all(event.body["messageId"] != "m2" for event in events)
+        return [post(events)]
+
+    outcomes = await sent(partner, [delivery(number) for number in range(4)], make=make)
+
+    assert outcomes == ["delivered 200", "delivered 200", "rejected MAPPING_FAILED", "delivered 200"]
+    assert partner.accepted() == ["/take:m0", "/take:m1", "/take:m3"]
+
+
+async def test_an_event_that_the_mapping_forgets_is_kept(partner: ToyPartner) -> None:
+    """Nothing disappears by a mistake."""
+    outcomes = await sent(partner, [delivery(1), delivery(2)], make=lambda events: [post(events[:1])])
+
+    assert outcomes == ["delivered 200", "rejected MAPPING_FAILED"]
+
+
+async def test_an_event_in_several_requests_fares_as_the_worst(partner: ToyPartner) -> None:
+    """And what follows a failure is not sent."""
+
+    def make(events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        yield post(events, "/one")
+        yield post(events[:1], "/fail")
+        yield post(events[:1], "/three")
+
+    assert await sent(partner, [delivery(1), delivery(2)], make=make) == ["retry 503", "delivered 200"]
+    assert partner.accepted() == ["/one:m1", "/one:m2"]
+
+
+async def test_an_answer_can_lead_to_the_next_request(partner: ToyPartner) -> None:
+    """Find, then update; a request that several events wait for is sent once."""
+
+    def make(events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        yield HttpRequest("GET", "/find", events)
+
+    def reading(request: HttpRequest, response: HttpResponse) -> Sequence[Outcome | HttpRequest]:
+        if request.url != "/find":
+            return [Outcome(Kind.DELIVERED, response.code)] * len(request.events)
+        return [post(request.events, f"/people/{response.json['id']}")] * len(request.events)
+
+    outcomes = await sent(partner, [delivery(1), delivery(2)], make=make, reading=reading)
+
+    assert outcomes == ["delivered 200"] * 2
+    assert partner.accepted() == ["/people/7:m1", "/people/7:m2"]
+    assert [(call.method, call.path) for call in partner.calls] == [("GET", "/find"), ("POST", "/people/7")]
+
+
+@pytest.mark.parametrize("reading", [lambda *_: [], lambda *_: 1 / 0], ids=["loses count", "raises"])
+async def test_an_answer_that_cannot_be_read_is_taken_by_its_status(partner: ToyPartner, reading: Any) -> None:
+    """A 2xx was a yes: sent, not confirmed, and not sent again."""
+    failing = await sent(partner, [delivery(1)], reading=reading, make=lambda events: [post(events, "/fail")])
+
+    assert await sent(partner, [delivery(1), delivery(2)], reading=reading) == ["unconfirmed 200"] * 2
+    assert failing == ["retry 503"]
+
+
+async def test_partial_failures_are_read_one_by_one(partner: ToyPartner) -> None:
+    """All but those that the answer names."""
+
+    def make(events: Sequence[Delivery]) -> Iterable[HttpRequest | Skip]:
+        return [post(events)]
+
+    def reading(request: HttpRequest, response: HttpResponse) -> Sequence[Outcome | HttpRequest]:
+        return toy().all_but(request, response, {1: Outcome(Kind.REJECTED, "400", "field name")})
+
+    outcomes = await sent(partner, [delivery(n) for n in range(3)], make=make, reading=reading)
+
+    assert outcomes == ["delivered 200", "rejected 400", "delivered 200"]
+
+
+async def test_requests_that_no_time_is_left_for_come_again(
+    partner: ToyPartner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was delivered before is not repeated."""
+    times = iter([0.0, 1.0, 5.1])
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: next(times))
+    requests = [HttpRequest("GET", "/find", [event]) for event in (delivery(1), delivery(2))]
+    one = toy(make=lambda events: [requests[int(event.body["messageId"][1:]) - 1] for event in events])
+    asked: list[HttpRequest] = []
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        asked.append(request)
+        return HttpResponse(200, "200")
+
+    monkeypatch.setattr(one, "_ask", answer)
+    outcomes = await one.send([event for request in requests for event in request.events])
+    monkeypatch.undo()
+
+    assert [(outcome.kind, outcome.code) for outcome in outcomes] == [
+        (Kind.DELIVERED, "200"),
+        (Kind.RETRY, "ETIMEDOUT"),
+    ]
+    assert asked == requests[:1]
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"),
+    ("given", "address"),
     [
-        ("0", 0), ("7", 7), (" 120 ", 120), ("999999999999999999999", 3600), (None, None), ("", None), ("-3", None),
-        ("soon", None), ("1.5", None), ("²", None), ("Thu, 01 Jan 2026 00:00:30 GMT", 30),
-        ("Wed, 31 Dec 2025 23:59:00 GMT", 0), ("Thu, 01 Jan 2026 00:00:30 -0000", 30),
-        ("Sat, 01 Jan 2099 00:00:00 GMT", 3600),
+        ({}, "https://us.example"), ({"region": "eu"}, "https://eu.example"),
+        ({"base_url": "http://127.0.0.1:8080/"}, "http://127.0.0.1:8080"),
     ],
 )  # fmt: skip
-def test_retry_after_is_read_as_seconds_or_as_a_date(value: str | None, seconds: float | None) -> None:
-    """Nonsense is no wish; no partner can make us wait longer than an hour."""
-    assert parse_retry_after(value, NOW) == seconds
-
-
-@given(st.text(max_size=60))
-def test_any_retry_after_is_bounded(value: str) -> None:
-    """Headers are untrusted."""
-    seconds = parse_retry_after(value, NOW)
-
-    assert seconds is None or 0 <= seconds <= 3600
-
-
-def connection_error(number: int) -> OSError:
-    key: Any = None
-    return aiohttp.ClientConnectorError(key, OSError(number, os.strerror(number)))
+def test_a_partner_has_regions_and_a_base_url(given: dict[str, str], address: str) -> None:
+    """The first region is the default; `base_url` comes before both."""
+    assert ToySettings.model_validate(given).address == address
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("given", "message"),
     [
-        (connection_error(111), "ECONNREFUSED"), (connection_error(104), "ECONNRESET"),
-        (connection_error(113), "EHOSTUNREACH"), (connection_error(110), "ETIMEDOUT"),
-        (OSError("Multiple exceptions"), "ECONNABORTED"), (TimeoutError(), "ETIMEDOUT"),
-        (aiohttp.ServerDisconnectedError(), "ECONNRESET"), (aiohttp.ClientPayloadError(), "ECONNRESET"),
-        (Forbidden("no"), "INVALID_SETTINGS"), (aiohttp.InvalidURL("x"), "INVALID_SETTINGS"),
+        ({"region": "ap"}, "expected one of us, eu, got ap"), ({"base_url": "x"}, "expected an http or https URL"),
+        ({"token": "a b"}, "expected a key without blanks"), ({"token": "abc\n"}, "expected a key without blanks"),
+        ({"token": ""}, "expected a key"),
     ],
 )  # fmt: skip
-def test_network_faults_have_their_known_names(error: BaseException, code: str) -> None:
-    """The vocabulary of Segment's error codes."""
-    assert error_code(error) == code
+def test_settings_that_cannot_work_are_named(given: dict[str, str], message: str) -> None:
+    """When the topology is read."""
+    with pytest.raises(ValidationError, match=message):
+        ToySettings.model_validate(given)
 
 
-@pytest.mark.parametrize(("number", "code"), [(socket.EAI_NONAME, "ENOTFOUND"), (socket.EAI_AGAIN, "EAI_AGAIN")])
-def test_resolver_faults_have_their_known_names(number: int, code: str) -> None:
-    """A name that is not there, a resolver that does not answer."""
-    key: Any = None
+def test_json_requests_carry_their_headers() -> None:
+    """Keywords become header names."""
+    made = HttpRequest.of_json("PUT", "/x", [delivery(1)], {"a": 1}, Idempotency_Key="k")
 
-    assert error_code(aiohttp.ClientConnectorDNSError(key, OSError(number, "x"))) == code
-
-
-def test_only_the_origin_of_a_url_is_shown() -> None:
-    """Path, query and user may be credentials."""
-    assert origin("https://u:p@hooks.example:8443/T0/secret?token=1") == "https://hooks.example:8443"
-    assert origin("http://[::1]/x") == "http://[::1]"
-
-
-async def answer_to(tmp_path: Path, *faults: Fault, timeout: float = 20.0) -> tuple[Answer, int]:
-    """The answer to one POST at a receiver with these faults, and how many events it accepted."""
-    async with Receiver(tmp_path / "log") as receiver:
-        receiver.faults["/x"] = list(faults)
-        client = HttpClient(timeout=timeout, allow_private=True)
-        await client.open()
-        answer = await client.post(f"{receiver.url}/x", b'{"messageId": "m1"}', {})
-        await client.close()
-    return answer, len(read_log(tmp_path / "log"))
-
-
-async def test_an_answer_carries_status_body_and_wish(tmp_path: Path) -> None:
-    """Everything that an outcome is made of."""
-    answer, accepted = await answer_to(tmp_path, Fault("status", status=429, retry_after="7"))
-
-    assert (answer.status, answer.code, answer.body, answer.complete) == (429, "429", b"no", True)
-    assert (answer.retry_after, accepted) == (7, 0)
-
-
-@pytest.mark.parametrize("kind", ["close", "lost"])
-async def test_a_dropped_connection_is_no_delivery(tmp_path: Path, kind: str) -> None:
-    """Whether the partner has it cannot be known: it is tried again."""
-    answer, accepted = await answer_to(tmp_path, Fault(kind))
-
-    assert (answer.status, answer.code, accepted) == (0, "ECONNRESET", int(kind == "lost"))
-
-
-async def test_an_answer_that_is_not_http_is_no_delivery(tmp_path: Path) -> None:
-    """It has a name of its own."""
-    answer, _ = await answer_to(tmp_path, Fault("garbage"))
-
-    assert (answer.status, answer.code) == (0, "EPROTO")
-
-
-async def test_a_slow_partner_times_out(tmp_path: Path) -> None:
-    """The timeout covers the whole attempt."""
-    answer, _ = await answer_to(tmp_path, Fault("slow", seconds=30), timeout=0.3)
-
-    assert (answer.status, answer.code) == (0, "ETIMEDOUT")
-
-
-async def test_an_endless_answer_is_cut_off(tmp_path: Path) -> None:
-    """The status has been said; memory and time stay bounded."""
-    answer, accepted = await answer_to(tmp_path, Fault("endless"))
-
-    assert (answer.status, len(answer.body), answer.complete, accepted) == (200, ANSWER_BYTES, False, 1)
-
-
-async def test_a_body_that_stalls_after_the_status_does_not_undo_it() -> None:
-    """Accepted is accepted: sending again would be a repeat."""
-
-    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
-        await reader.read()
-
-    async with talking(stall) as port:
-        client = HttpClient(timeout=0.5, allow_private=True)
-        await client.open()
-        answer = await client.post(f"http://127.0.0.1:{port}/", b"{}", {})
-        await client.close()
-
-    assert (answer.status, answer.body, answer.complete) == (200, b"part", False)
-
-
-async def test_no_redirect_is_followed(tmp_path: Path) -> None:
-    """A partner cannot send us elsewhere."""
-    async with Receiver(tmp_path / "elsewhere") as elsewhere:
-        answer, _ = await answer_to(tmp_path, Fault("redirect", location=f"{elsewhere.url}/y"))
-
-        assert (answer.status, elsewhere.requests.total()) == (307, 0)
-
-
-async def test_nobody_there_is_econnrefused() -> None:
-    """A port without a listener."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-        client = HttpClient(timeout=10, allow_private=True)
-        await client.open()
-        answer = await client.post(f"http://127.0.0.1:{port}/", b"{}", {})
-        await client.close()
-
-    assert (answer.status, answer.code) == (0, "ECONNREFUSED")
-
-
-async def test_a_forbidden_address_is_a_fault_of_the_settings() -> None:
-    """It pauses the destination; the text names no address."""
-    client = HttpClient(timeout=10)
-    await client.open()
-    answer = await client.post("http://127.0.0.1:9/", b"{}", {})
-    await client.close()
-
-    assert (answer.code, kind_of(answer), "127" in answer.detail) == ("INVALID_SETTINGS", Kind.REFUSED, False)
-
-
-async def test_a_slow_resolver_counts_into_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every part of an attempt is bounded."""
-
-    async def never(*_: object, **__: object) -> None:
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", never)
-    client = HttpClient(timeout=0.3)
-    await client.open()
-    began = time.monotonic()
-    answer = await client.post("http://partner.example/", b"{}", {})
-    await client.close()
-
-    assert answer.code == "ETIMEDOUT"
-    assert time.monotonic() - began < 30
+    assert (orjson.loads(made.body), dict(made.headers)) == (
+        {"a": 1},
+        {"Content-Type": "application/json", "Idempotency-Key": "k"},
+    )

@@ -1,0 +1,9 @@
+"""A partner for each destination type; a new connector adds its line and gets the contract suite."""
+
+from __future__ import annotations
+
+from tests.partners.file import FilePartner
+from tests.partners.partner import Partner
+from tests.partners.webhook import WebhookPartner
+
+PARTNERS: dict[str, type[Partner]] = {partner.type: partner for partner in (FilePartner, WebhookPartner)}
