@@ -73,20 +73,11 @@ class PartitionTotals(Collector):
             yield family
 
 
-# Route workers. received = invalid + blocked + duplicate + resolved, for each topic and partition.
-ROUTE_TOTALS = PartitionTotals(
-    {
-        "router_events_received": "Events read from the source topics",
-        "router_events_invalid": "Not an event; kept in events.invalid",
-        "router_events_blocked": "Blocked by the tracking plan; kept in events.blocked",
-        "router_events_duplicate": "Repeats within the window, dropped",
-        "router_events_resolved": "Events that passed validate, dedupe and identify",
-    },
-    ("topic", "partition"),
-)
+# Route workers. The totals of a partition are made of what the agents declare: router.agents.table.
 ROUTED_TOTALS = PartitionTotals(
     {"router_events_routed": "Events written to the destination's topic"}, ("destination", "topic", "partition")
 )
+STOPPED = _counter("router_events_stopped", "Events that ended with an agent, and why", "agent", "source", "reason")
 FILTERED = _counter("router_events_filtered", "Events not routed to a destination", "destination", "reason")
 VIOLATIONS = _counter("router_violations", "Violations found", "source", "class")
 UNKNOWN_INTEGRATIONS = _counter("router_integrations_unknown", "Integrations keys that name no destination", "source")

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from router.agents.validate import SourceRules
+from router.agents.verdict import SourceRules
 from router.config.models import Enforce
 from router.plan import CompiledPlan, compile_plan, load_plan
 

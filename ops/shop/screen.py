@@ -51,7 +51,7 @@ What you saw
              tracking plan in schemas/shop and were blocked (kept whole in events.blocked)
   dedupe     {seen.duplicates} were repeats, as retries send them, and were dropped
   identify   {seen.merged} times two ids (a browser's, a customer's, an e-mail address) turned out to be one person's
-  fanout     the other {seen.resolved:,} went to the destinations that topologies/shop.yaml names
+  route      the other {seen.resolved:,} went to the destinations that topologies/shop.yaml names
   deliver    the partners failed now and then on purpose (500, 503), and those events were sent again; {dead} was
              refused for good (400) and lies in the dead letters; the CRM once asked for less (429), so it got
              fewer events a second for a while, which its P95 shows and that of the others does not"""

@@ -1,1 +1,1 @@
-"""The four agents: pure, batch in, batch out. None raises for bad data; no Kafka or HTTP import."""
+"""The agents of the pipeline, one a file, in the order of `pipeline.AGENTS`. They know no Kafka and no HTTP."""

@@ -1,4 +1,4 @@
-"""Give each event the profile it belongs to, and find new links between identifiers.
+"""identify: give each event the profile it belongs to, and find new links between identifiers.
 
 Links that the replica does not know yet go, as facts, through `append`, which returns once the replica has applied them
 in the log's order; only then is the event resolved. So an event resolves at a position of the log at or after its own
@@ -8,9 +8,11 @@ links, whichever worker it meets. kill -9 can append a fact whose event is then 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
-from router.events.event import Body, Event
+from router.agents.agent import Agent, Prepare, RouteKey, Setup
+from router.agents.batch import Batch
+from router.events.event import Event
 from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, link, pack_facts
 
 
@@ -22,14 +24,31 @@ class Identities(Protocol):
     def wants(self, fact: Fact) -> bool: ...
 
 
-class Identify:
-    """Sets the profile of every event from its identifiers."""
+class Identify(Agent):
+    """Sets the profile of every event from its identifiers. An event without any is a profile of its own."""
+
+    name = "identify"
 
     def __init__(self, identities: Identities, append: Callable[[bytes], None]) -> None:
         self._identities = identities
         self._append = append
 
-    def __call__(self, events: Sequence[Event]) -> None:
+    @classmethod
+    def build(cls, setup: Setup) -> Self:
+        return cls(setup.identities, setup.append)
+
+    def compile(self, key: RouteKey) -> Prepare:
+        return self._prepare_alias if key[1] == "alias" else self.prepare
+
+    def prepare(self, event: Event) -> None:
+        body = event.body
+        event.ids = identifiers(body) or (("message", body["messageId"]),)
+
+    def _prepare_alias(self, event: Event) -> None:
+        event.keep = True
+        self.prepare(event)
+
+    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
         wanted = [event.ids for event in events]
         profiles, linking = self._identities.resolve_many(wanted)
         facts = [*map(link, linking), *self._aliases(events)]
@@ -39,13 +58,9 @@ class Identify:
             profiles, _ = self._identities.resolve_many(wanted)
         for event, profile in zip(events, profiles, strict=True):
             event.profile = profile
+        return events
 
     def _aliases(self, events: Sequence[Event]) -> list[Fact]:
         calls = [(event.body["previousId"], event.body["userId"]) for event in events if event.type == "alias"]
         facts = [alias(previous, user) for previous, user in calls if not is_nobody(previous) and not is_nobody(user)]
         return [fact for fact in facts if self._identities.wants(fact)]
-
-
-def who(body: Body) -> Identifiers:
-    """The identifiers of an event; one whose ids all stand for nobody is a profile of its own."""
-    return identifiers(body) or (("message", body["messageId"]),)

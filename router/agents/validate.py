@@ -1,188 +1,118 @@
-"""Holds each event against its source's tracking plan and acts by class: allow, omit or block.
+"""validate: check each event against its source's tracking plan: omit, block, report.
 
-`omit` removes exactly the offending value and keeps it under `context.protocols.omitted`, as a mapping of its JSON
-pointer in the event as it came to the value. Pointers into an array count the items as they came. A section as a whole
-(`properties`, `traits`) and top-level fields are never removed; what has nothing to remove is recorded and passes.
-Pure and without state: kill -9 loses nothing here. Total: any JSON value in any place gives a verdict.
+What is blocked is kept in `events.blocked`, each violation in `events.violations`; both may be forwarded to a source.
+Repeats are gone by then, so a violation is reported once. Without state: kill -9 loses nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple, Self
 
-from router.config.models import Action, Enforce
-from router.document import Pointer, json_pointer
-from router.plan import CompiledPlan, Violation
-from router.plan.compile import Finding
-from router.plan.model import CALL_TYPES
-
-MAX_VIOLATIONS = 100
-"""An event's violations beyond these become one that tells their number."""
-_CLASSES = ("unplanned_event", "unplanned_property", "violation", "common")
-_REMOVABLE = frozenset(("properties", "traits", "context"))
-_WEIGHT: dict[Action, int] = {"allow": 0, "omit": 1, "block": 2}
-_UNREADABLE = "expected Unicode text and at most 255 levels, got an event that cannot be looked into"
+from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
+from router.agents.batch import Batch
+from router.agents.dedupe import key_of_blocked
+from router.agents.verdict import SourceRules, Verdict, mark
+from router.config.models import Enforce
+from router.events.event import Event
+from router.events.records import blocked_record, violation_generated, violation_record
+from router.events.topics import Topics
+from router.metrics import VIOLATIONS
 
 
-class Verdict(NamedTuple):
-    """What is wrong with an event. If it is not blocked, the event has lost what `omit` removes."""
+class Forward(NamedTuple):
+    """Where a source's blocked events and violations go besides their own topics."""
 
-    blocked: bool
-    violations: tuple[Violation, ...]
+    blocked_to: str | None = None
+    violations_to: str | None = None
 
 
-class SourceRules:
-    """A source's plan and its actions, resolved once. A call type's own action stands before the source's.
+def _forward(enforce: Enforce) -> Forward:
+    return Forward(enforce.forward_blocked_to, enforce.forward_violations_to)
 
-    `stamp` is the plan's name and revision; empty without a plan.
-    """
 
-    def __init__(self, plan: CompiledPlan | None, enforce: Enforce) -> None:
-        self.plan = plan
-        self.stamp = plan.plan.stamp if plan else ""
-        self.actions: dict[Any, dict[str, Action]] = {
-            call_type: {klass: _action(enforce, call_type, klass) for klass in _CLASSES} for call_type in CALL_TYPES
-        }
+class Validate(Agent):
+    """`rules` are those of all sources."""
 
-    def check(self, body: dict[str, Any]) -> Verdict | None:
-        """None for an event that conforms."""
-        plan = self.plan
-        if plan is None:
+    name = "validate"
+    ending = Ending(
+        "blocked",
+        "Blocked by the tracking plan; kept in events.blocked",
+        "blocked",
+        "by the tracking plan; router tap events.blocked --from-beginning --json",
+    )
+    reasons: ClassVar = {"plan": "the tracking plan does not allow it"}
+    counters = (VIOLATIONS,)
+
+    def __init__(
+        self, topics: Topics, rules: Mapping[str, SourceRules], forward: Mapping[str, Forward] | None = None
+    ) -> None:
+        self._topics = topics
+        self.rules = dict(rules)
+        self._forward = dict(forward or {})
+
+    @classmethod
+    def build(cls, setup: Setup) -> Self:
+        loaded, sources = setup.loaded, setup.loaded.topology.sources
+        return cls(
+            setup.topics,
+            {name: SourceRules(loaded.plans.get(name), source.enforce) for name, source in sources.items()},
+            {name: _forward(source.enforce) for name, source in sources.items()},
+        )
+
+    def compile(self, key: RouteKey) -> Prepare | None:
+        source, call_type, name = key
+        rules = self.rules[source]
+        if rules.plan is None:
             return None
-        rule = plan.find(body)
-        try:
-            if rule.is_valid(body):
-                return None
-            return self._judge(body, rule.findings(body))
-        except ValueError:  # the engine takes Unicode only, and tells what is wrong in 255 levels only
-            violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.plan.name, rule.title, rule.version)
-            return self._judge(body, [Finding(violation, ())])
+        conforms, reference = rules.conforms(call_type, name), rules.reference
 
-    def conforms(self, call_type: str, name: str) -> Callable[[dict[str, Any]], bool]:
-        """A function that is true where `check` gives None, for events of this type and name.
+        def prepare(event: Event) -> bool:
+            body = event.body
+            try:
+                if conforms(body):
+                    mark(body, reference)
+                    return False
+            except ValueError:  # the plan's engine cannot look into it: `check` says so
+                pass
+            return self._judge(event, rules)
 
-        It is false, or raises ValueError, where `check` must tell.
-        """
-        if self.plan is None:
-            return _always
-        rule = self.plan.only_rule(call_type, name)
-        if rule is None:
-            return self._finds_its_rule
-        rule.prepare()
-        return rule.is_valid
+        return prepare
 
-    def _finds_its_rule(self, body: dict[str, Any]) -> bool:
-        assert self.plan is not None
-        return self.plan.find(body).is_valid(body)
+    def _judge(self, event: Event, rules: SourceRules) -> bool:
+        """Whether the event is going to be blocked. Its body is kept, for the records about it."""
+        verdict = event.verdict = rules.check(event.body)
+        if verdict is not None:
+            event.keep = True
+            if verdict.blocked:
+                event.digest = key_of_blocked(event.digest)
+                return True
+        mark(event.body, rules.reference)
+        return False
 
-    def _judge(self, body: dict[str, Any], findings: list[Finding]) -> Verdict | None:
-        actions = self.actions[body["type"]]
-        findings = _once(findings, actions)
-        blocked = any(actions[found.violation.klass] == "block" for found in findings)
-        if not blocked:
-            omit(body, [found.path for found in findings if actions[found.violation.klass] == "omit"])
-        return Verdict(blocked, _bounded([found.violation for found in findings]))
+    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+        """Report violations; keep what is blocked in `events.blocked`."""
+        judged = [event for event in events if event.verdict is not None]
+        if not judged:
+            return events
+        for event in judged:
+            self._report(event, batch)
+        blocked = [event for event in judged if event.verdict.blocked]
+        self.end(blocked, "plan", batch)
+        return [event for event in events if event.verdict is None or not event.verdict.blocked]
 
-
-def mark(body: dict[str, Any], stamp: str) -> None:
-    """Write at `context.protocols.plan` which revision the event was held against. Call it after `check`.
-
-    Left out without a plan, and where `context` or `protocols` is something else than an object.
-    """
-    if not stamp:
-        return
-    context = body.get("context")
-    if context is None:
-        body["context"] = {"protocols": {"plan": stamp}}
-    elif type(context) is dict:
-        protocols = context.get("protocols")
-        if protocols is None:
-            context["protocols"] = {"plan": stamp}
-        elif type(protocols) is dict:
-            protocols["plan"] = stamp
-
-
-def _always(_: dict[str, Any]) -> bool:
-    return True
-
-
-def _action(enforce: Enforce, call_type: str, klass: str) -> Action:
-    own: Action | None = getattr(getattr(enforce, call_type), klass)
-    general: Action | None = getattr(enforce, klass)
-    return own or general or "allow"
-
-
-def _once(findings: list[Finding], actions: dict[str, Action]) -> list[Finding]:
-    """A name that the plan and `additionalProperties: false` both refuse counts once, by the stricter action."""
-    unplanned = {found.path for found in findings if found.violation.klass == "unplanned_property"}
-    if not unplanned:
-        return findings
-    by_schema = [found for found in findings if found.path in unplanned and _refuses_name(found.violation)]
-    weaker = {id(found) for found in by_schema}
-    if _WEIGHT[actions["violation"]] > _WEIGHT[actions["unplanned_property"]]:
-        doubled = {found.path for found in by_schema}
-        weaker = {id(found) for found in findings if found.path in doubled and id(found) not in weaker}
-    return [found for found in findings if id(found) not in weaker]
-
-
-def _refuses_name(violation: Violation) -> bool:
-    return violation.klass == "violation" and violation.type in ("Additional Properties", "Unevaluated Properties")
-
-
-def _bounded(violations: list[Violation]) -> tuple[Violation, ...]:
-    if len(violations) <= MAX_VIOLATIONS:
-        return tuple(violations)
-    last = violations[MAX_VIOLATIONS - 1]
-    more = f"expected fewer violations, got {len(violations) - MAX_VIOLATIONS + 1} more in this event"
-    rest = Violation(last.klass, "More Violations", "", more, last.plan, last.rule, last.version)
-    return (*violations[: MAX_VIOLATIONS - 1], rest)
-
-
-def omit(body: dict[str, Any], paths: Iterable[Pointer]) -> None:
-    """Take the values at these places out of the event and keep them under `context.protocols.omitted`."""
-    chosen = {path for path in paths if _removable(path)}
-    outermost = [path for path in chosen if not any(path[:length] in chosen for length in range(2, len(path)))]
-    omitted: dict[str, Any] = {}
-    for path in sorted(outermost, key=_from_the_end, reverse=True):
-        container = _container(body, path)
-        if container is not None:
-            omitted[json_pointer(path)] = container.pop(path[-1])
-    if omitted:
-        _keep(body, dict(reversed(omitted.items())))
-
-
-def _removable(path: Pointer) -> bool:
-    return len(path) > 1 and path[0] in _REMOVABLE and path[:2] != ("context", "protocols")
-
-
-def _from_the_end(path: Pointer) -> list[tuple[int, str]]:
-    """Items of an array in the order of their numbers, so that the last goes first and no place shifts."""
-    return [(part, "") if isinstance(part, int) else (0, part) for part in path]
-
-
-def _container(body: dict[str, Any], path: Pointer) -> Any:
-    """What holds the value at a path; None where there is no value."""
-    value: Any = body
-    for part in path:
-        container = value
-        if isinstance(container, list):
-            if not isinstance(part, int) or part >= len(container):
-                return None
-        elif not isinstance(container, dict) or part not in container:
-            return None
-        value = container[part]
-    return container
-
-
-def _keep(body: dict[str, Any], omitted: dict[str, Any]) -> None:
-    """Into `context.protocols.omitted`; what stood there in another shape is kept as omitted too."""
-    place: Any = body
-    for path in (("context",), ("context", "protocols"), ("context", "protocols", "omitted")):
-        held = place.get(path[-1])
-        if not isinstance(held, dict):
-            if held is not None:
-                omitted[json_pointer(path)] = held
-            held = place[path[-1]] = {}
-        place = held
-    place.update(omitted)
+    def _report(self, event: Event, batch: Batch) -> None:
+        verdict: Verdict = event.verdict
+        forward = self._forward.get(event.source, Forward())
+        if verdict.blocked:
+            reference = self.rules[event.source].reference
+            batch.records.append(blocked_record(self._topics.blocked, event, verdict.violations, reference))
+            if forward.blocked_to:
+                batch.send_again(self._topics.keyed, event, event.body, forward.blocked_to)
+        outcome = "blocked" if verdict.blocked else "allowed"
+        for number, violation in enumerate(verdict.violations):
+            batch.records.append(violation_record(self._topics.violations, event, violation, outcome))
+            batch.count(VIOLATIONS, event.source, violation.klass)
+            if forward.violations_to:
+                generated = violation_generated(event, violation, number)
+                batch.send_again(self._topics.keyed, event, generated, forward.violations_to)

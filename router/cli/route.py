@@ -25,7 +25,7 @@ Engine = Annotated[
 
 @with_run_options("bootstrap", "metrics", "state", "kafka", "env_file")
 def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOptions) -> None:
-    """Run one route worker: events.raw through validate, dedupe, identify and fanout to the destinations' topics.
+    """Run one route worker: events from events.raw through the agents to the destinations' topics.
 
     Start as many as there is work for, on as many machines as you like; at most one per partition has something to do.
     The engine `faust` runs the same agents in a Faust app, at least once; all workers of a topology use one engine.

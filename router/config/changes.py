@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from router.config.loader import Loaded
 from router.config.models import DestinationConfig, Enforce, SourceConfig, Topology
+from router.config.topics import reads_keyed
 from router.config.words import plan_words, shown
 
 M = TypeVar("M", bound=BaseModel)
@@ -121,16 +122,10 @@ class _Comparison:
         else:
             self._plan(f"{path}.plan", name)
             quiet = {"plan"}
-        fixed = {} if self._reads_keyed() else dict.fromkeys(_FORWARDS, _SUBSCRIBED)
+        fixed = {} if reads_keyed(self.old.topology) else dict.fromkeys(_FORWARDS, _SUBSCRIBED)
         enforce: Enforce = self._model(f"{path}.enforce", before.enforce, after.enforce, fixed)
         source = self._model(path, before, after, {"topics": _SUBSCRIBED}, quiet={*quiet, "enforce"})
         return source.model_copy(update={"enforce": enforce})
-
-    def _reads_keyed(self) -> bool:
-        """Whether route workers read what goes round, as forwarded events do."""
-        topology = self.old.topology
-        forwards = (getattr(source.enforce, name) for source in topology.sources.values() for name in _FORWARDS)
-        return topology.partitioning == "auto" or any(forwards)
 
     def _plan(self, path: str, source: str) -> None:
         before, after = self.old.plans.get(source), self.new.plans.get(source)

@@ -117,6 +117,7 @@ class GatewayConfig(Model):
 
 class DedupeConfig(Model):
     window: Duration = Field("24h", validate_default=True, description="From the first receive time of an event")
+    scope: Literal["source", "all"] = Field("source", description="all: a repeat is found across sources")
 
 
 class DefaultsConfig(Model):

@@ -34,3 +34,18 @@ def owned_topics(topology: Topology) -> list[str]:
     """The topics that are this topology's alone: all but those that its sources name, which others may read as well."""
     shared = set(source_topics(topology))
     return [spec.name for spec in wanted_topics(topology) if spec.name not in shared]
+
+
+def input_topics(topology: Topology) -> list[str]:
+    """What a route worker reads."""
+    topics = topics_of(topology)
+    return [topics.raw, *source_topics(topology), *([topics.keyed] if reads_keyed(topology) else [])]
+
+
+def reads_keyed(topology: Topology) -> bool:
+    """Whether events go round by `events.keyed`: messages without a key, and events forwarded to another source."""
+    forwards = (
+        source.enforce.forward_blocked_to or source.enforce.forward_violations_to
+        for source in topology.sources.values()
+    )
+    return topology.partitioning == "auto" or any(forwards)

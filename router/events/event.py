@@ -21,7 +21,7 @@ import orjson
 from router.events.damaged_batch import cut
 
 Body = dict[str, Any]
-LET_GO: Body = {}  # in the place of a body that nobody needs any more
+RELEASED: Body = {}  # in the place of a body that no agent needs any more
 CALL_TYPES = ("identify", "track", "page", "screen", "group", "alias")
 _TYPES = frozenset(CALL_TYPES)
 _OBJECTS = ("properties", "traits", "context", "integrations")
@@ -81,13 +81,13 @@ class Event:
 
     `lane` names the partition it came from, `offset` its place there, `received` is the receive time in
     milliseconds, `headers` are the producer's own. What the agents need of the body they take while it is fresh from
-    the parser (`value`, `digest`, `ids`, `choice`, `out` headers, `verdict`); then it is let go, but for those few that
-    are told of whole.
+    the parser (`value`, `digest`, `ids`, `choice`, `out` headers, `verdict`); then it is released, unless an agent has
+    set `keep`.
     """
 
     __slots__ = (
         *("body", "headers", "key", "lane", "name", "offset", "received", "source", "type"),
-        *("choice", "digest", "ids", "out", "profile", "value", "verdict"),
+        *("choice", "digest", "ids", "keep", "out", "profile", "value", "verdict"),
     )
 
     def __init__(
@@ -109,6 +109,7 @@ class Event:
         self.headers = headers
         self.type: str = body["type"]
         self.name: str = body["event"] if self.type == "track" else ""
+        self.keep = False
         self.profile = ""
         self.value = b""
         self.digest = b""

@@ -19,14 +19,14 @@ from typing import Any
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from router import metrics
-from router.agents.chain import Chain
+from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
+from router.config.topics import input_topics
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.assemble import input_topics
 from router.runtime.faust_app import FaustMessage, make_app, refuse_security
 from router.runtime.faust_lanes import Lanes
 from router.runtime.faust_transport import Standing
@@ -49,7 +49,7 @@ NO_GENERATION = -1
 
 
 def run_faust(
-    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Chain] | None = None
+    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Pipeline] | None = None
 ) -> None:
     """Run the agents on Faust until `stop` is set. Raises RouterError as `run_route` does."""
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from typing import Any
 
 import faust
 
-from router.agents.intake import LOG_APPEND_TIME
+from router.agents.decode import LOG_APPEND_TIME
 from router.errors import RouterError
 from router.kafka import clients
 from router.kafka.cluster import Cluster

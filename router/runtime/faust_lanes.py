@@ -11,14 +11,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from router import metrics
-from router.agents.chain import Batch
-from router.agents.intake import LOG_APPEND_TIME, Message
+from router.agents.batch import Batch
+from router.agents.decode import LOG_APPEND_TIME, Message
+from router.agents.totals import Totals
 from router.kafka.offsets import Committed
 from router.process.health import Health
 from router.runtime.faust_transport import Standing
 from router.runtime.reader import Lane, Partition, decode_totals, encode_totals
 from router.runtime.tally import hide, show
-from router.runtime.totals import Totals
 
 log = logging.getLogger(__name__)
 

@@ -23,12 +23,12 @@ from confluent_kafka import (
 )
 
 from router import metrics
+from router.agents.totals import Totals
 from router.errors import RouterError, Unavailable
 from router.kafka import offset_metadata
 from router.kafka.ends import log_ends
 from router.kafka.offset_metadata import MetadataTooLong, not_ours, text_of
 from router.kafka.offsets import stable_offsets
-from router.runtime.totals import Totals
 
 log = logging.getLogger(__name__)
 BATCH_MESSAGES = 2000

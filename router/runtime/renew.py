@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from router import metrics
-from router.agents.chain import Chain
+from router.agents.isolate import Isolated
+from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.embedded.capacity import Capacity
@@ -18,7 +19,6 @@ from router.kafka.cluster import Cluster
 from router.process.newcomers import without_topics
 from router.process.reload import Reload
 from router.process.run import register_secrets
-from router.runtime.isolate import Isolated
 
 
 class Renewal:
@@ -28,17 +28,21 @@ class Renewal:
         self.destinations = loaded.topology.enabled_destinations
         self._isolated = isolated
         self._capacity = capacity
-        self._reload: Reload[Chain] | None = None
+        self._reload: Reload[Pipeline] | None = None
         self._plans: dict[str, str] = {}
         self._show(loaded)
 
     def follow(
-        self, reload: Reload[Chain], chain_for: Callable[[Loaded], Chain], cluster: Cluster, options: RunOptions
+        self,
+        reload: Reload[Pipeline],
+        pipeline_for: Callable[[Loaded], Pipeline],
+        cluster: Cluster,
+        options: RunOptions,
     ) -> None:
-        """From now on a topology that has changed gets the chain that `chain_for` makes of it."""
+        """From now on a topology that has changed gets the pipeline that `pipeline_for` makes of it."""
         self._reload = reload
         reload.use(
-            chain_for,
+            pipeline_for,
             register=lambda loaded: register_secrets(loaded, options),
             absent=partial(without_topics, cluster),
         )
@@ -47,9 +51,7 @@ class Renewal:
         offer = self._reload.take() if self._reload is not None else None
         if offer is None or self._reload is None:
             return
-        chain = offer.prepared
-        chain.dedupe.pending = self._isolated.chain.dedupe.pending
-        self._isolated.chain = chain
+        self._isolated.pipeline = offer.prepared
         topology = offer.loaded.topology
         self.destinations[:] = topology.enabled_destinations
         if self._capacity is not None:

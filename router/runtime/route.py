@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Producer
 
-from router.agents.chain import Chain
-from router.agents.identify import Identify
+from router.agents.agent import Setup
+from router.agents.isolate import Isolated
+from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
-from router.config.topics import owned_topics, topics_of
+from router.config.topics import input_topics, owned_topics, topics_of
 from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import RouterError
 from router.events.topics import Topics
@@ -26,9 +27,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.assemble import chain_of, input_topics
 from router.runtime.committer import Committer
-from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
@@ -48,7 +47,7 @@ TRANSACTION_MESSAGES = 8000  # a transaction costs the broker a marker in every 
 
 
 def run_route(
-    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Chain] | None = None
+    loaded: Loaded, options: RunOptions, stop: threading.Event, health: Health, reload: Reload[Pipeline] | None = None
 ) -> None:
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
@@ -85,7 +84,7 @@ class Opening:
         stack: ExitStack,
         *,
         transactions: bool = True,
-        reload: Reload[Chain] | None = None,
+        reload: Reload[Pipeline] | None = None,
     ) -> None:
         self.loaded = loaded
         self.options = options
@@ -138,8 +137,11 @@ class Opening:
             producer=clients.producer(self.cluster, linger_ms=0),
             reader=clients.reader(self.cluster),
         )
-        identify = Identify(replica, links.append)
-        chain_for = partial(chain_of, cluster=self.cluster_id, seen=window, identify=identify)
+
+        def pipeline_for(loaded: Loaded) -> Pipeline:
+            rekey = loaded.topology.partitioning == "auto"
+            return Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
+
         merges = MergesTask(
             replica,
             self.outputs("-merges"),
@@ -148,10 +150,10 @@ class Opening:
             merges=self.topics.merges,
             transactional=self.transactional,
         )
-        isolated = Isolated(chain_for(self.loaded))
+        isolated = Isolated(pipeline_for(self.loaded))
         renew = Renewal(self.loaded, isolated, self.capacity)
         if self._reload is not None:
-            renew.follow(self._reload, chain_for, self.cluster, self.options)
+            renew.follow(self._reload, pipeline_for, self.cluster, self.options)
         return Parts(isolated, window, links, merges, renew)
 
     def worker(self) -> Worker:

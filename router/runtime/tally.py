@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router import metrics
-from router.agents.chain import Batch
+from router.agents.batch import Batch
+from router.agents.table import ROUTE_TOTALS
 from router.runtime.reader import Lane
 from router.state.changelog import pack
 
@@ -22,16 +23,7 @@ def show(lane: Lane) -> None:
     """Export a lane's totals, as committed."""
     labels = (lane.topic, str(lane.partition))
     totals = lane.totals
-    metrics.ROUTE_TOTALS.show(
-        labels,
-        {
-            "router_events_received": totals.received,
-            "router_events_invalid": totals.invalid,
-            "router_events_blocked": totals.blocked,
-            "router_events_duplicate": totals.duplicate,
-            "router_events_resolved": totals.resolved,
-        },
-    )
+    ROUTE_TOTALS.show(labels, {f"router_events_{name}": count for name, count in totals.counts.items()})
     for destination, count in totals.routed.items():
         metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
 
@@ -39,7 +31,7 @@ def show(lane: Lane) -> None:
 def hide(lane: Lane) -> None:
     """The lane is no longer this process's."""
     labels = (lane.topic, str(lane.partition))
-    metrics.ROUTE_TOTALS.hide(labels)
+    ROUTE_TOTALS.hide(labels)
     for destination in lane.totals.routed:
         metrics.ROUTED_TOTALS.hide((destination, *labels))
     metrics.ROUTE_LAG.remove(*labels)
@@ -47,9 +39,5 @@ def hide(lane: Lane) -> None:
 
 def count(batch: Batch) -> None:
     """Count what has no total that rides with offsets."""
-    for (destination, reason), count in batch.filtered.items():
-        metrics.FILTERED.labels(destination, reason).inc(count)
-    for (source, klass), count in batch.violations.items():
-        metrics.VIOLATIONS.labels(source, klass).inc(count)
-    for source, count in batch.unknown_integrations.items():
-        metrics.UNKNOWN_INTEGRATIONS.labels(source).inc(count)
+    for (metric, labels), number in batch.counts.items():
+        metric.labels(*labels).inc(number)

@@ -16,11 +16,11 @@ from typing import Any, Protocol
 from confluent_kafka import Message, TopicPartition
 
 from router import metrics
-from router.agents.chain import Batch
+from router.agents.batch import Batch
+from router.agents.isolate import Isolated
 from router.embedded.capacity import Capacity
 from router.process.health import Health
 from router.runtime.committer import Committer
-from router.runtime.isolate import Isolated
 from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import Redo, Work
@@ -173,7 +173,7 @@ class Worker:
             self._committer.hand_over(following.work)
         if previous is not None:
             self._settle(previous, landed)
-        self._chain.chain.dedupe.pending = following.batch.fresh if following is not None else {}
+        self._chain.pending = following.batch.fresh if following is not None else {}
 
     def _settle(self, done: UnderWay, landed: dict[int, int]) -> None:
         """What follows a commit: local state, and for at_least_once the offsets."""
@@ -195,7 +195,7 @@ class Worker:
         """Back to the committed offsets, after a pause that doubles while nothing can be committed."""
         log.warning("transaction aborted (%s): going back to the committed offsets", redo)
         metrics.ABORTS.labels(str(redo)).inc()
-        self._chain.chain.dedupe.pending = {}
+        self._chain.pending = {}
         self.reader.rewind()
         time.sleep(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
@@ -213,7 +213,7 @@ class Worker:
                 self._collect(None)
             except Redo as redo:
                 log.warning("transaction aborted (%s) as partitions %s", redo, "were lost" if lost else "went")
-        self._chain.chain.dedupe.pending = {}
+        self._chain.pending = {}
         for lane in self.reader.lanes:
             hide(lane)
             self._health.forget(lane.name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.agents.intake import LOG_APPEND_TIME
+from router.agents.decode import LOG_APPEND_TIME
 from router.events.records import Headers
 from router.events.topics import Topics
 
@@ -17,7 +17,7 @@ _OURS = ("source", "at", "raw")
 
 @dataclass(frozen=True, slots=True)
 class GivenMessage:
-    """What `router.agents.intake.Message` asks for. All messages of a test case are in partition 0."""
+    """What `router.agents.decode.Message` asks for. All messages of a test case are in partition 0."""
 
     name: str
     number: int

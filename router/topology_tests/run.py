@@ -1,4 +1,4 @@
-"""Runs test cases: the real chain of agents over state in memory, message by message, each case from nothing."""
+"""Runs test cases: the real pipeline over state in memory, message by message, each case from nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from router.config.loader import Loaded
 from router.errors import Problem
-from router.topology_tests.bench import Bench
+from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import CaseFile
 from router.topology_tests.match import difference, mismatches
 
@@ -42,7 +42,7 @@ class Outcome:
 
 def run(tests: CaseFile, loaded: Loaded) -> list[Outcome]:
     """All cases of a file that has been linted, in order."""
-    return [_outcome(tests, index, Bench(loaded).outputs(case)) for index, case in enumerate(tests.cases.tests)]
+    return [_outcome(tests, index, CaseRouter(loaded).outputs(case)) for index, case in enumerate(tests.cases.tests)]
 
 
 def _outcome(tests: CaseFile, index: int, outputs: Mapping[str, Any]) -> Outcome:

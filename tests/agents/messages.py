@@ -7,9 +7,11 @@ from typing import Any
 
 import orjson
 
+from router.agents.decode import Decode
 from router.agents.dedupe import dedupe_key, key_prefix
-from router.agents.identify import who
 from router.events.event import Event, Limits, normalise, shape_problem
+from router.events.topics import Topics
+from router.identity import identifiers
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -65,5 +67,19 @@ def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane
     normalise(body, received, "spare")
     made = Event(body, source, lane, 0, received, b"k", None)
     made.digest = dedupe_key(key_prefix(source), body["messageId"])
-    made.ids = who(body)
+    made.ids = identifiers(body) or (("message", body["messageId"]),)
     return made
+
+
+def decode(topics: Topics, *sources: str, **of: Any) -> Decode:
+    """An agent for these sources; `web` alone by default, which is the default source."""
+    given: dict[str, Any] = {
+        "cluster": "c",
+        "limits": Limits(),
+        "sources": sources or ("web",),
+        "source_of_topic": {},
+        "source_of_key": {},
+        "default_source": "web",
+        "clock": lambda: AT / 1000,
+    }
+    return Decode(topics, **given | of)

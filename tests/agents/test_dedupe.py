@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.agents.dedupe import Dedupe, Fresh, dedupe_key, key_prefix
+from router.agents.batch import Batch
+from router.agents.dedupe import Dedupe, dedupe_key, key_of_blocked, key_prefix
 from router.events.event import Event
 from tests.agents.messages import AT, event, track
 
@@ -20,7 +24,7 @@ class Seen(dict[bytes, int]):
         return [self.get(key) for key in keys]
 
 
-def commit(seen: Seen, fresh: Fresh) -> None:
+def commit(seen: Seen, fresh: Mapping[bytes, tuple[int, int]]) -> None:
     seen.update({key: at for key, (at, _) in fresh.items()})
 
 
@@ -49,17 +53,19 @@ ARRIVALS = st.lists(
 def test_exactly_the_first_of_each_id_within_the_window_passes(arrivals: list[tuple[str, int, str, bool]]) -> None:
     """For any arrivals, cut into batches anywhere, committed late or at once, the outcome is the law's."""
     seen = Seen()
-    dedupe = Dedupe(seen, WINDOW, SOURCES)
+    dedupe = Dedupe(seen, WINDOW)
+    before = Batch()
     at = AT
     events: list[Event] = []
     passed: list[Event] = []
     batch: list[Event] = []
 
     def flush() -> None:
-        fresh: Fresh = {}
-        passed.extend(dedupe(batch, fresh))
-        commit(seen, dedupe.pending)  # the batch before is committed while this one was prepared
-        dedupe.pending = fresh
+        nonlocal before
+        current = Batch(pending=before.fresh)
+        passed.extend(dedupe.process(batch, current))
+        commit(seen, before.fresh)  # the batch before is committed while this one was prepared
+        before = current
         batch.clear()
 
     for message_id, wait, source, cut in arrivals:
@@ -76,41 +82,51 @@ def test_exactly_the_first_of_each_id_within_the_window_passes(arrivals: list[tu
 
 def test_the_window_slides_from_the_first_receive_time() -> None:
     """A repeat does not prolong the window: a day after the first, the id is new."""
-    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
+    dedupe = Dedupe(Seen(), WINDOW)
 
-    passed = dedupe([sent("m", AT + d) for d in (0, WINDOW - 1, WINDOW, 2 * WINDOW - 1)], {})
+    passed = dedupe.process([sent("m", AT + d) for d in (0, WINDOW - 1, WINDOW, 2 * WINDOW - 1)], Batch())
 
     assert [one.received - AT for one in passed] == [0, WINDOW]
 
 
 def test_sources_do_not_share_ids() -> None:
     """One source cannot suppress another's events."""
-    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
+    dedupe = Dedupe(Seen(), WINDOW)
 
-    assert len(dedupe([sent("m"), sent("m", source="app")], {})) == 2
+    assert len(dedupe.process([sent("m"), sent("m", source="app")], Batch())) == 2
 
 
-def test_blocked_events_have_a_key_space_of_their_own() -> None:
+def test_a_blocked_event_is_remembered_by_a_key_of_its_own() -> None:
     """A corrected resend of a blocked event passes; a second blocked copy does not."""
-    dedupe = Dedupe(Seen(), WINDOW, SOURCES)
-    fresh: Fresh = {}
+    dedupe = Dedupe(Seen(), WINDOW)
+    batch = Batch()
     blocked = [sent("m"), sent("m")]
     for one in blocked:
-        one.digest = dedupe.digest("web", "m", True)
+        one.digest = key_of_blocked(one.digest)
 
-    assert len(dedupe(blocked, fresh)) == 1
-    assert len(dedupe([sent("m")], fresh)) == 1
+    assert len(dedupe.process(blocked, batch)) == 1
+    assert len(dedupe.process([sent("m")], batch)) == 1
+    assert batch.ended["duplicate"] == {0: 1}
+
+
+def prepared(dedupe: Dedupe, source: str) -> Event:
+    made = sent("m", source=source)
+    dedupe.compile((source, "track", "Order Completed"))(made)
+    return made
+
+
+@pytest.mark.parametrize(("across", "passed"), [(False, 2), (True, 1)])
+def test_with_scope_all_a_repeat_is_found_across_sources(across: bool, passed: int) -> None:
+    dedupe = Dedupe(Seen(), WINDOW, across=across)
+
+    assert len(dedupe.process([prepared(dedupe, "web"), prepared(dedupe, "app")], Batch())) == passed
 
 
 @given(st.text(), st.text())
 def test_keys_differ_when_sources_or_ids_differ(one: str, other: str) -> None:
-    """Keys are 16 bytes and tell source, space and id apart."""
-    keys = {
-        dedupe_key(key_prefix(source, blocked=b), id_)
-        for source in SOURCES
-        for b in (False, True)
-        for id_ in {one, other}
-    }
+    """Keys are 16 bytes and depend on source, id, and whether the event is blocked."""
+    keys = {dedupe_key(key_prefix(source), id_) for source in SOURCES for id_ in {one, other}}
+    keys |= {key_of_blocked(key) for key in keys}
 
     assert len(keys) == 4 * len({one, other})
     assert {len(key) for key in keys} == {16}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.agents.batch import Batch
 from router.agents.identify import Identify
 from router.identity import profile_id, unpack_facts
 from router.identity.memory import MemoryReplica
@@ -34,7 +35,7 @@ class Worker:
     def __call__(self, *bodies: dict[str, Any]) -> list[str]:
         """The profiles of one batch."""
         events = [event({"messageId": f"m{number}", **body}) for number, body in enumerate(bodies)]
-        self.agent(events)
+        self.agent.process(events, Batch())
         return [one.profile for one in events]
 
 

@@ -10,19 +10,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.agents.chain import Batch, Chain
+from router.agents.batch import Batch
+from router.agents.decode import Rejected
 from router.agents.dedupe import Dedupe
-from router.agents.fanout import Fanout
+from router.agents.emit import Emit
 from router.agents.identify import Identify
-from router.agents.intake import Intake, Rejected
-from router.agents.validate import SourceRules, mark
+from router.agents.pipeline import Pipeline
+from router.agents.route import Route
+from router.agents.validate import Validate
+from router.agents.verdict import SourceRules, mark
 from router.config.models import Enforce
-from router.events.event import Limits
 from router.events.topics import Topics
 from router.identity.memory import MemoryReplica
+from router.metrics import VIOLATIONS
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
-from tests.agents.messages import message, track
+from tests.agents.messages import decode, message, track
 
 PLAN = Plan(
     "shop",
@@ -60,16 +63,16 @@ JSON = st.recursive(
     ],
 )
 def test_the_stamp_stands_in_the_context(before: dict[str, Any], after: dict[str, Any]) -> None:
-    mark(before, RULES.stamp)
+    mark(before, RULES.reference)
     assert before == after
 
 
 @given(context=JSON)
 def test_any_context_takes_the_stamp_or_stays(context: Any) -> None:
     body = {"context": copy.deepcopy(context)}
-    mark(body, RULES.stamp)
+    mark(body, RULES.reference)
     stamped = copy.deepcopy(body)
-    mark(body, RULES.stamp)
+    mark(body, RULES.reference)
 
     assert body == stamped
     if stamped["context"] != context:
@@ -78,12 +81,12 @@ def test_any_context_takes_the_stamp_or_stays(context: Any) -> None:
 
 def test_without_a_plan_nothing_is_written() -> None:
     body: dict[str, Any] = {"context": {}}
-    mark(body, SourceRules(None, Enforce()).stamp)
+    mark(body, SourceRules(None, Enforce()).reference)
     assert body == {"context": {}}
 
 
 def test_a_plan_without_revision_stamps_its_name() -> None:
-    assert SourceRules(compile_plan(Plan("shop")), Enforce()).stamp == "shop"
+    assert SourceRules(compile_plan(Plan("shop")), Enforce()).reference == "shop"
 
 
 class Nothing:
@@ -94,19 +97,22 @@ class Nothing:
 def outputs(body: dict[str, Any], enforce: Enforce | None = None, *, plan: bool = True) -> tuple[Batch, dict[str, Any]]:
     """A batch of one event, and its records by topic: value and headers."""
     sources = {"web": SourceRules(compile_plan(PLAN) if plan else None, enforce or Enforce())}
-    intake = Intake(
-        cluster="c", limits=Limits(), source_of_topic={}, source_of_key={}, default_source="web",
-        keyed_topic=TOPICS.keyed, sources=frozenset(sources),
-    )  # fmt: skip
     replica = MemoryReplica()
 
     def append(record: bytes) -> None:
         replica.apply_record(replica.position(), 0, record)
 
-    dedupe = Dedupe(Nothing(), TOPICS.window_ms, list(sources))
-    fanout = Fanout([], ["web"], TOPICS.destination, (TOPICS.resolved,))
-    chain = Chain(TOPICS, intake, sources, dedupe, Identify(replica, append), fanout)
-    batch = chain.run([message(body)], LANES)
+    pipeline = Pipeline(
+        [
+            decode(TOPICS),
+            Dedupe(Nothing(), TOPICS.window_ms),
+            Validate(TOPICS, sources),
+            Identify(replica, append),
+            Route([], TOPICS.destination, (TOPICS.resolved,)),
+            Emit(),
+        ]
+    )
+    batch = pipeline.run([message(body)], LANES)
     return batch, {topic: (orjson.loads(value), dict(headers or ())) for topic, value, _, headers in batch.outputs()}
 
 
@@ -115,7 +121,7 @@ def test_what_passes_is_stamped_and_the_stamp_breaks_no_plan(properties: dict[st
     batch, found = outputs(track(properties=properties, context={"ip": "1"}))
 
     assert found[TOPICS.resolved][0]["context"] == {"ip": "1", "protocols": {"plan": STAMP}}
-    assert sum(batch.violations.values()) == (properties["total"] == "x")
+    assert batch.counts[VIOLATIONS, ("web", "violation")] == (properties["total"] == "x")
 
 
 def test_the_stamp_stands_beside_what_was_omitted() -> None:
@@ -137,12 +143,8 @@ def test_an_event_of_a_source_without_plan_is_not_stamped() -> None:
 
 
 def test_an_event_on_its_way_round_whose_source_has_gone_is_kept_with_that_reason() -> None:
-    intake = Intake(
-        cluster="c", limits=Limits(), source_of_topic={}, source_of_key={}, default_source="web",
-        keyed_topic=TOPICS.keyed, sources=frozenset({"web"}),
-    )  # fmt: skip
     gone = message(track(), of_topic=TOPICS.keyed, of_headers=[("source", b"gone"), ("received-at", b"1")])
-    (taken,) = intake(gone, 0)
+    (taken,) = decode(TOPICS).items(gone, 0)
 
     assert isinstance(taken, Rejected)
     assert taken.invalid.reason == "unknown_source"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.agents.validate import MAX_VIOLATIONS, SourceRules, Verdict, omit
+from router.agents.verdict import MAX_VIOLATIONS, SourceRules, Verdict, omit
 from router.config.models import ClassActions, Enforce
 from router.plan import Plan, compile_plan
 from router.plan.model import DRAFT_2020_12, Rule

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.agents.intake import Intake
 from router.config.models import SourceConfig
 from router.events.event import CALL_TYPES, Event, Limits, split
 from router.events.records import Headers
+from router.events.topics import Topics
 from router.gateway.answers import Fault
 from router.gateway.door import ENDPOINTS, Door, Taken
 from router.gateway.keys import WriteKeys
+from tests.agents.messages import decode
 
 RAW, INVALID = "events.raw", "events.invalid"
 NOW = 1_767_225_600.5
@@ -251,14 +252,10 @@ def test_a_body_refused_unread_is_kept_by_its_beginning_with_its_length() -> Non
 
 def routed(taken: Taken) -> list[Event]:
     """What a route worker makes of the produced messages; nothing that was accepted may be refused there."""
-    intake = Intake(
-        cluster="c",
-        limits=Limits(),
-        source_of_topic={},
-        source_of_key={"web-key": "web", "app-key": "app"},
-        default_source=None,
+    agent = decode(
+        Topics("shop"), "web", "app", source_of_key={"web-key": "web", "app-key": "app"}, default_source=None
     )
-    items = [item for record in taken.events for item in intake(_Message(record), 0)]
+    items = [item for record in taken.events for item in agent.items(_Message(record), 0)]
     events = [item for item in items if isinstance(item, Event)]
     assert events == items
     return events

@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from router import metrics
+from router.agents.table import ROUTE_TOTALS
 from router.cli import main
 from router.config.environment import environment
 from router.config.loader import load_topology
@@ -43,7 +44,7 @@ def child(name: str, file: str) -> int:
         if name == "route":
             counts = {"received": 7, "invalid": 1, "blocked": 0, "duplicate": 0, "resolved": 6}
             totals = {f"router_events_{what}": count for what, count in counts.items()}
-            metrics.ROUTE_TOTALS.show(("events.raw", "0"), totals)
+            ROUTE_TOTALS.show(("events.raw", "0"), totals)
             metrics.ROUTED_TOTALS.show(("lake", "events.raw", "0"), {"router_events_routed": 6})
         if name == "deliver":
             metrics.DELIVERY_TOTALS.show(("lake", "0"), {"router_delivery_delivered": 4, "router_delivery_dead": 0})

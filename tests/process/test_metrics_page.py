@@ -15,6 +15,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from router.agents import table
+from router.agents.pipeline import AGENTS
 from router.metrics import REGISTRY, PartitionTotals
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +47,24 @@ def promised() -> list[Row]:
 
 def test_the_contract_and_the_code_name_the_same_metrics_types_and_labels() -> None:
     assert sorted(promised()) == sorted(exported())
+
+
+def told_of(label: str) -> set[str]:
+    """The values that the contract gives of a label."""
+    (row,) = re.findall(rf"^\| `{label.replace(' ', '` of `')}` \|(.*)\|$", CONTRACT.read_text(), re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", row))
+
+
+def test_the_contract_names_what_the_agents_declare() -> None:
+    stopping = [agent for agent in AGENTS if agent.ending is not None and agent.reasons]
+    (sums,) = re.findall(r"^router_events_received_total = (.*?)(?: {2,}for|\n\n)", CONTRACT.read_text(), re.S | re.M)
+
+    assert re.findall(r"router_events_(\w+)_total", sums) == ["invalid", "blocked", "duplicate", "resolved"]
+    assert set(re.findall(r"router_events_(\w+)_total", sums)) == {ending.name for ending in table.ENDINGS}
+    assert told_of("agent") == {agent.name for agent in stopping}
+    assert told_of("stage") == {agent.name for agent in AGENTS}
+    assert told_of("reason stopped") >= {reason for a in stopping if a.name != "decode" for reason in a.reasons}
+    assert told_of("reason filtered") == {reason for a in AGENTS if a.ending is None for reason in a.reasons}
 
 
 def test_every_metric_is_promised_once_and_begins_with_router() -> None:

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from router.agents.chain import Chain
+from router.agents.emit import Emit
+from router.agents.isolate import Isolated
 from router.cli import main
 from router.events.event import Event
-from router.runtime.isolate import Isolated
 from router.runtime.restore import Restore
 from router.state.window import Window
 
@@ -22,14 +22,14 @@ SLOW_SECONDS = 9.0  # the session is over after six
 
 
 def agent() -> None:
-    process = Chain.process
+    process = Emit.process
 
-    def raising(self: Chain, events: Sequence[Event], batch: Any) -> None:
+    def raising(self: Emit, events: Sequence[Event], batch: Any) -> Sequence[Event]:
         if any(event.value.find(b'"messageId":"poison') >= 0 for event in events):
             raise ZeroDivisionError
-        process(self, events, batch)
+        return process(self, events, batch)
 
-    Chain.process = raising  # type: ignore[method-assign]
+    Emit.process = raising  # type: ignore[method-assign]
 
 
 def chain() -> None:

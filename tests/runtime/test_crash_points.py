@@ -16,22 +16,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.agents.chain import Chain
+from router.agents.agent import Agent
 from router.agents.dedupe import Dedupe
-from router.agents.fanout import Fanout, route_of
-from router.agents.intake import Intake
-from router.agents.validate import SourceRules
+from router.agents.emit import Emit
+from router.agents.isolate import Isolated
+from router.agents.pipeline import Pipeline
+from router.agents.route import Route, subscription
+from router.agents.validate import Validate
+from router.agents.verdict import SourceRules
 from router.config.models import DestinationConfig, Enforce
-from router.events.event import Event, Limits
+from router.events.event import Event
 from router.events.topics import Topics
 from router.process.health import Health
 from router.runtime.committer import Committer
-from router.runtime.isolate import Isolated
 from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import Reader
 from router.runtime.restore import Restore
 from router.runtime.worker import Worker
-from tests.agents.messages import track
+from tests.agents.messages import decode, track
 from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
 TOPICS = Topics("shop", partitions=2)
@@ -103,9 +105,13 @@ class NoLinks:
         return None
 
 
-def by_device(events: Sequence[Event]) -> None:
-    for event in events:
-        event.profile = dict(event.ids)["anonymous_id"]
+class ByDevice(Agent):
+    """In the place of identify."""
+
+    name = "identify"
+
+    def prepare(self, event: Event) -> None:
+        event.profile = event.body["anonymousId"]
 
 
 class Life:
@@ -126,10 +132,10 @@ class Life:
         self.links = NoLinks()
         nothing: Any = self.links
         self.health = Health(clock)
-        self.chain_for: Callable[[str], Chain] = lambda name: _chain(store, name)
-        self.chain = Isolated(self.chain_for(destination))
+        self.pipeline_for: Callable[[str], Pipeline] = lambda name: _pipeline(store, name)
+        self.isolated = Isolated(self.pipeline_for(destination))
         self.worker = Worker(
-            chain=self.chain,
+            chain=self.isolated,
             store=store,
             links=nothing,
             merges=nothing,
@@ -174,17 +180,17 @@ def _stopped() -> threading.Event:
     return stop
 
 
-def _chain(store: Store, destination: str) -> Chain:
-    route = route_of(destination, DestinationConfig(type="webhook"), (), ignores=False)
-    return Chain(
-        TOPICS,
-        Intake(
-            cluster="c", limits=Limits(), source_of_topic={}, source_of_key={}, default_source="web", clock=lambda: 0
-        ),
-        {"web": SourceRules(None, Enforce())},
-        Dedupe(store, WINDOW, ["web"]),
-        by_device,
-        Fanout([route], ["web"], TOPICS.destination, (TOPICS.resolved,)),
+def _pipeline(store: Store, destination: str) -> Pipeline:
+    wanted = subscription(destination, DestinationConfig(type="webhook"), ())
+    return Pipeline(
+        [
+            decode(TOPICS),
+            Dedupe(store, WINDOW),
+            Validate(TOPICS, {"web": SourceRules(None, Enforce())}),
+            ByDevice(),
+            Route([wanted], TOPICS.destination, (TOPICS.resolved,)),
+            Emit(),
+        ]
     )
 
 

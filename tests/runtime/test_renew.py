@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import metrics
-from router.agents.chain import Chain
+from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded, load_topology
 from router.config.options import RunOptions
 from router.destinations.registry import destination_types
@@ -41,10 +41,10 @@ class Offers:
         self._left = at
         self.taken: list[Any] = []
 
-    def use(self, prepare: Callable[[Loaded], Chain], **_: Any) -> None:
+    def use(self, prepare: Callable[[Loaded], Pipeline], **_: Any) -> None:
         self._prepare = prepare
 
-    def take(self) -> Offer[Chain] | None:
+    def take(self) -> Offer[Pipeline] | None:
         self._left -= 1
         return Offer(self._new, self._prepare(self._new), ()) if self._left == 0 else None
 
@@ -55,9 +55,9 @@ class Offers:
 def follow(life: Life, old: Loaded, new: Loaded, at: int) -> tuple[Renewal, Offers]:
     """Let a life take the new topology over at its round number `at`."""
     offers: Any = Offers(new, at)
-    renewal = Renewal(old, life.chain, None)
+    renewal = Renewal(old, life.isolated, None)
     renewal.follow(
-        offers, lambda of: life.chain_for(next(iter(of.topology.destinations))), Cluster("none:1"), RunOptions()
+        offers, lambda of: life.pipeline_for(next(iter(of.topology.destinations))), Cluster("none:1"), RunOptions()
     )
     life.renew = renewal
     return renewal, offers

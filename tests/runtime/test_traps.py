@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from router import metrics
+from router.agents.table import ROUTE_TOTALS
 from router.errors import Fenced, Unavailable
 from tests.agents.messages import track
 from tests.runtime.fake_kafka import FakeKafka, FakeProducer, Fuse, Place
@@ -78,8 +79,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("router.runtime.worker.FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr("router.runtime.worker.LONGEST_PAUSE_SECONDS", 0.002)
     yield
-    for labels in list(metrics.ROUTE_TOTALS.rows()):
-        metrics.ROUTE_TOTALS.hide(labels)
+    for labels in list(ROUTE_TOTALS.rows()):
+        ROUTE_TOTALS.hide(labels)
 
 
 # Aborted transactions
@@ -309,13 +310,13 @@ def test_a_batch_does_not_grow_over_a_rebalance() -> None:
 def test_a_worker_shows_the_counts_of_its_own_partitions_only() -> None:
     life = Life(filled(IDS), Disk(), "exactly_once", Fuse())
     rounds(life, 30)
-    assert {(topic, int(number)) for topic, number in metrics.ROUTE_TOTALS.rows()} == set(PLACES)
+    assert {(topic, int(number)) for topic, number in ROUTE_TOTALS.rows()} == set(PLACES)
 
     life.consumer.deal("revoke", PLACES)
     life.consumer.deal("assign", PLACES[1:])
     rounds(life, 10)
 
-    assert {(topic, int(number)) for topic, number in metrics.ROUTE_TOTALS.rows()} == {PLACES[1]}
+    assert {(topic, int(number)) for topic, number in ROUTE_TOTALS.rows()} == {PLACES[1]}
 
 
 # Assign and restore

@@ -10,7 +10,7 @@ import yaml
 
 from router.config.loader import Loaded, load_topology
 from router.destinations.registry import destination_types
-from router.topology_tests.bench import Bench
+from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import CaseFile, lint, read_tests
 from router.topology_tests.run import Outcome, run
 from tests.config.topologies import write
@@ -213,7 +213,7 @@ def test_a_visitor_who_logs_in_keeps_one_profile(folder: Path) -> None:
     path = write(folder, "t.test.yaml", yaml.safe_dump({"tests": [{"name": "n", "given": given, "expect": {}}]}))
 
     read = read_tests(path)
-    outputs = Bench(load(read)).outputs(read.cases.tests[0])
+    outputs = CaseRouter(load(read)).outputs(read.cases.tests[0])
 
     profiles = [event["profileId"] for event in outputs["crm"]]
     assert len(set(profiles[1:])) == 1

@@ -42,7 +42,7 @@ class Check:
     """The answers to events, under strict enforcement."""
 
     def __init__(self, compiled: Any) -> None:
-        from router.agents.validate import SourceRules
+        from router.agents.verdict import SourceRules
         from router.config.models import Enforce
 
         strict = Enforce(unplanned_event="block", unplanned_property="block", violation="block", common="block")

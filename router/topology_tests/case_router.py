@@ -1,4 +1,4 @@
-"""One test case's router: the chain of agents over state in memory."""
+"""The router of one test case: the pipeline over state in memory."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 
 import orjson
 
-from router.agents.chain import Batch
-from router.agents.identify import Identify
+from router.agents.agent import Setup
+from router.agents.batch import Batch
+from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.events.event import iso, milliseconds
 from router.events.records import Headers
 from router.identity import Merge
 from router.identity.memory import MemoryReplica
-from router.runtime.assemble import chain_of
+from router.metrics import FILTERED
 from router.topology_tests.cases import LISTS, Case
 from router.topology_tests.message import GivenMessage, around, given_message
 
 STEP_MS = 1000
 
 
-class Window:
+class CaseWindow:
     """First receive times, for as long as the case lasts."""
 
     def __init__(self) -> None:
@@ -33,20 +34,19 @@ class Window:
         return [self.times.get(key) for key in keys]
 
 
-class Bench:
+class CaseRouter:
     """Fresh for each case; `outputs` runs it."""
 
     def __init__(self, loaded: Loaded) -> None:
         topics = self._topics = topics_of(loaded.topology)
-        self._window = Window()
+        self._window = CaseWindow()
         self._replica = MemoryReplica()
-        identify = Identify(self._replica, self._append)
-        self._chain = chain_of(loaded, cluster="test", seen=self._window, identify=identify, rekey=False)
+        self._pipeline = Pipeline.build(Setup(loaded, "test", self._window, self._replica, self._append))
         self._now = 0
         self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}
         self._number = 0
         self._duplicates = 0
-        self._filtered: Counter[tuple[str, str]] = Counter()
+        self._filtered: Counter[tuple[str, ...]] = Counter()  # destination, reason
         destinations = {name: topics.destination(name) for name in loaded.topology.destinations}
         self._names = {topic: f"dest.{name}" for name, topic in destinations.items()}
         self._names |= {getattr(topics, name): name for name in ("resolved", "blocked", "invalid", "violations")}
@@ -78,7 +78,7 @@ class Bench:
         """Run a message, and what the agents send round again because of it."""
         waiting = deque([message])
         while waiting:
-            batch = self._chain.run([waiting.popleft()], self._lanes)
+            batch = self._pipeline.run([waiting.popleft()], self._lanes)
             self._window.times |= {key: first for key, (first, _) in batch.fresh.items()}
             self._count(batch)
             for topic, value, _, headers in batch.outputs():
@@ -88,8 +88,8 @@ class Bench:
                     self._keep(self._names[topic], value, headers or [])
 
     def _count(self, batch: Batch) -> None:
-        self._duplicates += batch.duplicate.total()
-        self._filtered.update(batch.filtered)
+        self._duplicates += batch.ended["duplicate"].total()
+        self._filtered.update({labels: n for (metric, labels), n in batch.counts.items() if metric is FILTERED})
 
     def _keep(self, name: str, value: bytes, headers: Headers) -> None:
         said = {key: _text(header) for key, header in headers}

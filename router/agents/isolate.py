@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections import ChainMap
 from collections.abc import Sequence
 
 import orjson
 
 from router import metrics
-from router.agents.chain import Batch, Chain, Lanes
-from router.agents.intake import Message, Rejected
+from router.agents.batch import Batch, Fresh, Lanes, Pending
+from router.agents.decode import Message, Rejected
+from router.agents.pipeline import Pipeline
 from router.errors import RouterError
 from router.events.event import Event, Invalid
 from router.events.records import Place
@@ -22,64 +24,65 @@ log = logging.getLogger(__name__)
 
 
 class Isolated:
-    """A chain whose `run` does not raise for a poison event."""
+    """A pipeline whose `run` does not raise for a poison event.
 
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
+    `pending` holds the keys of the batch that is being committed: the store does not know them yet. `pipeline` may be
+    replaced between two batches.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.pending: Fresh = {}
 
     def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
         """The whole batch at once; one by one when that raises, since a retry may show a passing fault."""
         try:
-            return self.chain.run(messages, lanes)
+            return self.pipeline.run(messages, lanes, self.pending)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001  an agent's bug: find its event
             _say("a batch made the agents raise; trying its events one by one", error)
-        batch = Batch()
+        batch = Batch(list(lanes))
+        pending: Pending = ChainMap(batch.fresh, self.pending)
         for message in messages:
-            self._message(message, lanes, batch)
+            self._message(message, lanes[message.topic(), message.partition()], batch, pending)
         return batch
 
-    def _message(self, message: Message, lanes: Lanes, batch: Batch) -> None:
-        part = Batch()
-        lane = lanes[message.topic(), message.partition()]
+    def _message(self, message: Message, lane: int, batch: Batch, pending: Pending) -> None:
+        pipeline, part = self.pipeline, Batch(batch.places)
         place = Place(message.topic(), message.partition(), message.offset())
+        pipeline.at_work = pipeline.decode.name
         try:
-            events = self.chain.take(message, lanes, part)
+            events = pipeline.decode.take(message, lane, part)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001
             raw = message.value() or b""
-            self._set_aside(Rejected(Invalid("poison", raw), lane, place, message.key(), "", "intake"), batch, error)
+            self._set_aside(Rejected(Invalid("poison", raw), lane, place, message.key(), ""), batch, error)
             return
         batch.merge(part)
         for event in events:
-            self._event(event, place, batch)
+            self._event(event, place, batch, pending)
 
-    def _event(self, event: Event, place: Place, batch: Batch) -> None:
-        known = len(batch.fresh)
-        part = Batch(fresh=batch.fresh)
+    def _event(self, event: Event, place: Place, batch: Batch, pending: Pending) -> None:
+        part = Batch(batch.places, pending)
         raw = orjson.dumps(event.body)
         try:
-            self.chain.ripen(event)
-            self.chain.process([event], part)
+            self.pipeline.prepare(event)
+            self.pipeline.process([event], part)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001
-            for key in list(batch.fresh)[known:]:
-                del batch.fresh[key]
-            stage = self.chain.stage
-            poison = Rejected(Invalid("poison", raw), event.lane, place, event.key, event.source, stage)
+            poison = Rejected(Invalid("poison", raw), event.lane, place, event.key, event.source)
             self._set_aside(poison, batch, error)
-            batch.received[event.lane] -= 1  # `take` has counted it
             return
         batch.merge(part)
 
-    def _set_aside(self, rejected: Rejected, batch: Batch, error: Exception) -> None:
-        metrics.POISON.labels(rejected.stage).inc()
-        _say(f"poison event at {rejected.place} set aside, stage {rejected.stage}", error)
-        batch.received[rejected.lane] += 1
-        self.chain.reject([rejected], batch)
+    def _set_aside(self, poison: Rejected, batch: Batch, error: Exception) -> None:
+        stage = self.pipeline.at_work
+        metrics.POISON.labels(stage).inc()
+        _say(f"poison event at {poison.place} set aside, stage {stage}", error)
+        self.pipeline.decode.reject([poison._replace(stage=stage)], batch)
 
 
 def _say(text: str, error: Exception) -> None:

@@ -13,58 +13,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router import metrics
-from router.agents.chain import Chain
-from router.agents.intake import Intake
+from router.agents.agent import Prepare
+from router.agents.batch import Batch
+from router.agents.pipeline import Pipeline
 from router.errors import Unavailable
 from router.events.event import Event
 from tests.runtime.fake_kafka import Crash, FakeKafka, Fuse
 from tests.runtime.test_crash_points import IDS, TOPICS, Disk, Life, delivered, filled
 
 SECRET = "a value of the event"
-STAGES = ("intake", "validate", "identify")
-
-
-class Spoiled:
-    """An intake that raises; all else about it is as it was."""
-
-    def __init__(self, intake: Intake, poison: Poison) -> None:
-        self._intake = intake
-        self._poison = poison
-
-    def __call__(self, message: Any, lane: int) -> Any:
-        return self._poison._look(self._intake, message, (lane,))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._intake, name)
+STAGES = ("decode", "validate", "identify")
 
 
 class Poison:
-    """Makes one agent of a chain raise for some events."""
+    """Makes one agent of a pipeline raise for some events."""
 
     def __init__(
-        self, chain: Chain, stage: str, names: Sequence[str], error: type[BaseException] = ZeroDivisionError
+        self, pipeline: Pipeline, stage: str, names: Sequence[str], error: type[BaseException] = ZeroDivisionError
     ) -> None:
         self._names = frozenset(names)
         self._error = error
-        straight, intake = chain._straight, chain.intake
-        if stage != "identify":
-            chain._straight = lambda message, *rest: self._look(straight, message, rest)  # type: ignore[assignment]
-        if stage == "intake":
-            chain.intake = Spoiled(intake, self)  # type: ignore[assignment]
-        elif stage == "validate":
-            check = chain.rules["web"].check
-            chain.rules["web"].check = lambda body: self._spoil(body["messageId"]) or check(body)  # type: ignore[method-assign, func-returns-value]
+        if stage == "decode":
+            fast, items = pipeline.decode.fast, pipeline.decode.items
+            pipeline.decode.fast = lambda message, *rest: self._look(fast, message, rest)  # type: ignore[method-assign]
+            pipeline.decode.items = lambda message, *rest: self._look(items, message, rest)  # type: ignore[method-assign]
+            return
+        (agent,) = [agent for agent in pipeline.agents if agent.name == stage]
+        compiled, process = agent.compile, agent.process
+        if stage == "validate":
+            agent.compile = lambda key: self._prepare(compiled(key))  # type: ignore[method-assign]
         else:
-            identify = chain.identify
-            chain.identify = lambda events: self._all(events) or identify(events)  # type: ignore[func-returns-value]
+            agent.process = lambda events, batch: process(self._looked_at(events), batch)  # type: ignore[method-assign]
 
     def _look(self, take: Any, message: Any, rest: Any) -> Any:
         self._spoil(orjson.loads(message.value())["messageId"])
         return take(message, *rest)
 
-    def _all(self, events: Sequence[Event]) -> None:
+    def _prepare(self, step: Prepare | None) -> Prepare:
+        def prepare(event: Event) -> object:
+            self._spoil(event.body["messageId"])
+            return step(event) if step is not None else None
+
+        return prepare
+
+    def _looked_at(self, events: Sequence[Event]) -> Sequence[Event]:
         for event in events:
             self._spoil(orjson.loads(event.value)["messageId"])
+        return events
 
     def _spoil(self, name: str) -> None:
         if name in self._names:
@@ -93,7 +88,7 @@ def test_each_poison_event_is_set_aside_and_no_other(stage: str, poison: set[str
     """Every copy of it: its id was never remembered. The counts still balance."""
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk)
-    Poison(life.chain.chain, stage, sorted(poison))
+    Poison(life.isolated.pipeline, stage, sorted(poison))
 
     assert life.live()
 
@@ -110,7 +105,7 @@ def test_a_poison_event_is_set_aside_once_whenever_the_worker_dies() -> None:
         kafka, disk = filled(IDS), Disk()
         for fuse in (Fuse(last), Fuse()):
             life = Life(kafka, disk, "exactly_once", fuse)
-            Poison(life.chain.chain, "identify", ["m9"])
+            Poison(life.isolated.pipeline, "identify", ["m9"])
             life.live()
 
         assert kept(kafka) == Counter({("m9", "poison", "identify"): 2})
@@ -121,16 +116,16 @@ def test_a_passing_fault_sets_nothing_aside() -> None:
     """The batch is tried again, one event after the other."""
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=500)
-    identify = life.chain.chain.identify
+    (identify,) = [agent for agent in life.isolated.pipeline.agents if agent.name == "identify"]
     failed: list[bool] = []
 
-    def fail_once(events: Sequence[Event]) -> None:
+    def fail_once(events: Sequence[Event], batch: Batch) -> Sequence[Event]:
         if not failed:
             failed.append(True)
             raise TimeoutError
-        identify(events)
+        return events
 
-    life.chain.chain.identify = fail_once
+    identify.process = fail_once  # type: ignore[method-assign]
 
     assert life.live()
 
@@ -144,7 +139,7 @@ def test_a_fault_of_state_or_broker_is_no_poison(stage: str) -> None:
     """It would set every event aside; instead the worker ends, and reads them again."""
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse())
-    Poison(life.chain.chain, stage, ["m9"], Unavailable)
+    Poison(life.isolated.pipeline, stage, ["m9"], Unavailable)
 
     with pytest.raises(Unavailable):
         life.live()
@@ -157,8 +152,8 @@ def test_it_is_none_beside_a_poison_event_either(stage: str) -> None:
     """By then the events of the batch are tried one by one."""
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=500)
-    Poison(life.chain.chain, stage, ["m9"], Unavailable)
-    Poison(life.chain.chain, stage, ["m0"])
+    Poison(life.isolated.pipeline, stage, ["m9"], Unavailable)
+    Poison(life.isolated.pipeline, stage, ["m0"])
 
     with pytest.raises(Unavailable):
         life.live()
@@ -169,7 +164,7 @@ def test_it_is_none_beside_a_poison_event_either(stage: str) -> None:
 def test_death_is_no_poison() -> None:
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse())
-    Poison(life.chain.chain, "identify", ["m0"], Crash)
+    Poison(life.isolated.pipeline, "identify", ["m0"], Crash)
 
     assert not life.live()
     assert kept(kafka) == Counter()
@@ -178,7 +173,7 @@ def test_death_is_no_poison() -> None:
 def test_poison_is_counted_and_told_without_what_is_in_it(caplog: pytest.LogCaptureFixture) -> None:
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse())
-    Poison(life.chain.chain, "validate", ["m9"])
+    Poison(life.isolated.pipeline, "validate", ["m9"])
     counter = metrics.POISON.labels("validate")
     before = counter._value.get()
 

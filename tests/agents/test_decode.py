@@ -1,4 +1,4 @@
-"""The straight way is a shortcut only: whatever a message holds, the chain comes to the same without it."""
+"""The fast way of decoding is a shortcut only: whatever a message holds, the pipeline does the same without it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.agents.chain import Batch, Chain, Forward
+from router.agents.batch import Batch, Fresh
+from router.agents.decode import BLOCK, nesting_bounds
 from router.agents.dedupe import Dedupe
-from router.agents.fanout import Fanout, route_of
+from router.agents.emit import Emit
 from router.agents.identify import Identify
-from router.agents.intake import Intake
-from router.agents.openers import BLOCK, openers
-from router.agents.validate import SourceRules
+from router.agents.pipeline import Pipeline
+from router.agents.route import Route, subscription
+from router.agents.validate import Forward, Validate
+from router.agents.verdict import SourceRules
 from router.config.models import DestinationConfig, Enforce
 from router.events.event import Event, Limits
 from router.events.topics import Topics
@@ -23,7 +25,7 @@ from router.identity.memory import MemoryReplica
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
 from router.state.memory import MemoryWindow
-from tests.agents.messages import AT, FakeMessage, message, track
+from tests.agents.messages import AT, FakeMessage, decode, message, track
 from tests.agents.test_validate import BLOCK as BLOCKING
 from tests.agents.test_validate import PLAN as WIDE
 
@@ -45,39 +47,38 @@ DESTINATIONS = {
 }
 
 
-def chain(default: str | None = "web", *, rekey: bool = True) -> Chain:
+def pipeline(default: str | None = "web", *, rekey: bool = True) -> Pipeline:
     """Sources: a wide plan (versions, common schemas), lenient and strict; a narrow one; none; one switched off."""
-    intake = Intake(
-        cluster="c",
+    first = decode(
+        TOPICS,
+        *RULES,
         limits=LIMITS,
         source_of_topic={"shop.app": "app"},
         source_of_key={f"key-{name}": name for name in RULES},
         default_source=default,
-        keyed_topic=TOPICS.keyed,
-        disabled=frozenset(("off",)),
-        sources=frozenset(RULES),
-        clock=lambda: AT / 1000,
+        disabled=("off",),
+        rekey=rekey,
     )
     replica = MemoryReplica()
 
     def append(record: bytes) -> None:
         replica.apply_record(replica.position(), AT, record)
 
-    routes = [route_of(name, config, (), ignores=name == "lake") for name, config in DESTINATIONS.items()]
-    return Chain(
-        TOPICS,
-        intake,
-        RULES,
-        Dedupe(MemoryWindow(TOPICS.window_ms), TOPICS.window_ms, list(RULES)),
-        Identify(replica, append),
-        Fanout(routes, list(RULES), TOPICS.destination, (TOPICS.resolved,)),
-        rekey=rekey,
-        forward={"app": Forward(blocked_to="free", violations_to="free")},
+    wanted = [subscription(name, config, (), ignores=name == "lake") for name, config in DESTINATIONS.items()]
+    return Pipeline(
+        [
+            first,
+            Dedupe(MemoryWindow(TOPICS.window_ms), TOPICS.window_ms),
+            Validate(TOPICS, RULES, {"app": Forward(blocked_to="free", violations_to="free")}),
+            Identify(replica, append),
+            Route(wanted, TOPICS.destination, (TOPICS.resolved,)),
+            Emit(),
+        ]
     )
 
 
-def the_long_way(made: Chain) -> Chain:
-    made._straight = lambda *_: None  # type: ignore[assignment]
+def without_the_fast_way(made: Pipeline) -> Pipeline:
+    made.decode.fast = lambda *_: None  # type: ignore[method-assign]
     return made
 
 
@@ -172,20 +173,21 @@ MESSAGES = st.builds(
     default=st.sampled_from(["web", "free", None]),
     rekey=st.booleans(),
 )
-def test_the_chain_comes_to_the_same_without_it(
+def test_the_pipeline_does_the_same_without_it(
     batches: list[list[FakeMessage]], default: str | None, rekey: bool
 ) -> None:
-    short, long = chain(default, rekey=rekey), the_long_way(chain(default, rekey=rekey))
+    short, long = pipeline(default, rekey=rekey), without_the_fast_way(pipeline(default, rekey=rekey))
+    pending: Fresh = {}
     for messages in batches:
-        got, expected = short.run(messages, LANES), long.run(messages, LANES)
+        got, expected = short.run(messages, LANES, pending), long.run(messages, LANES, pending)
 
         assert got == expected
-        short.dedupe.pending, long.dedupe.pending = got.fresh, expected.fresh
+        pending = got.fresh
 
 
 def taken(**fields: Any) -> Event | None:
     made = message(track(**fields))
-    return chain()._straight(made, made.value(), 0)
+    return pipeline().decode.fast(made, made.value(), 0)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,8 @@ def test_it_takes_what_sdks_send(fields: dict[str, Any]) -> None:
     event = taken(**fields)
 
     assert event is not None
-    assert orjson.loads(event.value)["messageId"] == "m1"
+    assert event.body["messageId"] == "m1"
+    assert event.source == ("free" if "writeKey" in fields else "web")
 
 
 @pytest.mark.parametrize("fields", [{"event": ""}, {"message_id": ""}, {"anonymousId": 5}, {"context": None}])
@@ -210,20 +213,20 @@ def test_it_leaves_the_rest(fields: dict[str, Any]) -> None:
 
 
 @given(values=st.lists(st.one_of(st.none(), st.binary(max_size=40), st.text("{}[]a", max_size=40).map(str.encode))))
-def test_openers_are_counted_for_each_value(values: list[bytes | None]) -> None:
+def test_nesting_is_bounded_for_each_value(values: list[bytes | None]) -> None:
     values = values * (1 if len(values) > 40 else 4)
 
-    assert openers(values) == [(value or b"").count(b"{") + (value or b"").count(b"[") for value in values]
+    assert nesting_bounds(values) == [(value or b"").count(b"{") + (value or b"").count(b"[") for value in values]
 
 
-def test_openers_are_counted_across_blocks() -> None:
+def test_nesting_is_bounded_across_blocks() -> None:
     values = [b"[" * (number % 7) for number in range(3 * BLOCK + 5)]
 
-    assert openers(values) == [number % 7 for number in range(3 * BLOCK + 5)]
+    assert nesting_bounds(values) == [number % 7 for number in range(3 * BLOCK + 5)]
 
 
 def test_the_batches_that_are_compared_hold_something() -> None:
     """So that equal does not mean empty."""
-    batch: Batch = chain().run([message(track(properties={"order_id": "o1", "total": 1, "odd": 1}))], LANES)
+    batch: Batch = pipeline().run([message(track(properties={"order_id": "o1", "total": 1, "odd": 1}))], LANES)
 
     assert [topic for topic, *_ in batch.outputs()] == [TOPICS.violations, TOPICS.resolved, "dest.lake", "dest.crm"]

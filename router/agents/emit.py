@@ -1,0 +1,85 @@
+"""emit: write each event to the clean stream and to the topic of each destination chosen, completed by its profile.
+
+An event is serialised once, when all agents before have prepared it, and its bytes are shared by all topics. Where an
+agent has given a destination bytes of its own (`Choice.own`), these are written there instead.
+Without state: kill -9 loses nothing here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Self
+
+import orjson
+
+from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
+from router.agents.batch import Batch
+from router.agents.route import Choice
+from router.events.event import RELEASED, Event
+from router.events.records import Headers
+from router.metrics import FILTERED, UNKNOWN_INTEGRATIONS
+
+
+class Emit(Agent):
+    """The last agent. `value` of an event is its JSON without the profile."""
+
+    name = "emit"
+    ending = Ending("resolved", "Events that passed all agents", "resolved")
+    counters = (FILTERED, UNKNOWN_INTEGRATIONS)
+
+    @classmethod
+    def build(cls, setup: Setup) -> Self:
+        return cls()
+
+    def compile(self, key: RouteKey) -> Prepare:
+        source, call_type, name = key
+        headers: Headers = [("source", source.encode()), ("type", call_type.encode()), ("event", name.encode())]
+        dumps = orjson.dumps
+
+        def prepare(event: Event) -> None:
+            body = event.body
+            event.out = headers if event.headers is None else [*headers, *event.headers]
+            if "profileId" in body:
+                del body["profileId"]
+            event.value = dumps(body)
+            if not event.keep:
+                event.body = RELEASED
+
+        return prepare
+
+    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+        append, join = batch.fans.append, b"".join
+        for event in events:
+            key = event.profile.encode()
+            choice: Choice = event.choice
+            if choice.own:
+                _emit_own(event, key, choice, batch)
+            else:
+                value = join((memoryview(event.value)[:-1], b',"profileId":"', key, b'"}'))
+                append((choice.topics, value, key, event.out))
+            if choice.unknown:
+                batch.count(UNKNOWN_INTEGRATIONS, event.source, number=choice.unknown)
+        self._count(events, batch)
+        return events
+
+    def _count(self, events: Sequence[Event], batch: Batch) -> None:
+        resolved = batch.ended[self.ending.name]
+        for (lane, choice), number in Counter([(event.lane, event.choice) for event in events]).items():
+            resolved[lane] += number
+            for destination in choice.chosen:
+                batch.routed[lane, destination] += number
+            for destination, reason in choice.refused:
+                batch.count(FILTERED, destination, reason, number=number)
+
+
+def _emit_own(event: Event, key: bytes, choice: Choice, batch: Batch) -> None:
+    """In the order of the batch, as all: what goes to one topic stays in order."""
+    shared = tuple(topic for topic in choice.topics if topic not in choice.own)
+    for topics, value in ((shared, event.value), *(((t,), own) for t, own in choice.own.items() if t in choice.topics)):
+        if topics:
+            batch.fans.append((topics, _with_profile(value, key), key, event.out))
+
+
+def _with_profile(value: bytes, key: bytes) -> bytes:
+    return b"".join((memoryview(value)[:-1], b',"profileId":"', key, b'"}'))

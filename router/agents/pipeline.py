@@ -1,0 +1,86 @@
+"""The pipeline: the order of the agents, and a batch's way through them.
+
+An event is prepared by all agents while its body is fresh from the parser, and the body is then released: a whole batch
+of bodies would not fit the processor's cache. Then the agents process the batch, one after the other. Pure but for the
+state that agents read: what is to be written is collected in a `Batch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from router.agents.agent import Agent, Prepare, RouteKey, Setup
+from router.agents.batch import Batch, Lanes, Pending, lane_of
+from router.agents.decode import Decode, Message
+from router.agents.dedupe import Dedupe
+from router.agents.emit import Emit
+from router.agents.identify import Identify
+from router.agents.route import Route
+from router.agents.validate import Validate
+from router.events.event import Event
+
+AGENTS: tuple[type[Agent], ...] = (Decode, Dedupe, Validate, Identify, Route, Emit)
+"""The order in which events meet the agents, in both phases. Decode is first, Emit last.
+
+Dedupe stands before Validate so that a violation is reported once. Agents that change or stop an event by its source
+belong behind Decode; those that change what one destination gets (`Choice.own`) between Route and Emit.
+"""
+REMEMBERED = 10_000
+
+
+class Pipeline:
+    """Built once for a topology; `run` is called for every batch, by one thread.
+
+    `at_work` is the name of the agent at work, for whoever catches its exception.
+    """
+
+    def __init__(self, agents: Sequence[Agent]) -> None:
+        first, *others = agents
+        assert isinstance(first, Decode)
+        self.decode = first
+        self.agents = others
+        self.at_work = first.name
+        self._routes: dict[RouteKey, list[tuple[Prepare, str]]] = {}
+
+    @classmethod
+    def build(cls, setup: Setup, agents: Iterable[type[Agent]] = AGENTS) -> Pipeline:
+        """The pipeline of a topology over the given state."""
+        return cls([agent.build(setup) for agent in agents])
+
+    def run(self, messages: Sequence[Message], lanes: Lanes, pending: Pending | None = None) -> Batch:
+        """Process messages. `pending` are the keys of batches not yet committed.
+
+        Bad data becomes records; an exception is a bug, or a fault of the state.
+        """
+        batch = Batch(list(lanes), pending or {})
+        self.at_work = self.decode.name
+        events = []
+        for event in self.decode.events(messages, lanes, batch):
+            self.prepare(event)
+            events.append(event)
+        self.process(events, batch)
+        return batch
+
+    def prepare(self, event: Event) -> None:
+        """All that needs the event's body."""
+        key = (event.source, event.type, event.name)
+        for step, name in self._routes.get(key) or self._compiled(key):
+            self.at_work = name
+            if step(event):
+                break
+        self.at_work = self.decode.name
+
+    def process(self, events: Sequence[Event], batch: Batch) -> None:
+        """The agents' work on a whole batch of prepared events."""
+        batch.received.update(map(lane_of, events))
+        for agent in self.agents:
+            self.at_work = agent.name
+            events = agent.process(events, batch)
+
+    def _compiled(self, key: RouteKey) -> list[tuple[Prepare, str]]:
+        """The compiled route: what the agents prepare of events of this source, type and name."""
+        if len(self._routes) >= REMEMBERED:
+            self._routes.clear()
+        found = [(step, agent.name) for agent in self.agents if (step := agent.compile(key)) is not None]
+        self._routes[key] = found
+        return found

@@ -1,0 +1,187 @@
+"""route: which destinations an event goes to: sources, call types, event names, the `integrations` object.
+
+What an event without `integrations` leads to is decided once for its source, type and name. Each destination that is
+not chosen is counted with its reason. Without state: kill -9 loses nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+from router.agents.agent import Agent, Prepare, RouteKey, Setup
+from router.config.globs import chosen
+from router.config.models import DestinationConfig
+from router.destinations.registry import destination_types
+from router.events.event import Body, Event
+
+_OFF = frozenset(("false", "off", "no", "0"))
+_ON = frozenset(("true", "on", "yes", "1", ""))
+_NONE: Body = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What one destination wants. `names` are what the integrations object may call it, folded, the nearest first."""
+
+    name: str
+    sources: tuple[str, ...]
+    types: frozenset[str]
+    events: frozenset[str]
+    excluded: frozenset[str]
+    names: tuple[str, ...]
+    ignores_integrations: bool
+
+    def takes_source(self, source: str) -> bool:
+        return chosen(self.sources, source)
+
+    def refusal(self, call_type: str, name: str) -> str:
+        """Why an event of this type and name does not go there, or an empty string."""
+        if self.types and call_type not in self.types:
+            return "type"
+        if call_type == "track" and ((self.events and name not in self.events) or name in self.excluded):
+            return "event"
+        return ""
+
+    def switched_off(self, integrations: Mapping[str, bool]) -> bool:
+        """Whether the integrations of an event say no. The first name that it uses decides."""
+        if self.ignores_integrations:
+            return False
+        return not next((integrations[name] for name in (*self.names, "all") if name in integrations), True)
+
+
+def subscription(
+    name: str, config: DestinationConfig, integrations: Sequence[str], *, ignores: bool = False
+) -> Subscription:
+    """The Subscription of a destination of the topology; `integrations` are the names its connector declares."""
+    names = (name, *([config.integration] if config.integration else []), *integrations)
+    return Subscription(
+        name,
+        config.sources,
+        frozenset(config.types),
+        frozenset(config.events),
+        frozenset(config.except_),
+        tuple(map(_folded, names)),
+        ignores,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Destinations by name, all topics the event goes to, refusals as (destination, reason), and how many parts of the
+    integrations object say nothing that is understood.
+
+    Compared by identity: one choice is shared by all events alike, so counting choices counts events. An agent that
+    changes what a destination gets gives the event a choice of its own: `own` maps a topic to a body, as JSON bytes
+    that end in `}`; topics without one share the event's.
+    """
+
+    chosen: tuple[str, ...]
+    topics: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
+    unknown: int = 0
+    own: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Route(Agent):
+    """`topic_of` gives a destination's topic; `clean` is where every event goes."""
+
+    name = "route"
+    reasons: ClassVar = {
+        "type": "its call type is not in `types`",
+        "event": "its name is not in `events`, or is in `except`",
+        "integrations": "its integrations object switches the destination off",
+    }
+
+    def __init__(
+        self, subscriptions: Sequence[Subscription], topic_of: Callable[[str], str], clean: tuple[str, ...] = ()
+    ) -> None:
+        self._subscriptions = subscriptions
+        self._topic_of = topic_of
+        self._clean = clean
+        self._by_source: dict[str, list[Subscription]] = {}
+        self._known = {"all"}.union(*(each.names for each in subscriptions))
+
+    @classmethod
+    def build(cls, setup: Setup) -> Self:
+        topology, types = setup.loaded.topology, destination_types()
+        subscriptions = []
+        for name, config in topology.destinations.items():
+            if config.enabled:
+                connector = types[config.type]
+                ignores = connector.ignores_integrations
+                subscriptions.append(subscription(name, config, connector.integrations, ignores=ignores))
+        clean = (setup.topics.resolved,) if topology.topics.resolved else ()
+        return cls(subscriptions, setup.topics.destination, clean)
+
+    def compile(self, key: RouteKey) -> Prepare:
+        usual = self.choose(key, {})
+
+        def prepare(event: Event) -> None:
+            body = event.body
+            if "integrations" in body or "options" in body or "integrations" in (body.get("context") or _NONE):
+                integrations, unclear = integrations_of(body)
+                event.choice = self.choose(key, integrations, unclear) if integrations or unclear else usual
+            else:
+                event.choice = usual
+
+        return prepare
+
+    def choose(self, key: RouteKey, integrations: Mapping[str, bool], unclear: int = 0) -> Choice:
+        """The choice for an event of this source, type and name; `integrations` as `integrations_of` reads them."""
+        source, call_type, name = key
+        chosen, refused = [], []
+        for each in self._of_source(source):
+            reason = each.refusal(call_type, name) or ("integrations" if each.switched_off(integrations) else "")
+            if reason:
+                refused.append((each.name, reason))
+            else:
+                chosen.append(each.name)
+        unknown = unclear + sum(name not in self._known for name in integrations)
+        topics = (*self._clean, *map(self._topic_of, chosen))
+        return Choice(tuple(chosen), topics, tuple(refused), unknown)
+
+    def _of_source(self, source: str) -> Sequence[Subscription]:
+        found = self._by_source.get(source)
+        if found is None:
+            found = self._by_source[source] = [s for s in self._subscriptions if s.takes_source(source)]
+        return found
+
+
+def integrations_of(body: Body) -> tuple[dict[str, bool], int]:
+    """What an event says of integrations: their names, folded, and whether each is on; and how much of it is unclear.
+
+    It is read at the top level, in `options` and in `context`; the first of these that uses a name decides. Of two
+    spellings of one name in the same place, off decides: it is somebody's consent.
+    """
+    found: dict[str, bool] = {}
+    unclear = 0
+    for place in (body, body.get("options"), body.get("context")):
+        given = place.get("integrations") if isinstance(place, dict) else None
+        if isinstance(given, dict):
+            here: dict[str, bool] = {}
+            for name, value in given.items():
+                on = _is_on(value)
+                unclear += on is None
+                folded = _folded(name)
+                here[folded] = here.get(folded, True) and on is not False
+            found = here | found
+        elif given is not None:
+            unclear += 1
+    return found, unclear
+
+
+def _is_on(value: Any) -> bool | None:
+    """Whether a value leaves an integration on; None for a text that says neither, which leaves it on.
+
+    Options (an object), null and numbers other than 0 leave it on.
+    """
+    if isinstance(value, str):
+        word = _folded(value)
+        return False if word in _OFF else True if word in _ON else None
+    return not (isinstance(value, bool | int | float) and value == 0)
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
