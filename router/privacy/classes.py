@@ -1,0 +1,159 @@
+"""Classes of personal data, and what a destination gets of them.
+
+A field belongs to a class by its name (a glob over the key, whatever its case, at any depth: all below it belongs too)
+or by its value. Looked at are the ids, `traits`, `properties` and `context`, inside lists as well; the rest of an event
+says what happened, not who somebody is. Where several classes hold a field, the strictest action counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+from router.privacy.matchers import Matcher
+
+Action = Literal["keep", "hash", "mask", "drop"]
+STRICTNESS: tuple[Action, ...] = ("keep", "hash", "mask", "drop")
+IDS = ("userId", "anonymousId", "previousId", "groupId")
+SECTIONS = (*IDS, "traits", "properties", "context")
+MASKED = "***"
+REMEMBERED_NAMES = 10_000
+_DROPPED: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class DataClass:
+    """`names` are globs over keys, `values` matchers; either makes a field one of this class."""
+
+    name: str
+    color: Literal["red", "yellow"]
+    names: tuple[str, ...] = ()
+    values: tuple[Matcher, ...] = ()
+
+
+class Found(NamedTuple):
+    """A field of personal data. List items share one path: `properties.items[].email`."""
+
+    path: str
+    name: str
+
+
+class Treated(NamedTuple):
+    """`body` is the very object that was given when nothing was changed; `changed` counts fields by class."""
+
+    body: dict[str, Any]
+    changed: Counter[str]
+
+
+class DataClasses:
+    """All classes of a topology, compiled. Calls are pure and never change what they are given."""
+
+    def __init__(self, classes: Sequence[DataClass]) -> None:
+        self._classes = tuple(classes)
+        self._by_name: dict[str, tuple[str, ...]] = {}
+        self._globs = [
+            (one.name, re.compile("|".join(translate(glob.lower()) for glob in one.names)))
+            for one in classes
+            if one.names
+        ]
+        self._matchers = [(one.name, matches) for one in classes for matches in one.values]
+
+    def scan(self, body: Mapping[str, Any]) -> Iterator[Found]:
+        """Every field of personal data, by class."""
+        for section in SECTIONS:
+            if section in body:
+                yield from self._scan(body[section], section, self._named(section))
+
+    def treat(self, body: dict[str, Any], actions: Mapping[str, Action]) -> Treated:
+        """The event after the action of each class; a class without one is kept."""
+        ranks = {name: STRICTNESS.index(action) for name, action in actions.items() if action != "keep"}
+        changed: Counter[str] = Counter()
+        if not ranks:
+            return Treated(body, changed)
+        made = body
+        for section in SECTIONS:
+            if section in body:
+                value = self._treat(body[section], self._named(section), ranks, changed)
+                if value is not body[section]:
+                    made = dict(made) if made is body else made
+                    _set(made, section, value)
+        return Treated(made, changed)
+
+    def _scan(self, value: Any, path: str, above: tuple[str, ...]) -> Iterator[Found]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from self._scan(inner, f"{path}.{key}", (*above, *self._named(key)))
+        elif isinstance(value, list):
+            for inner in value:
+                yield from self._scan(inner, f"{path}[]", above)
+        else:
+            for name in dict.fromkeys((*above, *self._valued(value))):
+                yield Found(path, name)
+
+    def _treat(self, value: Any, above: tuple[str, ...], ranks: Mapping[str, int], changed: Counter[str]) -> Any:
+        """The value as it may go out, `_DROPPED` when it may not; the same object when nothing is to be done."""
+        if isinstance(value, dict):
+            return self._rebuilt(value, above, ranks, changed)
+        if isinstance(value, list):
+            items = [self._treat(item, above, ranks, changed) for item in value]
+            same = all(new is old for new, old in zip(items, value, strict=True))
+            return value if same else [item for item in items if item is not _DROPPED]
+        rank, name = max(
+            ((ranks.get(one, 0), one) for one in (*above, *self._valued(value))),
+            default=(0, ""),
+            key=lambda pair: pair[0],
+        )
+        if rank == 0 or value is None:
+            return value
+        changed[name] += 1
+        return _ACTIONS[STRICTNESS[rank]](value)
+
+    def _rebuilt(
+        self, value: dict[str, Any], above: tuple[str, ...], ranks: Mapping[str, int], changed: Counter[str]
+    ) -> dict[str, Any]:
+        made = value
+        for key, inner in value.items():
+            new = self._treat(inner, (*above, *self._named(key)), ranks, changed)
+            if new is not inner:
+                made = dict(made) if made is value else made
+                _set(made, key, new)
+        return made
+
+    def _named(self, key: str) -> tuple[str, ...]:
+        """The classes that a key's name puts a field in. Names repeat: they are remembered, up to a bound."""
+        known = self._by_name.get(key)
+        if known is None:
+            if len(self._by_name) >= REMEMBERED_NAMES:
+                self._by_name.clear()
+            lower = key.lower()
+            known = self._by_name[key] = tuple(name for name, glob in self._globs if glob.match(lower))
+        return known
+
+    def _valued(self, value: Any) -> tuple[str, ...]:
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            return ()
+        text = value if isinstance(value, str) else str(value)
+        return tuple(name for name, matches in self._matchers if matches(text))
+
+
+def _set(body: dict[str, Any], key: str, value: Any) -> None:
+    if value is _DROPPED:
+        del body[key]
+    else:
+        body[key] = value
+
+
+def _hash(value: Any) -> str:
+    return sha256(str(value).strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_ACTIONS: dict[Action, Callable[[Any], Any]] = {
+    "hash": _hash,
+    "mask": lambda value: MASKED,
+    "drop": lambda value: _DROPPED,
+}
