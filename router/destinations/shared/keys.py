@@ -1,0 +1,32 @@
+"""The idempotency key (32 hex digits, the same on every attempt) in the forms that partners take."""
+
+from __future__ import annotations
+
+import uuid
+
+from router.destinations.base import Delivery
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def as_hex(event: Delivery) -> str:
+    return event.idempotency_key
+
+
+def as_uuid(event: Delivery) -> str:
+    """The messageId where it is a UUID, else one made of the key: version 8, which is for makers' own."""
+    given = event.body.get("messageId")
+    if isinstance(given, str):
+        try:
+            return str(uuid.UUID(given))
+        except ValueError:
+            pass  # some other text: the key it is
+    value = int(event.idempotency_key, 16)
+    value = value & ~(0xF << 76) | 8 << 76
+    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+
+
+def as_ulid(event: Delivery) -> str:
+    """26 characters of Crockford's base 32."""
+    value = int(event.idempotency_key, 16)
+    return "".join(_CROCKFORD[value >> 5 * place & 31] for place in range(25, -1, -1))
