@@ -13,6 +13,7 @@ import math
 import re
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -55,8 +56,14 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True  # False: the body was longer, or broke off
     readable: bool = True  # False: the head makes no sense beyond its status
-    retry_after: float | None = None
+    at: float = 0.0  # when it came, in seconds since 1970
     detail: str = ""
+
+    def wait(self, *names: str) -> float | None:
+        """Seconds that the first of these headers which makes sense asks to wait, at most an hour."""
+        now = datetime.fromtimestamp(self.at, UTC)
+        waits = (parse_retry_after(self.headers.get(name), now) for name in names)
+        return next((seconds for seconds in waits if seconds is not None), None)
 
     @property
     def json(self) -> Any:
@@ -128,10 +135,8 @@ class HttpClient:
             ) as response:
                 content, complete = await _read(response)
                 answered = {name.lower(): value for name, value in response.headers.items()}
-                retry_after = parse_retry_after(answered.get("retry-after"), datetime.now(UTC))
-                return HttpResponse(
-                    response.status, str(response.status), content, answered, complete, retry_after=retry_after
-                )
+                status = response.status
+                return HttpResponse(status, str(status), content, answered, complete, at=time.time())
         except (OSError, aiohttp.ClientError, Forbidden, ValueError) as error:
             unreadable = error.__cause__
             if isinstance(unreadable, _UnreadableHead):

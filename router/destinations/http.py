@@ -136,6 +136,7 @@ class HttpDestination(Connector):
 
     Settings: ClassVar[type[HttpSettings]]
     settings: Any
+    wait_headers: ClassVar[tuple[str, ...]] = ("retry-after",)  # where the partner says how long to wait, lower case
 
     def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
         super().__init__(name, settings, timeout)
@@ -175,7 +176,7 @@ class HttpDestination(Connector):
         """What the answer to the probe says of the partner; what would reject an event is a fault of the settings."""
         kind = kind_of(response)
         kind = Kind.REFUSED if kind is Kind.REJECTED else kind
-        return Outcome(kind, response.code, response.detail, response.retry_after)
+        return Outcome(kind, response.code, response.detail, response.wait(*self.wait_headers))
 
     # What it may use
 
@@ -185,7 +186,7 @@ class HttpDestination(Connector):
         if kind in (Kind.DELIVERED, Kind.UNCONFIRMED):
             return Outcome(kind, response.code, response.detail)
         shared = len(request.events) > 1 and kind is not Kind.REFUSED
-        return Outcome(kind, response.code, response.detail, response.retry_after, shared)
+        return Outcome(kind, response.code, response.detail, response.wait(*self.wait_headers), shared)
 
     def all_but(self, request: HttpRequest, response: HttpResponse, failed: Mapping[int, Outcome]) -> list[Outcome]:
         """The partner took all events but those at the given positions in the request."""

@@ -42,7 +42,7 @@ def test_the_example_of_each_type_loads(line: Line, tmp_path: Path, name: str) -
     path = tmp_path / "t.yaml"
     path.write_text(f"name: t\nsources: {{}}\n{example}")
 
-    loaded = load_topology([path], env={}, registry=destination_types())
+    loaded = load_topology([path], placeholders=True, registry=destination_types())
 
     assert list(loaded.connector_settings) == [f"my-{name}"]
 

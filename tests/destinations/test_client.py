@@ -106,7 +106,7 @@ async def test_an_answer_carries_status_body_and_wish(tmp_path: Path) -> None:
     answer, accepted = await answer_to(tmp_path, Fault("status", status=429, retry_after="7"))
 
     assert (answer.status, answer.code, answer.body, answer.complete) == (429, "429", b"no", True)
-    assert (answer.retry_after, accepted) == (7, 0)
+    assert (answer.wait("retry-after"), accepted) == (7, 0)
 
 
 @pytest.mark.parametrize("kind", ["close", "lost"])
