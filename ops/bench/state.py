@@ -27,11 +27,12 @@ from uuid import UUID
 
 import psutil
 
-from router.identity import Identifiers, link, pack_facts
+from router.dedupe.changelog import pack
+from router.dedupe.window_rocksdb import RocksWindow
+from router.identity import Identifiers, IdentityRules, Replica, link, pack_facts
+from router.identity.store_rocksdb import RocksIdentityStore
 from router.runtime.route import calm_collector
-from router.state.changelog import pack
-from router.state.replica import Replica
-from router.state.window import Window
+from router.state.rocks import size_of
 
 DAY_MS = 86_400_000
 START_MS = 1_767_225_600_000
@@ -75,7 +76,7 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
     """Fill a window with `ids` ids within its 24 hours and measure on the way."""
     chance = random.Random(1)
     empty = rss()
-    window = Window.open(folder / "window", "bench", "bench", window_ms=DAY_MS)
+    window = RocksWindow.open(folder / "window", "bench", "bench", window_ms=DAY_MS)
     look, write, late = Timer(), Timer(), Timer()
     known: MutableSequence[bytes] = deque(maxlen=RECENT_BATCHES) if recent else []
     making, record = time.process_time(), 0
@@ -91,12 +92,12 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
         record = record or len(pack(rows)) // len(rows)
         known.append(rows[0][0])
     process = time.process_time() - making
-    stat = window.stat()
+    size_on_disk = size_of(folder / "window")
     memory = rss() - empty
     closing = Timer()
     closing.run(window.close)
     opening = Timer()
-    window = opening.run(lambda: Window.open(folder / "window", "bench", "bench", window_ms=DAY_MS))
+    window = opening.run(lambda: RocksWindow.open(folder / "window", "bench", "bench", window_ms=DAY_MS))
     window.close()
     return [
         f"{ids / 1e6:g}",
@@ -106,7 +107,7 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
         f"{per_id(look.wall + late.wall + write.wall, ids)}",
         f"{per_id(process, ids)}",
         f"{1000 * write.worst:.0f}",
-        f"{stat.bytes / ids:.0f}",
+        f"{size_on_disk / ids:.0f}",
         f"{memory / ids:.1f}",
         f"{record}",
         f"{closing.wall:.2f}",
@@ -117,7 +118,7 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
 def replica_row(links: int, size: int, folder: Path) -> list[str]:
     """Grow a replica to `links` links, two devices a user, and measure hits and links at the end."""
     empty = rss()
-    replica = Replica.open(folder / "identity", "bench", "bench")
+    replica = Replica(RocksIdentityStore.open(folder / "identity", "bench", "bench"), IdentityRules())
     late, hit = Timer(), Timer()
     measured = packed = 0
     for done in range(0, links, size // 10):

@@ -17,7 +17,7 @@ from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, li
 
 
 class Identities(Protocol):
-    """Who is who, so far; see router.state.replica and router.identity.memory."""
+    """Who is who, so far; see router.identity.replica."""
 
     def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]: ...
 
@@ -42,7 +42,7 @@ class Identify(Agent):
 
     def prepare(self, event: Event) -> None:
         body = event.body
-        event.ids = identifiers(body) or (("message", body["messageId"]),)
+        event.ids = identifiers(body)
 
     def _prepare_alias(self, event: Event) -> None:
         event.keep = True

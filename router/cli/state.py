@@ -16,16 +16,20 @@ from router.cli.options import Json, Topologies, with_run_options
 from router.cli.screen import console, table
 from router.config.options import RunOptions
 from router.config.topics import topics_of
+from router.dedupe.changelog import ChangelogError, unpack
+from router.dedupe.inspect import WindowReader, compare_window, window_reader
+from router.dedupe.window import Row
 from router.errors import RouterError
 from router.events.event import iso
 from router.events.topics import Topics
+from router.identity import IdentityRules, Replica
+from router.identity.inspect import ReplicaReader, replica_reader
+from router.identity.store_rocksdb import FOLDER, RocksIdentityStore
 from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
 from router.kafka.span import span
-from router.state.changelog import ChangelogError, Row, unpack
-from router.state.inspect import ReplicaReader, WindowReader, replica_reader, slots, window_reader
-from router.state.replica import Replica
-from router.state.verify import Comparison, compare_states, compare_window
+from router.state.comparison import Comparison, compare_states
+from router.state.slot import slots
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -153,7 +157,7 @@ def _verify_window(window: WindowReader, cluster: Cluster, changelog: str, ends:
 
 
 def _rows(value: bytes) -> list[Row]:
-    """The rows of a record; none of one that no router wrote, which a restore skips as well."""
+    """The rows of a record; none of a foreign record, which a restore skips as well."""
     try:
         return unpack(value)
     except ChangelogError:
@@ -165,7 +169,7 @@ def _verify_identity(replica: ReplicaReader, slot: Path, cluster: Cluster, log: 
     if replica.position > bounds.high:
         raise RouterError(f"the identity replica reaches past the end of {log}")
     with tempfile.TemporaryDirectory(prefix="verify-", dir=slot.parent) as scratch:
-        fresh = Replica.open(Path(scratch) / "identity", "verify", "verify")
+        fresh = Replica(RocksIdentityStore.open(Path(scratch) / FOLDER, "verify", "verify"), IdentityRules())
         try:
             for messages in span(cluster, log, 0, bounds.low, replica.position):
                 for message in messages:

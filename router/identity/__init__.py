@@ -1,20 +1,35 @@
-"""Identity rules, pure: which identifiers an event carries, what a fact joins, what a profile is."""
+"""Identity: which identifiers an event carries, what a fact joins, who is who, and the log that all workers follow.
+
+The rules are a value (`rules`), which the topology sets. `log` and `merges` know Kafka, `store_rocksdb` and `inspect`
+the disk; everything else is pure and stands here.
+"""
 
 from __future__ import annotations
 
-from router.identity.applier import Applier, Merge, Profile, Profiles, profile_id
+from router.identity.extraction import Extraction
 from router.identity.facts import Fact, Facts, alias, link, pack_facts, unpack_facts
-from router.identity.identifiers import Identifier, Identifiers, digest, identifiers, is_nobody, pair
+from router.identity.graph import IdentityGraph
+from router.identity.replica import Replica
+from router.identity.rules import Identifier, Identifiers, IdentityRules
+from router.identity.store import IdentityStore, Merge, Profile, digest, profile_id
+from router.identity.store_memory import MemoryIdentityStore
+
+_extraction = Extraction(IdentityRules())
+identifiers, pair, is_nobody = _extraction.identifiers, _extraction.pair, _extraction.is_blocked
 
 __all__ = [
-    "Applier",
+    "Extraction",
     "Fact",
     "Facts",
     "Identifier",
     "Identifiers",
+    "IdentityGraph",
+    "IdentityRules",
+    "IdentityStore",
+    "MemoryIdentityStore",
     "Merge",
     "Profile",
-    "Profiles",
+    "Replica",
     "alias",
     "digest",
     "identifiers",

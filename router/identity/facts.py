@@ -1,4 +1,5 @@
-"""Facts of the identity log: identifiers of one event that belong together, or an alias. One record carries many.
+"""The codec of the identity log: facts are identifiers of one event that belong together, or an alias. One record
+carries many.
 
 Reading is total: whatever a record holds, all replicas find the same facts in it and skip the same rest.
 """
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.identity.identifiers import LONGEST, LONGEST_KIND, MOST, Identifiers
+from router.identity.rules import Identifiers, IdentityRules
 
 VERSION = 1
 RECORD_BYTES = 256 * 1024
@@ -24,7 +25,7 @@ class Fact(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What a record holds; `bad` counts what is no fact (1 for a record that is none of facts)."""
+    """The facts of a record; `bad` counts items that are not facts (1 where the record is not one of facts)."""
 
     facts: list[Fact]
     bad: int
@@ -35,8 +36,8 @@ def link(ids: Identifiers) -> Fact:
 
 
 def alias(previous: str, user: str) -> Fact:
-    """An alias call: `previous` is an anonymous id or an earlier user id. It stands for both, whatever is known by
-    then: a fact that meant another thing at another time would merge strangers when it came again.
+    """An alias call: `previous` is an anonymous id or an earlier user id. The fact names both, whatever is known by
+    then: one whose meaning depended on the time would join unrelated profiles when it came again.
     """
     return Fact((("user_id", user), ("user_id", previous), ("anonymous_id", previous)), alias=True)
 
@@ -63,31 +64,32 @@ def _record(packed: list[bytes]) -> bytes:
     return b"[%d,[%s]]" % (VERSION, b",".join(packed))
 
 
-def unpack_facts(record: bytes) -> Facts:
-    """The facts of a record, in order."""
+def unpack_facts(record: bytes, rules: IdentityRules) -> Facts:
+    """The facts of a record, in order; those beyond the limits of an event's identifiers are bad."""
     try:
         content = orjson.loads(record)
     except orjson.JSONDecodeError:
         return Facts([], 1)
     if type(content) is not list or len(content) != 2 or content[0] != VERSION or type(content[1]) is not list:
         return Facts([], 1)
-    facts = [fact for fact in map(_fact, content[1]) if fact is not None]
+    facts = [fact for item in content[1] if (fact := _fact(item, rules)) is not None]
     return Facts(facts, len(content[1]) - len(facts))
 
 
-def _fact(item: Any) -> Fact | None:
+def _fact(item: Any, rules: IdentityRules) -> Fact | None:
     if type(item) is not list or len(item) != 2 or item[0] not in (0, 1) or type(item[1]) is not list:
         return None
     ids = item[1]
-    if not 0 < len(ids) <= MOST:
+    if not 0 < len(ids) <= rules.event_identifiers:
         return None
+    longest_kind, longest = rules.kind_characters, rules.value_characters
     for pair in ids:
         if type(pair) is not list or len(pair) != 2:
             return None
         kind, value = pair
         if type(kind) is not str or type(value) is not str:
             return None
-        if not (0 < len(kind) <= LONGEST_KIND and 0 < len(value) <= LONGEST):
+        if not (0 < len(kind) <= longest_kind and 0 < len(value) <= longest):
             return None
     fact = Fact(tuple(map(tuple, ids)), item[0] == 1)
     return fact if not fact.alias or _is_alias(fact) else None

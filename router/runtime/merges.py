@@ -1,7 +1,7 @@
-"""Writes `identity.merges`: one record for each merge that the log of identity facts came to.
+"""Writes `identity.merges`: one record for each merge that the log of identity facts led to.
 
-The merges agent reads `identity.links` as ordinary transactional input: one partition, one owner in the group. What a
-record of that log merges is worked out by every worker's replica alike and kept in its ledger; the owner takes it from
+The merges agent reads `identity.links` as ordinary transactional input: one partition, one owner in the group. Every
+worker's replica finds the same merges in a record of that log and keeps them in its store; the owner takes them from
 there, so nothing is computed twice. Records and position are one transaction (at_least_once: records first): kill -9
 loses nothing and, exactly_once, repeats nothing.
 """
@@ -13,7 +13,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import (
@@ -26,6 +26,7 @@ from confluent_kafka import (
 from router import metrics
 from router.errors import Unavailable
 from router.events.event import iso
+from router.identity import IdentityStore, Merge
 from router.kafka import offset_metadata
 from router.kafka.offsets import stable_offsets
 from router.runtime.outputs import Outputs, Redo, Work
@@ -39,25 +40,11 @@ AGAIN_SECONDS = 0.5
 LOOK_CALL_SECONDS = 5.0
 
 
-class Merge(Protocol):
-    """One merge, as router.identity describes it."""
-
-    def as_dict(self) -> dict[str, Any]: ...
-
-
-class Ledger(Protocol):
-    """The replica's ledger of merges by the log offset that caused them."""
-
-    def position(self) -> int: ...
-    def merges_from(self, offset: int, limit: int) -> Sequence[tuple[int, Any]]: ...
-    def prune_merges(self, before: int) -> None: ...
-
-
 class Part(NamedTuple):
     """Merges of the log from `since` up to, not including, `until`."""
 
     since: int
-    rows: Sequence[tuple[int, Any]]
+    rows: Sequence[tuple[int, Merge]]
     until: int
 
 
@@ -66,7 +53,7 @@ class MergesTask:
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: IdentityStore,
         outputs: Outputs,
         *,
         consumer: Mapping[str, Any],
@@ -74,7 +61,7 @@ class MergesTask:
         merges: str,
         transactional: bool,
     ) -> None:
-        self._ledger = ledger
+        self._store = store
         self._outputs = outputs
         self._links = links
         self._merges = merges
@@ -93,15 +80,15 @@ class MergesTask:
         self._thread.start()
 
     def feed(self) -> None:
-        """Hand over what the ledger has past the position wanted. Raises what the thread died of."""
+        """Hand over the merges past the position wanted. Raises the error that ended the thread."""
         if self.failed is not None:
             raise self.failed
         self._prune()
         wanted = self._wanted
-        position = self._ledger.position()
+        position = self._store.position()
         if wanted is None or self._asked or position <= wanted or time.monotonic() < self._handed + GATHER_SECONDS:
             return
-        rows = self._ledger.merges_from(wanted, ROWS)
+        rows = self._store.merges_from(wanted, ROWS)
         until = position if len(rows) < ROWS else rows[-1][0] + 1
         if until > wanted:
             self._asked = True
@@ -111,7 +98,7 @@ class MergesTask:
     def _prune(self) -> None:
         """Forget what the owner, whoever it is, has written."""
         if self._written > self._pruned:
-            self._ledger.prune_merges(self._written)
+            self._store.prune_merges(self._written)
             self._pruned = self._written
 
     def _run(self) -> None:
@@ -153,7 +140,7 @@ class MergesTask:
     def _write(self, part: Part) -> None:
         total = self._total + len(part.rows)
         offsets = [TopicPartition(self._links, 0, part.until, metadata=offset_metadata.encode(total))]
-        records = [(self._merges, _value(offset, merge), _key(merge), None) for offset, merge in part.rows]
+        records = [(self._merges, _value(offset, merge), merge.new.encode(), None) for offset, merge in part.rows]
         try:
             self._outputs.commit(Work(records, {}, offsets, self._consumer.consumer_group_metadata()))
             if not self._transactional:
@@ -185,7 +172,7 @@ class MergesTask:
 
     def _behind(self) -> bool:
         wanted = self._wanted
-        return self.failed is None and wanted is not None and self._ledger.position() > wanted
+        return self.failed is None and wanted is not None and self._store.position() > wanted
 
     def close(self) -> None:
         """Write what is there and leave the group."""
@@ -207,12 +194,12 @@ def _total(metadata: str) -> int:
 
 
 def _value(offset: int, merge: Merge) -> bytes:
-    value = merge.as_dict() | {"position": offset}
-    if "time_ms" in value:
-        value["time"] = iso(value.pop("time_ms"))
-    return orjson.dumps(value)
-
-
-def _key(merge: Merge) -> bytes | None:
-    into = merge.as_dict().get("to")
-    return into.encode() if isinstance(into, str) else None
+    return orjson.dumps(
+        {
+            "from": merge.old,
+            "to": merge.new,
+            "reason": merge.reason,
+            "position": offset,
+            "time": iso(merge.time_ms),
+        }
+    )

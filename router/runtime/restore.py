@@ -10,28 +10,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from router import metrics
+from router.dedupe.changelog import ChangelogError, unpack
+from router.dedupe.window import Row, Window
 from router.errors import RouterError, Unavailable
 from router.kafka.ends import log_ends
-from router.state.changelog import ChangelogError, Row, unpack
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0
 REPORT_SECONDS = 10.0
 MESSAGES = 200  # about 40 KB each
-
-
-class RestoredStore(Protocol):
-    """What a restore writes to."""
-
-    def checkpoint(self, partition: int) -> int | None: ...
-    def fits(self, partition: int, low: int, high: int) -> bool: ...
-    def reset(self, why: str) -> None: ...
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None: ...
 
 
 class Span(NamedTuple):
@@ -46,7 +38,7 @@ class Restore:
 
     def __init__(
         self,
-        store: RestoredStore,
+        store: Window,
         topic: str,
         partitions: Iterable[int],
         *,
@@ -78,8 +70,8 @@ class Restore:
     def _fit(self, spans: Mapping[int, Span]) -> None:
         """Keys know no partition, so a store that does not fit in one place cannot be trusted anywhere."""
         for partition, span in spans.items():
-            if not self._store.fits(partition, *span):
-                reached = self._store.checkpoint(partition)
+            reached = self._store.checkpoint(partition)
+            if reached is not None and reached > span.high:
                 self._store.reset(f"it has read {self._topic} [{partition}] up to {reached}, which ends at {span.high}")
                 return
 

@@ -18,9 +18,15 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import input_topics, owned_topics, topics_of
+from router.dedupe.window_rocksdb import FOLDER as WINDOW_FOLDER
+from router.dedupe.window_rocksdb import RocksWindow
 from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import RouterError
 from router.events.topics import Topics
+from router.identity import IdentityRules, Replica
+from router.identity.log import LinkLog
+from router.identity.store_rocksdb import FOLDER as IDENTITY_FOLDER
+from router.identity.store_rocksdb import RocksIdentityStore
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
@@ -28,16 +34,13 @@ from router.kafka.owners import Owners
 from router.process.health import Health
 from router.process.reload import Reload
 from router.runtime.committer import Committer
-from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
 from router.runtime.reader import BATCH_MESSAGES, Reader
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
 from router.runtime.worker import Worker
-from router.state.replica import Replica
 from router.state.slot import Slot
-from router.state.window import Window
 
 log = logging.getLogger(__name__)
 BROKER_SECONDS = 60.0
@@ -67,7 +70,7 @@ class Parts(NamedTuple):
     """What every engine runs."""
 
     chain: Isolated
-    window: Window
+    window: RocksWindow
     links: LinkLog
     merges: MergesTask
     renew: Renewal
@@ -143,7 +146,7 @@ class Opening:
             return Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
 
         merges = MergesTask(
-            replica,
+            replica.store,
             self.outputs("-merges"),
             consumer=clients.consumer(self.cluster, self.topics.merges_group),
             links=self.topics.links,
@@ -177,12 +180,14 @@ class Opening:
     def _topic_id(self, name: str) -> str:
         return self.admin.topic_ids([name]).get(name, "")
 
-    def _window(self) -> Window:
-        changelog = self._topic_id(self.topics.dedupe_changelog)
-        return Window.open(self.slot.path / "window", self.cluster_id, changelog, window_ms=self.topics.window_ms)
+    def _window(self) -> RocksWindow:
+        changelog, window_ms = self._topic_id(self.topics.dedupe_changelog), self.topics.window_ms
+        return RocksWindow.open(self.slot.path / WINDOW_FOLDER, self.cluster_id, changelog, window_ms=window_ms)
 
     def _replica(self) -> Replica:
-        return Replica.open(self.slot.path / "identity", self.cluster_id, self._topic_id(self.topics.links))
+        links = self._topic_id(self.topics.links)
+        store = RocksIdentityStore.open(self.slot.path / IDENTITY_FOLDER, self.cluster_id, links)
+        return Replica(store, IdentityRules())
 
     def _reader(self, on_gain: Callable[[], None], on_loss: Callable[[bool], None]) -> Reader:
         settings = clients.consumer(self.cluster, self.topics.route_group)
@@ -193,7 +198,7 @@ class Opening:
         most = TRANSACTION_MESSAGES if self.transactional else BATCH_MESSAGES
         return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss, most)
 
-    def restore(self, window: Window, partitions: set[int]) -> Restore:
+    def restore(self, window: RocksWindow, partitions: set[int]) -> Restore:
         """Brings the window up to the changelog of these partitions. Raises RouterError when there are too many."""
         if max(partitions, default=0) >= self.topics.partitions:
             raise RouterError(f"a source topic has more than {self.topics.partitions} partitions: keys no longer meet")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from router import metrics
 from router.agents.batch import Batch
 from router.agents.table import ROUTE_TOTALS
+from router.dedupe.changelog import pack
 from router.runtime.reader import Lane
-from router.state.changelog import pack
 
 
 def changelog_of(batch: Batch, lanes: Sequence[Lane]) -> dict[int, bytes]:

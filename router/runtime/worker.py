@@ -10,18 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from confluent_kafka import Message, TopicPartition
 
 from router import metrics
 from router.agents.batch import Batch
 from router.agents.isolate import Isolated
+from router.dedupe.window import Window
 from router.embedded.capacity import Capacity
+from router.identity.log import LinkLog
 from router.process.health import Health
 from router.runtime.committer import Committer
-from router.runtime.links import LinkLog
 from router.runtime.merges import MergesTask
 from router.runtime.outputs import Redo, Work
 from router.runtime.reader import Lane, Reader, encode_totals
@@ -34,14 +35,6 @@ SMALL_BATCH = 200
 HOUSEKEEPING_SECONDS = 1.0
 STUCK_SECONDS = 120.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
-
-
-class Store(Protocol):
-    """The window's store; see router.state.window."""
-
-    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
-    def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None: ...
-    def close(self) -> None: ...
 
 
 class UnderWay:
@@ -68,7 +61,7 @@ class Worker:
         self,
         *,
         chain: Isolated,
-        store: Store,
+        store: Window,
         links: LinkLog,
         merges: MergesTask,
         committer: Committer,

@@ -1,1 +1,1 @@
-"""Local state of a worker: its slot, the dedupe window and the identity replica, all rebuilt from Kafka when lost."""
+"""What a process keeps on disk: its slot, and RocksDB folders that are caches of a Kafka log."""

@@ -184,6 +184,22 @@ def scan(db: Any, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]
     rows.status()
 
 
+def estimated_rows(family: Any) -> int:
+    """Rows of a family, as RocksDB estimates them."""
+    return int(family.property_int_value("rocksdb.estimate-num-keys") or 0)
+
+
+def size_of(path: Path) -> int:
+    """Bytes on disk; files that the writer removes meanwhile count nothing."""
+    total = 0
+    for file in path.iterdir():
+        try:
+            total += file.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
 def write(db: Any, batch: WriteBatch) -> None:
     """Apply a batch, all families or none."""
     db.write(batch, no_wal())

@@ -59,6 +59,12 @@ class Slot:
             self._lock = -1
 
 
+def slots(folder: Path) -> list[Path]:
+    """The slots of route workers in a topology's state folder, by number."""
+    found = [path for path in folder.glob("route-*") if path.name.removeprefix("route-").isdecimal()]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("route-")))
+
+
 def _lock(path: Path) -> int | None:
     """The descriptor that holds the lock, or None when another one does. Children do not inherit it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -13,10 +13,10 @@ from router.agents.batch import Batch
 from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of
+from router.dedupe.window_memory import MemoryWindow
 from router.events.event import iso, milliseconds
 from router.events.records import Headers
-from router.identity import Merge
-from router.identity.memory import MemoryReplica
+from router.identity import IdentityRules, MemoryIdentityStore, Merge, Replica
 from router.metrics import FILTERED
 from router.topology_tests.cases import LISTS, Case
 from router.topology_tests.message import GivenMessage, around, given_message
@@ -24,23 +24,13 @@ from router.topology_tests.message import GivenMessage, around, given_message
 STEP_MS = 1000
 
 
-class CaseWindow:
-    """First receive times, for as long as the case lasts."""
-
-    def __init__(self) -> None:
-        self.times: dict[bytes, int] = {}
-
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
-        return [self.times.get(key) for key in keys]
-
-
 class CaseRouter:
     """Fresh for each case; `outputs` runs it."""
 
     def __init__(self, loaded: Loaded) -> None:
         topics = self._topics = topics_of(loaded.topology)
-        self._window = CaseWindow()
-        self._replica = MemoryReplica()
+        self._window = MemoryWindow(topics.window_ms)
+        self._replica = Replica(MemoryIdentityStore(), IdentityRules())
         self._pipeline = Pipeline.build(Setup(loaded, "test", self._window, self._replica, self._append))
         self._now = 0
         self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}
@@ -58,7 +48,7 @@ class CaseRouter:
         for item in case.given:
             self._now = (milliseconds(item["at"]) or 0) if "at" in item else self._now + STEP_MS
             self._take(given_message(item, self._topics, self._next(), self._now))
-        self._lists["merges"] = [_merge(merge) for _, merge in self._replica.merges_from(0, sys.maxsize)]
+        self._lists["merges"] = [_merge(merge) for _, merge in self._replica.store.merges_from(0, sys.maxsize)]
         self._lists["filtered"] = [
             {"destination": destination, "reason": reason, "count": count}
             for (destination, reason), count in sorted(self._filtered.items())
@@ -79,7 +69,7 @@ class CaseRouter:
         waiting = deque([message])
         while waiting:
             batch = self._pipeline.run([waiting.popleft()], self._lanes)
-            self._window.times |= {key: first for key, (first, _) in batch.fresh.items()}
+            self._window.write([(key, first) for key, (first, _) in batch.fresh.items()], {})
             self._count(batch)
             for topic, value, _, headers in batch.outputs():
                 if topic == self._topics.keyed:

@@ -19,15 +19,15 @@ from router.agents.route import Route, subscription
 from router.agents.validate import Forward, Validate
 from router.agents.verdict import SourceRules
 from router.config.models import DestinationConfig, Enforce
+from router.dedupe.window_memory import MemoryWindow
 from router.events.event import Event, Limits
 from router.events.topics import Topics
-from router.identity.memory import MemoryReplica
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
-from router.state.memory import MemoryWindow
 from tests.agents.messages import AT, FakeMessage, decode, message, track
 from tests.agents.test_validate import BLOCK as BLOCKING
 from tests.agents.test_validate import PLAN as WIDE
+from tests.identity.replicas import memory_replica
 
 TOPICS = Topics("shop", partitions=1)
 LANES = {(TOPICS.raw, 0): 0, (TOPICS.keyed, 0): 1, ("shop.app", 0): 2}
@@ -59,7 +59,7 @@ def pipeline(default: str | None = "web", *, rekey: bool = True) -> Pipeline:
         disabled=("off",),
         rekey=rekey,
     )
-    replica = MemoryReplica()
+    replica = memory_replica()
 
     def append(record: bytes) -> None:
         replica.apply_record(replica.position(), AT, record)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from router.agents.batch import Batch
 from router.agents.identify import Identify
-from router.identity import profile_id, unpack_facts
-from router.identity.memory import MemoryReplica
+from router.identity import IdentityRules, profile_id, unpack_facts
 from tests.agents.messages import event
+from tests.identity.replicas import memory, memory_replica
 
 
 class Worker:
@@ -20,7 +20,7 @@ class Worker:
 
     def __init__(self, log: list[bytes]) -> None:
         self.log = log
-        self.replica = MemoryReplica()
+        self.replica = memory_replica()
         self.agent = Identify(self.replica, self.append)
 
     def append(self, record: bytes) -> None:
@@ -69,7 +69,7 @@ def test_a_batch_appends_its_facts_once_in_one_record(worker: Worker) -> None:
     both = page(anonymousId="a", userId="u")
     worker(both, both, page(anonymousId="b", userId="u"))
     (record,) = worker.log
-    assert len(unpack_facts(record).facts) == 2
+    assert len(unpack_facts(record, IdentityRules()).facts) == 2
 
 
 def test_what_the_replica_knows_is_not_appended_again(worker: Worker) -> None:
@@ -136,7 +136,7 @@ def test_all_workers_reach_the_same_answers(history: list[tuple[int, list[dict[s
             assert workers[number].agent._identities.resolve_many([_best(body)])[0] == [profile]
     for one in workers:
         one.catch_up()
-    assert len({repr((one.replica.ids, one.replica.profiles)) for one in workers}) == 1
+    assert len({repr((memory(one.replica).ids, memory(one.replica).profiles)) for one in workers}) == 1
 
 
 def _best(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:

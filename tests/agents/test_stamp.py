@@ -21,11 +21,11 @@ from router.agents.validate import Validate
 from router.agents.verdict import SourceRules, mark
 from router.config.models import Enforce
 from router.events.topics import Topics
-from router.identity.memory import MemoryReplica
 from router.metrics import VIOLATIONS
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
 from tests.agents.messages import decode, message, track
+from tests.identity.replicas import memory_replica
 
 PLAN = Plan(
     "shop",
@@ -97,7 +97,7 @@ class Nothing:
 def outputs(body: dict[str, Any], enforce: Enforce | None = None, *, plan: bool = True) -> tuple[Batch, dict[str, Any]]:
     """A batch of one event, and its records by topic: value and headers."""
     sources = {"web": SourceRules(compile_plan(PLAN) if plan else None, enforce or Enforce())}
-    replica = MemoryReplica()
+    replica = memory_replica()
 
     def append(record: bytes) -> None:
         replica.apply_record(replica.position(), 0, record)

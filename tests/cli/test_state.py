@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from router.dedupe.changelog import pack
+from router.dedupe.window_rocksdb import RocksWindow
 from router.embedded.broker import EmbeddedBroker
 from router.identity import link, pack_facts
 from router.kafka.cluster import EMBEDDED, Cluster
-from router.state.changelog import pack
-from router.state.replica import Replica
-from router.state.window import Window
 from tests.brokers.messages import produce
 from tests.cli.lines import Line
-from tests.state.windows import DAY, NOON, key, keys
+from tests.dedupe.windows import DAY, NOON, key, keys
+from tests.identity.replicas import open_replica
 
 BATCHES = 6
 FACTS = [link((("user_id", f"u{n // 3}"), ("anonymous_id", f"a{n}"))) for n in range(30)]
@@ -45,13 +45,13 @@ class Place:
 
     def store(self, *, until: int = BATCHES, without: tuple[int, int] | None = None, links: int = len(FACTS)) -> None:
         """The worker's stores after so many records of each partition; `without` leaves one out by mistake."""
-        window = Window.open(self.slot / "window", "c", "t", window_ms=DAY)
+        window = RocksWindow.open(self.slot / "window", "c", "t", window_ms=DAY)
         for batch in range(until):
             for partition in (0, 1):
                 rows = [] if (partition, batch) == without else self.rows(partition, batch)
                 window.write(rows, {partition: batch + 1})
         window.close()
-        replica = Replica.open(self.slot / "identity", "c", "t")
+        replica = open_replica(self.slot, cluster="c", topic="t")
         for offset in range(links):
             replica.apply_record(offset, NOON, pack_facts([FACTS[offset]])[0])
         replica.close()
@@ -118,7 +118,7 @@ def test_verify_finds_rows_that_the_checkpoint_vouches_for_in_vain(line: Line, p
 
 def test_verify_finds_a_replica_that_took_another_way(line: Line, place: Place) -> None:
     place.store(links=10)
-    replica = Replica.open(place.slot / "identity", "c", "t")
+    replica = open_replica(place.slot, cluster="c", topic="t")
     (stranger,) = pack_facts([link((("user_id", "x"), ("anonymous_id", "y")))])
     replica.apply_record(10, NOON, stranger)
     replica.close()
@@ -133,7 +133,7 @@ def test_verify_finds_a_replica_that_took_another_way(line: Line, place: Place) 
 
 def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> None:
     place.store()
-    window = Window.open(place.slot / "window", "c", "t", window_ms=DAY)
+    window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
     window.write([(key("more"), NOON)], {0: BATCHES + 1})
     window.close()
 
@@ -147,7 +147,7 @@ def test_records_that_no_router_wrote_are_no_difference(line: Line, place: Place
     """A restore skips them too."""
     produce(Cluster(place.bootstrap, capabilities=EMBEDDED), f"{place.slot.parent.name}.dedupe-changelog", [b"garbage"])
     place.store()
-    window = Window.open(place.slot / "window", "c", "t", window_ms=DAY)
+    window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
     window.write([], {0: BATCHES + 1})
     window.close()
 

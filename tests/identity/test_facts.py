@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.identity import Fact, Facts, alias, link, pack_facts, unpack_facts
+from router.identity import Fact, Facts, IdentityRules, alias, link, pack_facts, unpack_facts
 from router.identity.facts import RECORD_BYTES
-from router.identity.memory import MemoryReplica
 from tests.identity.logs import FACTS, state
+from tests.identity.replicas import memory_replica
 
+RULES = IdentityRules()
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.floats(allow_nan=False) | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -25,7 +26,7 @@ NEARLY = st.lists(st.tuples(st.integers(-1, 2) | JSON, PAIRS | JSON).map(list) |
 
 @given(st.lists(FACTS, max_size=20))
 def test_what_was_packed_comes_back_in_order(facts: list[Fact]) -> None:
-    unpacked = [unpack_facts(record) for record in pack_facts(facts)]
+    unpacked = [unpack_facts(record, RULES) for record in pack_facts(facts)]
     assert [fact for part in unpacked for fact in part.facts] == facts
     assert sum(part.bad for part in unpacked) == 0
 
@@ -35,7 +36,7 @@ def test_many_long_facts_take_several_records() -> None:
     records = pack_facts(facts)
     assert len(records) > 1
     assert all(len(record) < RECORD_BYTES + 2000 for record in records)
-    assert [fact for record in records for fact in unpack_facts(record).facts] == facts
+    assert [fact for record in records for fact in unpack_facts(record, RULES).facts] == facts
 
 
 def test_no_facts_take_no_record() -> None:
@@ -45,7 +46,7 @@ def test_no_facts_take_no_record() -> None:
 @given(st.binary(max_size=60) | NEARLY.map(lambda facts: orjson.dumps([1, facts])) | JSON.map(orjson.dumps))
 def test_any_record_is_read_without_an_error_and_alike(record: bytes) -> None:
     """Whatever stands in the log: its good facts are applied, the rest is counted, the position moves on."""
-    one, other = MemoryReplica(), MemoryReplica()
+    one, other = memory_replica(), memory_replica()
     one.apply_record(0, 1, record)
     other.apply_record(0, 1, record)
     assert one.position() == 1
@@ -64,9 +65,9 @@ def test_any_record_is_read_without_an_error_and_alike(record: bytes) -> None:
 def test_a_bad_fact_is_skipped_and_its_neighbours_are_not(bad: Any) -> None:
     good = [link((("user_id", "u"), ("email", "e"))), alias("a", "u")]
     first, last = [[int(fact.alias), fact.ids] for fact in good]
-    assert unpack_facts(orjson.dumps([1, [first, bad, last]])) == Facts(good, 1)
+    assert unpack_facts(orjson.dumps([1, [first, bad, last]]), RULES) == Facts(good, 1)
 
 
 @pytest.mark.parametrize("record", [b"", b"{", b"[2,[]]", b"[1]", b'{"1":2,"3":4}', b'[1,"ab"]', b"[1,[],0]"])
 def test_what_is_no_record_of_facts_counts_as_one(record: bytes) -> None:
-    assert unpack_facts(record) == Facts([], 1)
+    assert unpack_facts(record, RULES) == Facts([], 1)

@@ -14,9 +14,9 @@ from typing import Any
 from router.agents.emit import Emit
 from router.agents.isolate import Isolated
 from router.cli import main
+from router.dedupe.window_rocksdb import RocksWindow
 from router.events.event import Event
 from router.runtime.restore import Restore
-from router.state.window import Window
 
 SLOW_SECONDS = 9.0  # the session is over after six
 
@@ -43,7 +43,7 @@ def state() -> None:
     def raising(*_: Any) -> None:
         raise OSError("no space left on device")
 
-    Window.write = raising  # type: ignore[method-assign,assignment]
+    RocksWindow.write = raising  # type: ignore[method-assign,assignment]
 
 
 def restore() -> None:

@@ -70,9 +70,6 @@ class Store:
     def checkpoint(self, partition: int) -> int | None:
         return self._disk.checkpoints.get(partition)
 
-    def fits(self, partition: int, low: int, high: int) -> bool:
-        return low <= self._disk.checkpoints.get(partition, low) <= high
-
     def reset(self, why: str) -> None:
         raise AssertionError(f"no crash makes the log shorter than its store: {why}")
 

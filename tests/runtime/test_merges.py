@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from router import metrics
 from router.errors import Fenced, Unavailable
+from router.identity import MemoryIdentityStore, Merge
 from router.kafka.offset_metadata import MetadataError
 from router.runtime import merges as merges_module
 from router.runtime.merges import MergesTask
@@ -25,36 +25,22 @@ LOG: Place = (LINKS, 0)
 WAIT_SECONDS = 30.0
 
 
-@dataclass(frozen=True)
-class Merge:
-    """One merge of the log."""
-
-    number: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"from": f"p_{self.number}", "to": "p_0", "time_ms": 1_767_225_600_000}
-
-
-class Ledger:
-    """A replica's ledger; a record of the log may merge several profiles, or none."""
+class Store(MemoryIdentityStore):
+    """A store that has applied the log up to `end`; a record of the log may merge several profiles, or none."""
 
     def __init__(self, merges_at: Sequence[int], end: int) -> None:
-        self.rows = [(at, Merge(number)) for number, at in enumerate(merges_at)]
-        self.end = end
+        super().__init__()
+        self._merges_at = merges_at
         self.pruned = 0
+        self.apply(end)
 
-    def position(self) -> int:
-        return self.end
-
-    def merges_from(self, offset: int, limit: int) -> Sequence[tuple[int, Merge]]:
-        found: list[tuple[int, Merge]] = []
-        for at, merge in self.rows:
-            if not offset <= at < self.end or (len(found) >= limit and at != found[-1][0]):
-                continue
-            found.append((at, merge))
-        return found
+    def apply(self, end: int) -> None:
+        for offset in range(self.position(), end):
+            numbers = [number for number, at in enumerate(self._merges_at) if at == offset]
+            self.commit(offset, [Merge(f"p_{number}", "p_0", "link", 1_767_225_600_000) for number in numbers])
 
     def prune_merges(self, before: int) -> None:
+        super().prune_merges(before)
         self.pruned = before
 
 
@@ -90,11 +76,11 @@ class Stage:
         consumer._callbacks = callbacks
         self.consumers.append(consumer)
 
-    def task(self, ledger: Ledger, *, transactional: bool = True, fuse: Fuse | None = None, name: str = "m") -> Task:
+    def task(self, store: Store, *, transactional: bool = True, fuse: Fuse | None = None, name: str = "m") -> Task:
         self._fuse = fuse or Fuse()
         producer: Any = FakeProducer(self.kafka, self._fuse, name)
         outputs: Any = Transactional(producer, "") if transactional else OutputFirst(producer, "")
-        made = Task(ledger, outputs, consumer={}, links=LINKS, merges=MERGES, transactional=transactional)
+        made = Task(store, outputs, consumer={}, links=LINKS, merges=MERGES, transactional=transactional)
         self.tasks.append(made)
         return made
 
@@ -134,14 +120,14 @@ def until(over: Callable[[], bool], *tasks: Task) -> None:
 
 def test_every_merge_is_written_with_its_place_in_the_log(stage: Stage) -> None:
     """Also those of one record; the position goes past records that merged nothing."""
-    task = stage.task(Ledger([2, 2, 5], end=9))
+    task = stage.task(Store([2, 2, 5], end=9))
     stage.deal(task, "assign")
 
     until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 9, task)
 
     assert stage.written() == [0, 1, 2]
     first = orjson.loads(stage.kafka.all(MERGES)[0].raw or b"")
-    assert first == {"from": "p_0", "to": "p_0", "position": 2, "time": "2026-01-01T00:00:00.000Z"}
+    assert first == {"from": "p_0", "to": "p_0", "reason": "link", "position": 2, "time": "2026-01-01T00:00:00.000Z"}
     assert stage.total() == 3
     assert metrics.MERGE_TOTALS.rows()["0",] == {"router_identity_merges": 3}
 
@@ -152,12 +138,12 @@ def test_killed_at_any_point_the_next_owner_completes(stage: Stage, transactiona
     for last in range(8):
         stage.kafka.logs.clear()
         stage.kafka.offsets.clear()
-        ledger = Ledger([1, 3, 3, 6], end=8)
-        first = stage.task(ledger, transactional=transactional, fuse=Fuse(last))
+        store = Store([1, 3, 3, 6], end=8)
+        first = stage.task(store, transactional=transactional, fuse=Fuse(last))
         stage.deal(first, "assign")
         until(lambda task=first: task.dead or stage.kafka.offsets.get(LOG, (0, ""))[0] == 8, first)  # type: ignore[misc]
 
-        second = stage.task(ledger, transactional=transactional)
+        second = stage.task(store, transactional=transactional)
         stage.deal(second, "assign")
         until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 8, second)
         until(lambda task=second: task._wanted == 8, second)  # type: ignore[misc]
@@ -171,8 +157,8 @@ def test_killed_at_any_point_the_next_owner_completes(stage: Stage, transactiona
 
 def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: Stage) -> None:
     """The partition goes, another worker writes on, and it comes back: part of what waits has been written."""
-    ledger = Ledger([1, 3, 6], end=4)
-    first, second = stage.task(ledger, name="first"), stage.task(ledger, name="second")
+    store = Store([1, 3, 6], end=4)
+    first, second = stage.task(store, name="first"), stage.task(store, name="second")
     hold, held = threading.Event(), threading.Event()
 
     def heard(call: str) -> None:
@@ -186,7 +172,7 @@ def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: St
     stage.kafka.heard = heard
     hold.set()
     assert held.wait(WAIT_SECONDS)
-    ledger.end = 8
+    store.apply(8)
     first._asked = False
     first.feed()  # what is asked for now waits until the log has gone and come back
     stage.deal(first, "revoke")
@@ -194,7 +180,7 @@ def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: St
     until(lambda: stage.kafka.offsets[LOG][0] == 8, second)
     stage.deal(second, "revoke")
     stage.deal(first, "assign")
-    ledger.end = 9
+    store.apply(9)
     wait.set()
 
     until(lambda: stage.kafka.offsets[LOG][0] == 9, first)
@@ -206,7 +192,7 @@ def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: St
 def test_an_aborted_part_is_written_again(stage: Stage) -> None:
     refusals = [KafkaError(KafkaError.INVALID_TXN_STATE, "try", False, False, True)] * 2
     stage.kafka.refuse = lambda call: refusals.pop() if call == "commit" and refusals else None
-    task = stage.task(Ledger([1, 2], end=3))
+    task = stage.task(Store([1, 2], end=3))
     stage.deal(task, "assign")
 
     until(lambda: LOG in stage.kafka.offsets, task)
@@ -227,7 +213,7 @@ def test_a_coordinator_that_refuses_is_given_a_pause(stage: Stage, monkeypatch: 
         return KafkaError(KafkaError.INVALID_TXN_STATE, "try", False, False, True)
 
     stage.kafka.refuse = refuse
-    task = stage.task(Ledger([1, 2], end=3))
+    task = stage.task(Store([1, 2], end=3))
     stage.deal(task, "assign")
     until(lambda: bool(tries), task)
 
@@ -239,7 +225,7 @@ def test_a_coordinator_that_refuses_is_given_a_pause(stage: Stage, monkeypatch: 
 
 
 def test_a_worker_that_does_not_own_the_log_writes_nothing(stage: Stage) -> None:
-    task = stage.task(Ledger([1], end=3))
+    task = stage.task(Store([1], end=3))
 
     for _ in range(20):
         task.feed()
@@ -249,11 +235,11 @@ def test_a_worker_that_does_not_own_the_log_writes_nothing(stage: Stage) -> None
     assert metrics.MERGE_TOTALS.rows() == {}
 
 
-def test_a_long_ledger_is_written_in_parts_and_no_record_is_cut_in_two(
+def test_a_long_list_of_merges_is_written_in_parts_and_no_record_is_cut_in_two(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merges_module, "ROWS", 2)
-    task = stage.task(Ledger([1, 1, 1, 4, 5, 5], end=6))
+    task = stage.task(Store([1, 1, 1, 4, 5, 5], end=6))
     stage.deal(task, "assign")
 
     until(lambda: stage.kafka.offsets.get(LOG, (0, ""))[0] == 6, task)
@@ -261,9 +247,9 @@ def test_a_long_ledger_is_written_in_parts_and_no_record_is_cut_in_two(
     assert stage.written() == [0, 1, 2, 3, 4, 5]
 
 
-def test_the_ledger_forgets_what_the_owner_has_written(stage: Stage) -> None:
-    """Whoever the owner is: every worker has a ledger."""
-    own, other = Ledger([1], end=3), Ledger([1], end=3)
+def test_the_store_forgets_what_the_owner_has_written(stage: Stage) -> None:
+    """Whoever the owner is: every worker has a store."""
+    own, other = Store([1], end=3), Store([1], end=3)
     owner, watcher = stage.task(own, name="owner"), stage.task(other, name="watcher")
     stage.deal(owner, "assign")
 
@@ -272,7 +258,7 @@ def test_the_ledger_forgets_what_the_owner_has_written(stage: Stage) -> None:
 
 def test_what_ends_the_thread_is_raised_where_the_worker_feeds_it(stage: Stage) -> None:
     stage.kafka.refuse = lambda call: KafkaError(KafkaError._FENCED, "over", True) if call == "begin" else None
-    task = stage.task(Ledger([1], end=3))
+    task = stage.task(Store([1], end=3))
     stage.deal(task, "assign")
 
     with pytest.raises(Fenced):
@@ -281,7 +267,7 @@ def test_what_ends_the_thread_is_raised_where_the_worker_feeds_it(stage: Stage) 
 
 def test_metadata_that_is_not_ours_ends_the_worker_and_is_not_counted_on(stage: Stage) -> None:
     stage.kafka.offsets[LOG] = (2, "what is this")
-    task = stage.task(Ledger([1], end=3))
+    task = stage.task(Store([1], end=3))
     stage.deal(task, "assign")
 
     with pytest.raises(MetadataError):
@@ -297,7 +283,7 @@ def test_a_client_that_fails_while_it_is_closed_is_a_part_outside(
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
 
     monkeypatch.setattr(FakeConsumer, "close", fail)
-    task = stage.task(Ledger([1], end=3))
+    task = stage.task(Store([1], end=3))
 
     task.close()
 
@@ -305,7 +291,7 @@ def test_a_client_that_fails_while_it_is_closed_is_a_part_outside(
 
 
 def test_closing_writes_what_is_there(stage: Stage) -> None:
-    task = stage.task(Ledger([1, 2], end=3))
+    task = stage.task(Store([1, 2], end=3))
     stage.deal(task, "assign")
     until(lambda: task._wanted is not None)
 

@@ -12,12 +12,13 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router import metrics
+from router.dedupe.changelog import pack
+from router.dedupe.window import Row
+from router.dedupe.window_memory import MemoryWindow
 from router.errors import RouterError, Unavailable
 from router.runtime import restore as restore_module
 from router.runtime.restore import Restore
-from router.state.changelog import Row, pack
-from router.state.memory import MemoryWindow
-from tests.state.windows import DAY, NOON, key
+from tests.dedupe.windows import DAY, NOON, key
 
 TOPIC = "shop.dedupe-changelog"
 

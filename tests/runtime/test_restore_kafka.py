@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer
 
+from router.dedupe.changelog import pack
+from router.dedupe.window import Row
+from router.dedupe.window_rocksdb import RocksWindow
 from router.errors import Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients
@@ -16,11 +19,9 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.runtime.outputs import Transactional, Work
 from router.runtime.restore import Restore
-from router.state.changelog import Row, pack
 from router.state.rocks import StateError
-from router.state.window import Window
 from tests.brokers.messages import produce
-from tests.state.windows import NOON, asides, damage, keys, open_window, tables
+from tests.dedupe.windows import NOON, asides, damage, keys, open_window, tables
 
 PARTITIONS = 3
 BATCHES = 60
@@ -69,7 +70,7 @@ class Changelog:
         assert producer.flush(30) == 0
         return producer
 
-    def restore(self, window: Window, *, deadline_s: float = 60) -> Restore:
+    def restore(self, window: RocksWindow, *, deadline_s: float = 60) -> Restore:
         return Restore(
             window,
             self.topic,
@@ -79,7 +80,7 @@ class Changelog:
             deadline_s=deadline_s,
         )
 
-    def bring_up(self, window: Window) -> str:
+    def bring_up(self, window: RocksWindow) -> str:
         """Restore to the end; returns where it began, in words."""
         one = self.restore(window)
         begun = one.progress()
@@ -97,12 +98,15 @@ def changelog(kafka: str, unique: str) -> Changelog:
     return Changelog(Cluster(kafka), f"{unique}.dedupe-changelog")
 
 
-@pytest.fixture
-def window(tmp_path: Path) -> Iterator[Callable[[], Window]]:
-    """Opens the store of a slot; each call is a start of the worker, and ends the life before."""
-    lives: list[Window] = []
+Start = Callable[[], RocksWindow]
 
-    def start() -> Window:
+
+@pytest.fixture
+def window(tmp_path: Path) -> Iterator[Start]:
+    """Opens the store of a slot; each call is a start of the worker, and ends the life before."""
+    lives: list[RocksWindow] = []
+
+    def start() -> RocksWindow:
         for life in lives:
             life.close()
         lives[:] = [open_window(tmp_path)]
@@ -113,14 +117,14 @@ def window(tmp_path: Path) -> Iterator[Callable[[], Window]]:
         life.close()
 
 
-def missing(window: Window, batches: Iterable[int]) -> int:
+def missing(window: RocksWindow, batches: Iterable[int]) -> int:
     wanted = [row for batch in batches for partition in range(PARTITIONS) for row in rows(partition, batch)]
     found = window.first_seen([key for key, _ in wanted], NOON)
     return sum(at != row[1] for at, row in zip(found, wanted, strict=True))
 
 
 def test_a_wiped_folder_is_rebuilt_from_the_changelog_alone(
-    changelog: Changelog, window: Callable[[], Window], tmp_path: Path
+    changelog: Changelog, window: Start, tmp_path: Path
 ) -> None:
     changelog.write(range(BATCHES))
     changelog.bring_up(window())
@@ -132,7 +136,7 @@ def test_a_wiped_folder_is_rebuilt_from_the_changelog_alone(
     assert missing(store, range(BATCHES)) == 0
 
 
-def test_a_store_reads_only_what_came_after_its_checkpoint(changelog: Changelog, window: Callable[[], Window]) -> None:
+def test_a_store_reads_only_what_came_after_its_checkpoint(changelog: Changelog, window: Start) -> None:
     landed = changelog.write(range(BATCHES))
     store = window()
     changelog.bring_up(store)
@@ -143,9 +147,7 @@ def test_a_store_reads_only_what_came_after_its_checkpoint(changelog: Changelog,
     assert missing(store, range(BATCHES + 1)) == 0
 
 
-def test_a_damaged_store_is_found_set_aside_and_rebuilt(
-    changelog: Changelog, window: Callable[[], Window], tmp_path: Path
-) -> None:
+def test_a_damaged_store_is_found_set_aside_and_rebuilt(changelog: Changelog, window: Start, tmp_path: Path) -> None:
     changelog.write(range(BATCHES))
     store = window()
     changelog.bring_up(store)
@@ -161,7 +163,7 @@ def test_a_damaged_store_is_found_set_aside_and_rebuilt(
 
 
 def test_a_store_past_the_end_of_its_log_is_set_aside_and_rebuilt(
-    changelog: Changelog, window: Callable[[], Window], tmp_path: Path
+    changelog: Changelog, window: Start, tmp_path: Path
 ) -> None:
     """As when the cluster was put back to an older state: the topic has its id, and fewer records."""
     changelog.write(range(BATCHES))
@@ -173,9 +175,7 @@ def test_a_store_past_the_end_of_its_log_is_set_aside_and_rebuilt(
     assert asides(tmp_path) == ["window.aside-1"]
 
 
-def test_an_open_transaction_is_waited_for_and_counts_when_it_commits(
-    changelog: Changelog, window: Callable[[], Window]
-) -> None:
+def test_an_open_transaction_is_waited_for_and_counts_when_it_commits(changelog: Changelog, window: Start) -> None:
     """The batch of a worker that is being replaced: its offsets may be committed, so its ids must be known."""
     changelog.write(range(2))
     other = changelog.open(2)
@@ -188,7 +188,7 @@ def test_an_open_transaction_is_waited_for_and_counts_when_it_commits(
     assert missing(store, range(3)) == 0
 
 
-def test_an_aborted_batch_leaves_no_id(changelog: Changelog, window: Callable[[], Window]) -> None:
+def test_an_aborted_batch_leaves_no_id(changelog: Changelog, window: Start) -> None:
     changelog.write(range(2))
     changelog.open(2).abort_transaction(30)
     store = window()
@@ -197,9 +197,7 @@ def test_an_aborted_batch_leaves_no_id(changelog: Changelog, window: Callable[[]
     assert missing(store, [2]) == PARTITIONS * IDS
 
 
-def test_a_restore_that_an_open_transaction_holds_up_ends_at_its_deadline(
-    changelog: Changelog, window: Callable[[], Window]
-) -> None:
+def test_a_restore_that_an_open_transaction_holds_up_ends_at_its_deadline(changelog: Changelog, window: Start) -> None:
     other = changelog.open(0)
     one = changelog.restore(window(), deadline_s=0.5)
     with pytest.raises(Unavailable, match="takes too long"):
@@ -208,7 +206,7 @@ def test_a_restore_that_an_open_transaction_holds_up_ends_at_its_deadline(
     other.abort_transaction(30)
 
 
-def test_a_strangers_records_in_the_changelog_stop_nobody(changelog: Changelog, window: Callable[[], Window]) -> None:
+def test_a_strangers_records_in_the_changelog_stop_nobody(changelog: Changelog, window: Start) -> None:
     changelog.write(range(3))
     produce(changelog.cluster, changelog.topic, [b"hello", b"\x01" * 29, b""], partition=1)
     changelog.write([3])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.errors import Unavailable
-from router.state.slot import Slot, write_durably
+from router.state.slot import Slot, slots, write_durably
 
 HOLDER = """
 import sys, time
@@ -94,3 +94,9 @@ def test_a_durable_write_leaves_no_draft(tmp_path: Path) -> None:
     write_durably(tmp_path / "a", b"two")
     assert os.listdir(tmp_path) == ["a"]
     assert (tmp_path / "a").read_bytes() == b"two"
+
+
+def test_slots_are_listed_by_number_and_nothing_else_is_taken_for_one(tmp_path: Path) -> None:
+    for name in ("route-10", "route-2", "deliver-0", "route-x", "verify-abc"):
+        (tmp_path / name).mkdir()
+    assert [slot.name for slot in slots(tmp_path)] == ["route-2", "route-10"]

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from router.state import window as window_module
-from router.state.rocks import StateError
-from router.state.window import MARGIN_MS, Window
-from tests.state.windows import DAY, HOUR, NOON, asides, damage, key, keys, open_window, tables
+from router.dedupe import window_rocksdb as window_module
+from router.dedupe.window import MARGIN_MS
+from router.dedupe.window_rocksdb import RocksWindow
+from router.state.rocks import StateError, size_of
+from tests.dedupe.windows import DAY, HOUR, NOON, asides, damage, key, keys, open_window, tables
 
 BATCH = 200
 WRITER = f"""
 import sys
 from pathlib import Path
-from router.state import window as window_module
-from tests.state.windows import NOON, HOUR, keys, open_window
+from router.dedupe import window_rocksdb as window_module
+from tests.dedupe.windows import NOON, HOUR, keys, open_window
 window_module.WRITE_BUFFER = 64 * 1024
 window = open_window(Path(sys.argv[1]))
 number = window.checkpoint(0) or 0
@@ -82,10 +83,11 @@ def test_forgetting_a_checkpoint_survives_kill_9_and_leads_no_other(tmp_path: Pa
     code = """
 import os, sys
 from pathlib import Path
-from tests.state.windows import NOON, keys, open_window
+from tests.dedupe.windows import DAY, NOON, keys, open_window
 window = open_window(Path(sys.argv[1]))
 window.write([(key, NOON) for key in keys("a", 300)], {0: 1, 1: 1})
-window.forget(1)
+window.write([(key, NOON - 2 * DAY) for key in keys("old", 3)], {})
+window.advance(NOON, {0})
 os.kill(os.getpid(), 9)
 """
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
@@ -112,15 +114,15 @@ def test_dropped_ids_leave_the_disk(tmp_path: Path) -> None:
         window.write([(k, NOON) for k in keys(number, 1000)], {0: number})
     window.close()
     window = open_window(tmp_path)
-    before = window.stat()
-    assert before.bytes > 16 * 100_000
+    before = size_of(tmp_path / "window")
+    assert before > 16 * 100_000
     window.first_seen(keys(1, 1000), NOON)
     window.advance(NOON + 2 * DAY + MARGIN_MS, {0})
     deadline = time.monotonic() + 60
-    while window.stat().bytes > before.bytes // 10 and time.monotonic() < deadline:
+    while size_of(tmp_path / "window") > before // 10 and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert window.stat().bytes <= before.bytes // 10
-    assert window.stat().families == {}
+    assert size_of(tmp_path / "window") <= before // 10
+    assert list(window.rows()) == []
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_a_missing_table_sets_the_store_aside(tmp_path: Path) -> None:
     assert open_window(tmp_path).checkpoint(0) is None
 
 
-def _look_everywhere(window: Window) -> None:
+def _look_everywhere(window: RocksWindow) -> None:
     for number in range(40):
         window.first_seen(keys(number, 500), NOON)
 
@@ -195,9 +197,9 @@ def test_a_full_disk_stops_the_worker_and_loses_nothing_that_was_covered(tmp_pat
     code = """
 import resource, signal, sys
 from pathlib import Path
-from router.state import window as window_module
-from router.state.rocks import StateError
-from tests.state.windows import NOON, keys, open_window
+from router.dedupe import window_rocksdb as window_module
+from router.state.rocks import StateError, size_of
+from tests.dedupe.windows import NOON, keys, open_window
 window_module.WRITE_BUFFER = 256 * 1024
 window = open_window(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""What may happen to the identity replica: kill -9, damage, a stranger's log, a full disk. It lags, and never leads."""
+"""Faults of the identity store: kill -9, damage, another cluster's log, a full disk. It lags, and never leads."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from router.identity import link, pack_facts, profile_id
-from router.identity.memory import MemoryReplica
-from router.state.replica import Replica
+from router.identity import Replica, link, pack_facts, profile_id
+from router.identity.store_rocksdb import RocksIdentityStore
 from router.state.rocks import StateError
-from tests.state.replicas import open_replica, record
-from tests.state.windows import asides
+from tests.dedupe.windows import asides
+from tests.identity.replicas import memory, memory_replica, open_replica, record
 
 ROOT = Path(__file__).parents[2]
 PER_RECORD = 40
 LINKING = """
 import sys
 from pathlib import Path
-from router.state import replica as replica_module
-from tests.state.replicas import open_replica
-from tests.state.test_replica_faults import log_record
-replica_module.WRITE_BUFFER = 64 * 1024
+from router.identity import store_rocksdb as store_module
+from tests.identity.replicas import open_replica
+from tests.identity.test_store_faults import log_record
+store_module.WRITE_BUFFER = 64 * 1024
 replica = open_replica(Path(sys.argv[1]))
 """
 WRITER = (
@@ -66,18 +65,18 @@ def log_record(offset: int) -> bytes:
     return packed
 
 
-def expected(position: int) -> MemoryReplica:
+def expected(position: int) -> Replica:
     """What the log up to this position comes to."""
-    model = MemoryReplica()
+    model = memory_replica()
     for offset in range(position):
         model.apply_record(offset, 1, log_record(offset))
     return model
 
 
-def same(replica: Replica, model: MemoryReplica) -> bool:
-    stored = replica.profiles_of(model.ids)
-    return all(stored[identifier] == id_ for identifier, id_ in model.ids.items()) and all(
-        replica.profile(id_) == profile for id_, profile in model.profiles.items()
+def same(replica: Replica, model: Replica) -> bool:
+    stored = replica.store.profiles_of(memory(model).ids)
+    return all(stored[identifier] == id_ for identifier, id_ in memory(model).ids.items()) and all(
+        replica.store.profile(id_) == profile for id_, profile in memory(model).profiles.items()
     )
 
 
@@ -129,8 +128,8 @@ def test_a_reset_is_whole_after_kill_9(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     replica = open_replica(tmp_path)
     assert replica.position() == 0
-    known = replica.profiles_of(expected(20).ids)
-    assert {known[identifier] for identifier in expected(20).ids} == {None}
+    known = replica.store.profiles_of(memory(expected(20)).ids)
+    assert {known[identifier] for identifier in memory(expected(20)).ids} == {None}
     replica.close()
 
 
@@ -192,7 +191,7 @@ def test_damage_found_while_running_stops_the_worker_and_the_next_start_begins_e
     flip(tables(tmp_path)[-1])
     replica = open_replica(tmp_path)
     with pytest.raises(StateError, match=r"(?i)corruption"):
-        replica.resolve_many([(identifier,) for identifier in expected(200).ids])
+        replica.resolve_many([(identifier,) for identifier in memory(expected(200)).ids])
     replica.close()
     again = open_replica(tmp_path)
     assert again.position() == 0
@@ -200,13 +199,13 @@ def test_damage_found_while_running_stops_the_worker_and_the_next_start_begins_e
     again.close()
 
 
-def test_damage_under_the_ledger_is_not_taken_for_its_end(tmp_path: Path) -> None:
+def test_damage_under_the_merges_is_not_taken_for_its_end(tmp_path: Path) -> None:
     """Merges that seem not to be there would never be written."""
     fill(tmp_path)
     flip(tables(tmp_path)[-1])
     replica = open_replica(tmp_path)
     with pytest.raises(StateError, match=r"(?i)corruption"):
-        replica.merges_from(0, 10**9)
+        replica.store.merges_from(0, 10**9)
     replica.close()
 
 
@@ -214,7 +213,8 @@ def test_a_profile_that_is_missing_is_damage(tmp_path: Path) -> None:
     """What no checksum can see: rows that do not belong together."""
     replica = open_replica(tmp_path)
     replica.apply_record(0, 1, record(link((("user_id", "u"), ("email", "e")))))
-    del replica._db[b"i" + bytes.fromhex(profile_id(("user_id", "u"))[2:])]
+    assert isinstance(replica.store, RocksIdentityStore)
+    del replica.store._db[b"i" + bytes.fromhex(profile_id(("user_id", "u"))[2:])]
     replica.close()
     replica = open_replica(tmp_path)
     with pytest.raises(StateError, match="not there"):

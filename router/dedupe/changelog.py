@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 from zlib import crc32
 
+from router.dedupe.window import Row
 from router.errors import RouterError
 
 KEY_BYTES = 16
@@ -18,8 +19,6 @@ LATEST_MS = (1 << 48) - 1  # the year 10889
 _HEAD = 9
 _TAIL = 4
 _CODES = {1: "I", 2: "Q"}
-
-Row = tuple[bytes, int]  # key, receive time in ms
 
 
 class ChangelogError(RouterError):

@@ -1,4 +1,4 @@
-"""The windowed table of dedupe on RocksDB: 16-byte keys to first receive times, exact for all ids the disk holds.
+"""The window on RocksDB: exact for as many ids as the disk holds.
 
 Rows live in column families of half a window by receive time. A family is dropped whole once every owned partition has
 read a window past its end, so expired ids leave the disk at once and nothing is compacted away row by row. One store a
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -20,30 +19,29 @@ from typing import Any, Self
 
 from rocksdict import Cache, ColumnFamily, Options, Rdict, WriteBatch
 
-from router.state.bloom import Bloom, Probe, probe
-from router.state.rocks import append_only, flush, guarded, open_store, options, scan, set_aside, write
+from router.dedupe.bloom import Bloom, Probe, probe
+from router.dedupe.window import Row, expired_before
+from router.state.rocks import (
+    append_only,
+    estimated_rows,
+    flush,
+    guarded,
+    open_store,
+    options,
+    scan,
+    set_aside,
+    write,
+)
 
 log = logging.getLogger(__name__)
 CACHE_BYTES = 64 * 1024 * 1024
 WRITE_BUFFER = 4 * 1024 * 1024  # fits the processor's cache: inserting costs half of what it does at 32 MiB
 FILL_FACTOR = 8
 TIME_BYTES = 4
-MARGIN_MS = 900_000
+FOLDER = "window"  # of a slot
 CHECKPOINT = b"~checkpoint:"
 FLOOR = b"~floor"  # rows received before it (ms) may have been dropped
 _BY_KEY = itemgetter(0)
-
-Row = tuple[bytes, int]  # key, receive time in ms
-
-
-@dataclass(frozen=True, slots=True)
-class WindowStat:
-    """`families` maps the start of each (ms) to the ids in it, as RocksDB estimates them; `bytes` are on disk."""
-
-    families: dict[int, int]
-    bytes: int
-    filter_bytes: int
-    checkpoints: dict[int, int]
 
 
 class _Family:
@@ -73,8 +71,8 @@ class _Family:
         return list(range(len(keys)))
 
 
-class Window:
-    """The committed part of the window."""
+class RocksWindow:
+    """See `router.dedupe.window`."""
 
     def __init__(self, path: Path, identity: str, window_ms: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.path = path
@@ -107,9 +105,9 @@ class Window:
 
     def _family(self, number: int) -> _Family:
         name = family_name(number)
-        expected = max((_count(family.rows) for family in self._families.values()), default=0)
+        expected = max((estimated_rows(family.rows) for family in self._families.values()), default=0)
         rows, handle = self._db.get_column_family(name), self._db.get_column_family_handle(name)
-        return _Family(rows, handle, number * self._span, max(expected, _count(rows)))
+        return _Family(rows, handle, number * self._span, max(expected, estimated_rows(rows)))
 
     def _create(self, number: int) -> _Family:
         self._db.create_column_family(family_name(number), options=self._options())
@@ -118,10 +116,6 @@ class Window:
         return self._families[number]
 
     def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
-        """The newest first receive time of each key, or None.
-
-        Times more than a window before `now_ms_min` may be left out. Raises StateError.
-        """
         found: list[int | None] = [None] * len(keys)
         if not keys:
             return found
@@ -143,7 +137,6 @@ class Window:
                 found[place] = family.start_ms + int.from_bytes(value, "big")
 
     def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
-        """Rows and the changelog offsets they reach, in one atomic write. Call it after they are committed."""
         with guarded(self.path):
             batch = WriteBatch(raw_mode=True)
             for number, part in self._by_family(rows):
@@ -169,20 +162,14 @@ class Window:
             put(key, times[at], handle)
 
     def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None:
-        """Every owned partition has read up to this receive time: drop the families that no event can ask for.
-
-        A margin of a quarter of an hour or less allows for clocks and for batches that are read again. The
-        checkpoints of partitions that are not owned go with the families: such a partition may lag behind the
-        watermark where it is read now, and would miss the dropped rows when it comes back.
-        """
-        limit = watermark_ms - self._window_ms - min(MARGIN_MS, self._window_ms // 24)
-        gone = [number for number in self._families if (number + 1) * self._span <= limit]
-        if not gone:
+        limit = expired_before(watermark_ms, self._window_ms)
+        expired = [number for number in self._families if (number + 1) * self._span <= limit]
+        if not expired:
             return
         with guarded(self.path):
             others = [] if owned is None else [p for p in checkpoints_of(self._db) if p not in owned]
-            self._forget(others, floor_ms=(max(gone) + 1) * self._span)
-            for number in gone:
+            self._forget(others, floor_ms=(max(expired) + 1) * self._span)
+            for number in expired:
                 self._drop(number)
 
     def _drop(self, number: int) -> None:
@@ -204,23 +191,12 @@ class Window:
         self._flush()
 
     def checkpoint(self, partition: int) -> int | None:
-        """The changelog offset that this store has reached, or None."""
         with guarded(self.path):
             found = self._db.get(CHECKPOINT + str(partition).encode())
         return None if found is None else int(found)
 
-    def forget(self, partition: int) -> None:
-        """Restore this partition from the beginning of its changelog next time."""
-        with guarded(self.path):
-            self._forget([partition])
-
-    def fits(self, partition: int, low: int, high: int) -> bool:
-        """Whether the checkpoint can be of a log that spans these offsets; what lies before it has expired."""
-        checkpoint = self.checkpoint(partition)
-        return checkpoint is None or checkpoint <= high
-
-    def reset(self, why: str = "it is not of this log") -> None:
-        """Set the store aside and start empty; a restore from the changelog follows."""
+    def reset(self, why: str) -> None:
+        """The store of before is set aside."""
         self._shut()
         set_aside(self.path, why)
         self._open()
@@ -232,17 +208,8 @@ class Window:
                 for key, value in scan(family.rows):
                     yield key, family.start_ms + int.from_bytes(value, "big")
 
-    def stat(self) -> WindowStat:
-        """Counts, sizes and checkpoints."""
-        with guarded(self.path):
-            counts = {family.start_ms: _count(family.rows) for family in self._families.values()}
-            checkpoints = checkpoints_of(self._db)
-        size = sum(file.stat().st_size for file in self.path.iterdir() if file.is_file())
-        filters = sum(family.filter.bytes for family in self._families.values())
-        return WindowStat(dict(sorted(counts.items())), size, filters, checkpoints)
-
     def close(self) -> None:
-        """Flush, so that the next start has little to restore; twice is once."""
+        """Flush, so that the next start has little to restore."""
         if self._db is not None:
             with guarded(self.path):
                 self._flush()
@@ -275,7 +242,3 @@ def family_numbers(path: Path) -> list[int]:
     """The families of a store, newest first."""
     names = [name for name in Rdict.list_cf(str(path)) if name.startswith("w")]
     return sorted((int(name[1:]) for name in names), reverse=True)
-
-
-def _count(rows: Any) -> int:
-    return int(rows.property_int_value("rocksdb.estimate-num-keys") or 0)

@@ -5,21 +5,34 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.identity import Applier, Fact, Identifier, link, profile_id
-from router.identity.memory import MemoryReplica
-from router.identity.resolve import Resolver
+from router.identity import (
+    Fact,
+    Identifier,
+    IdentityGraph,
+    IdentityRules,
+    MemoryIdentityStore,
+    Replica,
+    link,
+    profile_id,
+)
+from router.identity.resolver import Resolver
 from tests.identity.logs import FACTS, IDENTIFIERS, append, applied, ordered
+from tests.identity.replicas import memory, memory_replica
 
 EVENTS = st.lists(st.lists(IDENTIFIERS, min_size=1, max_size=3).map(ordered), max_size=6)
 STEPS = st.lists(FACTS | EVENTS, max_size=30)
 
 
-class Remembering(MemoryReplica):
+class Remembering(Replica):
     """A replica whose resolver has room for a few."""
 
     def __init__(self, remembered: int) -> None:
-        super().__init__()
-        self._resolver = Resolver(self._applier, self, remembered)
+        super().__init__(MemoryIdentityStore(), IdentityRules())
+        self._resolver = Resolver(self._graph, self.store, remembered)
+
+
+def _without_memory(replica: Replica) -> Resolver:
+    return Resolver(IdentityGraph(replica.store, IdentityRules()), replica.store)
 
 
 @given(STEPS, st.sampled_from([1, 3, 1000]))
@@ -32,20 +45,20 @@ def test_memory_never_changes_an_answer(steps: list[Fact | list[tuple[Identifier
             append(replica, step)
         else:
             asked += step
-        assert replica.resolve_many(asked) == Resolver(Applier(replica), replica).resolve_many(asked)
+        assert replica.resolve_many(asked) == _without_memory(replica).resolve_many(asked)
 
 
 @given(STEPS)
 def test_an_event_resolves_to_the_profile_of_its_best_identifier(
     steps: list[Fact | list[tuple[Identifier, ...]]],
 ) -> None:
-    replica = MemoryReplica()
+    replica = memory_replica()
     for step in steps:
         if isinstance(step, Fact):
             append(replica, step)
             continue
         profiles, _ = replica.resolve_many(step)
-        assert profiles == [replica.ids.get(ids[0]) or profile_id(ids[0]) for ids in step]
+        assert profiles == [memory(replica).ids.get(ids[0]) or profile_id(ids[0]) for ids in step]
 
 
 @given(STEPS)
@@ -53,7 +66,7 @@ def test_links_that_are_wanted_are_wanted_until_they_are_appended(
     steps: list[Fact | list[tuple[Identifier, ...]]],
 ) -> None:
     """Appending what an event wants is enough: then it wants nothing more."""
-    replica = MemoryReplica()
+    replica = memory_replica()
     for step in steps:
         if isinstance(step, Fact):
             append(replica, step)
@@ -64,9 +77,9 @@ def test_links_that_are_wanted_are_wanted_until_they_are_appended(
 
 
 def test_an_identifier_that_was_never_linked_needs_no_record() -> None:
-    replica = MemoryReplica()
+    replica = memory_replica()
     assert replica.resolve_many([(("anonymous_id", "a"),)]) == ([profile_id(("anonymous_id", "a"))], [])
-    assert replica.ids == {}
+    assert memory(replica).ids == {}
 
 
 def test_reading_a_long_log_fills_no_memory() -> None:

@@ -1,8 +1,8 @@
 """The ordered log of identity facts, and the replica that follows it.
 
 Facts are appended outside any transaction and acknowledged by all replicas before the batch that found them goes on, so
-what was resolved with a fact can always be resolved again. kill -9 may append a fact twice; repeats are ignored.
-All methods are for the consuming thread.
+an event that was resolved with a fact can always be resolved so again. kill -9 may append a fact twice; repeats are
+ignored. All methods are for the consuming thread.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from router import metrics
 from router.errors import Unavailable
+from router.identity.replica import Replica
 from router.kafka.ends import log_ends
 
 log = logging.getLogger(__name__)
@@ -23,14 +24,6 @@ CALL_SECONDS = 30.0
 APPEND_SECONDS = 20.0  # well before max.poll.interval
 CATCH_UP_SECONDS = 3600.0
 REPORT_SECONDS = 10.0
-
-
-class Replica(Protocol):
-    """What follows the log; see router.state.replica."""
-
-    def position(self) -> int: ...
-    def apply_record(self, offset: int, time_ms: int, record: bytes) -> object: ...
-    def reset(self, position: int) -> None: ...
 
 
 class LinkLog:
@@ -68,7 +61,7 @@ class LinkLog:
         return log_ends(self._consumer, self._topic, 0, CALL_SECONDS)
 
     def look(self) -> None:
-        """Take the log's end anew: `caught_up` tells when the replica has passed it."""
+        """Look up the log's end anew: `caught_up` once the replica has passed it."""
         _, self._end = self._span()
         self._looked = self._reported = time.monotonic()
 
@@ -81,7 +74,7 @@ class LinkLog:
         return f"{self._replica.position()} of {self._end} records of {self._topic} read"
 
     def follow(self, wait: float = 0) -> int:
-        """Apply what is there; returns how many records. Raises Unavailable when it does not catch up in time."""
+        """Apply the records that are there; returns how many. Raises Unavailable when it does not catch up in time."""
         behind = not self.caught_up
         applied = 0
         for message in self._consumer.consume(500, wait):
@@ -96,7 +89,7 @@ class LinkLog:
         return applied
 
     def _watch(self) -> None:
-        """Catching up has a deadline and tells how far it is."""
+        """Catching up has a deadline and reports its progress."""
         now = time.monotonic()
         if self.caught_up:
             metrics.RESTORE_SECONDS.labels("identity").set(now - self._looked)
@@ -115,8 +108,8 @@ class LinkLog:
     def append(self, record: bytes) -> None:
         """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline.
 
-        Where the replica stands right before it, the broker's acknowledgement tells all there is to know; else what
-        other workers wrote comes first, by way of the log.
+        Where the replica stands right before it, the broker's acknowledgement has its offset and time, so it is applied
+        at once; else the records that other workers wrote come first, from the log.
         """
         deadline = time.monotonic() + APPEND_SECONDS
         written = self._produced(record, deadline)
@@ -132,7 +125,7 @@ class LinkLog:
         metrics.LINKS.labels("appended").inc()
 
     def _produced(self, record: bytes, deadline: float) -> Message:
-        """The broker's acknowledgement, with the place and the time of the record in the log."""
+        """The broker's acknowledgement, with the offset and the time of the record in the log."""
         landed: list[Message] = []
         failed: list[KafkaError] = []
 

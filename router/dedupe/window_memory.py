@@ -1,10 +1,10 @@
-"""The windowed table in memory: the same methods and answers as the one on RocksDB, for tests without a disk."""
+"""The window in memory, for topology tests and tests without a disk; gone with the process."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from router.state.window import MARGIN_MS, Row
+from router.dedupe.window import Row, expired_before
 
 
 class MemoryWindow:
@@ -26,7 +26,7 @@ class MemoryWindow:
         self._checkpoints |= checkpoints
 
     def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None:
-        limit = watermark_ms - self._window_ms - min(MARGIN_MS, self._window_ms // 24)
+        limit = expired_before(watermark_ms, self._window_ms)
         kept = {n: rows for n, rows in self._families.items() if (n + 1) * self._span > limit}
         if len(kept) < len(self._families) and owned is not None:
             self._checkpoints = {p: offset for p, offset in self._checkpoints.items() if p in owned}
@@ -34,13 +34,6 @@ class MemoryWindow:
 
     def checkpoint(self, partition: int) -> int | None:
         return self._checkpoints.get(partition)
-
-    def forget(self, partition: int) -> None:
-        self._checkpoints.pop(partition, None)
-
-    def fits(self, partition: int, low: int, high: int) -> bool:
-        checkpoint = self.checkpoint(partition)
-        return checkpoint is None or checkpoint <= high
 
     def reset(self, why: str = "") -> None:
         self._families, self._checkpoints = {}, {}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.state import bloom
-from router.state.bloom import Bloom, probe
-from tests.state.windows import keys
+from router.dedupe import bloom
+from router.dedupe.bloom import Bloom, probe
+from tests.dedupe.windows import keys
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=50), st.integers(0, 2_000_000))

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.state.memory import MemoryWindow
-from router.state.window import MARGIN_MS, Window
-from tests.state.windows import DAY, HOUR, NOON, key, keys, open_window
+from router.dedupe.window import MARGIN_MS
+from router.dedupe.window_memory import MemoryWindow
+from router.dedupe.window_rocksdb import RocksWindow
+from tests.dedupe.windows import DAY, HOUR, NOON, key, keys, open_window
 
-AnyWindow = Window | MemoryWindow
+AnyWindow = RocksWindow | MemoryWindow
 Make = Callable[[], AnyWindow]
 
 
@@ -69,16 +70,6 @@ def test_a_checkpoint_is_the_last_one_written(make: Make) -> None:
     window.write([], {3: 7, 11: 5})
     window.write([(key("a"), NOON)], {3: 8})
     assert (window.checkpoint(3), window.checkpoint(11), window.checkpoint(0)) == (8, 5, None)
-    window.forget(3)
-    assert (window.checkpoint(3), window.checkpoint(11)) == (None, 5)
-
-
-def test_a_checkpoint_past_the_end_of_the_log_does_not_fit_it(make: Make) -> None:
-    window = make()
-    window.write([], {0: 10})
-    assert window.fits(0, 0, 10)
-    assert window.fits(1, 0, 0)
-    assert not window.fits(0, 0, 9)
 
 
 def test_partitions_that_went_elsewhere_are_restored_anew_once_ids_were_dropped(make: Make) -> None:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import Protocol
 
-from router.identity.applier import Applier, Merge, profile_id
 from router.identity.facts import Fact
-from router.identity.identifiers import Identifier, Identifiers
+from router.identity.graph import IdentityGraph
+from router.identity.rules import Identifier, Identifiers
+from router.identity.store import IdentityStore, Merge, profile_id
 
 REMEMBERED = 200_000
 
 
-class Lookup(Protocol):
-    """Many identifiers at once."""
-
-    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str | None]: ...
-
-
 class Resolver:
-    """Remembers what needed no link. Profiles only grow, so that stays true; merges are followed. What the rules
-    refused to link is looked at again after an alias, which alone can bring two users together.
+    """Remembers identifiers that needed no link. Profiles only grow, so that stays true; merges are followed. A link
+    that the rules refused is considered again after an alias, which alone can bring two users together.
     """
 
-    def __init__(self, applier: Applier, lookup: Lookup, remembered: int = REMEMBERED) -> None:
-        self._applier = applier
-        self._lookup = lookup
+    def __init__(self, graph: IdentityGraph, store: IdentityStore, remembered: int = REMEMBERED) -> None:
+        self._graph = graph
+        self._store = store
         self._most = remembered
         self._known: dict[Identifiers, str] = {}
         self._refused: list[Identifiers] = []
@@ -57,14 +51,14 @@ class Resolver:
         for place, profile in enumerate(profiles):
             if not profile:
                 missed.setdefault(wanted[place], []).append(place)
-        found = self._lookup.profiles_of({identifier for ids in missed for identifier in ids})
+        found = self._store.profiles_of({identifier for ids in missed for identifier in ids})
         wanting = []
         for ids, places in missed.items():
             best = found[ids[0]] or profile_id(ids[0])
             for place in places:
                 profiles[place] = best
             one = _is_one(ids, best, found)
-            if not one and (self._applier.strangers(ids) or self._applier.allowed(Fact(ids)) is not None):
+            if not one and (self._graph.are_unlinked(ids) or self._graph.allowed(Fact(ids)) is not None):
                 wanting.append(ids)
             else:
                 self._remember(ids, best, refused=not one)
@@ -78,7 +72,9 @@ class Resolver:
             self._refused.append(ids)
 
     def note(self, merges: Sequence[Merge]) -> None:
-        """Follow these from now on. With nothing remembered there is nothing to follow: a long log costs no memory."""
+        """Follow these from now on. With nothing remembered there is nothing to follow: reading a long log costs no
+        memory.
+        """
         if not self._known:
             return
         self._moved.update([(merge.old, merge.new) for merge in merges])

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.state.changelog import LATEST_MS, ChangelogError, NewerRecord, Row, pack, unpack
-from tests.state.windows import NOON, keys
+from router.dedupe.changelog import LATEST_MS, ChangelogError, NewerRecord, pack, unpack
+from router.dedupe.window import Row
+from tests.dedupe.windows import NOON, keys
 
 rows = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LATEST_MS)), max_size=40)
 

@@ -10,20 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router import metrics
-from router.identity import Identifier, alias, link, profile_id
-from router.identity.memory import MemoryReplica
-from router.state import replica as replica_module
-from router.state.replica import Replica
+from router.identity import Identifier, Replica, alias, link, profile_id
+from router.identity import store_rocksdb as store_module
 from tests.identity.logs import FACTS, IDENTIFIERS, ordered
-from tests.state.replicas import open_replica, record
+from tests.identity.replicas import memory, memory_replica, open_replica, record
 
-AnyReplica = Replica | MemoryReplica
+AnyReplica = Replica | Replica
 USER, DEVICE, EMAIL = ("user_id", "u"), ("anonymous_id", "a"), ("email", "e")
 
 
 @pytest.fixture(params=["rocksdb", "memory"])
 def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyReplica]:
-    opened: AnyReplica = open_replica(tmp_path) if request.param == "rocksdb" else MemoryReplica()
+    opened: AnyReplica = open_replica(tmp_path) if request.param == "rocksdb" else memory_replica()
     yield opened
     opened.close()
 
@@ -70,18 +68,18 @@ def test_merges_come_by_offset_and_no_record_is_cut(replica: AnyReplica) -> None
     replica.apply_record(0, 7, record(facts[0]))
     replica.apply_record(1, 8, record(facts[1], facts[2]))
     replica.apply_record(5, 9, record(facts[3]))
-    assert [offset for offset, _ in replica.merges_from(0, 100)] == [0, 0, 1, 1, 1, 1, 5, 5]
-    assert [offset for offset, _ in replica.merges_from(0, 3)] == [0, 0, 1, 1, 1, 1]
-    assert [offset for offset, _ in replica.merges_from(2, 1)] == [5, 5]
-    assert [merge.time_ms for _, merge in replica.merges_from(1, 1)] == [8] * 4
-    assert replica.merges_from(6, 10) == []
+    assert [offset for offset, _ in replica.store.merges_from(0, 100)] == [0, 0, 1, 1, 1, 1, 5, 5]
+    assert [offset for offset, _ in replica.store.merges_from(0, 3)] == [0, 0, 1, 1, 1, 1]
+    assert [offset for offset, _ in replica.store.merges_from(2, 1)] == [5, 5]
+    assert [merge.time_ms for _, merge in replica.store.merges_from(1, 1)] == [8] * 4
+    assert replica.store.merges_from(6, 10) == []
 
 
 def test_merges_that_were_written_are_forgotten_and_profiles_are_not(replica: AnyReplica) -> None:
     for offset in range(4):
         replica.apply_record(offset, 1, record(link((("user_id", str(offset)), ("email", str(offset))))))
-    replica.prune_merges(2)
-    assert [offset for offset, _ in replica.merges_from(0, 10)] == [2, 3]
+    replica.store.prune_merges(2)
+    assert [offset for offset, _ in replica.store.merges_from(0, 10)] == [2, 3]
     assert replica.resolve_many([(("email", "0"),)])[0] == [profile_id(("user_id", "0"))]
 
 
@@ -90,7 +88,7 @@ def test_a_reset_forgets_everything_and_stands_where_it_is_told(replica: AnyRepl
     replica.resolve_many([(DEVICE,)])
     replica.reset(7)
     assert replica.position() == 7
-    assert replica.merges_from(0, 10) == []
+    assert replica.store.merges_from(0, 10) == []
     assert replica.resolve_many([(DEVICE,)])[0] == [profile_id(DEVICE)]
     assert replica.apply_record(6, 1, record(link((USER, DEVICE)))) == []
     replica.apply_record(7, 1, record(link((USER, EMAIL))))
@@ -126,10 +124,10 @@ def test_both_replicas_give_the_same_answers_whatever_happens(
 ) -> None:
     """Also with hardly any memory of rows, so that every answer comes from the disk."""
     folder = tmp_path_factory.mktemp("replica")
-    stored, model = open_replica(folder), MemoryReplica()
+    stored, model = open_replica(folder), memory_replica()
     asked: list[tuple[Identifier, ...]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replica_module, "REMEMBERED", remembered)
+        patch.setattr(store_module, "REMEMBERED", remembered)
         for step, value in history:
             if step == "apply":
                 assert isinstance(value, list)
@@ -145,12 +143,12 @@ def test_both_replicas_give_the_same_answers_whatever_happens(
                 assert stored.apply_record(model.position() - 1, 5, b"") == []
             else:
                 assert isinstance(value, int)
-                stored.prune_merges(value)
-                model.prune_merges(value)
+                stored.store.prune_merges(value)
+                model.store.prune_merges(value)
             assert stored.position() == model.position()
             assert stored.resolve_many(asked) == model.resolve_many(asked)
-    assert stored.merges_from(0, 1000) == model.merges_from(0, 1000)
-    assert {id_: stored.profile(id_) for id_ in model.profiles} == model.profiles
-    known = stored.profiles_of(model.ids)
-    assert {identifier: known[identifier] for identifier in model.ids} == model.ids
+    assert stored.store.merges_from(0, 1000) == model.store.merges_from(0, 1000)
+    assert {id_: stored.store.profile(id_) for id_ in memory(model).profiles} == memory(model).profiles
+    known = stored.store.profiles_of(memory(model).ids)
+    assert {identifier: known[identifier] for identifier in memory(model).ids} == memory(model).ids
     stored.close()

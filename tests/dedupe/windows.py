@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from pathlib import Path
 
-from router.state.window import Window
+from router.dedupe.window_rocksdb import RocksWindow
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -20,8 +20,8 @@ def keys(names: object, count: int) -> list[bytes]:
     return [key((names, number)) for number in range(count)]
 
 
-def open_window(path: Path, *, cluster: str = "cluster", topic: str = "topic", window_ms: int = DAY) -> Window:
-    return Window.open(path / "window", cluster, topic, window_ms=window_ms)
+def open_window(path: Path, *, cluster: str = "cluster", topic: str = "topic", window_ms: int = DAY) -> RocksWindow:
+    return RocksWindow.open(path / "window", cluster, topic, window_ms=window_ms)
 
 
 def asides(path: Path) -> list[str]:

@@ -1,16 +1,9 @@
-"""Compares a worker's stores with the logs they are made from, up to where each says it reaches.
-
-A row of the changelog below the checkpoint must be in the window with the same time, unless it is old enough to have
-been dropped. An identity replica must be, byte for byte, what the log comes to when it is read anew.
-"""
+"""How a worker's store compares with the log that it is made from, up to where the store says it reaches."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-from router.state.inspect import WindowReader
-from router.state.window import Row
 
 Record = tuple[bytes, bytes]
 
@@ -19,7 +12,7 @@ Record = tuple[bytes, bytes]
 class Comparison:
     """`checked` rows of the log: `missing` are not in the store, `different` have another value there.
 
-    `expired` were not asked for; `extra` are in the store and not in the log.
+    `expired` rows were not looked up; `extra` rows are in the store and not in the log.
     """
 
     checked: int = 0
@@ -31,18 +24,6 @@ class Comparison:
     @property
     def same(self) -> bool:
         return not (self.missing or self.different or self.extra)
-
-
-def compare_window(window: WindowReader, rows: Sequence[Row], into: Comparison) -> None:
-    """Hold rows of the changelog, all below the checkpoint, against the window."""
-    wanted = [row for row in rows if row[1] >= window.floor_ms]
-    into.expired += len(rows) - len(wanted)
-    into.checked += len(wanted)
-    for (_, at), found in zip(wanted, window.times(wanted), strict=True):
-        if found is None:
-            into.missing += 1
-        elif found != at:
-            into.different += 1
 
 
 def compare_states(expected: Iterator[Record], found: Iterator[Record]) -> Comparison:

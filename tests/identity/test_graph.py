@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.identity import Fact, Identifier, alias, identifiers, link, profile_id
-from router.identity.applier import IDENTIFIERS, MERGES, PER_KIND
-from router.identity.memory import MemoryReplica
+from router.identity import Extraction, Fact, Identifier, IdentityRules, Replica, alias, link, profile_id
 from tests.identity.logs import FACTS, LINKS, LOGS, append, applied, profile_now, state
+from tests.identity.replicas import memory, memory_replica
+
+RULES = IdentityRules()
 
 
-def groups(replica: MemoryReplica) -> set[frozenset[Identifier]]:
-    return {frozenset(profile.ids) for profile in replica.profiles.values()}
+def groups(replica: Replica) -> set[frozenset[Identifier]]:
+    return {frozenset(profile.ids) for profile in memory(replica).profiles.values()}
 
 
-def together(replica: MemoryReplica, ids: Iterable[Identifier]) -> bool:
+def together(replica: Replica, ids: Iterable[Identifier]) -> bool:
     return len({profile_now(replica, identifier) for identifier in ids}) == 1
 
 
@@ -52,12 +53,12 @@ def test_the_same_log_gives_the_same_state(log: list[Fact]) -> None:
 def test_facts_that_come_again_change_nothing(log: list[Fact], data: st.DataObject) -> None:
     """A worker that was killed appends facts a second time. Links of before the last alias might now be allowed."""
     replica = applied(log)
-    before = (dict(replica.ids), dict(replica.profiles))
+    before = (dict(memory(replica).ids), dict(memory(replica).profiles))
     aliases = [at for at, fact in enumerate(log) if fact.alias]
     recent = log[aliases[-1] :] if aliases else log
     for fact in data.draw(st.lists(st.sampled_from(recent), max_size=10)) if recent else []:
         assert append(replica, fact) == []
-    assert (replica.ids, replica.profiles) == before
+    assert (memory(replica).ids, memory(replica).profiles) == before
 
 
 @given(LOGS, FACTS)
@@ -69,7 +70,7 @@ def test_a_fact_right_after_itself_changes_nothing(log: list[Fact], fact: Fact) 
 
 @given(LOGS)
 def test_what_was_joined_is_never_parted(log: list[Fact]) -> None:
-    replica = MemoryReplica()
+    replica = memory_replica()
     for fact in log:
         before = groups(replica)
         append(replica, fact)
@@ -80,14 +81,15 @@ def test_what_was_joined_is_never_parted(log: list[Fact]) -> None:
 @given(LOGS)
 def test_every_identifier_is_in_the_profile_it_points_to_and_in_no_other(log: list[Fact]) -> None:
     replica = applied(log)
-    assert Counter(pair for profile in replica.profiles.values() for pair in profile.ids) == Counter([*replica.ids])
-    assert all(pair in replica.profiles[id_].ids for pair, id_ in replica.ids.items())
+    store = memory(replica)
+    assert Counter(pair for profile in store.profiles.values() for pair in profile.ids) == Counter([*store.ids])
+    assert all(pair in store.profiles[id_].ids for pair, id_ in store.ids.items())
 
 
 @given(LOGS)
 def test_a_profile_with_a_user_is_named_after_its_user(log: list[Fact]) -> None:
     """So the profile id of a known user never depends on which device came first."""
-    for id_, profile in applied(log).profiles.items():
+    for id_, profile in memory(applied(log)).profiles.items():
         users = [pair for pair in profile.ids if pair[0] == "user_id"]
         best = users[0] if users else min(profile.ids, key=lambda pair: (pair[0] != "email", pair[0]))
         assert id_ == profile_id(best)
@@ -102,7 +104,7 @@ LOOSE = st.lists(  # one identifier of each kind in any set: no limit can be met
 @given(st.lists(LINKS.filter(lambda fact: fact.ids[0][0] != "user_id"), max_size=12), st.randoms())
 def test_links_under_the_limits_give_the_connected_sets_in_any_order(log: list[Fact], random: object) -> None:
     wanted = union_find(log)
-    if all(max(Counter(kind for kind, _ in group).values()) <= PER_KIND for group in wanted):
+    if all(max(Counter(kind for kind, _ in group).values()) <= RULES.other_limit for group in wanted):
         assert groups(applied(log)) == wanted
         shuffled = list(log)
         random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -118,7 +120,7 @@ def test_what_no_limit_parts_is_joined_in_any_order(log: list[Fact], order: list
 @given(LOGS)
 def test_merges_lead_from_every_profile_id_ever_given_to_the_present_one(log: list[Fact]) -> None:
     """Whatever identifiers an event came with, at whatever position of the log it was resolved."""
-    replica = MemoryReplica()
+    replica = memory_replica()
     given_ids: dict[tuple[Identifier, ...], set[str]] = {}
     seen = {fact.ids for fact in log} | {(identifier,) for fact in log for identifier in fact.ids}
     moves: dict[str, str] = {}
@@ -133,14 +135,15 @@ def test_merges_lead_from_every_profile_id_ever_given_to_the_present_one(log: li
         assert {follow(moves, profile) for profile in profiles} == {replica.resolve_many([ids])[0][0]}
 
 
-def users_together(replica: MemoryReplica) -> set[frozenset[Identifier]]:
-    found = {frozenset(pair for pair in profile.ids if pair[0] == "user_id") for profile in replica.profiles.values()}
+def users_together(replica: Replica) -> set[frozenset[Identifier]]:
+    profiles = memory(replica).profiles.values()
+    found = {frozenset(pair for pair in profile.ids if pair[0] == "user_id") for profile in profiles}
     return {users for users in found if len(users) > 1}
 
 
 @given(LOGS)
 def test_two_users_meet_only_by_an_alias(log: list[Fact]) -> None:
-    replica = MemoryReplica()
+    replica = memory_replica()
     for fact in log:
         before = users_together(replica)
         append(replica, fact)
@@ -149,10 +152,10 @@ def test_two_users_meet_only_by_an_alias(log: list[Fact]) -> None:
 
 @given(st.lists(LINKS, max_size=40))
 def test_links_alone_keep_one_user_and_five_of_every_other_kind(log: list[Fact]) -> None:
-    for profile in applied(log).profiles.values():
+    for profile in memory(applied(log)).profiles.values():
         counts = Counter(kind for kind, _ in profile.ids)
         assert counts["user_id"] <= 1
-        assert max(counts.values()) <= PER_KIND
+        assert max(counts.values()) <= RULES.other_limit
 
 
 def test_the_lowest_identifier_is_dropped_where_a_limit_would_be_passed() -> None:
@@ -174,20 +177,20 @@ def test_a_sixth_device_is_a_profile_of_its_own() -> None:
 
 def test_a_profile_takes_part_in_a_hundred_merges_at_most() -> None:
     """Each pair of kinds is a profile; a chain of links merges them one after the other."""
-    pairs = [((f"k{number:03}", "x"), (f"l{number:03}", "x")) for number in range(MERGES + 5)]
+    pairs = [((f"k{number:03}", "x"), (f"l{number:03}", "x")) for number in range(RULES.profile_merges + 5)]
     replica = applied([link(pair) for pair in pairs])
     for one, other in pairwise(pairs):
         append(replica, link((one[0], other[0])))
-    merged = [sum(pair[0] in profile.ids for pair in pairs) for profile in replica.profiles.values()]
-    assert max(merged) == MERGES + 1
-    assert max(profile.merges for profile in replica.profiles.values()) == MERGES
+    merged = [sum(pair[0] in profile.ids for pair in pairs) for profile in memory(replica).profiles.values()]
+    assert max(merged) == RULES.profile_merges + 1
+    assert max(profile.merges for profile in memory(replica).profiles.values()) == RULES.profile_merges
 
 
 def test_a_profile_has_a_thousand_identifiers_at_most() -> None:
     first = ("anonymous_id", "first")
-    others = [(f"k{number:04}", "x") for number in range(IDENTIFIERS + 50)]
+    others = [(f"k{number:04}", "x") for number in range(RULES.profile_identifiers + 50)]
     replica = applied([link((first, other)) for other in others])
-    assert [len(profile.ids) for profile in replica.profiles.values()] == [IDENTIFIERS]
+    assert [len(profile.ids) for profile in memory(replica).profiles.values()] == [RULES.profile_identifiers]
     assert not together(replica, (first, others[-1]))
 
 
@@ -224,6 +227,6 @@ def test_a_user_whose_device_was_known_first_gives_the_profile_its_id() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0", "0000-0000", "-1", "Anonymous", "null", '"null"', " undefined ", "0" * 40])
-def test_nobody_is_linked_with_anybody(value: str) -> None:
+def test_a_blocked_value_is_linked_with_nothing(value: str) -> None:
     body = {"type": "track", "userId": "u", "anonymousId": value}
-    assert identifiers(body) == (("user_id", "u"),)
+    assert Extraction(RULES).identifiers(body) == (("user_id", "u"),)

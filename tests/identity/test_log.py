@@ -14,15 +14,14 @@ from confluent_kafka.admin import AdminClient
 
 from router.errors import Unavailable
 from router.events.topics import TopicSpec
-from router.identity import Fact, alias, link, pack_facts, profile_id
+from router.identity import Fact, Replica, alias, link, pack_facts, profile_id
+from router.identity import log as log_module
+from router.identity.log import LinkLog
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.runtime import links as links_module
-from router.runtime.links import LinkLog
-from router.state.replica import Replica
 from tests.brokers.messages import DEADLINE, produce
-from tests.state.replicas import open_replica
+from tests.identity.replicas import open_replica
 
 USERS = 5
 
@@ -111,11 +110,11 @@ def test_what_an_append_learns_is_what_the_log_tells_others(log: Log, replica: C
     two = log.join(other)
     catch_up(two)
 
-    assert mine.merges_from(0, 100) == other.merges_from(0, 100) != []
+    assert mine.store.merges_from(0, 100) == other.store.merges_from(0, 100) != []
     for user in range(2):
-        id_ = mine.profile_of(("user_id", f"u{user}"))
+        id_ = mine.store.profile_of(("user_id", f"u{user}"))
         assert id_ is not None
-        assert mine.profile(id_) == other.profile(id_)
+        assert mine.store.profile(id_) == other.store.profile(id_)
     one.close()
     two.close()
 
@@ -209,7 +208,7 @@ def test_a_log_that_lost_its_beginning_is_alarmed_and_read_from_what_is_left(
 
 
 def test_catching_up_has_a_deadline(log: Log, replica: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links_module, "CATCH_UP_SECONDS", 0.0)
+    monkeypatch.setattr(log_module, "CATCH_UP_SECONDS", 0.0)
     produce(log.cluster, log.topic, [record(fact(0, number)) for number in range(2000)])
     one = log.join(replica())
     with pytest.raises(Unavailable, match=r"takes too long: .* of 2000 records"):
