@@ -31,12 +31,12 @@ class Place:
         self.topology.write_text(
             f"name: {name}\ntopics: {{prefix: {name}., partitions: 2}}\nsources: {{web: {{write_keys: [k]}}}}\n"
         )
-        changelog, links = f"{name}.dedupe-changelog", f"{name}.identity.links"
-        broker.create_topics({changelog: 2, links: 1})
+        self.changelog, links = f"{name}.{name}.dedupe-changelog", f"{name}.identity.links"
+        broker.create_topics({self.changelog: 2, links: 1})
         cluster = broker.cluster
         for partition in (0, 1):
             values = [pack(self.rows(partition, batch)) for batch in range(BATCHES)]
-            produce(cluster, changelog, values, partition=partition)
+            produce(cluster, self.changelog, values, partition=partition)
         produce(cluster, links, [pack_facts([fact])[0] for fact in FACTS])
 
     @staticmethod
@@ -145,7 +145,7 @@ def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> No
 
 def test_records_that_no_router_wrote_are_no_difference(line: Line, place: Place) -> None:
     """A restore skips them too."""
-    produce(Cluster(place.bootstrap, capabilities=EMBEDDED), f"{place.slot.parent.name}.dedupe-changelog", [b"garbage"])
+    produce(Cluster(place.bootstrap, capabilities=EMBEDDED), place.changelog, [b"garbage"])
     place.store()
     window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
     window.write([], {0: BATCHES + 1})
