@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from tests.partners.customerio import CustomerioPartner
 from tests.partners.file import FilePartner
 from tests.partners.partner import Partner
 from tests.partners.webhook import WebhookPartner
 
-PARTNERS: dict[str, type[Partner]] = {partner.type: partner for partner in (FilePartner, WebhookPartner)}
+PARTNERS: dict[str, type[Partner]] = {
+    partner.type: partner for partner in (CustomerioPartner, FilePartner, WebhookPartner)
+}
