@@ -11,7 +11,7 @@ from pathlib import Path
 
 from router.config.options import Address
 from router.errors import Unavailable
-from router.process import leash
+from router.process import parent_death
 from router.process.scrape import health, scrape
 from router.process.snapshot import Snapshot, snapshot
 
@@ -29,12 +29,13 @@ class Process:
     """`python -m` with these arguments; what it prints is added to `log`. A session of its own keeps Ctrl-C from it."""
 
     def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
-        leashed = [sys.executable, "-I", "-S", str(leash.__file__), str(os.getpid()), sys.executable, "-m", *arguments]
+        bare = [sys.executable, "-I", "-S", str(parent_death.__file__), str(os.getpid())]
+        command = [*bare, sys.executable, "-m", *arguments]
         self.log = log
         with log.open("ab") as stream:
             self._begin = stream.tell()
             self.child = subprocess.Popen(
-                leashed, cwd=ROOT, env=dict(environment or plain_environment()), stdin=subprocess.DEVNULL,
+                command, cwd=ROOT, env=dict(environment or plain_environment()), stdin=subprocess.DEVNULL,
                 stdout=stream, stderr=stream, start_new_session=True,
             )  # fmt: skip
 

@@ -35,6 +35,12 @@ class Fenced(RouterError):
     status = 3
 
 
+class Stopped(RouterError):
+    """A signal asked the process to stop while it was starting."""
+
+    status = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong in a file: where (line and column from 1, 0 where unknown), the path inside, and what."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from router.cli import report
 from router.config.loader import Loaded
-from router.config.options import SUPERVISED, RunOptions
+from router.config.options import RunOptions
 from router.config.origin import Origin
 from router.destinations.registry import destination_types
 from router.errors import UsageError
@@ -25,7 +24,7 @@ def load(topologies: Sequence[Path], options: RunOptions) -> Loaded:
 
 def watch(topologies: Sequence[Path], options: RunOptions) -> Reload[Any]:
     """The same, `active` in a Reload that can follow the files. Raises FileError."""
-    reload: Reload[Any] = Reload(_origin(topologies, options), brief=os.environ.get(SUPERVISED) == "1")
+    reload: Reload[Any] = Reload(_origin(topologies, options), brief=options.supervised)
     report.current().warn(reload.active.warnings)
     return reload
 

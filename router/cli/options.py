@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from router.cli import report
-from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, parse_address
+from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, from_supervisor, parse_address
 from router.kafka.cluster import parse_overrides
 
 _GATEWAY = "{}:{}".format(*GATEWAY)
@@ -51,7 +51,8 @@ def _shared(
     kafka: Kafka = [],  # noqa: B006  typer copies it
     env_file: EnvFile = None,
 ) -> RunOptions:
-    return RunOptions(
+    """The options of the command line, or those of the supervisor that started this process."""
+    return from_supervisor(os.environ) or RunOptions(
         bootstrap=bootstrap,
         embedded=not bootstrap or os.environ.get(EMBEDDED) == "1",
         kafka=parse_overrides(kafka),

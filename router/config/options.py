@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from router.errors import UsageError
@@ -12,8 +12,8 @@ Address = tuple[str, int]
 GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
 STATE = Path(".run")
-EMBEDDED = "ROUTER_EMBEDDED"  # set to 1 for children: the broker at --bootstrap is the embedded one
-SUPERVISED = "ROUTER_SUPERVISED"  # set to 1 for children: their supervisor reads the same files and tells of them
+EMBEDDED = "ROUTER_EMBEDDED"  # 1: the broker at --bootstrap is an embedded one
+SUPERVISED = "ROUTER_SUPERVISED"  # the options of a child, as its supervisor hands them down
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class RunOptions:
     """Options that every running command shares.
 
     `bootstrap` is empty only before `router up` has started the embedded broker; `kafka` holds librdkafka settings
-    that override ours; `env_file` is kept so that a parent process can hand it to its children.
+    that override ours; `env_file` is kept so that a parent process can hand it to its children. `supervised`: a parent
+    process holds the port of `metrics` open, reads the same files and logs what changes in them.
     """
 
     bootstrap: str = ""
@@ -31,6 +32,23 @@ class RunOptions:
     gateway: Address = GATEWAY
     metrics: Address = METRICS
     env_file: Path | None = None
+    supervised: bool = False
+
+    def for_child(self) -> dict[str, str]:
+        """The environment variable that hands these options to a child. `ps` does not show the secrets in it."""
+        from pydantic import TypeAdapter
+
+        return {SUPERVISED: TypeAdapter(RunOptions).dump_json(replace(self, supervised=True)).decode()}
+
+
+def from_supervisor(environment: MutableMapping[str, str]) -> RunOptions | None:
+    """The options that a supervisor handed down, None without one. They are taken out: processes inherit nothing."""
+    text = environment.pop(SUPERVISED, "")
+    if not text:
+        return None
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunOptions).validate_json(text)
 
 
 def parse_address(text: str) -> Address:

@@ -5,17 +5,20 @@ Without the capability `topic_administration`, all but `create` and topic settin
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
-from router.errors import RouterError, Unavailable
+from router.errors import RouterError, Stopped, Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -24,6 +27,10 @@ from router.kafka.offsets import Committed, GroupOffsets, Partition
 
 REQUEST_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
+_ANSWER_SECONDS = 0.5  # while waiting for a broker: a stop is looked for in between
+_CONNECT_SECONDS = 0.2
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +201,38 @@ def _value(settings: Mapping[str, Any], key: str) -> str:
     return str(settings[key].value) if key in settings else "unknown to this broker"
 
 
-def wait_ready(cluster: Cluster, deadline: float) -> str:
-    """Wait at most `deadline` seconds until the cluster answers; returns its id. Raises Unavailable."""
+def wait_ready(cluster: Cluster, deadline: float, stop: Event | None = None) -> str:
+    """Wait at most `deadline` seconds until the cluster answers; returns its id.
+
+    Why nobody can be reached is logged at once. Raises Unavailable at the end, Stopped soon after `stop` is set.
+    """
     end = time.monotonic() + deadline
-    admin = Admin(cluster, timeout=min(1.0, deadline))
+    admin = Admin(cluster, timeout=min(_ANSWER_SECONDS, deadline))
+    logged = False
     while True:
+        if stop is not None and stop.is_set():
+            raise Stopped(f"stopped while waiting for {cluster.bootstrap}")
         try:
             return admin.cluster_id()
-        except Unavailable:
+        except Unavailable as error:
+            why = unreachable(cluster.bootstrap)
             if time.monotonic() >= end:
-                raise
+                raise Unavailable(f"no broker answers: {why or error}") from error
+            if not logged:
+                log.warning("no broker answers yet: %s", why or error, extra={"waiting_seconds": deadline})
+                logged = True
             time.sleep(_RETRY_SECONDS)
+
+
+def unreachable(bootstrap: str) -> str:
+    """Why none of the brokers `HOST:PORT,…` accepts a connection, a reason each; empty where one does."""
+    reasons = []
+    for broker in bootstrap.split(","):
+        host, _, port = broker.strip().rpartition("://")[2].rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except (OSError, ValueError) as error:
+            reasons.append(f"{broker.strip()}: {getattr(error, 'strerror', None) or error}")
+        else:
+            return ""
+    return "; ".join(reasons)

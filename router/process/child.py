@@ -1,4 +1,4 @@
-"""One supervised process: started on a leash, in a process group of its own, restarted later and later."""
+"""One supervised process: it dies with its parent, has a process group of its own, is restarted later and later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from router.process import leash
+from router.process import parent_death
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ class Child:
         return self._process is not None and self.due is None
 
     def start(self, now: float) -> None:
-        """The starting thread must live as long as the child should: the leash is tied to it."""
-        bare = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(os.getpid())]
+        """The starting thread must live as long as the child should: its parent-death signal is tied to that thread."""
+        bare = [sys.executable, "-I", "-S", str(Path(parent_death.__file__)), str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 (our own command line, no shell)
             [*bare, *self.spec.command],
             env=os.environ | dict(self.spec.environment),

@@ -32,7 +32,7 @@ class Children:
 
     def __init__(self, addresses: Mapping[str, Address], runs: Callable[[str], bool]) -> None:
         self._addresses = dict(addresses)
-        self._runs = runs
+        self.runs = runs
         self.last: dict[str, list[Metric]] = {}
 
     def pages(self) -> dict[str, list[Metric]]:
@@ -52,7 +52,7 @@ class Children:
 
     def check(self, name: str, page: str) -> Check:
         """One child's answer as one check. A child that does not answer fails it."""
-        if not self._runs(name):
+        if not self.runs(name):
             return Check(False, "not running")
         try:
             report = health(self._addresses[name], page, SECONDS)
@@ -69,7 +69,7 @@ class Children:
         return Report(all(check.ok for check in checks.values()), checks)
 
     def _scrape(self, name: str) -> list[Metric] | None:
-        if not self._runs(name):
+        if not self.runs(name):
             return None
         try:
             return scrape(self._addresses[name], SECONDS)

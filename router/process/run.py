@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from router.config.options import RunOptions
-from router.errors import RouterError
+from router.errors import RouterError, Stopped
 from router.mask import SECRETS, secret_settings
 from router.process.health import Health
 from router.process.logging import set_up
-from router.process.serve import MetricsServer, listener
+from router.process.serve import MetricsServer, bind
 from router.process.signals import reload_on_hangup, stop_on_signals
 
 if TYPE_CHECKING:
@@ -52,10 +52,12 @@ def run_process(
             if reload is not None:
                 stack.enter_context(reload_on_hangup(reload.ask))
                 stack.callback(reload.stop)
-            server = stack.enter_context(MetricsServer(listener(options.metrics), health))
+            server = stack.enter_context(MetricsServer(bind(options.metrics, shared=options.supervised), health))
             log.info("started", extra={"metrics": "http://{}:{}/metrics".format(*server.address)})
             target(stop, health)
             log.info("stopped")
+    except Stopped:
+        log.info("stopped while starting")
     except RouterError as error:
         log.error("%s", error, extra={"status": error.status})
         return error.status

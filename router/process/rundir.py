@@ -17,6 +17,19 @@ from router.errors import Unavailable
 
 _PREFIX = "embedded-"
 _LOCK = "lock"
+_PROBE_BYTES = 64 * 1024
+
+
+def check_state(root: Path) -> None:
+    """Make the folder and write into it. Raises Unavailable when it cannot be used, or the disk is full."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:
+        raise Unavailable(f"{root}: expected a folder for state that can be written, got {error.strerror}") from error
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Thread
@@ -28,7 +27,6 @@ from router.errors import UsageError
 from router.mask import SECRETS
 from router.process.health import HealthSource, Report
 
-SHARED = "ROUTER_METRICS_SHARED"  # set to 1 for children: their supervisor holds the port of --metrics for them
 CLIENT_SECONDS = 5.0
 CLIENTS = 16
 _POLL_SECONDS = 0.1
@@ -89,11 +87,6 @@ def bind(address: Address, *, shared: bool = False) -> socket.socket:
         sock.close()
         raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     return sock
-
-
-def listener(address: Address, environment: MutableMapping[str, str] = os.environ) -> socket.socket:
-    """The socket of --metrics, as a supervisor's child shares it or as everyone else has it. Raises UsageError."""
-    return bind(address, shared=environment.pop(SHARED, "") == "1")
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,6 +1,6 @@
 """SIGTERM and SIGINT as an event that says: finish what is begun, then stop. The second one does not ask.
 
-SIGHUP says: read the files again; unless it tells that the terminal has gone, which is a stop as ever.
+SIGHUP says: read the files again; unless the terminal has gone, which is a stop as ever.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Thread
 from types import FrameType
@@ -18,12 +19,20 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 _POLL_SECONDS = 0.1
 
 
+@dataclass
+class StopSignals:
+    """`second` is called at the second signal; None: the process dies of it as if it had no handler."""
+
+    second: Callable[[], None] | None = None
+
+
 @contextmanager
-def stop_on_signals(stop: Event, second: Callable[[], None] | None = None) -> Iterator[None]:
-    """Set `stop` at the first signal. At the next one call `second`, or die of it as if it had no handler.
+def stop_on_signals(stop: Event) -> Iterator[StopSignals]:
+    """Set `stop` at the first signal; what the next one does is said by what this yields.
 
     Main thread only. The handlers that were there come back at the end.
     """
+    signals = StopSignals()
     # An event is set by a thread of its own: a handler runs inside the main thread, which may hold the event's lock.
     asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
     seen: list[int] = []
@@ -32,8 +41,8 @@ def stop_on_signals(stop: Event, second: Callable[[], None] | None = None) -> It
         seen.append(number)
         if len(seen) == 1:
             asked.put(stop.set)
-        elif second is not None:
-            asked.put(second)
+        elif signals.second is not None:
+            asked.put(signals.second)
         else:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
@@ -42,7 +51,7 @@ def stop_on_signals(stop: Event, second: Callable[[], None] | None = None) -> It
     thread.start()
     before = {number: signal.signal(number, handle) for number in STOPPING}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,10 +20,10 @@ from threading import Event
 from prometheus_client import CollectorRegistry
 
 from router.config.loader import Loaded
-from router.config.options import EMBEDDED, SUPERVISED, Address, RunOptions
+from router.config.options import Address, RunOptions
 from router.config.topics import owned_topics, wanted_topics
 from router.embedded.broker import EmbeddedBroker
-from router.errors import RouterError, Unavailable
+from router.errors import RouterError, Stopped, Unavailable
 from router.events.topics import REGISTRY
 from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
@@ -33,9 +33,9 @@ from router.process.logging import set_up
 from router.process.merge import Children, MergedPage, merged
 from router.process.reload import Reload
 from router.process.run import register_secrets
-from router.process.rundir import run_directory
-from router.process.serve import SHARED, MetricsServer, bind
-from router.process.signals import reload_on_hangup, stop_on_signals
+from router.process.rundir import check_state, run_directory
+from router.process.serve import MetricsServer, bind
+from router.process.signals import StopSignals, reload_on_hangup, stop_on_signals
 from router.process.snapshot import Snapshot, snapshot
 from router.process.supervisor import Supervisor
 from router.process.watch import Watch
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Running:
-    """What a person at the terminal is told: the options as they came out (addresses, state) and the guarantee."""
+    """What runs: the topology, the options with the addresses and the state folder in use, and the guarantee."""
 
     loaded: Loaded
     options: RunOptions
@@ -60,43 +60,57 @@ def run_up(
     reload: Reload[None], files: Sequence[Path], options: RunOptions, *, workers: int,
     announce: Callable[[Running], None],
 ) -> int:  # fmt: skip
-    """Run all until SIGTERM or SIGINT. Returns the exit status: 3 when the embedded broker died. Main thread only."""
+    """Run all until SIGTERM or SIGINT, `announce` once requests are taken. Returns the exit status: 3 when the embedded
+    broker died. Main thread only.
+    """
     set_up("up", os.environ)
-    loaded = reload.active
-    register_secrets(loaded, options)
+    register_secrets(reload.active, options)
     stop = Event()
     with ExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop))
-        server_socket = stack.enter_context(bind(options.metrics))
-        options = replace(options, gateway=_free(options.gateway))
-        broker, options = stack.enter_context(_broker(loaded, options))
-        ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in child_names(workers)}
-        addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
-        specs = [child_spec(name, files, replace(options, metrics=at)) for name, at in addresses.items()]
-        children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
-        counts = _Counts(children)
-        supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
-        watch = Watch(addresses, children, lambda name: supervisor.pid(name) is not None, supervisor.replace)
-        registry = CollectorRegistry()
-        registry.register(MergedPage(children))
-        server = stack.enter_context(MetricsServer(server_socket, children, registry))
-        stack.enter_context(stop_on_signals(stop, supervisor.force))
-        guarantee = "at_least_once" if options.embedded else loaded.topology.guarantee
-        announce(Running(loaded, replace(options, metrics=server.address), guarantee))
-        watch.start()
-        stack.callback(watch.stop)
-        stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
-        cluster = Cluster.of(options)
-        reload.use(
-            lambda new: make_topics(new, cluster, broker),
-            register=lambda new: register_secrets(new, options),
-            at_once=True,
-        )
-        stack.callback(reload.stop)
-        status = supervisor.run(stop)
-        if broker is not None and broker.alive and counts.taken is not None and counts.taken.not_final:
-            log.warning("gone with the embedded broker: at most %d events not yet final", counts.taken.not_final)
-        return status
+        signals = stack.enter_context(stop_on_signals(stop))
+        try:
+            return _run(stack, signals, stop, reload, files, options, child_names(workers), announce)
+        except Stopped as stopped:
+            log.info("%s", stopped)
+            return stopped.status
+
+
+def _run(
+    stack: ExitStack, signals: StopSignals, stop: Event, reload: Reload[None], files: Sequence[Path],
+    options: RunOptions, names: Sequence[str], announce: Callable[[Running], None],
+) -> int:  # fmt: skip
+    loaded = reload.active
+    check_state(options.state)
+    server_socket = stack.enter_context(bind(options.metrics))
+    options = replace(options, gateway=_free(options.gateway))
+    broker, options = stack.enter_context(_broker(loaded, options, stop))
+    ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in names}
+    addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
+    specs = [child_spec(name, files, replace(options, metrics=at)) for name, at in addresses.items()]
+    children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
+    counts = _Counts(children)
+    supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
+    signals.second = supervisor.force
+    registry = CollectorRegistry()
+    registry.register(MergedPage(children))
+    server = stack.enter_context(MetricsServer(server_socket, children, registry))
+    guarantee = "at_least_once" if options.embedded else loaded.topology.guarantee
+    running = Running(loaded, replace(options, metrics=server.address), guarantee)
+    watch = Watch(addresses, children, children.runs, supervisor.replace, serves=lambda: announce(running))
+    watch.start()
+    stack.callback(watch.stop)
+    stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
+    cluster = Cluster.of(options)
+    reload.use(
+        lambda new: make_topics(new, cluster, broker),
+        register=lambda new: register_secrets(new, options),
+        at_once=True,
+    )
+    stack.callback(reload.stop)
+    status = supervisor.run(stop)
+    if broker is not None and broker.alive and counts.taken is not None and counts.taken.not_final:
+        log.warning("gone with the embedded broker: at most %d events not yet final", counts.taken.not_final)
+    return status
 
 
 def child_names(workers: int) -> list[str]:
@@ -106,32 +120,16 @@ def child_names(workers: int) -> list[str]:
 
 
 def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
-    """The command line of a child. Its options travel in the environment, where `ps` does not show their secrets."""
+    """The command line of a child. Its options are in the environment, where `ps` does not show their secrets."""
     command = [sys.executable, "-m", "router", name.partition("-")[0], *map(str, files)]
-    environment = {
-        "ROUTER_BOOTSTRAP": options.bootstrap,
-        "ROUTER_GATEWAY": "{}:{}".format(*options.gateway),
-        "ROUTER_METRICS": "{}:{}".format(*options.metrics),
-        SHARED: "1",
-        "ROUTER_STATE": str(options.state),
-        EMBEDDED: "1" if options.embedded else "0",
-        SUPERVISED: "1",
-    }
-    if options.env_file is not None:
-        environment["ROUTER_ENV_FILE"] = str(options.env_file)
-    settings = [f"{key}={value}" for key, value in options.kafka.items()]
-    if any(part.split() != [part] for part in settings):
-        command += [argument for part in settings for argument in ("--kafka", part)]
-    elif settings:
-        environment["ROUTER_KAFKA"] = " ".join(settings)
-    return ChildSpec(name, command, environment)
+    return ChildSpec(name, command, options.for_child())
 
 
 @contextmanager
-def _broker(loaded: Loaded, options: RunOptions) -> Iterator[tuple[EmbeddedBroker | None, RunOptions]]:
+def _broker(loaded: Loaded, options: RunOptions, stop: Event) -> Iterator[tuple[EmbeddedBroker | None, RunOptions]]:
     """The broker with the topology's topics: the one that is named, else an embedded one with state of its own."""
     if options.bootstrap:
-        prepare_topics(loaded, Cluster.of(options))
+        prepare_topics(loaded, Cluster.of(options), stop)
         yield None, options
         return
     topics = {spec.name: spec.partitions for spec in (*wanted_topics(loaded.topology), REGISTRY)}
@@ -141,11 +139,11 @@ def _broker(loaded: Loaded, options: RunOptions) -> Iterator[tuple[EmbeddedBroke
         yield broker, started
 
 
-def prepare_topics(loaded: Loaded, cluster: Cluster) -> None:
+def prepare_topics(loaded: Loaded, cluster: Cluster, stop: Event) -> None:
     """Make missing topics and claim all. Raises RouterError when one is there in a form that breaks the guarantees, or
     belongs to another topology; other differences are warnings.
     """
-    wait_ready(cluster, READY_SECONDS)
+    wait_ready(cluster, READY_SECONDS, stop)
     Owners(cluster).check(loaded.topology.name, owned_topics(loaded.topology))
     admin = Admin(cluster)
     specs = wanted_topics(loaded.topology)

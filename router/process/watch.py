@@ -1,4 +1,4 @@
-"""Looks after the children of `router up`: says when all are ready, has those replaced that run but hang."""
+"""Watches the children of `router up`: reports when they are ready, has those replaced that run but hang."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from time import monotonic
 from router.process.merge import Children
 
 LOOK_SECONDS = 5.0
+GATEWAY = "gateway"
 SILENT_SECONDS = 30.0  # without a sign of life, counted from the start of a child: it has much to import
 
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """`runs` says whether a child runs, `replace(name, why)` has it stopped and started again."""
+    """`runs`: whether a child runs. `replace(name, why)` stops a child and starts it again. `serves` is called once, in
+    the watching thread, when the gateway takes requests.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class Watch:
         runs: Callable[[str], bool],
         replace: Callable[[str, str], None],
         *,
+        serves: Callable[[], None] | None = None,
         look_seconds: float = LOOK_SECONDS,
         silent_seconds: float = SILENT_SECONDS,
     ) -> None:
@@ -35,6 +39,7 @@ class Watch:
         self._replace = replace
         self._look_seconds = look_seconds
         self._silent_seconds = silent_seconds
+        self._serves = serves
         self._ready = False
         self._stop = Event()
         self._thread = Thread(target=self._run, name="watch", daemon=True)
@@ -49,6 +54,9 @@ class Watch:
     def look(self) -> None:
         """Ask every child once; also keeps `Children.last` fresh."""
         self._children.pages()
+        if self._serves is not None and self._children.check(GATEWAY, "/readyz").ok:
+            self._serves()
+            self._serves = None
         if not self._ready and self._children.readiness().ok:
             self._ready = True
             log.info("all processes are ready")

@@ -1,6 +1,6 @@
 """`router up` with children that only count: `python -m tests.process.fake_up up TOPOLOGY …`.
 
-All is real but what the children do: processes, leash, sockets, embedded broker, pages, signals.
+All is real but what the children do: processes, parent-death signals, sockets, embedded broker, pages, signals.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from router.agents.table import ROUTE_TOTALS
 from router.cli import main
 from router.config.environment import environment
 from router.config.loader import load_topology
-from router.config.options import RunOptions, parse_address
+from router.config.options import RunOptions, from_supervisor
 from router.destinations.registry import destination_types
 from router.process import up
 from router.process.child import ChildSpec
@@ -36,7 +36,8 @@ def fake_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpe
 def child(name: str, file: str) -> int:
     """Counts what its name says."""
     loaded = load_topology([Path(file)], env=environment(), registry=destination_types())
-    state = Path(os.environ["ROUTER_STATE"])
+    options = from_supervisor(os.environ)
+    assert options is not None
 
     def work(stop: Event, health: Health) -> None:
         if name == "gateway":
@@ -48,11 +49,10 @@ def child(name: str, file: str) -> int:
             metrics.ROUTED_TOTALS.show(("lake", "events.raw", "0"), {"router_events_routed": 6})
         if name == "deliver":
             metrics.DELIVERY_TOTALS.show(("lake", "0"), {"router_delivery_delivered": 4, "router_delivery_dead": 0})
-        (state / f"{name}.pid").write_text(str(os.getpid()))
+        (options.state / f"{name}.pid").write_text(str(os.getpid()))
         health.ready("kafka", True)
         stop.wait()
 
-    options = RunOptions(state=state, metrics=parse_address(os.environ["ROUTER_METRICS"]))
     return run_process(name, loaded, options, work)
 
 

@@ -19,7 +19,7 @@ from router.errors import UsageError
 from router.mask import SECRETS
 from router.process.health import Health
 from router.process.scrape import families
-from router.process.serve import CLIENTS, SHARED, MetricsServer, bind, listener
+from router.process.serve import CLIENTS, MetricsServer, bind
 
 
 @pytest.fixture
@@ -172,18 +172,16 @@ def test_a_port_that_a_supervisor_holds_is_found_again_and_refuses_in_between(he
     with bind(("127.0.0.1", 0), shared=True) as held:
         address: Address = held.getsockname()
         for _ in range(2):
-            environment = {SHARED: "1"}
-            with MetricsServer(listener(address, environment), health) as server:
+            with MetricsServer(bind(address, shared=True), health) as server:
                 assert server.address == address
                 assert ask(server, "/healthz")[0].status == 200
-            assert environment == {}
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address)
 
 
 def test_a_held_port_is_taken_for_everyone_else(health: Health) -> None:
     with bind(("127.0.0.1", 0), shared=True) as held, pytest.raises(UsageError, match="in use"):
-        listener(held.getsockname(), {})
+        bind(held.getsockname())
 
 
 def test_a_stopped_server_leaves_no_gauge_that_claims_health(health: Health) -> None:

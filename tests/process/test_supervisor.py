@@ -216,7 +216,7 @@ def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path) ->
 def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
     """kill -9 of the supervisor: the kernel kills the children, the deaf one too."""
     if sys.platform != "linux":
-        pytest.skip("the leash is Linux's PR_SET_PDEATHSIG")
+        pytest.skip("PR_SET_PDEATHSIG is Linux's")
     files = [tmp_path / "a", tmp_path / "b"]
     commands = [script(SLEEPS, files[0]), script(IGNORES_SIGTERM, files[1])]
     code = (

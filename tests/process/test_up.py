@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from router.config.options import Address, RunOptions, parse_address
+from router.config.options import Address, RunOptions, from_supervisor, parse_address
 from router.errors import Unavailable
 from router.events.topics import TopicSpec
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.scrape import health, scrape
 from router.process.snapshot import snapshot
-from router.process.up import child_names, child_spec
+from router.process.up import READY_SECONDS, child_names, child_spec
 from tests.process.processes import DEADLINE_SECONDS, eventually, runs
 
 ROOT = Path(__file__).parents[2]
@@ -245,21 +248,78 @@ def test_children_are_named_by_what_they_do() -> None:
     assert child_names(3) == ["gateway", "route-1", "route-2", "route-3", "deliver"]
 
 
-def test_a_child_gets_the_options_without_showing_secrets_in_its_command_line() -> None:
+def test_a_child_gets_every_option_and_its_command_line_shows_none() -> None:
     options = RunOptions(
-        bootstrap="b:9092", kafka={"sasl.password": "s3cret", "linger.ms": "5"}, env_file=Path("/e"), state=Path("/s")
+        bootstrap="b:9092",
+        embedded=True,
+        kafka={"sasl.password": "s3cret", "sasl.oauthbearer.config": "a=b c=d"},
+        state=Path("/s"),
+        gateway=("::1", 1),
+        metrics=("127.0.0.1", 2),
+        env_file=Path("/e"),
     )
     spec = child_spec("route-2", [Path("/t.yaml")], options)
+    environment = dict(spec.environment)
 
     assert list(spec.command) == [sys.executable, "-m", "router", "route", "/t.yaml"]
-    assert spec.environment["ROUTER_KAFKA"] == "sasl.password=s3cret linger.ms=5"
-    assert (spec.environment["ROUTER_STATE"], spec.environment["ROUTER_ENV_FILE"]) == ("/s", "/e")
-    assert (spec.environment["ROUTER_EMBEDDED"], spec.environment["ROUTER_METRICS"]) == ("0", "127.0.0.1:9464")
+    assert from_supervisor(environment) == replace(options, supervised=True)
+    assert environment == {}
+    assert from_supervisor(environment) is None
 
 
-def test_a_kafka_setting_with_spaces_arrives_whole() -> None:
-    options = RunOptions(bootstrap="b:1", kafka={"sasl.oauthbearer.config": "a=b c=d"})
-    spec = child_spec("route", [], options)
+class Starting:
+    """A `router up` that waits for a broker which nobody runs."""
 
-    assert list(spec.command[-2:]) == ["--kafka", "sasl.oauthbearer.config=a=b c=d"]
-    assert "ROUTER_KAFKA" not in spec.environment
+    def __init__(self, folder: Path, *options: str) -> None:
+        (folder / "shop.yaml").write_text(TOPOLOGY)
+        addresses = ["--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "router", "up", "shop.yaml", *addresses, *options],
+            cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def line(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline()
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "why"),
+    [("127.0.0.1:1", "127.0.0.1:1: Connection refused"), ("nowhere.invalid:9092", "nowhere.invalid:9092: ")],
+)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_broker_that_cannot_be_reached_is_named_at_once_and_a_signal_ends_the_wait(
+    tmp_path: Path, bootstrap: str, why: str, number: signal.Signals
+) -> None:
+    starting = Starting(tmp_path, "--bootstrap", bootstrap)
+    try:
+        said = next(line for line in iter(starting.line, "") if "no broker answers yet" in line)
+        assert why in said
+        asked = time.monotonic()
+        starting.process.send_signal(number)
+        assert starting.process.wait(DEADLINE_SECONDS) == 0
+        assert time.monotonic() - asked < READY_SECONDS / 2  # far less than it would have waited
+    finally:
+        starting.process.kill()
+        starting.process.communicate()
+
+
+def limited() -> None:
+    """No file may grow: what a full disk does to a process that writes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_state_folder_that_cannot_be_written_is_status_3_once(tmp_path: Path, full: bool) -> None:
+    (tmp_path / "shop.yaml").write_text(TOPOLOGY)
+    (tmp_path / "file").write_text("")
+    state = tmp_path / ("state" if full else "file/state")
+    options = ["--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--state", str(state)]
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "router", "up", "shop.yaml", *options],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limited if full else None,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"Error: {state}: expected a folder for state that can be written, got ")

@@ -96,3 +96,16 @@ def test_readiness_of_all_is_told_once(scene: Scene, caplog: pytest.LogCaptureFi
         for _ in range(3):
             scene.look()
     assert caplog.messages == ["all processes are ready"]
+
+
+def test_it_reports_once_that_the_gateway_takes_requests() -> None:
+    health, reports = Health(), []
+    with MetricsServer(bind(("127.0.0.1", 0)), health, CollectorRegistry()) as server:
+        children = Children({"gateway": server.address}, runs=lambda name: True)
+        watch = Watch(["gateway"], children, children.runs, lambda *_: None, serves=lambda: reports.append("serves"))
+        watch.look()
+        assert reports == []
+        health.ready("kafka", True)
+        for _ in range(2):
+            watch.look()
+    assert reports == ["serves"]

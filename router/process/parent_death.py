@@ -1,7 +1,7 @@
 """Run a command in this process's place that the kernel kills when the parent dies, however that happens.
 
-`python leash.py PARENT COMMAND…`. A file of its own, started with the bare interpreter, because code between fork and
-exec in a process with threads may deadlock. Linux only; elsewhere the command runs without a leash.
+`python parent_death.py PARENT COMMAND…`. A file of its own, started with the bare interpreter, because code between
+fork and exec in a process with threads may deadlock. The parent-death signal is Linux's; elsewhere there is none.
 """
 
 import os
@@ -19,7 +19,10 @@ def main(parent: int, command: list[str]) -> int:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             return 0
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the command listens to it: it would end one that starts
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # a shell starts background jobs with it ignored, and that is inherited
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the command handles it: the default would end one that starts
     try:
         os.execvp(command[0], command)  # noqa: S606 (the supervisor's own command line)
     except OSError as error:
