@@ -26,7 +26,7 @@ from router.config.options import RunOptions
 from router.embedded.broker import recognised
 from router.embedded.capacity import capacity_of
 from router.errors import FileError, Problem, RouterError, UsageError
-from router.gateway.door import limits_of
+from router.gateway.ingest import limits_of
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 

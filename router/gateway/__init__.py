@@ -1,9 +1,9 @@
-"""The HTTP tracking API: Segment's calls in, one Kafka message an event out.
+"""The HTTP tracking API: Segment's calls in, one Kafka record an event out.
 
-POST /v1/identify, track, page, screen, group, alias (one event), /v1/batch, /v1/import (many), and one-letter forms.
-200 means that Kafka has acknowledged every message of the request. Of a batch, good items are accepted and bad ones
-named in the answer; these lie in events.invalid as they came. ops/decisions/0003-gateway-answers.md has every answer.
+`endpoints` lists what can be called, one file each; `handler` is the way of every request. 200 means that Kafka has
+acknowledged every record of the request. Of a batch, valid items are accepted and the others named in the response and
+kept in events.invalid as they came. ops/decisions/0003-gateway-answers.md has every response.
 
-kill -9 loses nothing that was answered 200. A request that was in work has no answer; its events may stand in the log,
-and the SDK sends them again: with a `messageId` the repeat is dropped by the router, without one it counts twice.
+kill -9 loses nothing that was answered 200. A request in progress then has no answer; its events may be in Kafka, and
+the SDK sends them again: with a `messageId` the router drops the repeat, without one it counts twice.
 """

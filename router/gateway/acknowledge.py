@@ -1,4 +1,4 @@
-"""Produces the messages of a request and tells, once, whether Kafka has acknowledged all of them.
+"""Produces the records of a request and returns, once, whether Kafka has acknowledged all of them.
 
 The event loop produces, a thread polls: delivery reports are counted there and handed to the loop once a poll, not once
 an event. What librdkafka still holds when this process is killed has never been answered 200.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -44,13 +44,21 @@ class _Group:
 class AckProducer:
     """Make it inside a running loop; `submit` and `close` belong to that loop.
 
-    `in_flight` is the number of messages without a report; `fatal` says why nothing can be produced any more.
+    `in_flight` is the number of messages without a report; `fatal` says why nothing can be produced any more. `note`
+    gets the records before they are produced.
     """
 
-    def __init__(self, settings: Mapping[str, Any], *, ack_timeout: float) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        ack_timeout: float,
+        note: Callable[[Sequence[Record]], None] | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         timeout_ms = max(1, int(ack_timeout * 1000))
         self._timeout = ack_timeout
+        self._note = note
         self.client = Producer({**settings, "delivery.timeout.ms": timeout_ms, "error_cb": self._on_error})
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="acknowledgements", daemon=True)
@@ -67,6 +75,8 @@ class AckProducer:
         """
         group = _Group(self, len(records), self._loop.create_future())
         self.in_flight += len(records)
+        if self._note is not None:
+            self._note(records)
         produce: Any = self.client.produce
         for number, (topic, value, key, headers) in enumerate(records):
             try:

@@ -1,4 +1,4 @@
-"""What the gateway answers: status, code and words of every outcome. Nothing a client sent appears in an answer.
+"""Answers: status, code and message of every outcome. Nothing that a client sent appears in one.
 
 Accepted: `{"success": true, "accepted": n, "rejected": [{"item", "code", "message", "path"}]}`.
 Refused: `{"success": false, "error": {"code", "message", "item", "path"}, "rejected": […]}`.
@@ -19,6 +19,7 @@ FAULTS = {
     "no_write_key": "no write key: expected it as user name of Basic authentication, or as `writeKey` in the body",
     "unknown_write_key": "no source has this write key",
     "type_mismatch": "`type` is not the call that the path names",
+    "bad_base64": "`data` is not base64",
     "too_many_events": "more events in one batch than the gateway holds at once",
     "body_too_large": "the body is larger than the limit",
     "inflated_too_large": "the body is larger than the limit once inflated",
@@ -26,14 +27,15 @@ FAULTS = {
     "unsupported_encoding": "Content-Encoding: expected gzip or none",
     "body_timeout": "the body did not arrive in time",
     "bad_request": "not a well-formed HTTP request",
-    "not_found": "expected POST /v1/identify, track, page, screen, group, alias, batch or import",
-    "method_not_allowed": "expected POST",
+    "not_found": "expected /v1/identify, track, page, screen, group, alias, batch, import or /v1/pixel/…",
+    "method_not_allowed": "this path does not take the method; `Allow` has those it takes",
     "rate_limited": "more events than this write key may send; try again later",
     "overloaded": "too many events are waiting to be stored; try again later",
     "no_room": "the broker is full until its backlog is delivered; try again later",
+    "starting": "the gateway has not reached Kafka yet; try again later",
     "broker_unavailable": "Kafka does not answer; try again later",
     "not_acknowledged": "Kafka did not acknowledge in time; try again later",
-    "internal": "a fault of the gateway; try again later",
+    "internal": "an error in the gateway; try again later",
 }
 _STATUS = {
     "no_write_key": 401,
@@ -52,6 +54,7 @@ _STATUS = {
     "internal": 500,
     "overloaded": 503,
     "no_room": 503,
+    "starting": 503,
     "broker_unavailable": 503,
     "not_acknowledged": 503,
 }

@@ -1,6 +1,6 @@
 """Brings a changed topology into a running gateway, between two requests.
 
-Requests in work end by the topology they began with. kill -9 at any point loses nothing that was answered 200.
+Requests in progress end by the topology they began with. kill -9 at any point loses nothing that was answered 200.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.embedded.capacity import Capacity
-from router.gateway.app import Gateway
-from router.gateway.door import Door, limits_of
-from router.gateway.keys import WriteKeys
+from router.gateway.credentials import WriteKeys
+from router.gateway.handler import RequestHandler
+from router.gateway.ingest import Ingest, limits_of
 from router.gateway.listen import Listener
 from router.kafka.cluster import Cluster
 from router.process.newcomers import without_topics
@@ -23,27 +23,27 @@ from router.process.run import register_secrets
 LATER_SECONDS = 3.0  # by then route workers know a new write key too: what comes with it has a source there
 
 
-def door_of(topology: Topology, keys: WriteKeys) -> Door:
-    """The door of a topology, for these keys of its sources."""
+def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
+    """The ingest of a topology, for these keys of its sources."""
     topics = topics_of(topology)
     limits, most = limits_of(topology.limits), topology.gateway.max_in_flight
-    return Door(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most)
+    return Ingest(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most)
 
 
 class Renewal:
     """Call it in the event loop, between two requests."""
 
-    def __init__(self, gateway: Gateway, listener: Listener, capacity: Capacity | None) -> None:
-        self._gateway = gateway
+    def __init__(self, handler: RequestHandler, listener: Listener, capacity: Capacity | None) -> None:
+        self._handler = handler
         self._listener = listener
         self._capacity = capacity
-        self._reload: Reload[Door] | None = None
+        self._reload: Reload[Ingest] | None = None
 
-    def follow(self, reload: Reload[Door], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
+    def follow(self, reload: Reload[Ingest], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
         """From now on take over a topology that has changed; `keys` are the present ones."""
         self._reload = reload
         reload.use(
-            lambda loaded: door_of(loaded.topology, keys.renewed(loaded.topology.sources)),
+            lambda loaded: ingest_of(loaded.topology, keys.renewed(loaded.topology.sources)),
             register=lambda loaded: register_secrets(loaded, options),
             absent=partial(without_topics, cluster),
             delay=LATER_SECONDS,
@@ -55,7 +55,7 @@ class Renewal:
             return
         topology = offer.loaded.topology
         config = topology.gateway
-        self._gateway.renew(config, offer.prepared)
+        self._handler.renew(config, offer.prepared)
         self._listener.limit(max_connections=config.max_connections, idle_timeout=config.idle_timeout)
         if self._capacity is not None:
             self._capacity.watch(topology)

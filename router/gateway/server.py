@@ -1,7 +1,7 @@
 """The gateway process: its producer, its watch on Kafka, its listener, and how they start and stop.
 
-On stop it takes no new connections, answers what is in work, waits for Kafka's acknowledgements and ends. kill -9 at
-any point loses nothing that was answered 200, since no answer is sent before the acknowledgement.
+On stop it takes no new connections, answers what is in progress, waits for Kafka's acknowledgements and ends.
+kill -9 at any point loses nothing that was answered 200, since no answer is sent before the acknowledgement.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ import asyncio
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
 from router import metrics
-from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.embedded.capacity import Capacity, capacity_of
 from router.errors import Unavailable, UsageError
-from router.events.records import Record
 from router.gateway.acknowledge import AckProducer
-from router.gateway.app import Gateway
-from router.gateway.door import Door
-from router.gateway.keys import WriteKeys
+from router.gateway.credentials import WriteKeys
+from router.gateway.handler import RequestHandler
+from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
-from router.gateway.renew import Renewal, door_of
+from router.gateway.renew import Renewal, ingest_of
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -36,7 +34,7 @@ from router.process.reload import Reload
 if TYPE_CHECKING:
     from router.config.loader import Loaded
 
-_ROOM = "room"
+_CAPACITY = "capacity"
 _LOOP = "requests"
 _HANGS_SECONDS = 30.0
 _ROUND_SECONDS = 0.1
@@ -54,7 +52,7 @@ def run_gateway(
     health: HealthSink,
     *,
     listening: Callable[[Address], None] = lambda _: None,
-    reload: Reload[Door] | None = None,
+    reload: Reload[Ingest] | None = None,
 ) -> None:
     """Serve until `stop` is set; `listening` gets the real address once requests are taken.
 
@@ -72,7 +70,7 @@ async def serve(
     stop: Event,
     health: HealthSink,
     listening: Callable[[Address], None] = lambda _: None,
-    reload: Reload[Door] | None = None,
+    reload: Reload[Ingest] | None = None,
 ) -> None:
     """The same inside a running loop."""
     if not options.bootstrap:
@@ -80,30 +78,46 @@ async def serve(
     topology = loaded.topology
     topics = topics_of(topology)
     cluster = Cluster.of(options)
-    producer = AckProducer(clients.producer(cluster), ack_timeout=topology.gateway.ack_timeout)
-    watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health)
-    metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
-    try:
-        watch.start()
-        with capacity_of(cluster, topology) as capacity:
+    with capacity_of(cluster, topology) as capacity:
+        note = capacity.note if capacity is not None else None
+        producer = AckProducer(clients.producer(cluster), ack_timeout=topology.gateway.ack_timeout, note=note)
+        watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health)
+        metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
+        try:
+            watch.start()
             keys = WriteKeys(topology.sources)
-            gateway = _gateway(door_of(topology, keys), topology, producer, watch, capacity)
+            handler = RequestHandler(
+                topology.gateway,
+                ingest_of(topology, keys),
+                producer,
+                blocked=lambda: _blocked(watch, capacity),
+                failed=watch.doubt,
+            )
             listener = Listener(
-                gateway.handle,
+                handler.handle,
                 options.gateway,
                 max_connections=topology.gateway.max_connections,
                 idle_timeout=topology.gateway.idle_timeout,
             )
-            renew = Renewal(gateway, listener, capacity)
+            renew = Renewal(handler, listener, capacity)
             if reload is not None:
                 renew.follow(reload, keys, cluster, options)
             watcher = _Watcher(stop, producer, health, renew, capacity)
-            await _listen(gateway, listener, topology.gateway.ack_timeout, watcher, listening)
-    finally:
-        left = await producer.close(_FLUSH_SECONDS)
-        await asyncio.to_thread(watch.stop)
-        if left:
-            log.warning("Kafka did not acknowledge some messages; none was answered 200", extra={"messages": left})
+            await _listen(handler, listener, topology.gateway.ack_timeout, watcher, listening)
+        finally:
+            left = await producer.close(_FLUSH_SECONDS)
+            await asyncio.to_thread(watch.stop)
+            if left:
+                log.warning("Kafka did not acknowledge some messages; none was answered 200", extra={"messages": left})
+
+
+def _blocked(watch: BrokerWatch, capacity: Capacity | None) -> str:
+    """The code of why events cannot be stored now, or an empty text."""
+    if not watch.up:
+        return "broker_unavailable" if watch.asked else "starting"
+    if capacity is None or capacity.free():
+        return ""
+    return "no_room" if capacity.known else "starting"
 
 
 class _Watcher:
@@ -128,7 +142,7 @@ class _Watcher:
         """Before the capacity is known the gateway refuses all, so it is not ready."""
         if self._capacity is not None:
             known = self._capacity.known
-            self._health.ready(_ROOM, known, "" if known else "the backlog was not read yet")
+            self._health.ready(_CAPACITY, known, "" if known else "the backlog was not read yet")
 
     async def watch(self) -> None:
         self._health.progress(_LOOP, _HANGS_SECONDS)
@@ -142,7 +156,7 @@ class _Watcher:
 
 
 async def _listen(
-    gateway: Gateway,
+    handler: RequestHandler,
     listener: Listener,
     ack_timeout: float,
     watcher: _Watcher,
@@ -154,46 +168,17 @@ async def _listen(
     try:
         await watcher.watch()
     finally:
-        gateway.draining = True
+        handler.draining = True
         await listener.refuse_new()
-        await _drained(gateway, ack_timeout + _GRACE_SECONDS)
+        await _drained(handler, ack_timeout + _GRACE_SECONDS)
         await listener.close()
 
 
-async def _drained(gateway: Gateway, seconds: float) -> None:
-    """Return once no request is in work, or after so many seconds."""
+async def _drained(handler: RequestHandler, seconds: float) -> None:
+    """Return once no request is in progress, or after so many seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await gateway.idle.wait()
-
-
-def _gateway(
-    door: Door, topology: Topology, producer: AckProducer, watch: BrokerWatch, capacity: Capacity | None
-) -> Gateway:
-    sink = producer if capacity is None else _Noted(producer, capacity)
-
-    def blocked() -> str:
-        if not watch.up:
-            return "broker_unavailable"
-        return "" if capacity is None or capacity.free() else "no_room"
-
-    return Gateway(topology.gateway, door, sink, blocked=blocked, failed=watch.doubt)
-
-
-class _Noted:
-    """Tells of each event before it is produced, so that the broker's capacity is known."""
-
-    def __init__(self, producer: AckProducer, capacity: Capacity) -> None:
-        self._producer = producer
-        self._capacity = capacity
-
-    @property
-    def in_flight(self) -> int:
-        return self._producer.in_flight
-
-    async def submit(self, records: Sequence[Record]) -> str:
-        self._capacity.note(records)
-        return await self._producer.submit(records)
+            await handler.idle.wait()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -31,7 +31,7 @@ class HealthSink(Protocol):
 
 
 class BrokerWatch:
-    """`up` is true while the broker answers and has the topics."""
+    """`up` is true while the broker answers and has the topics; `asked` once its first answer, or none, has come."""
 
     def __init__(self, client: Producer, topics: Iterable[str], health: HealthSink) -> None:
         self._client = client
@@ -41,6 +41,7 @@ class BrokerWatch:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
         self.up = False
+        self.asked = False
 
     def start(self) -> None:
         self._health.ready(CHECK, False, "no answer yet")
@@ -61,6 +62,7 @@ class BrokerWatch:
             if self.up == bool(why):
                 log.log(logging.WARNING if why else logging.INFO, "Kafka: %s", why or "answers")
             self.up = not why
+            self.asked = True
             self._health.ready(CHECK, self.up, why)
             self._wake.wait(_UP_SECONDS if self.up else _DOWN_SECONDS)
             self._wake.clear()

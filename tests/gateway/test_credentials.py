@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from router.config.models import SourceConfig
-from router.gateway.keys import WriteKeys, basic_user
+from router.gateway.credentials import NO_KEY, UNKNOWN_KEY, WriteKeys, basic_user
 
 KEYS = WriteKeys(
     {
@@ -21,27 +21,28 @@ KEYS = WriteKeys(
 def test_both_keys_of_a_source_are_valid_at_once() -> None:
     """A key can be replaced without a gap."""
     for key in ("old-key", "new-key"):
-        grant = KEYS.find(key)
-        assert grant is not None
-        assert (grant.source, grant.enabled, grant.header) == ("web", True, key.encode())
+        found = KEYS.find(key)
+        assert (found.source, found.problem, found.header) == ("web", "", key.encode())
 
 
-def test_a_key_grants_its_own_source_only() -> None:
-    grant = KEYS.find("app-key")
-    assert grant is not None
-    assert grant.source == "app"
+def test_a_key_is_of_its_own_source_only() -> None:
+    assert KEYS.find("app-key").source == "app"
 
 
 def test_a_disabled_source_is_told_from_an_unknown_key() -> None:
-    grant = KEYS.find("gone-key")
-    assert grant is not None
-    assert not grant.enabled
-    assert KEYS.find("never-key") is None
+    gone = KEYS.find("gone-key")
+    assert (gone.source, gone.problem) == ("gone", "source_disabled")
+    assert KEYS.find("never-key") is UNKNOWN_KEY
 
 
-@pytest.mark.parametrize("key", ["", "old-ke", "old-key ", "OLD-KEY", "x" * 100_000, "old-key\0", "\ud800"])
-def test_what_is_no_key_finds_nothing(key: str) -> None:
-    assert KEYS.find(key) is None
+@pytest.mark.parametrize("key", ["old-ke", "old-key ", "OLD-KEY", "x" * 100_000, "old-key\0", "\ud800"])
+def test_a_text_that_is_not_configured_is_unknown(key: str) -> None:
+    assert KEYS.find(key) is UNKNOWN_KEY
+
+
+@pytest.mark.parametrize("key", ["", None, 7, ["old-key"], {"old-key": 1}])
+def test_anything_but_text_is_no_key(key: object) -> None:
+    assert KEYS.find(key) is NO_KEY
 
 
 def test_no_key_is_held_in_the_clear() -> None:
@@ -54,8 +55,6 @@ def test_no_key_is_held_in_the_clear() -> None:
 def test_each_process_hashes_with_a_key_of_its_own() -> None:
     """So the time of a look-up says nothing about the configured keys."""
     one, two = (WriteKeys({"web": SourceConfig(write_keys=("k",))}).find("k") for _ in range(2))
-    assert one is not None
-    assert two is not None
     assert one.digest != two.digest
 
 

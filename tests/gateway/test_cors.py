@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from router.gateway.origin import Origins
+from router.gateway.cors import CorsPolicy
 
 SHOP = "https://shop.example"
 
 
 def test_nothing_is_allowed_by_default() -> None:
-    origins = Origins(())
+    origins = CorsPolicy(())
     assert origins.headers(SHOP) == {}
     assert origins.preflight(SHOP) == {}
 
 
 def test_a_configured_origin_is_allowed_and_named() -> None:
-    headers = Origins((f"{SHOP}/",)).preflight(SHOP)
+    headers = CorsPolicy((f"{SHOP}/",)).preflight(SHOP)
     assert headers["Access-Control-Allow-Origin"] == SHOP
     assert headers["Access-Control-Allow-Methods"] == "POST"
     assert headers["Vary"] == "Origin"
@@ -24,12 +24,12 @@ def test_a_configured_origin_is_allowed_and_named() -> None:
 def test_another_origin_gets_no_permission_and_is_not_repeated() -> None:
     """Caches are told that the answer depends on the origin."""
     for origin in ("https://evil.example", f"{SHOP}.evil.example", "null"):
-        assert Origins((SHOP,)).preflight(origin) == {"Vary": "Origin"}
+        assert CorsPolicy((SHOP,)).preflight(origin) == {"Vary": "Origin"}
 
 
 def test_the_star_allows_every_origin() -> None:
-    assert Origins(("*",)).headers("https://any.example")["Access-Control-Allow-Origin"] == "*"
+    assert CorsPolicy(("*",)).headers("https://any.example")["Access-Control-Allow-Origin"] == "*"
 
 
 def test_what_is_no_page_gets_no_headers() -> None:
-    assert Origins((SHOP,)).headers(None) == {}
+    assert CorsPolicy((SHOP,)).headers(None) == {}

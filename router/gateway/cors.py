@@ -1,4 +1,4 @@
-"""Which pages of other origins may send: CORS, explicit. Without configured origins a browser gets no permission."""
+"""CORS: which pages of other origins may send. Without configured origins a browser gets no permission."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _PREFLIGHT = {
 _EXPOSED = {"Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset"}
 
 
-class Origins:
-    """The configured origins, such as `https://shop.example`; `*` stands for every one. No credentials are allowed."""
+class CorsPolicy:
+    """The configured origins, such as `https://shop.example`; `*` stands for all. Credentials are never allowed."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         names = {origin.rstrip("/") for origin in allowed}
@@ -21,7 +21,7 @@ class Origins:
         self._headers = {name: {"Access-Control-Allow-Origin": name, "Vary": "Origin"} for name in names}
 
     def headers(self, origin: str | None) -> Mapping[str, str]:
-        """What a response to a page of this origin carries; nothing for an origin that is not allowed."""
+        """The headers of a response to a page of this origin; none for an origin that is not allowed."""
         if origin is None:
             return {}
         if self._any:
@@ -30,6 +30,6 @@ class Origins:
         return found | _EXPOSED if found else {"Vary": "Origin"} if self._headers else {}
 
     def preflight(self, origin: str | None) -> Mapping[str, str]:
-        """What an OPTIONS response carries."""
+        """The headers of the response to OPTIONS."""
         headers = self.headers(origin)
         return {**headers, **_PREFLIGHT} if "Access-Control-Allow-Origin" in headers else headers

@@ -14,9 +14,13 @@ from router.config.models import SourceConfig
 from router.events.event import CALL_TYPES, Event, Limits, split
 from router.events.records import Headers
 from router.events.topics import Topics
+from router.gateway.address import Client
 from router.gateway.answers import Fault
-from router.gateway.door import ENDPOINTS, Door, Taken
-from router.gateway.keys import WriteKeys
+from router.gateway.bodies import single
+from router.gateway.credentials import WriteKeys
+from router.gateway.endpoint import Endpoint
+from router.gateway.endpoints import ENDPOINTS
+from router.gateway.ingest import Ingest, IngestResult
 from tests.agents.messages import decode
 
 RAW, INVALID = "events.raw", "events.invalid"
@@ -31,8 +35,12 @@ SOURCES = {
 }
 
 
-def door(limits: Limits | None = None, max_events: int = 1000) -> Door:
-    return Door(
+BY_PATH: dict[str, Endpoint] = {path: endpoint for endpoint in ENDPOINTS for path in endpoint.paths}
+POSTED = [path for path, endpoint in BY_PATH.items() if "POST" in endpoint.methods]
+
+
+def ingest(limits: Limits | None = None, max_events: int = 1000) -> Ingest:
+    return Ingest(
         WriteKeys(SOURCES),
         limits or Limits(),
         raw=RAW,
@@ -43,45 +51,46 @@ def door(limits: Limits | None = None, max_events: int = 1000) -> Door:
     )
 
 
-def take(body: Any, path: str = "/v1/track", key: str | None = "web-key", at: Door | None = None) -> Taken:
+def take(body: Any, path: str = "/v1/track", key: str | None = "web-key", at: Ingest | None = None) -> IngestResult:
     """`key` stands in the header; None leaves it to the body."""
-    at = at or door()
+    at = at or ingest()
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return at.take(data, ENDPOINTS[path], at.claim(key) if key else None, IP)
+    items = BY_PATH[path].decode(data, "", at.limits)
+    return at.take(items, data, BY_PATH[path].type, at.keys.find(key) if key else None, Client(IP))
 
 
-def value(taken: Taken, index: int = 0) -> dict[str, Any]:
+def value(taken: IngestResult, index: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = orjson.loads(taken.events[index][1])
     return found
 
 
-def reasons(taken: Taken) -> list[str]:
+def reasons(taken: IngestResult) -> list[str]:
     return [fault.code for fault in taken.rejected]
 
 
-def kept(taken: Taken) -> list[tuple[bytes, str]]:
+def kept(taken: IngestResult) -> list[tuple[bytes, str]]:
     """Bytes and reason of what was kept; all of it goes to the invalid topic."""
-    assert {topic for topic, *_ in taken.kept} <= {INVALID}
-    return [(raw, named(headers)["error-code"]) for _, raw, _, headers in taken.kept]
+    assert {topic for topic, *_ in taken.invalid} <= {INVALID}
+    return [(raw, named(headers)["error-code"]) for _, raw, _, headers in taken.invalid]
 
 
 def named(headers: Headers | None) -> dict[str, str]:
     return {name: content.decode() for name, content in headers or () if isinstance(content, bytes)}
 
 
-@pytest.mark.parametrize("path", list(ENDPOINTS))
+@pytest.mark.parametrize("path", POSTED)
 def test_every_path_takes_its_call(path: str) -> None:
     """The path gives the type; a batch item brings its own."""
     body = {"userId": "u1", "event": "E", "groupId": "g1", "previousId": "a1"}
-    kind = ENDPOINTS[path].type
+    kind = BY_PATH[path].type
     taken = take(body if kind else {"batch": [{**body, "type": "track"}]}, path)
     assert taken.rejected == []
     assert value(taken)["type"] == (kind or "track")
 
 
 def test_all_calls_have_a_long_and_a_short_path() -> None:
-    assert {call.type for call in ENDPOINTS.values()} == {*CALL_TYPES, ""}
-    assert len(ENDPOINTS) == 2 * len(CALL_TYPES) + 3
+    assert {BY_PATH[path].type for path in POSTED} == {*CALL_TYPES, ""}
+    assert len(POSTED) == 2 * len(CALL_TYPES) + 3
 
 
 def test_an_event_becomes_a_message_keyed_by_device_with_key_and_receive_time() -> None:
@@ -105,6 +114,26 @@ def test_a_missing_message_id_is_made_and_a_given_one_stays() -> None:
 def test_a_given_address_stays_and_a_clients_receive_time_does_not() -> None:
     found = value(take({**TRACK, "receivedAt": "1999-01-01T00:00:00Z", "context": {"ip": "192.0.2.1"}}))
     assert (found["receivedAt"], found["context"]["ip"]) == (AT, "192.0.2.1")
+
+
+BROWSER = "Mozilla/5.0"
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({}, {"ip": IP, "userAgent": BROWSER}),
+        ({"userAgent": "own"}, {"ip": IP, "userAgent": "own"}),
+        ({"ip": None, "userAgent": None}, {"ip": None, "userAgent": None}),
+        ({"library": {"name": "analytics-python"}}, {"library": {"name": "analytics-python"}}),
+    ],
+)
+def test_the_clients_address_and_browser_fill_what_the_library_left_out(context: Any, expected: Any) -> None:
+    """Not for a call of the customer's own server, which is no user's device."""
+    at = ingest()
+    data = json.dumps({**TRACK, "context": context}).encode()
+    taken = at.take(single(data), data, "track", at.keys.find("web-key"), Client(IP, BROWSER))
+    assert value(taken)["context"] == expected
 
 
 def test_batch_fields_merge_into_the_items_and_the_items_win() -> None:
@@ -147,7 +176,7 @@ def test_without_a_valid_key_nothing_is_taken_and_nothing_kept(key: Any, code: s
         ({"batch": [{**TRACK, "type": "track"}, 5], "writeKey": key}, "/v1/batch"),
     ):
         taken = take(body, path, None)
-        assert (taken.events, taken.kept) == ([], [])
+        assert (taken.events, taken.invalid) == ([], [])
         assert set(reasons(taken)) == {code}
 
 
@@ -231,26 +260,26 @@ def test_a_bad_item_takes_no_neighbour_with_it(body: bytes, reason: str) -> None
     ],
 )
 def test_a_batch_that_is_none_is_kept_whole(body: bytes, reason: str) -> None:
-    taken = take(body, "/v1/batch", at=door(max_events=10))
+    taken = take(body, "/v1/batch", at=ingest(max_events=10))
     assert taken.events == []
     assert reasons(taken)[0] == reason
     assert b"".join(raw for raw, _ in kept(taken)) in body
 
 
 @pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "not a time", 5, None, {"a": 1}])
-def test_no_timestamp_is_refused_at_the_door(when: Any) -> None:
+def test_no_timestamp_is_refused_by_the_gateway(when: Any) -> None:
     """Times are corrected, or replaced, where events are normalised."""
     assert value(take({**TRACK, "timestamp": when}))["timestamp"] == when
 
 
 def test_a_body_refused_unread_is_kept_by_its_beginning_with_its_length() -> None:
-    topic, raw, _, headers = door().keep(b"x" * 100_000, "body_too_large", "web", 5_000_000)
+    topic, raw, _, headers = ingest().keep(b"x" * 100_000, "body_too_large", "web", 5_000_000)
     assert (topic, len(raw)) == (INVALID, 64 * 1024)
     assert named(headers)["length"] == "5000000"
     assert named(headers)["source"] == "web"
 
 
-def routed(taken: Taken) -> list[Event]:
+def routed(taken: IngestResult) -> list[Event]:
     """What a route worker makes of the produced messages; nothing that was accepted may be refused there."""
     agent = decode(
         Topics("shop"), "web", "app", source_of_key={"web-key": "web", "app-key": "app"}, default_source=None
@@ -324,14 +353,14 @@ def test_every_item_is_accepted_or_refused_and_what_is_accepted_is_routed(
     taken = take({**envelope, "batch": items}, "/v1/batch", key)
     assert len(taken.events) + len(taken.rejected) == max(1, len(items))
     assert len(routed(taken)) == len(taken.events) == taken.sources.total()
-    assert taken.refusals.total() == len(taken.rejected) >= len(taken.kept)
-    assert taken.spent.total() == len(taken.events) + len(taken.kept)
+    assert taken.refusals.total() == len(taken.rejected) >= len(taken.invalid)
+    assert taken.spent.total() == len(taken.events) + len(taken.invalid)
 
 
 @given(st.binary(max_size=200), st.sampled_from(["/v1/track", "/v1/batch"]))
 def test_any_bytes_are_refused_or_taken(body: bytes, path: str) -> None:
     taken = take(body, path)
-    assert len(taken.events) + len(taken.kept) >= 1
+    assert len(taken.events) + len(taken.invalid) >= 1
 
 
 def test_a_batch_message_and_a_batch_request_are_cut_alike() -> None:
