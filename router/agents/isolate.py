@@ -24,28 +24,27 @@ log = logging.getLogger(__name__)
 
 
 class Isolated:
-    """A pipeline whose `run` does not raise for a poison event.
-
-    `pending` holds the keys of the batch that is being committed: the store does not know them yet. `pipeline` may be
-    replaced between two batches.
-    """
+    """A pipeline whose `run` does not raise for a poison event."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self.pending: Fresh = {}
 
-    def run(self, messages: Sequence[Message], lanes: Lanes) -> Batch:
-        """The whole batch at once; one by one when that raises, since a retry may show a passing fault."""
+    def run(self, messages: Sequence[Message], lanes: Lanes, pending: Fresh | None = None) -> Batch:
+        """The whole batch at once; one by one when that raises, since a retry may show a passing fault.
+
+        `pending` holds the keys of the batch that is being committed: the store does not know them yet.
+        """
+        pending = pending or {}
         try:
-            return self.pipeline.run(messages, lanes, self.pending)
+            return self.pipeline.run(messages, lanes, pending)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001  an agent's bug: find its event
             _say("a batch made the agents raise; trying its events one by one", error)
         batch = Batch(list(lanes))
-        pending: Pending = ChainMap(batch.fresh, self.pending)
+        known: Pending = ChainMap(batch.fresh, pending)
         for message in messages:
-            self._message(message, lanes[message.topic(), message.partition()], batch, pending)
+            self._message(message, lanes[message.topic(), message.partition()], batch, known)
         return batch
 
     def _message(self, message: Message, lane: int, batch: Batch, pending: Pending) -> None:

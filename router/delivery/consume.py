@@ -33,7 +33,7 @@ from router.errors import Unavailable
 from router.kafka.ends import log_ends
 from router.kafka.offset_metadata import text_of
 from router.kafka.offsets import stable_offsets
-from router.runtime.outputs import Redo
+from router.kafka.transactions import CommitRefused
 
 CHUNK = 100
 POLL_SECONDS = 0.5
@@ -106,7 +106,7 @@ class Reader:
             self._owner.failed(error)
 
     def commit(self, offsets: list[TopicPartition]) -> None:
-        """For at_least_once, from any thread but the reader's. Raises Redo when it may be tried again.
+        """For at_least_once, from any thread but the reader's. Raises CommitRefused.
 
         The reader's thread does it between two polls: a client's calls from other threads wait until none runs.
         """
@@ -115,7 +115,7 @@ class Reader:
         try:
             done.result(COMMIT_SECONDS)
         except TimeoutError:
-            raise Redo("COMMIT_TIMED_OUT") from None
+            raise CommitRefused("COMMIT_TIMED_OUT") from None
 
     def _serve_commits(self, wait: float = 0.0) -> None:
         try:
@@ -127,7 +127,7 @@ class Reader:
                 if place.error:
                     raise KafkaException(place.error)
         except KafkaException as error:
-            done.set_exception(Redo(error.args[0].name()))
+            done.set_exception(CommitRefused(error.args[0].name()))
         else:
             done.set_result(None)
 

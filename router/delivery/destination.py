@@ -31,9 +31,11 @@ from router.errors import Unavailable
 from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
+from router.kafka.transactions import TransactionalWriter
+from router.kafka.writer import Writer
 from router.mask import Mask
 from router.process.health import Health
-from router.runtime.outputs import OutputFirst, Outputs, Transactional
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
 
 HALT_SECONDS = 15.0  # a supervisor waits 30 for the whole process
 DRAIN_SECONDS = 8.0
@@ -82,11 +84,10 @@ class Destination:
         self._around.health.progress(self._check, STUCK_SECONDS)
         self._ticking = self._loop.create_task(self._tick())
         await self._open()
-        outputs = await asyncio.to_thread(self._outputs)
+        checkpoint = await asyncio.to_thread(self._checkpoint)
         settler = self._settler = Settler(
-            self.name, self._around.topics.dead(self.name), self._journal, self._room, outputs,
-            commit_offsets=None if self._around.transactional else self._commit, group=self._group,
-            on_settled=self._settled, on_fault=self._around.failed,
+            self.name, self._around.topics.dead(self.name), self._journal, self._room, checkpoint,
+            group=self._group, on_settled=self._settled, on_fault=self._around.failed,
         )  # fmt: skip
         engine = self._engine = Engine(
             self._connector, self._config, settler, self._journal, clock=time.monotonic, wall=time.time
@@ -138,14 +139,14 @@ class Destination:
         ours = {"queued.max.messages.kbytes": FETCHED_AHEAD_KBYTES, "queued.min.messages": 2_000}
         return clients.consumer(cluster, topics.deliver_group(self.name)) | ours | dict(cluster.overrides)
 
-    def _outputs(self) -> Outputs:
+    def _checkpoint(self) -> Checkpoint:
         cluster, topics = self._around.cluster, self._around.topics
         larger = {"message.max.bytes": LARGEST_DEAD_LETTER, **cluster.overrides}
         if not self._around.transactional:
-            return OutputFirst(Producer(clients.producer(cluster) | larger), "")
+            return AtLeastOnce(Writer(Producer(clients.producer(cluster) | larger)), self._commit)
         name = f"{topics.deliver_group(self.name)}.{self._around.member}"
         try:
-            return Transactional(Producer(clients.transactional(cluster, name) | larger), "")
+            return ExactlyOnce(TransactionalWriter(Producer(clients.transactional(cluster, name) | larger)))
         except KafkaException as error:
             raise Unavailable(f"{self.name}: no transactions: {error.args[0].str()}") from error
 

@@ -25,15 +25,12 @@ from router.delivery.room import Room
 from router.delivery.tracker import Counts
 from router.errors import Unavailable
 from router.events.records import Record
-from router.runtime.outputs import Outputs, Redo, Work
+from router.kafka.transactions import CommitRefused
+from router.worker.checkpoint import Checkpoint, CommitBatch
 
 INTERVAL_SECONDS = 0.1
 AGAIN_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 GIVE_UP_SECONDS = 60.0
-
-# The group has given the partitions to others, or is about to (the embedded broker, while partitions are given back).
-_HOPELESS = frozenset({"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "FENCED_INSTANCE_ID"})
-_LEAVING = frozenset({"REBALANCE_IN_PROGRESS"})
 
 log = logging.getLogger(__name__)
 
@@ -42,33 +39,30 @@ log = logging.getLogger(__name__)
 class Settlement:
     """What one commit holds: the records and offsets, and each partition's counts as of them."""
 
-    work: Work
+    batch: CommitBatch
     totals: list[tuple[Partition, Counts]]
     accepted: int
     events: int
     size: int
-    written: bool = False
+    published: bool = False
 
 
 class Settler:
     """Collects finals in the event loop and commits them in a thread of its own, one settlement at a time.
 
-    `commit_offsets` is for at_least_once, None where `outputs` are transactional; `group` gives the metadata of the
-    group's present generation. Committed events leave the `room`; then `on_settled` is called in the loop. `on_fault`
-    is called when committing is hopeless.
+    `group` gives the metadata of the group's present generation. Committed events leave the `room`; then `on_settled`
+    is called in the loop. `on_fault` is called when committing is hopeless.
     """
 
     def __init__(
-        self, name: str, dead_topic: str, journal: Journal, room: Room, outputs: Outputs, *,
-        commit_offsets: Callable[[list[TopicPartition]], None] | None, group: Callable[[], Any],
-        on_settled: Callable[[], None], on_fault: Callable[[BaseException], None],
+        self, name: str, dead_topic: str, journal: Journal, room: Room, checkpoint: Checkpoint, *,
+        group: Callable[[], Any], on_settled: Callable[[], None], on_fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._name = name
         self._dead_topic = dead_topic
         self._journal = journal
         self._room = room
-        self._outputs = outputs
-        self._commit_offsets = commit_offsets
+        self._checkpoint = checkpoint
         self._group = group
         self._on_settled = on_settled
         self._on_fault = on_fault
@@ -183,7 +177,7 @@ class Settler:
             metadata = counts.encode(low, partition.tracker.finished())
             offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
             totals.append((partition, replace(counts)))
-        return Settlement(Work(records, {}, offsets, self._group()), totals, *finals)
+        return Settlement(CommitBatch(records, offsets, self._group()), totals, *finals)
 
     async def _write(self, settlement: Settlement, epoch: int) -> bool:
         """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
@@ -193,27 +187,26 @@ class Settler:
             try:
                 await loop.run_in_executor(self._thread, self._commit, settlement)
                 return epoch == self._epoch
-            except Redo as redo:
-                metrics.ABORTS.labels(str(redo)).inc()
-                hopeless = str(redo) in (_HOPELESS | _LEAVING if self._leaving else _HOPELESS)
+            except CommitRefused as refused:
+                metrics.ABORTS.labels(refused.code).inc()
+                # While partitions are given back, the embedded broker refuses to the end of the rebalance.
+                hopeless = refused.revoked or (self._leaving and refused.rebalancing)
                 then = "its events come again" if hopeless else "trying again"
-                log.warning("commit refused, %s", then, extra={"destination": self._name, "why": str(redo)})
+                log.warning("commit refused, %s", then, extra={"destination": self._name, "why": refused.code})
                 if hopeless:
                     return False
                 if time.monotonic() > until:
-                    raise Unavailable(f"{self._name}: the broker takes no commit: {redo}") from redo
+                    raise Unavailable(f"{self._name}: the broker takes no commit: {refused}") from refused
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return False
 
     def _commit(self, settlement: Settlement) -> None:
         """In the settler's thread."""
-        work = settlement.work
-        if not settlement.written:
-            self._outputs.commit(work)
-            settlement.written = True
-        if self._commit_offsets is not None and work.offsets:
-            self._commit_offsets(work.offsets)
+        if not settlement.published:
+            self._checkpoint.publish(settlement.batch)
+            settlement.published = True
+        self._checkpoint.apply(settlement.batch)
 
     # Partitions
 
@@ -265,5 +258,5 @@ class Settler:
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._outputs.close)
+        await loop.run_in_executor(self._thread, self._checkpoint.close)
         self._thread.shutdown(wait=False)

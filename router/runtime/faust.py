@@ -25,17 +25,19 @@ from router.config.options import RunOptions
 from router.config.topics import input_topics
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin
+from router.kafka.group_consumer import watermark_ms
+from router.kafka.offsets import Partition
+from router.kafka.watchdog import Watchdog
 from router.process.health import Health
 from router.process.reload import Reload
 from router.runtime.faust_app import FaustMessage, make_app, refuse_security
 from router.runtime.faust_lanes import Lanes
 from router.runtime.faust_transport import Standing
-from router.runtime.outputs import Work
-from router.runtime.reader import Partition
 from router.runtime.restore import Restore
-from router.runtime.route import Opening, Parts, calm_collector
+from router.runtime.route import Opening, calm_collector
 from router.runtime.tally import changelog_of, count
-from router.runtime.watchdog import Watchdog
+from router.runtime.worker import Components
+from router.worker.checkpoint import AtLeastOnce, CommitBatch
 
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 2000
@@ -69,12 +71,13 @@ class Engine:
 
     def __init__(self, opening: Opening, topics: Iterable[str]) -> None:
         self._opening = opening
-        self._parts: Parts = opening.parts()
-        self._outputs = opening.outputs("")
+        self._parts: Components = opening.components()
+        writer = opening.writer(opening.topics.dedupe_changelog)
+        self._checkpoint = AtLeastOnce(writer, None, self._parts.window)  # Faust commits the offsets
         self._health = opening.health
         self._topics = frozenset(topics)
         self._admin = Admin(opening.cluster, timeout=1.0)
-        self._lanes = Lanes(opening.health, self._parts.renew.destinations, self._oldest)
+        self._lanes = Lanes(opening.health, lambda: self._parts.renewal.destinations, self._oldest)
         self._busy = asyncio.Lock()
         self._restore: Restore | None = None
         self._restoring = self._generation = NO_GENERATION  # of the group: begun, and with its state in place
@@ -156,12 +159,15 @@ class Engine:
         """The whole way of a batch."""
         started = time.monotonic()
         parts = self._parts
-        parts.renew()
+        parts.renewal.take()
         parts.links.follow()
         self._lanes.look_for_gaps(messages)
-        batch = parts.chain.run(messages, self._lanes.index)
-        landed = self._outputs.commit(Work(batch.records, changelog_of(batch, self._lanes.rows), [], None, batch.fans))
-        parts.window.write([(key, at) for key, (at, _) in batch.fresh.items()], landed)
+        batch = parts.renewal.agents.run(messages, self._lanes.index)
+        rows = [(key, at) for key, (at, _) in batch.fresh.items()]
+        changelog = changelog_of(batch, self._lanes.rows)
+        commit = CommitBatch(batch.records, [], shared=batch.fans, changelog=changelog, rows=rows)
+        self._checkpoint.publish(commit)
+        self._checkpoint.apply(commit)
         self._lanes.advance(messages, batch)
         self._lanes.settle()
         count(batch)
@@ -210,14 +216,14 @@ class Engine:
 
     def _keep_house(self, standings: dict[Partition, Standing]) -> None:
         parts, lanes = self._parts, self._lanes
-        parts.renew()
+        parts.renewal.take()
         parts.links.follow()
         parts.merges.feed()
         lanes.settle()
         lanes.look(standings)
         if lanes.rows:
-            owned = {lane.partition for lane in lanes.rows}
-            parts.window.advance(lanes.watermark_ms(int(time.time() * 1000)), owned)
+            owned = {lane.number for lane in lanes.rows}
+            parts.window.advance(watermark_ms(lanes.rows, int(time.time() * 1000)), owned)
         if lanes.at_end:
             self._health.idle("route")
         self._check_broker()
@@ -252,7 +258,7 @@ class Engine:
     def _close(self) -> None:
         """All of it, whatever fails. What ended the worker says more than what cannot be closed because of it."""
         parts = self._parts
-        for close in (parts.merges.close, self._outputs.close, parts.links.close, parts.window.close):
+        for close in (parts.merges.close, self._checkpoint.close, parts.links.close, parts.window.close):
             try:
                 close()
             except RouterError as error:

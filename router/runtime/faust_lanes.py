@@ -14,11 +14,11 @@ from router import metrics
 from router.agents.batch import Batch
 from router.agents.decode import LOG_APPEND_TIME, Message
 from router.agents.totals import Totals
-from router.kafka.offsets import Committed
+from router.kafka.offsets import Committed, Partition
 from router.process.health import Health
 from router.runtime.faust_transport import Standing
-from router.runtime.reader import Lane, Partition, decode_totals, encode_totals
 from router.runtime.tally import hide, show
+from router.worker.partition import RoutePartition, encode_totals
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +26,23 @@ log = logging.getLogger(__name__)
 class Lanes:
     """The lanes of one generation of the group. `oldest` gives the oldest offset that the broker keeps of a place."""
 
-    def __init__(self, health: Health, destinations: Sequence[str], oldest: Callable[[Partition], int]) -> None:
+    def __init__(
+        self, health: Health, destinations: Callable[[], Sequence[str]], oldest: Callable[[Partition], int]
+    ) -> None:
         self._health = health
         self._destinations = destinations
         self._oldest = oldest
-        self.rows: list[Lane] = []
+        self.rows: list[RoutePartition] = []
         self.index: dict[Partition, int] = {}
         self._marks: dict[Partition, dict[int, Totals]] = {}
-        self._last: dict[Partition, Lane] = {}  # also after the end: a commit may still be under way
+        self._last: dict[Partition, RoutePartition] = {}  # also after the end: a commit may still be under way
         self._landed: deque[tuple[dict[int, Totals], Partition, int]] = deque()
 
     def start(self, places: Iterable[Partition], committed: Mapping[Partition, Committed]) -> None:
         """Own these partitions, each from what is committed of it."""
         self.end()
         self.rows = [_lane(place, committed.get(place)) for place in sorted(places)]
-        self._marks = {(lane.topic, lane.partition): {} for lane in self.rows}
+        self._marks = {lane.place: {} for lane in self.rows}
         self.index = {place: at for at, place in enumerate(self._marks)}
         self._last = dict(zip(self._marks, self.rows, strict=True))
 
@@ -90,7 +92,7 @@ class Lanes:
         lane = self._last.get(place)
         if lane is None:
             return ""
-        return encode_totals(self._marks[place].get(offset, lane.totals), self._destinations)
+        return encode_totals(self._marks[place].get(offset, lane.totals), self._destinations())
 
     def landed(self, place: Partition, offset: int) -> None:
         marks = self._marks.get(place)
@@ -112,7 +114,7 @@ class Lanes:
     def look(self, standings: Mapping[Partition, Standing]) -> None:
         """Take note of ends and lags; a lane at its end rightly stands still."""
         for lane in self.rows:
-            standing = standings.get((lane.topic, lane.partition))
+            standing = standings.get(lane.place)
             lane.end = None
             if standing is None or standing.end is None:
                 continue
@@ -121,20 +123,15 @@ class Lanes:
                 lane.end = max(standing.end, lane.next)
                 self._health.idle(lane.name)
             behind = standing.end - max(lane.next, 0)
-            metrics.ROUTE_LAG.labels(lane.topic, str(lane.partition)).set(0 if lane.at_end else max(0, behind))
+            metrics.ROUTE_LAG.labels(lane.topic, str(lane.number)).set(0 if lane.at_end else max(0, behind))
 
     @property
     def at_end(self) -> bool:
         """Nothing to read anywhere."""
         return all(lane.at_end for lane in self.rows)
 
-    def watermark_ms(self, now_ms: int) -> int:
-        """The receive time that every owned partition has reached."""
-        return min((now_ms if lane.at_end else lane.reached_ms for lane in self.rows), default=0)
 
-
-def _lane(place: Partition, committed: Committed | None) -> Lane:
+def _lane(place: Partition, committed: Committed | None) -> RoutePartition:
     if committed is None:
-        return Lane(*place, -1, -1)
-    totals = decode_totals(committed.metadata)
-    return Lane(*place, committed.offset, committed.offset, totals, totals.copy())
+        return RoutePartition(*place)
+    return RoutePartition.open(*place, committed.offset, committed.metadata)

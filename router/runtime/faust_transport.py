@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition  # type: ignore[i
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
-from router.runtime.reader import Partition
+from router.kafka.offsets import Partition
 
 
 class Commits(Protocol):

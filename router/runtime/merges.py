@@ -12,27 +12,24 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
-from confluent_kafka import (
-    OFFSET_INVALID,
-    Consumer,
-    KafkaException,
-    TopicPartition,
-)
+from confluent_kafka import KafkaException, TopicPartition
 
 from router import metrics
 from router.errors import Unavailable
 from router.events.event import iso
+from router.events.records import Record
 from router.identity import IdentityStore, Merge
 from router.kafka import offset_metadata
-from router.kafka.offsets import stable_offsets
-from router.runtime.outputs import Outputs, Redo, Work
+from router.kafka.group_consumer import GroupConsumer, PartitionState
+from router.kafka.transactions import CommitRefused
+from router.worker.checkpoint import Checkpoint, CommitBatch
 
 log = logging.getLogger(__name__)
-CALL_SECONDS = 30.0
 ROWS = 2000
 LOOK_SECONDS = 30.0
 GATHER_SECONDS = 0.25  # a transaction of its own for each batch that merges would double what the broker has to do
@@ -48,24 +45,38 @@ class Part(NamedTuple):
     until: int
 
 
+@dataclass(slots=True, eq=False)
+class MergesPartition(PartitionState):
+    """The log's partition; `total` is how many merges the group has written."""
+
+    total: int = 0
+
+    @classmethod
+    def open(cls, topic: str, number: int, committed: int, metadata: str) -> MergesPartition:
+        """As the group has committed it. Raises MetadataError."""
+        try:
+            total = int(offset_metadata.decode(metadata) or 0)
+        except (ValueError, TypeError) as error:
+            raise offset_metadata.not_ours(error) from error
+        return cls(topic, number, committed, committed, total=total)
+
+
 class MergesTask:
     """Its own group member in its own thread; `feed` is called by the consuming thread, which owns the replica."""
 
     def __init__(
         self,
         store: IdentityStore,
-        outputs: Outputs,
+        consumer: GroupConsumer[MergesPartition],
+        checkpoint: Checkpoint,
         *,
-        consumer: Mapping[str, Any],
         links: str,
         merges: str,
-        transactional: bool,
     ) -> None:
         self._store = store
-        self._outputs = outputs
+        self._checkpoint = checkpoint
         self._links = links
         self._merges = merges
-        self._transactional = transactional
         self._parts: queue.SimpleQueue[Part] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._wanted: int | None = None  # next log offset to write, while this worker owns the partition
@@ -74,8 +85,8 @@ class MergesTask:
         self._total = 0
         self._pruned = self._written = 0
         self.failed: BaseException | None = None
-        self._consumer = Consumer(dict(consumer))
-        self._consumer.subscribe([links], self._assigned, self._revoked, self._revoked)
+        self._consumer = consumer
+        consumer.join(self)
         self._thread = threading.Thread(target=self._run, name="merges", daemon=True)
         self._thread.start()
 
@@ -113,7 +124,7 @@ class MergesTask:
     def _live(self) -> None:
         look_again = 0.0
         while not self._stop.is_set():
-            self._consumer.poll(0.05)
+            self._consumer.stay(0.05)
             self._write_next()
             if time.monotonic() > look_again:
                 look_again = time.monotonic() + LOOK_SECONDS
@@ -122,11 +133,10 @@ class MergesTask:
     def _look(self) -> int:
         """How far the group has come; as far as was known while the broker does not tell."""
         try:
-            committed = self._consumer.committed([TopicPartition(self._links, 0)], LOOK_CALL_SECONDS)[0]
+            return max(0, self._consumer.group_offset(self._links, 0, LOOK_CALL_SECONDS))
         except KafkaException as error:
             log.debug("how far merges are written is not known: %s", error.args[0].str())
             return self._written
-        return max(0, committed.offset)
 
     def _write_next(self) -> None:
         try:
@@ -140,35 +150,39 @@ class MergesTask:
     def _write(self, part: Part) -> None:
         total = self._total + len(part.rows)
         offsets = [TopicPartition(self._links, 0, part.until, metadata=offset_metadata.encode(total))]
-        records = [(self._merges, _value(offset, merge), merge.new.encode(), None) for offset, merge in part.rows]
+        records: list[Record] = [
+            (self._merges, _value(offset, merge), merge.new.encode(), None) for offset, merge in part.rows
+        ]
+        batch = CommitBatch(records, offsets, self._consumer.group_metadata())
         try:
-            self._outputs.commit(Work(records, {}, offsets, self._consumer.consumer_group_metadata()))
-            if not self._transactional:
-                self._consumer.commit(offsets=offsets, asynchronous=False)
-        except Redo as error:
-            log.warning("merges were aborted and will be written again: %s", error)
+            self._checkpoint.publish(batch)
+            self._checkpoint.apply(batch)
+        except CommitRefused as refused:
+            log.warning("merges were not committed and will be written again: %s", refused)
             self._stop.wait(AGAIN_SECONDS)
             return
         self._wanted, self._total = part.until, total
         metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": total})
 
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Own the partition, but fetch nothing: the replica reads the log already."""
-        if not partitions:
-            consumer.assign([])
-            return
-        committed = stable_offsets(consumer, partitions, CALL_SECONDS)[0]
-        start = 0 if committed.offset == OFFSET_INVALID else committed.offset
-        consumer.assign([TopicPartition(self._links, 0, start)])
-        consumer.pause([TopicPartition(self._links, 0)])
-        self._total = _total(offset_metadata.text_of(committed))
-        self._wanted, self._asked = start, False
+    # The owner of the partition; called from within the consumer
+
+    def assigned(self, partitions: list[MergesPartition]) -> None:
+        """Own the partition, but fetch nothing, so it stays paused: the replica reads the log already."""
+        (partition,) = partitions
+        self._total = partition.total
+        self._wanted, self._asked = max(0, partition.committed), False
         metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
 
-    def _revoked(self, consumer: Consumer, _: list[TopicPartition]) -> None:
+    def revoked(self, *, lost: bool) -> None:
         self._wanted = None
         metrics.MERGE_TOTALS.hide(("0",))
-        consumer.unassign()
+
+    def reached_end(self, partition: MergesPartition) -> None:
+        """Nothing is fetched."""
+
+    def skipped(self, partition: MergesPartition, offset: int, *, recreated: bool) -> MergesPartition:
+        """What retention took of the log may still stand in the ledger."""
+        return partition
 
     def _behind(self) -> bool:
         wanted = self._wanted
@@ -182,15 +196,7 @@ class MergesTask:
             time.sleep(0.02)
         self._stop.set()
         self._thread.join()
-        self._outputs.close()
-
-
-def _total(metadata: str) -> int:
-    """How many merges the group has written. Raises MetadataError."""
-    try:
-        return int(offset_metadata.decode(metadata) or 0)
-    except (ValueError, TypeError) as error:
-        raise offset_metadata.not_ours(error) from error
+        self._checkpoint.close()
 
 
 def _value(offset: int, merge: Merge) -> bytes:

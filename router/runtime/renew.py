@@ -6,7 +6,7 @@ a reload: agents hold no state, and what was not committed is read again, by the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from router import metrics
@@ -22,11 +22,11 @@ from router.process.run import register_secrets
 
 
 class Renewal:
-    """Call it between two batches. `destinations` are those events go to now: one list, changed in place."""
+    """Call `take` between two batches. `agents` and `destinations` are those of the present topology."""
 
-    def __init__(self, loaded: Loaded, isolated: Isolated, capacity: Capacity | None) -> None:
-        self.destinations = loaded.topology.enabled_destinations
-        self._isolated = isolated
+    def __init__(self, loaded: Loaded, agents: Isolated, capacity: Capacity | None) -> None:
+        self.destinations: Sequence[str] = loaded.topology.enabled_destinations
+        self.agents = agents
         self._capacity = capacity
         self._reload: Reload[Pipeline] | None = None
         self._plans: dict[str, str] = {}
@@ -47,13 +47,14 @@ class Renewal:
             absent=partial(without_topics, cluster),
         )
 
-    def __call__(self) -> None:
+    def take(self) -> None:
+        """Bring in the topology that is ready, if there is one."""
         offer = self._reload.take() if self._reload is not None else None
         if offer is None or self._reload is None:
             return
-        self._isolated.pipeline = offer.prepared
+        self.agents = Isolated(offer.prepared)
         topology = offer.loaded.topology
-        self.destinations[:] = topology.enabled_destinations
+        self.destinations = topology.enabled_destinations
         if self._capacity is not None:
             self._capacity.watch(topology)
         self._show(offer.loaded)

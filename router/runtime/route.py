@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, Producer
 
 from router.agents.agent import Setup
 from router.agents.isolate import Isolated
@@ -18,6 +16,7 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import input_topics, owned_topics, topics_of
+from router.dedupe.window import Window
 from router.dedupe.window_rocksdb import FOLDER as WINDOW_FOLDER
 from router.dedupe.window_rocksdb import RocksWindow
 from router.embedded.capacity import capacity_of, destination_topics
@@ -30,17 +29,19 @@ from router.identity.store_rocksdb import RocksIdentityStore
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
+from router.kafka.group_consumer import BATCH_MESSAGES, GroupConsumer
 from router.kafka.owners import Owners
+from router.kafka.transactions import AlternatingWriters, TransactionalWriter
+from router.kafka.writer import Writer
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.committer import Committer
-from router.runtime.merges import MergesTask
-from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
-from router.runtime.reader import BATCH_MESSAGES, Reader
+from router.runtime.merges import MergesPartition, MergesTask
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
-from router.runtime.worker import Worker
+from router.runtime.worker import Components, Worker
 from router.state.slot import Slot
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
+from router.worker.partition import RoutePartition
 
 log = logging.getLogger(__name__)
 BROKER_SECONDS = 60.0
@@ -64,16 +65,6 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 50, 100)
-
-
-class Parts(NamedTuple):
-    """What every engine runs."""
-
-    chain: Isolated
-    window: RocksWindow
-    links: LinkLog
-    merges: MergesTask
-    renew: Renewal
 
 
 class Opening:
@@ -118,18 +109,30 @@ class Opening:
         if other:
             raise RouterError(f"partition counts differ from the topology's: {'; '.join(other)}")
 
-    def outputs(self, suffix: str) -> Outputs:
-        """A way to make batches durable; `suffix` tells the transactional ids of one worker apart."""
+    def transactional_writer(self, suffix: str = "", changelog: str = "") -> TransactionalWriter:
+        """`suffix` distinguishes the transactional ids of one worker."""
+        name = f"{self.topics.route_group}.{self.slot.id}{suffix}"
+        return TransactionalWriter(Producer(clients.transactional(self.cluster, name)), changelog)
+
+    def writer(self, changelog: str = "") -> Writer:
+        return Writer(Producer(clients.producer(self.cluster)), changelog)
+
+    def _checkpoint(self, window: Window, consumer: GroupConsumer[RoutePartition]) -> Checkpoint:
         changelog = self.topics.dedupe_changelog
         if not self.transactional:
-            return OutputFirst(Producer(clients.producer(self.cluster)), changelog)
-        name = f"{self.topics.route_group}.{self.slot.id}{suffix}"
-        return Transactional(Producer(clients.transactional(self.cluster, name)), changelog)
+            return AtLeastOnce(self.writer(changelog), consumer.commit, window)
+        writers = [self.transactional_writer(suffix, changelog) for suffix in ("", "-other")]
+        return ExactlyOnce(AlternatingWriters(*writers), window)
 
-    def _by_turns(self) -> Outputs:
-        return ByTurns(self.outputs(""), self.outputs("-other")) if self.transactional else self.outputs("")
+    def _merges(self, replica: Replica) -> MergesTask:
+        settings = clients.consumer(self.cluster, self.topics.merges_group)
+        consumer = GroupConsumer(settings, [self.topics.links], MergesPartition.open)
+        checkpoint: Checkpoint = AtLeastOnce(self.writer(), consumer.commit)
+        if self.transactional:
+            checkpoint = ExactlyOnce(self.transactional_writer("-merges"))
+        return MergesTask(replica.store, consumer, checkpoint, links=self.topics.links, merges=self.topics.merges)
 
-    def parts(self) -> Parts:
+    def components(self) -> Components:
         """Stores, identity log and agents, whatever engine runs them."""
         window = self._window()
         replica = self._replica()
@@ -145,37 +148,18 @@ class Opening:
             rekey = loaded.topology.partitioning == "auto"
             return Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
 
-        merges = MergesTask(
-            replica.store,
-            self.outputs("-merges"),
-            consumer=clients.consumer(self.cluster, self.topics.merges_group),
-            links=self.topics.links,
-            merges=self.topics.merges,
-            transactional=self.transactional,
-        )
-        isolated = Isolated(pipeline_for(self.loaded))
-        renew = Renewal(self.loaded, isolated, self.capacity)
+        renewal = Renewal(self.loaded, Isolated(pipeline_for(self.loaded)), self.capacity)
         if self._reload is not None:
-            renew.follow(self._reload, pipeline_for, self.cluster, self.options)
-        return Parts(isolated, window, links, merges, renew)
+            renewal.follow(self._reload, pipeline_for, self.cluster, self.options)
+        return Components(window, links, self._merges(replica), renewal)
 
     def worker(self) -> Worker:
-        """The batch loop over the parts."""
-        parts = self.parts()
-        return Worker(
-            chain=parts.chain,
-            store=parts.window,
-            links=parts.links,
-            merges=parts.merges,
-            committer=Committer(self._by_turns()),
-            open_reader=self._reader,
-            open_restore=partial(self.restore, parts.window),
-            health=self.health,
-            destinations=parts.renew.destinations,
-            renew=parts.renew,
-            transactional=self.transactional,
-            capacity=self.capacity,
-        )
+        """The batch loop over the components."""
+        components = self.components()
+        consumer = self._consumer()
+        checkpoint = self._checkpoint(components.window, consumer)
+        restore = partial(self.restore, components.window)
+        return Worker(components, consumer, checkpoint, restore, self.health, capacity=self.capacity)
 
     def _topic_id(self, name: str) -> str:
         return self.admin.topic_ids([name]).get(name, "")
@@ -189,16 +173,12 @@ class Opening:
         store = RocksIdentityStore.open(self.slot.path / IDENTITY_FOLDER, self.cluster_id, links)
         return Replica(store, IdentityRules())
 
-    def _reader(self, on_gain: Callable[[], None], on_loss: Callable[[bool], None]) -> Reader:
+    def _consumer(self) -> GroupConsumer[RoutePartition]:
         settings = clients.consumer(self.cluster, self.topics.route_group)
-
-        def open_consumer(on_error: Callable[[KafkaError], None]) -> Consumer:
-            return Consumer(settings | {"error_cb": on_error})
-
         most = TRANSACTION_MESSAGES if self.transactional else BATCH_MESSAGES
-        return Reader(open_consumer, input_topics(self.loaded.topology), on_gain, on_loss, most)
+        return GroupConsumer(settings, input_topics(self.loaded.topology), RoutePartition.open, most=most)
 
-    def restore(self, window: RocksWindow, partitions: set[int]) -> Restore:
+    def restore(self, window: Window, partitions: set[int]) -> Restore:
         """Brings the window up to the changelog of these partitions. Raises RouterError when there are too many."""
         if max(partitions, default=0) >= self.topics.partitions:
             raise RouterError(f"a source topic has more than {self.topics.partitions} partitions: keys no longer meet")

@@ -1,7 +1,7 @@
 """The route worker: read, run the agents, make durable, in a pipeline of two.
 
 While the transaction of one batch is committed, the next is read, validated and looked up, also against the keys
-still pending. kill -9 at any point: see `router.runtime.outputs`. Abort or revoke: the prepared batch and the pending
+still pending. kill -9 at any point: see `router.worker.checkpoint`. Abort or revoke: the prepared batch and the pending
 keys are dropped and every owned partition goes back to its committed offset; nothing is skipped.
 """
 
@@ -11,23 +11,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from confluent_kafka import Message, TopicPartition
 
 from router import metrics
-from router.agents.batch import Batch
-from router.agents.isolate import Isolated
+from router.agents.batch import Batch, Fresh
+from router.agents.totals import Totals
 from router.dedupe.window import Window
 from router.embedded.capacity import Capacity
+from router.errors import Unavailable
 from router.identity.log import LinkLog
+from router.kafka.group_consumer import GroupConsumer, watermark_ms
+from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.process.health import Health
-from router.runtime.committer import Committer
 from router.runtime.merges import MergesTask
-from router.runtime.outputs import Redo, Work
-from router.runtime.reader import Lane, Reader, encode_totals
+from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
 from router.runtime.tally import changelog_of, count, hide, show
+from router.worker.checkpoint import Checkpoint, CommitBatch
+from router.worker.commit_thread import CommitThread
+from router.worker.partition import RoutePartition, encode_totals
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2
@@ -37,196 +41,207 @@ STUCK_SECONDS = 120.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 
-class UnderWay:
-    """A batch that is being committed, and what its lanes come to with it."""
+@dataclass(frozen=True, slots=True)
+class Components:
+    """What every engine runs: the state of the agents, and `renewal`, which has the agents of the present topology."""
 
-    __slots__ = ("batch", "lanes", "started", "work")
+    window: Window
+    links: LinkLog
+    merges: MergesTask
+    renewal: Renewal
 
-    def __init__(self, batch: Batch, lanes: list[tuple[Lane, int, Any]], work: Work, started: float) -> None:
-        self.batch = batch
-        self.lanes = lanes
-        self.work = work
-        self.started = started
+
+@dataclass(slots=True)
+class InFlight:
+    """A batch that is being committed, and where its partitions stand with it."""
+
+    batch: Batch
+    commit: CommitBatch
+    partitions: list[tuple[RoutePartition, int, Totals]]
+    started: float
 
 
 class Worker:
-    """One route worker. `open_reader` and `open_restore` make the parts that talk to Kafka.
+    """One route worker: the owner of its consumer's partitions.
 
-    `renew` is called before each batch and may change the chain and, in place, the destinations.
-    A batch of fewer than `small_batch` messages waits for the one before it and grows meanwhile: under light load that
-    gives the shortest way through.
+    `restore` brings the window up to the changelog of some
+    partitions. A batch of fewer than `small_batch` messages waits for the one before it and grows meanwhile: under
+    light load that gives the shortest way through.
     """
 
     def __init__(
         self,
-        *,
-        chain: Isolated,
-        store: Window,
-        links: LinkLog,
-        merges: MergesTask,
-        committer: Committer,
-        open_reader: Callable[[Callable[[], None], Callable[[bool], None]], Reader],
-        open_restore: Callable[[set[int]], Restore],
+        components: Components,
+        consumer: GroupConsumer[RoutePartition],
+        checkpoint: Checkpoint,
+        restore: Callable[[set[int]], Restore],
         health: Health,
-        destinations: Sequence[str],
-        transactional: bool,
-        renew: Callable[[], object] = lambda: None,
+        *,
         capacity: Capacity | None = None,
         small_batch: int = SMALL_BATCH,
     ) -> None:
-        self._chain = chain
-        self._store = store
-        self._links = links
-        self._merges = merges
-        self._committer = committer
-        self._open_restore = open_restore
+        self._components = components
+        self._checkpoint = checkpoint
+        self._committing = CommitThread(checkpoint)
+        self._open_restore = restore
         self._health = health
-        self._destinations = destinations
-        self._transactional = transactional
-        self._renew = renew
         self._capacity = capacity
         self._small_batch = small_batch
         self._restore: Restore | None = None
-        self._under_way: UnderWay | None = None
+        self._in_flight: InFlight | None = None
+        self._pending: Fresh = {}  # keys of the batch in flight, which the window does not have yet
         self._housekeeping = 0.0
         self._pause = FIRST_PAUSE_SECONDS
         health.ready("kafka", False, "joining the group")
         health.progress("route", STUCK_SECONDS)
-        self.reader = open_reader(self._gained, self._losing)
+        self.consumer = consumer
+        consumer.join(self)
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set; then the batch under way is finished and the group is left."""
         try:
             while not stop.is_set():
                 self.round()
-            self._finish()
+            self._finish_last("at the end")
         finally:
             self._close()
 
     def round(self) -> None:
-        """One turn: read what is there, prepare it, collect the batch before, hand this one over."""
+        """One turn: read what is there, prepare it, finish the batch before, hand this one over."""
         if self._restore is not None:
             self._restoring(self._restore)
             return
-        self._renew()
+        self._components.renewal.take()
         self._hold_back()
-        messages = self.reader.read(0.01 if self._committer.busy else IDLE_SECONDS)
-        self._links.follow()
-        self._merges.feed()
+        messages = self.consumer.read(0.01 if self._committing.busy else IDLE_SECONDS)
+        self._components.links.follow()
+        self._components.merges.feed()
         try:
             if messages:
                 self._take(messages)
-            elif self._committer.busy and self._committer.finished(0.02):
-                self._collect(None)
-        except Redo as redo:
-            self._start_over(redo)
+            elif self._committing.busy and self._committing.finished(0.02):
+                self._finish(None)
+        except TransactionAborted as aborted:
+            self._start_over(aborted)
         self._keep_house()
 
     def _take(self, messages: list[Message]) -> None:
         started = time.monotonic()
-        moved = self._advanced(messages)  # at once: behind a gap, the next read begins where the lanes stand
-        if self._committer.busy and len(messages) < self._small_batch:
-            self._committer.finished(STUCK_SECONDS)
-            self._collect(None)  # a small batch grows while the one before it commits
-            more = self.reader.read(0)
-            if not self.reader.lanes or self._restore is not None:
+        if self._committing.busy and len(messages) < self._small_batch:
+            generation = self.consumer.generation
+            self._committing.finished(STUCK_SECONDS)
+            self._finish(None)  # a small batch grows while the one before it commits
+            messages += self.consumer.read(0)
+            if generation != self.consumer.generation:
                 return
-            messages += more
-            moved |= self._advanced(more)
-        self._collect(self._prepare(messages, moved, started))
+        self._finish(self._prepare(messages, started))
 
-    def _advanced(self, messages: list[Message]) -> dict[int, Lane]:
-        """Move on behind these messages; returns the lanes that moved, by their index."""
-        return {self.reader.index[lane.topic, lane.partition]: lane for lane in self.reader.advance(messages)}
-
-    def _prepare(self, messages: list[Message], moved: dict[int, Lane], started: float) -> UnderWay:
-        group = self.reader.group()
-        batch = self._chain.run(messages, self.reader.index)
+    def _prepare(self, messages: list[Message], started: float) -> InFlight:
+        """Run the agents. The group's metadata is taken first: later it may be that of another generation."""
+        group = self.consumer.group_metadata()
+        batch = self._components.renewal.agents.run(messages, self.consumer.index, self._pending)
         if self._capacity is not None:
             self._capacity.note(batch.outputs())
-        lanes = []
-        offsets = []
-        for index, lane in moved.items():
-            lane.ahead = lane.ahead.copy()
-            lane.ahead.add(batch, index)
-            lanes.append((lane, lane.next, lane.ahead))
-            metadata = encode_totals(lane.ahead, self._destinations)
-            offsets.append(TopicPartition(lane.topic, lane.partition, lane.next, metadata=metadata))
-        work = Work(batch.records, changelog_of(batch, self.reader.lanes), offsets, group, batch.fans)
-        return UnderWay(batch, lanes, work, started)
+        destinations = self._components.renewal.destinations
+        partitions, offsets = [], []
+        for one in self.consumer.advanced():
+            one.ahead = one.ahead.copy()
+            one.ahead.add(batch, self.consumer.index[one.place])
+            partitions.append((one, one.next, one.ahead))
+            offsets.append(TopicPartition(*one.place, one.next, metadata=encode_totals(one.ahead, destinations)))
+        changelog = changelog_of(batch, self.consumer.partitions)
+        rows = [(key, at) for key, (at, _) in batch.fresh.items()]
+        return InFlight(
+            batch, CommitBatch(batch.records, offsets, group, batch.fans, changelog, rows), partitions, started
+        )
 
-    def _collect(self, following: UnderWay | None) -> None:
-        """End the batch under way and hand over the next before writing local state. Raises Redo."""
-        previous, landed = self._under_way, {}
-        self._under_way = None
+    def _finish(self, following: InFlight | None) -> None:
+        """End the batch in flight and hand over the next before writing local state. Raises TransactionAborted."""
+        previous, self._in_flight = self._in_flight, None
         if previous is not None:
-            landed = self._committer.collect()
-        self._under_way = following
+            self._committing.finish()
+        self._in_flight = following
         if following is not None:
-            self._committer.hand_over(following.work)
+            self._committing.start(following.commit)
         if previous is not None:
-            self._settle(previous, landed)
-        self._chain.pending = following.batch.fresh if following is not None else {}
+            self._apply(previous)
+        self._pending = following.batch.fresh if following is not None else {}
 
-    def _settle(self, done: UnderWay, landed: dict[int, int]) -> None:
-        """What follows a commit: local state, and for at_least_once the offsets."""
-        fresh = done.batch.fresh
+    def _apply(self, done: InFlight) -> None:
+        """What follows the publication of a batch: local state, its partitions' totals, metrics."""
         self._pause = FIRST_PAUSE_SECONDS
-        self._store.write([(key, at) for key, (at, _) in fresh.items()], landed)
-        if not self._transactional:
-            self.reader.commit(done.work.offsets)
-        for lane, offset, totals in done.lanes:
-            lane.committed, lane.totals = offset, totals
-            show(lane)
-            self._health.beat(lane.name)
+        try:
+            self._checkpoint.apply(done.commit)
+        except CommitRefused as refused:
+            if not (refused.revoked or refused.rebalancing):
+                raise Unavailable(f"offsets were not committed: {refused}") from refused
+            log.warning("offsets were not committed, the partitions have gone: %s", refused)
+        for one, offset, totals in done.partitions:
+            one.committed, one.totals = offset, totals
+            show(one)
+            self._health.beat(one.name)
         count(done.batch)
         metrics.BATCH_SECONDS.observe(time.monotonic() - done.started)
         metrics.BATCH_EVENTS.observe(sum(done.batch.received.values()))
         self._health.beat("route")
 
-    def _start_over(self, redo: Redo) -> None:
+    def _start_over(self, aborted: TransactionAborted) -> None:
         """Back to the committed offsets, after a pause that doubles while nothing can be committed."""
-        log.warning("transaction aborted (%s): going back to the committed offsets", redo)
-        metrics.ABORTS.labels(str(redo)).inc()
-        self._chain.pending = {}
-        self.reader.rewind()
+        log.warning("transaction aborted (%s): going back to the committed offsets", aborted)
+        metrics.ABORTS.labels(aborted.code).inc()
+        self._pending = {}
+        self.consumer.rewind()
+        for one in self.consumer.partitions:
+            one.ahead = one.totals.copy()
         time.sleep(self._pause)
         self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
-    def _gained(self) -> None:
+    # The owner of the partitions; called from within the consumer
+
+    def assigned(self, partitions: list[RoutePartition]) -> None:
         """New partitions, paused: their state comes first."""
-        self._links.look()
-        self._restore = self._open_restore({lane.partition for lane in self.reader.lanes})
+        self._components.links.look()
+        self._restore = self._open_restore({one.number for one in partitions})
         self._health.ready("state", False, "restoring")
 
-    def _losing(self, lost: bool) -> None:
-        """Partitions go: the batch under way is finished (or, when they are lost, has been aborted) first."""
-        if self._under_way is not None:
-            try:
-                self._collect(None)
-            except Redo as redo:
-                log.warning("transaction aborted (%s) as partitions %s", redo, "were lost" if lost else "went")
-        self._chain.pending = {}
-        for lane in self.reader.lanes:
-            hide(lane)
-            self._health.forget(lane.name)
+    def revoked(self, *, lost: bool) -> None:
+        """Partitions go: the batch in flight is finished (or, when they are lost, has been aborted) first."""
+        self._finish_last("as partitions were lost" if lost else "as partitions went")
+        self._pending = {}
+        for one in self.consumer.partitions:
+            hide(one)
+            self._health.forget(one.name)
         if self._restore is not None:
             self._restore.close()
             self._restore = None
 
+    def reached_end(self, partition: RoutePartition) -> None:
+        """`at_end` says it."""
+
+    def skipped(self, partition: RoutePartition, offset: int, *, recreated: bool) -> RoutePartition:
+        return partition
+
+    def _finish_last(self, when: str) -> None:
+        if self._in_flight is not None:
+            try:
+                self._finish(None)
+            except TransactionAborted as aborted:
+                log.warning("transaction aborted (%s) %s; its events will be read again", aborted, when)
+
     def _restoring(self, restore: Restore) -> None:
         """A slice of the restore; the group member goes on polling."""
+        links = self._components.links
         restore.step(IDLE_SECONDS)
-        self._links.follow()
-        self.reader.read(0)
-        self._health.idle("route", f"restoring: {restore.progress()}; {self._links.progress()}")
-        if self._restore is restore and restore.done and self._links.caught_up:
+        links.follow()
+        self.consumer.stay(0)
+        self._health.idle("route", f"restoring: {restore.progress()}; {links.progress()}")
+        if self._restore is restore and restore.done and links.caught_up:
             restore.close()
             self._restore = None
-            for lane in self.reader.lanes:
-                show(lane)
-                self._health.progress(lane.name, STUCK_SECONDS)
-            self.reader.resume()
+            for one in self.consumer.partitions:
+                show(one)
+                self._health.progress(one.name, STUCK_SECONDS)
+            self.consumer.set_paused(())
             self._health.ready("state", True)
 
     def _hold_back(self) -> None:
@@ -234,19 +249,19 @@ class Worker:
         capacity = self._capacity
         if capacity is None or capacity.free():
             return
-        self.reader.pause()
+        self.consumer.set_paused(self.consumer.partitions)
         while not capacity.free() and self._restore is None:
-            self._idle("held back: the destination topics are full", self.reader.lanes)
-            self._renew()
-            self.reader.read(0.05)
+            self._idle("held back: the destination topics are full", self.consumer.partitions)
+            self._components.renewal.take()
+            self.consumer.stay(0.05)
         if self._restore is None:
-            self.reader.resume()
+            self.consumer.set_paused(())
 
-    def _idle(self, why: str, lanes: Sequence[Lane]) -> None:
-        """These lanes rightly stand still; if all do, so does the worker."""
-        for lane in lanes:
-            self._health.idle(lane.name, why)
-        if len(lanes) == len(self.reader.lanes):
+    def _idle(self, why: str, partitions: Sequence[RoutePartition]) -> None:
+        """These partitions rightly stand still; if all do, so does the worker."""
+        for one in partitions:
+            self._health.idle(one.name, why)
+        if len(partitions) == len(self.consumer.partitions):
             self._health.idle("route", why)
 
     def _keep_house(self) -> None:
@@ -254,26 +269,20 @@ class Worker:
         if now < self._housekeeping:
             return
         self._housekeeping = now + HOUSEKEEPING_SECONDS
-        if self._restore is None and self.reader.lanes:
-            owned = {lane.partition for lane in self.reader.lanes}
-            self._store.advance(self.reader.watermark_ms(int(time.time() * 1000)), owned)
-        if self._restore is None and not self._committer.busy:
-            self._idle("nothing to read", [lane for lane in self.reader.lanes if lane.at_end])
-        problem = self.reader.check_broker()
+        partitions = self.consumer.partitions
+        if self._restore is None and partitions:
+            watermark = watermark_ms(partitions, int(time.time() * 1000))
+            self._components.window.advance(watermark, {one.number for one in partitions})
+        if self._restore is None and not self._committing.busy:
+            self._idle("nothing to read", [one for one in partitions if one.at_end])
+        problem = self.consumer.check_broker()
         self._health.ready("kafka", not problem, problem)
-        for lane in self.reader.lanes:
-            metrics.ROUTE_LAG.labels(lane.topic, str(lane.partition)).set(self.reader.lag(lane))
-
-    def _finish(self) -> None:
-        if self._under_way is not None:
-            try:
-                self._collect(None)
-            except Redo as redo:
-                log.warning("the last transaction was aborted (%s); its events will be read again", redo)
+        for one in partitions:
+            metrics.ROUTE_LAG.labels(one.topic, str(one.number)).set(self.consumer.lag(one))
 
     def _close(self) -> None:
-        self._merges.close()
-        self.reader.close()
-        self._committer.close()
-        self._links.close()
-        self._store.close()
+        self._components.merges.close()
+        self.consumer.close()
+        self._committing.close()
+        self._components.links.close()
+        self._components.window.close()

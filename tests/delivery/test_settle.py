@@ -18,42 +18,45 @@ from router.delivery.room import Room
 from router.delivery.settle import Settler
 from router.delivery.tracker import decode
 from router.errors import Fenced
+from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.mask import Mask
-from router.runtime.outputs import Redo, Work
+from router.worker.checkpoint import CommitBatch
 from tests.deliveries import delivery
 
 DEADLINE = 30.0
 
 
 class Broker:
-    """Outputs and offsets that answer as told: each call takes the next of `answers`, None for yes."""
+    """A checkpoint that answers as told: each call takes the next of `answers`, None for yes."""
 
-    def __init__(self, *answers: Exception | None) -> None:
+    def __init__(self, *answers: Exception | None, transactional: bool) -> None:
+        self.transactional = transactional
         self.answers = list(answers)
         self.offset_answers: list[Exception | None] = []
-        self.works: list[Work] = []
+        self.works: list[CommitBatch] = []
         self.offsets: list[list[TopicPartition]] = []
         self.closed = False
 
-    def commit(self, work: Work) -> dict[int, int]:
+    def publish(self, batch: CommitBatch) -> None:
         answer = self.answers.pop(0) if self.answers else None
         if answer is not None:
             raise answer
-        self.works.append(work)
-        return {}
+        self.works.append(batch)
 
-    def commit_offsets(self, offsets: list[TopicPartition]) -> None:
+    def apply(self, batch: CommitBatch) -> None:
+        if self.transactional:
+            return
         answer = self.offset_answers.pop(0) if self.offset_answers else None
         if answer is not None:
             raise answer
-        self.offsets.append(offsets)
+        self.offsets.append(batch.offsets)
 
     def close(self) -> None:
         self.closed = True
 
 
 class Bench:
-    def __init__(self, broker: Broker, *, transactional: bool) -> None:
+    def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.room = Room(100, 1 << 20)
         self.faults: list[BaseException] = []
@@ -61,7 +64,6 @@ class Bench:
         self.journal = Journal("crm", "delivery.log", Mask())
         self.settler = Settler(
             "crm", "dest.crm.dead", self.journal, self.room, broker, group=lambda: "generation",
-            commit_offsets=None if transactional else broker.commit_offsets,
             on_settled=self._on_settled, on_fault=self.faults.append,
         )  # fmt: skip
         self.partition = Partition("dest.crm", 2)
@@ -89,7 +91,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench(*answers: Exception | None, transactional: bool = True) -> AsyncIterator[Bench]:
-    one = Bench(Broker(*answers), transactional=transactional)
+    one = Bench(Broker(*answers, transactional=transactional))
     yield one
     await one.settler.release(0.0, lost=True)
     await one.settler.close()
@@ -122,7 +124,7 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
     """No dead letter is lost with it, none written twice; what becomes final meanwhile waits for the next."""
-    async with bench(Redo("COORDINATOR_NOT_AVAILABLE"), Redo("_TIMED_OUT")) as one:
+    async with bench(TransactionAborted("COORDINATOR_NOT_AVAILABLE"), TransactionAborted("_TIMED_OUT")) as one:
         one.settler.dead(one.item(1), "400", "deliver")
         await one.until(lambda: len(one.broker.answers) == 1)
         one.settler.delivered(one.item(2))
@@ -135,7 +137,7 @@ async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
 async def test_at_least_once_writes_records_once_and_then_offsets() -> None:
     """When only the offsets fail, only they are tried again."""
     async with bench(transactional=False) as one:
-        one.broker.offset_answers = [Redo("_TIMED_OUT"), Redo("_TIMED_OUT")]
+        one.broker.offset_answers = [CommitRefused("_TIMED_OUT"), CommitRefused("_TIMED_OUT")]
         one.settler.dead(one.item(1), "400", "deliver")
         await one.until(lambda: one.settled)
 
@@ -176,7 +178,7 @@ async def test_releasing_commits_what_is_final_and_forgets_the_rest() -> None:
 
 async def test_lost_partitions_are_not_committed() -> None:
     """They are another's already; a commit under way no longer counts."""
-    async with bench(*[Redo("_TIMED_OUT")] * 3) as one:
+    async with bench(*[TransactionAborted("_TIMED_OUT")] * 3) as one:
         one.settler.delivered(one.item(1))
         await one.until(lambda: len(one.broker.answers) < 3)
         await one.settler.release(0.0, lost=True)
@@ -187,7 +189,7 @@ async def test_lost_partitions_are_not_committed() -> None:
 
 async def test_a_generation_that_is_over_is_not_fought_for() -> None:
     """The group has given the partitions to others: their events come again there."""
-    async with bench(Redo("ILLEGAL_GENERATION")) as one:
+    async with bench(TransactionAborted("ILLEGAL_GENERATION")) as one:
         one.settler.delivered(one.item(1))
         await one.until(lambda: not one.broker.answers)
         began = time.monotonic()

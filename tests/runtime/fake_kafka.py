@@ -261,12 +261,6 @@ class FakeConsumer:
                 found += self._fetched(place, most - len(found), number - len(found))
         return found
 
-    def poll(self, _: float) -> None:
-        """For who reads nothing and only stays in the group."""
-        self._called("poll")
-        if self._pending:
-            self._rebalance(*self._pending.pop(0))
-
     def _rebalance(self, what: str, places: list[Place]) -> None:
         if what != "revoke":
             self._kafka.generation += 1
@@ -341,7 +335,7 @@ class FakeConsumer:
         self._called("group")
         return self._generation
 
-    def list_topics(self, **_: Any) -> None:
+    def list_topics(self, *_: Any, **__: Any) -> None:
         return None
 
     def close(self) -> None:

@@ -27,12 +27,15 @@ from router.agents.verdict import SourceRules
 from router.config.models import DestinationConfig, Enforce
 from router.events.event import Event
 from router.events.topics import Topics
+from router.kafka.group_consumer import GroupConsumer
+from router.kafka.transactions import AlternatingWriters, TransactionalWriter
+from router.kafka.writer import Writer
 from router.process.health import Health
-from router.runtime.committer import Committer
-from router.runtime.outputs import ByTurns, OutputFirst, Outputs, Transactional
-from router.runtime.reader import Reader
+from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
-from router.runtime.worker import Worker
+from router.runtime.worker import Components, Worker
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
+from router.worker.partition import RoutePartition
 from tests.agents.messages import decode, track
 from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
@@ -111,6 +114,27 @@ class ByDevice(Agent):
         event.profile = event.body["anonymousId"]
 
 
+class Topology:
+    """One that never changes, until a test puts a renewal here."""
+
+    def __init__(self, agents: Isolated, destination: str) -> None:
+        self._agents = agents
+        self._destination = destination
+        self.renewal: Renewal | None = None
+
+    @property
+    def agents(self) -> Isolated:
+        return self.renewal.agents if self.renewal else self._agents
+
+    @property
+    def destinations(self) -> Sequence[str]:
+        return self.renewal.destinations if self.renewal else [self._destination]
+
+    def take(self) -> None:
+        if self.renewal:
+            self.renewal.take()
+
+
 class Life:
     """One process from start to its end."""
 
@@ -121,30 +145,22 @@ class Life:
     ) -> None:  # fmt: skip
         self.kafka = kafka
         self.fuse = fuse
-        self.renew: Callable[[], object] = lambda: None
-        store = Store(disk, fuse)
-        self.consumer = FakeConsumer(kafka, fuse, lambda: chunk)
-        exactly_once = guarantee == "exactly_once"
-        outputs = _outputs(kafka, fuse, name, exactly_once=exactly_once)
+        store: Any = Store(disk, fuse)
+        client: Any = FakeConsumer(kafka, fuse, lambda: chunk)
+        self.consumer: FakeConsumer = client
+        consumer = GroupConsumer({}, [TOPICS.raw], RoutePartition.open, client=lambda _: client)
+        checkpoint = _checkpoint(kafka, fuse, name, store, consumer, exactly_once=guarantee == "exactly_once")
         self.links = NoLinks()
         nothing: Any = self.links
         self.health = Health(clock)
         self.pipeline_for: Callable[[str], Pipeline] = lambda name: _pipeline(store, name)
         self.isolated = Isolated(self.pipeline_for(destination))
+        self.topology = Topology(self.isolated, destination)
+        components = Components(store, nothing, nothing, cast("Renewal", self.topology))
         self.worker = Worker(
-            chain=self.isolated,
-            store=store,
-            links=nothing,
-            merges=nothing,
-            committer=Committer(outputs),
-            open_reader=lambda gain, loss: Reader(lambda _: self.consumer, [TOPICS.raw], gain, loss),  # type: ignore[arg-type, return-value]
-            open_restore=lambda partitions: self._restore(kafka, store, partitions),
-            health=self.health,
-            destinations=[destination],
-            transactional=exactly_once,
-            renew=lambda: self.renew(),
-            small_batch=small,
-        )
+            components, consumer, checkpoint, lambda partitions: self._restore(kafka, store, partitions),
+            self.health, small_batch=small,
+        )  # fmt: skip
         self.consumer.deal("assign", places)
 
     def _restore(self, kafka: FakeKafka, store: Store, partitions: set[int]) -> Restore:
@@ -163,12 +179,15 @@ class Life:
         return True
 
 
-def _outputs(kafka: FakeKafka, fuse: Fuse, name: str, *, exactly_once: bool) -> Outputs:
+def _checkpoint(
+    kafka: FakeKafka, fuse: Fuse, name: str, store: Any, consumer: GroupConsumer[RoutePartition], *, exactly_once: bool
+) -> Checkpoint:
     one, other = [cast("Any", FakeProducer(kafka, fuse, id_)) for id_ in (name, f"{name}-other")]
     changelog = TOPICS.dedupe_changelog
     if exactly_once:
-        return ByTurns(Transactional(one, changelog), Transactional(other, changelog))
-    return OutputFirst(one, changelog)
+        writers = TransactionalWriter(one, changelog), TransactionalWriter(other, changelog)
+        return ExactlyOnce(AlternatingWriters(*writers), store)
+    return AtLeastOnce(Writer(one, changelog), consumer.commit, store)
 
 
 def _stopped() -> threading.Event:

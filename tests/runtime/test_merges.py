@@ -14,10 +14,13 @@ from confluent_kafka import KafkaError, KafkaException
 from router import metrics
 from router.errors import Fenced, Unavailable
 from router.identity import MemoryIdentityStore, Merge
+from router.kafka.group_consumer import GroupConsumer
 from router.kafka.offset_metadata import MetadataError
+from router.kafka.transactions import TransactionalWriter
+from router.kafka.writer import Writer
 from router.runtime import merges as merges_module
-from router.runtime.merges import MergesTask
-from router.runtime.outputs import OutputFirst, Transactional
+from router.runtime.merges import MergesPartition, MergesTask
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
 from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
 LINKS, MERGES = "identity.links", "identity.merges"
@@ -63,24 +66,18 @@ class Stage:
         self.kafka = FakeKafka(partitions=1)
         self.consumers: list[FakeConsumer] = []
         self.tasks: list[Task] = []
-        self._fuse = Fuse()
-        patch.setattr(merges_module, "Consumer", lambda _: self._consumer())
         patch.setattr(merges_module, "LOOK_SECONDS", 0.05)
 
-    def _consumer(self) -> FakeConsumer:
-        consumer = FakeConsumer(self.kafka, self._fuse)
-        consumer.subscribe = lambda topics, *callbacks: self._subscribed(consumer, callbacks)  # type: ignore[method-assign]
-        return consumer
-
-    def _subscribed(self, consumer: FakeConsumer, callbacks: Any) -> None:
-        consumer._callbacks = callbacks
-        self.consumers.append(consumer)
-
     def task(self, store: Store, *, transactional: bool = True, fuse: Fuse | None = None, name: str = "m") -> Task:
-        self._fuse = fuse or Fuse()
-        producer: Any = FakeProducer(self.kafka, self._fuse, name)
-        outputs: Any = Transactional(producer, "") if transactional else OutputFirst(producer, "")
-        made = Task(store, outputs, consumer={}, links=LINKS, merges=MERGES, transactional=transactional)
+        fuse = fuse or Fuse()
+        client: Any = FakeConsumer(self.kafka, fuse)
+        self.consumers.append(client)
+        consumer = GroupConsumer({}, [LINKS], MergesPartition.open, client=lambda _: client)
+        producer: Any = FakeProducer(self.kafka, fuse, name)
+        checkpoint: Checkpoint = AtLeastOnce(Writer(producer), consumer.commit)
+        if transactional:
+            checkpoint = ExactlyOnce(TransactionalWriter(producer))
+        made = Task(store, consumer, checkpoint, links=LINKS, merges=MERGES)
         self.tasks.append(made)
         return made
 
@@ -162,7 +159,7 @@ def test_what_was_asked_for_before_a_rebalance_is_not_written_after_it(stage: St
     hold, held = threading.Event(), threading.Event()
 
     def heard(call: str) -> None:
-        if call == "poll" and threading.current_thread() is first._thread and hold.is_set():
+        if call.startswith("consume") and threading.current_thread() is first._thread and hold.is_set():
             held.set()
             assert not hold.is_set() or wait.wait(WAIT_SECONDS)
 

@@ -59,7 +59,7 @@ def follow(life: Life, old: Loaded, new: Loaded, at: int) -> tuple[Renewal, Offe
     renewal.follow(
         offers, lambda of: life.pipeline_for(next(iter(of.topology.destinations))), Cluster("none:1"), RunOptions()
     )
-    life.renew = renewal
+    life.topology.renewal = renewal
     return renewal, offers
 
 

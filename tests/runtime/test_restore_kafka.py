@@ -17,7 +17,7 @@ from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.runtime.outputs import Transactional, Work
+from router.kafka.transactions import TransactionalWriter
 from router.runtime.restore import Restore
 from router.state.rocks import StateError
 from tests.brokers.messages import produce
@@ -42,12 +42,15 @@ class Changelog:
 
     def write(self, batches: Iterable[int]) -> dict[int, int]:
         """One transaction a batch; returns the next offsets as the worker learns them."""
-        outputs = Transactional(self.producer(), self.topic)
+        writer = TransactionalWriter(self.producer(), self.topic)
         landed: dict[int, int] = {}
         for batch in batches:
             values = {partition: pack(rows(partition, batch)) for partition in range(PARTITIONS)}
-            landed |= outputs.commit(Work([], values, [], self._group()))
-        outputs.close()
+            with writer.transaction() as transaction:
+                transaction.produce_changelog(values)
+                transaction.send_offsets([], self._group())
+                landed |= transaction.commit()
+        writer.close()
         return landed
 
     def _group(self) -> object:

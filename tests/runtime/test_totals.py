@@ -12,7 +12,7 @@ from router.agents.batch import Batch
 from router.agents.totals import Totals
 from router.errors import RouterError
 from router.kafka.offset_metadata import LIMIT
-from router.runtime.reader import decode_totals, encode_totals
+from router.worker.partition import decode_totals, encode_totals
 
 COUNTS = st.integers(0, 1 << 53)
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,47}", fullmatch=True)

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError
 from router import metrics
 from router.agents.table import ROUTE_TOTALS
 from router.errors import Fenced, Unavailable
+from router.kafka.group_consumer import watermark_ms
 from tests.agents.messages import track
 from tests.runtime.fake_kafka import FakeKafka, FakeProducer, Fuse, Place
 from tests.runtime.test_crash_points import IDS, PLACES, TOPICS, Disk, Life, delivered, filled
@@ -155,7 +156,7 @@ def test_a_worker_that_ends_by_an_error_leaves_by_that_error() -> None:
     kafka = filled(IDS)
     kafka.refuse = lambda call: ABORTABLE if call in ("commit", "abort") else None
     life = Life(kafka, Disk(), "exactly_once", Fuse())
-    life.consumer.close = lambda: life.worker._losing(False)  # type: ignore[method-assign]
+    life.consumer.close = lambda: life.worker.revoked(lost=False)  # type: ignore[method-assign]
 
     with pytest.raises(Unavailable):
         life.worker.run(threading.Event())
@@ -407,12 +408,12 @@ def test_the_end_of_a_partition_may_come_with_its_last_messages() -> None:
 
     rounds(life, 10)
 
-    assert [lane.at_end for lane in life.worker.reader.lanes] == [True, True]
-    assert life.worker.reader.watermark_ms(1 << 60) == 1 << 60
+    assert [lane.at_end for lane in life.worker.consumer.partitions] == [True, True]
+    assert watermark_ms(life.worker.consumer.partitions, 1 << 60) == 1 << 60
 
 
 def test_markers_behind_the_last_message_are_nothing_to_read() -> None:
-    """The offset lag of a transactional topic never comes to 0; the end-of-partition event does come."""
+    """The end-of-partition event stands behind them: until it comes, a transactional topic has a lag."""
     kafka = filled(IDS)
     for topic, number in PLACES:
         kafka.append(topic, None, None, number, None, aborted=True)
@@ -420,8 +421,8 @@ def test_markers_behind_the_last_message_are_nothing_to_read() -> None:
 
     rounds(life, 10)
 
-    lanes = life.worker.reader.lanes
-    assert sum(life.worker.reader.lag(lane) for lane in lanes) == 2
+    lanes = life.worker.consumer.partitions
+    assert sum(life.worker.consumer.lag(lane) for lane in lanes) == 0
     assert all(lane.at_end for lane in lanes)
 
 
@@ -429,13 +430,13 @@ def test_new_messages_end_the_end() -> None:
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse(), chunk=1)
     rounds(life, 40)
-    assert all(lane.at_end for lane in life.worker.reader.lanes)
+    assert all(lane.at_end for lane in life.worker.consumer.partitions)
 
     for number in range(20):
         append(kafka, f"n{number}")
     rounds(life, 2)
 
-    assert not all(lane.at_end for lane in life.worker.reader.lanes)
+    assert not all(lane.at_end for lane in life.worker.consumer.partitions)
 
 
 def test_a_gap_is_counted_and_reading_goes_on_behind_it() -> None:
@@ -488,13 +489,13 @@ def test_a_partition_that_stands_still_is_not_live() -> None:
     life.consumer._paused.add(PLACES[0])
     for number in range(40):
         append(kafka, f"n{number}")
-    life.worker.reader.lanes[0].end = None
+    life.worker.consumer.partitions[0].end = None
     clock[0] += 121
     life.worker._housekeeping = 0.0
     rounds(life, 10)
 
     failing = [name for name, check in life.health.liveness().checks.items() if not check.ok]
-    assert failing == [life.worker.reader.lanes[0].name]
+    assert failing == [life.worker.consumer.partitions[0].name]
 
 
 # at_least_once

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from router.runtime.watchdog import Watchdog
+from router.kafka.watchdog import Watchdog
 
 TICK = 0.01
 WAIT_SECONDS = 30.0
@@ -73,7 +73,7 @@ def test_the_process_ends_with_the_status_that_asks_for_a_restart() -> None:
     """Although a thread is stuck in a call that cannot be interrupted."""
     program = f"""
 import time
-from router.runtime.watchdog import Watchdog
+from router.kafka.watchdog import Watchdog
 with Watchdog(3, tick={TICK}).watch("a call"):
     time.sleep(60)
 """

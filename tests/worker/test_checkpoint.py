@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router.errors import Fenced, RouterError, Unavailable
-from router.events.records import Fan
-from router.runtime import outputs
-from router.runtime.committer import Committer
-from router.runtime.outputs import ByTurns, OutputFirst, Redo, Transactional, Work
-from router.runtime.watchdog import Watchdog
+from router.events.records import Fan, Record
+from router.kafka import transactions
+from router.kafka.transactions import AlternatingWriters, TransactionAborted, TransactionalWriter
+from router.kafka.watchdog import Watchdog
+from router.kafka.writer import Writer
+from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce
+from router.worker.commit_thread import CommitThread
 
 CHANGELOG = "shop.dedupe-changelog"
-FANS: list[Fan] = [(("dest.crm",), b"1", b"k", [("source", b"web")])]
-RECORDS = [("dest.crm", b"2", b"k", None)]
+SHARED: list[Fan] = [(("dest.crm",), b"1", b"k", [("source", b"web")])]
+RECORDS: list[Record] = [("dest.crm", b"2", b"k", None)]
 
 
-def work() -> Work:
-    return Work(RECORDS, {0: b"rows", 3: b"rows"}, [TopicPartition("events.raw", 0, 7)], "group", FANS)
+def batch() -> CommitBatch:
+    offsets = [TopicPartition("events.raw", 0, 7)]
+    return CommitBatch(RECORDS, offsets, "group", SHARED, {0: b"rows", 3: b"rows"})
+
+
+def publish(checkpoint: ExactlyOnce | AtLeastOnce) -> dict[int, int]:
+    one = batch()
+    checkpoint.publish(one)
+    return one.landed
 
 
 class Landed:
@@ -97,13 +106,56 @@ def watchdog() -> Iterator[Watchdog]:
     watchdog.close()
 
 
-def transactional(producer: Any, watchdog: Watchdog) -> Transactional:
-    return Transactional(producer, CHANGELOG, watchdog)
+def transactional(producer: Any, watchdog: Watchdog) -> ExactlyOnce:
+    return ExactlyOnce(TransactionalWriter(producer, CHANGELOG, watchdog))
+
+
+def at_least_once(producer: Any) -> AtLeastOnce:
+    return AtLeastOnce(Writer(producer, CHANGELOG), None)
+
+
+class Disk:
+    """Local state that notes, beside the offsets, what it was told and when."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None:
+        self.told.append((rows, checkpoints))
+
+    def commit_offsets(self, offsets: list[TopicPartition]) -> None:
+        self.told.append([(row.topic, row.partition, row.offset) for row in offsets])
+
+
+def test_local_state_follows_the_commit_with_the_changelog_offset_it_reflects(
+    producer: Any, watchdog: Watchdog
+) -> None:
+    disk, one = Disk(), batch()
+    one.rows = [(b"key", 5)]
+    checkpoint = ExactlyOnce(TransactionalWriter(producer, CHANGELOG, watchdog), disk)
+
+    checkpoint.publish(one)
+    assert disk.told == []
+    checkpoint.apply(one)
+
+    assert disk.told == [([(b"key", 5)], {0: 41, 3: 44})]
+
+
+def test_at_least_once_offsets_follow_local_state(producer: Any) -> None:
+    """The other way round, kill -9 in between would leave ids unknown whose events are not read again."""
+    disk, one = Disk(), batch()
+    checkpoint = AtLeastOnce(Writer(producer, CHANGELOG), disk.commit_offsets, disk)
+
+    checkpoint.publish(one)
+    assert disk.told == []
+    checkpoint.apply(one)
+
+    assert disk.told == [([], {0: 41, 3: 44}), [("events.raw", 0, 7)]]
 
 
 def test_outputs_changelog_and_offsets_are_one_transaction(producer: Producer, watchdog: Watchdog) -> None:
     """Only changelog records carry a callback: where they landed is what the store must know."""
-    landed = transactional(producer, watchdog).commit(work())
+    landed = publish(transactional(producer, watchdog))
 
     changelog = f"produce {CHANGELOG} reported"
     assert producer.calls == [
@@ -115,7 +167,7 @@ def test_outputs_changelog_and_offsets_are_one_transaction(producer: Producer, w
 
 def test_at_least_once_the_changelog_waits_until_outputs_are_acknowledged(producer: Any) -> None:
     """A key in the changelog then implies that its output is durable."""
-    landed = OutputFirst(producer, CHANGELOG).commit(work())
+    landed = publish(at_least_once(producer))
 
     output, changelog = "produce dest.crm reported", f"produce {CHANGELOG} reported"
     assert producer.calls == [output, output, "flush", changelog, changelog, "flush"]
@@ -126,7 +178,7 @@ def test_an_output_that_is_not_acknowledged_ends_it_before_the_changelog(produce
     producer.failing = KafkaError(KafkaError._MSG_TIMED_OUT)
 
     with pytest.raises(Unavailable):
-        OutputFirst(producer, CHANGELOG).commit(work())
+        publish(at_least_once(producer))
 
     assert not any(CHANGELOG in call for call in producer.calls)
 
@@ -135,7 +187,7 @@ def test_a_flush_that_leaves_messages_behind_is_no_flush(producer: Any) -> None:
     producer.left = 2
 
     with pytest.raises(Unavailable, match="2 messages"):
-        OutputFirst(producer, CHANGELOG).commit(work())
+        publish(at_least_once(producer))
 
 
 @pytest.mark.parametrize("call", ["begin_transaction", "send_offsets_to_transaction", "commit_transaction"])
@@ -144,7 +196,7 @@ def test_a_retriable_error_is_tried_again_and_nothing_is_aborted(
 ) -> None:
     producer.errors[call] = [failure(KafkaError._TIMED_OUT, retriable=True) for _ in range(3)]
 
-    transactional(producer, watchdog).commit(work())
+    publish(transactional(producer, watchdog))
 
     assert producer.calls.count(call) == 4
     assert "abort_transaction" not in producer.calls
@@ -165,11 +217,11 @@ def test_what_fails_before_the_commit_is_aborted_and_done_again(
     producer.errors[call] = [error]
     made = transactional(producer, watchdog)
 
-    with pytest.raises(Redo, match=error.args[0].name()):
-        made.commit(work())
+    with pytest.raises(TransactionAborted, match=error.args[0].name()):
+        publish(made)
 
     assert producer.calls[-1] == "abort_transaction"
-    assert made.commit(work()) == {0: 41, 3: 44}
+    assert publish(made) == {0: 41, 3: 44}
 
 
 @pytest.mark.parametrize("call", ["begin_transaction", "produce", "send_offsets_to_transaction", "commit_transaction"])
@@ -177,7 +229,7 @@ def test_a_fatal_error_is_not_aborted(producer: Producer, watchdog: Watchdog, ca
     producer.errors[call] = [failure(KafkaError._FENCED, fatal=True)]
 
     with pytest.raises(Fenced):
-        transactional(producer, watchdog).commit(work())
+        publish(transactional(producer, watchdog))
 
     assert "abort_transaction" not in producer.calls
 
@@ -196,18 +248,18 @@ def test_a_producer_that_cannot_abort_is_of_no_further_use(
     }
 
     with pytest.raises(raised):
-        transactional(producer, watchdog).commit(work())
+        publish(transactional(producer, watchdog))
 
 
 def test_a_transaction_that_never_finishes_is_given_up(
     producer: Producer, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its outcome is not known: the next process asks for committed offsets, which waits for it."""
-    monkeypatch.setattr(outputs, "INSIST_SECONDS", 0.2)
+    monkeypatch.setattr(transactions, "RETRY_SECONDS", 0.2)
     producer.errors["commit_transaction"] = [failure(KafkaError._TIMED_OUT, retriable=True) for _ in range(10_000)]
 
     with pytest.raises(Unavailable, match="does not finish"):
-        transactional(producer, watchdog).commit(work())
+        publish(transactional(producer, watchdog))
 
     assert "abort_transaction" not in producer.calls
 
@@ -234,8 +286,8 @@ def test_each_call_is_watched(producer: Producer) -> None:
     producer.errors["commit_transaction"] = [failure(KafkaError.INVALID_TXN_STATE, abort=True)]
     made = transactional(producer, watchdog)
 
-    with pytest.raises(Redo):
-        made.commit(work())
+    with pytest.raises(TransactionAborted):
+        publish(made)
     made.close()
 
     assert watched == [
@@ -248,7 +300,7 @@ def test_a_full_queue_is_waited_for(producer: Any, watchdog: Watchdog) -> None:
     """Every record is produced once, in order."""
     producer.errors["produce"] = [BufferError(), None, BufferError()]
 
-    transactional(producer, watchdog).commit(work())
+    publish(transactional(producer, watchdog))
 
     produced = [call for call in producer.calls if call.startswith("produce dest")]
     assert len(produced) == 2 * 2  # each was refused once
@@ -258,7 +310,7 @@ def test_a_full_queue_is_waited_for(producer: Any, watchdog: Watchdog) -> None:
 def test_a_full_queue_is_waited_for_with_the_changelog_too(producer: Any, watchdog: Watchdog) -> None:
     producer.errors["produce"] = [None, None, BufferError(), None, BufferError()]
 
-    assert transactional(producer, watchdog).commit(work()) == {0: 41, 3: 44}
+    assert publish(transactional(producer, watchdog)) == {0: 41, 3: 44}
 
     assert producer.calls.count("poll") == 2
 
@@ -271,16 +323,18 @@ def test_a_producer_that_is_over_can_be_closed(producer: Producer, watchdog: Wat
 
 
 class Slow:
-    """Outputs that end when they are told to."""
+    """A checkpoint that is published when it is told to."""
 
     def __init__(self) -> None:
         self.go_on = threading.Event()
-        self.done: list[Work] = []
+        self.done: list[CommitBatch] = []
 
-    def commit(self, work: Work) -> dict[int, int]:
+    def publish(self, batch: CommitBatch) -> None:
         assert self.go_on.wait(30)
-        self.done.append(work)
-        return {1: 2}
+        self.done.append(batch)
+
+    def apply(self, batch: CommitBatch) -> None:
+        raise AssertionError("for the consuming thread")
 
     def close(self) -> None:
         return None
@@ -288,49 +342,52 @@ class Slow:
 
 def test_a_commit_runs_while_its_owner_goes_on() -> None:
     slow = Slow()
-    committer = Committer(slow)
+    committing = CommitThread(slow)
+    first, second = batch(), batch()
 
-    committer.hand_over(work())
+    committing.start(first)
 
-    assert not committer.finished(0)
+    assert not committing.finished(0)
     slow.go_on.set()
-    assert committer.finished(30)
-    assert committer.busy
-    assert committer.collect() == {1: 2}
-    committer.hand_over(work())  # and the next one may come
-    assert committer.collect() == {1: 2}
-    committer.close()
+    assert committing.finished(30)
+    assert committing.busy
+    committing.finish()
+    committing.start(second)  # and the next one may come
+    committing.finish()
+    committing.close()
+    assert slow.done == [first, second]
 
 
 def test_what_a_commit_raises_is_raised_where_it_is_collected() -> None:
     class Failing(Slow):
-        def commit(self, work: Work) -> dict[int, int]:
-            raise Redo("why")
+        def publish(self, batch: CommitBatch) -> None:
+            raise TransactionAborted("why")
 
-    committer = Committer(Failing())
-    committer.hand_over(work())
+    committing = CommitThread(Failing())
+    committing.start(batch())
 
-    with pytest.raises(Redo, match="why"):
-        committer.collect()
+    with pytest.raises(TransactionAborted, match="why"):
+        committing.finish()
 
-    committer.hand_over(work())  # and the next one may come
-    with pytest.raises(Redo, match="why"):
-        committer.collect()
-    committer.close()
+    committing.start(batch())  # and the next one may come
+    with pytest.raises(TransactionAborted, match="why"):
+        committing.finish()
+    committing.close()
 
 
 def test_two_producers_take_turns_and_an_abort_ends_the_turn(watchdog: Watchdog) -> None:
     """Each begins when the transaction of the other is over."""
     one, other = Producer(), Producer()
-    outputs = ByTurns(transactional(one, watchdog), transactional(other, watchdog))
+    writers = [TransactionalWriter(cast("Any", made), CHANGELOG, watchdog) for made in (one, other)]
+    checkpoint = ExactlyOnce(AlternatingWriters(*writers))
     other.errors["commit_transaction"] = [failure(KafkaError._TIMED_OUT, abort=True)]
 
-    outputs.commit(work())
-    with pytest.raises(Redo):
-        outputs.commit(work())
-    outputs.commit(work())
+    publish(checkpoint)
+    with pytest.raises(TransactionAborted):
+        publish(checkpoint)
+    publish(checkpoint)
 
     assert [producer.calls.count("begin_transaction") for producer in (one, other)] == [2, 1]
     assert other.calls[-1] == "abort_transaction"
-    outputs.close()
+    checkpoint.close()
     assert one.calls[-1] == other.calls[-1] == "close"

@@ -12,17 +12,16 @@ from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.runtime.reader import Reader
+from router.kafka.group_consumer import GroupConsumer
+from tests.kafka.test_group_consumer import Partition, member_of
 
 
-def read_until(reader: Reader, count: int) -> list[Message]:
-    """What the reader gives, until there are `count` messages or a minute is over."""
+def read_until(consumer: GroupConsumer[Partition], count: int) -> list[Message]:
+    """What the consumer gives, until there are `count` messages or a minute is over."""
     found: list[Message] = []
     deadline = time.monotonic() + 60
     while len(found) < count and time.monotonic() < deadline:
-        messages = reader.read(0.2)
-        reader.advance(messages)
-        found += messages
+        found += consumer.read(0.2)
     return found
 
 
@@ -55,14 +54,12 @@ def test_messages_that_retention_took_are_counted_and_reading_goes_on(kafka: str
     for answer in client.delete_records([TopicPartition(unique, 0, 7)]).values():
         answer.result(30)
 
-    reader = Reader(
-        lambda on_error: Consumer(settings | {"error_cb": on_error}), [unique], lambda: None, lambda _: None
-    )
-    while not reader.lanes:
-        reader.read(0.2)
-    reader.resume()
-    found = read_until(reader, 3)
-    reader.close()
+    consumer = member_of(cluster, unique, [unique])
+    while not consumer.partitions:
+        consumer.read(0.2)
+    consumer.set_paused(())
+    found = read_until(consumer, 3)
+    consumer.close()
 
     assert [message.value() for message in found] == [b"7", b"8", b"9"]
     assert metrics.LOST.labels(unique, "0")._value.get() == 5

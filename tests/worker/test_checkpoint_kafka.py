@@ -7,12 +7,15 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from ops.checker import read
 from router.errors import Unavailable
+from router.events.records import Fan, Record
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.offsets import GroupOffsets
-from router.runtime.outputs import ByTurns, OutputFirst, Transactional, Work
+from router.kafka.transactions import AlternatingWriters, TransactionalWriter
+from router.kafka.writer import Writer
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, CommitBatch, ExactlyOnce
 
 pytestmark = pytest.mark.kafka
 
@@ -41,51 +44,55 @@ def group_in_use(cluster: Cluster, name: str, topic: str) -> object:
     return metadata
 
 
-def work(cluster: Cluster, unique: str, size: int = 10) -> Work:
+def publish(checkpoint: Checkpoint, cluster: Cluster, unique: str, size: int = 10) -> dict[int, int]:
     topic, value = f"{unique}.out", b"x" * size
-    fans = [((topic, topic), value, b"k", [("source", b"web")])] * 3
-    return Work([(topic, value, None, None)], {0: b"rows", 2: b"rows"}, [], group(cluster, unique), fans)  # type: ignore[arg-type]
+    shared: list[Fan] = [((topic, topic), value, b"k", [("source", b"web")])] * 3
+    changelog = {0: b"rows", 2: b"rows"}
+    batch = CommitBatch([(topic, value, None, None)], [], group(cluster, unique), shared, changelog)
+    checkpoint.publish(batch)
+    return batch.landed
 
 
-def transactional(cluster: Cluster, unique: str) -> Transactional:
-    return Transactional(Producer(clients.transactional(cluster, unique)), f"{unique}.log")
+def writer(cluster: Cluster, unique: str, suffix: str = "") -> TransactionalWriter:
+    return TransactionalWriter(Producer(clients.transactional(cluster, unique + suffix)), f"{unique}.log")
+
+
+def at_least_once(cluster: Cluster, unique: str, **settings: str) -> AtLeastOnce:
+    return AtLeastOnce(Writer(Producer(clients.producer(cluster) | settings), f"{unique}.log"), None)
 
 
 def test_a_transaction_tells_where_its_changelog_landed(cluster: Cluster, unique: str) -> None:
     """Without it no checkpoint is ever written, and each start reads the whole changelog."""
-    outputs = transactional(cluster, unique)
+    checkpoint = ExactlyOnce(writer(cluster, unique))
 
-    assert outputs.commit(work(cluster, unique)) == {0: 1, 2: 1}
-    assert outputs.commit(work(cluster, unique)) == {0: 3, 2: 3}  # behind the marker of the first
-    outputs.close()
+    assert publish(checkpoint, cluster, unique) == {0: 1, 2: 1}
+    assert publish(checkpoint, cluster, unique) == {0: 3, 2: 3}  # behind the marker of the first
+    checkpoint.close()
 
 
-def test_output_first_tells_where_its_changelog_landed(cluster: Cluster, unique: str) -> None:
-    outputs = OutputFirst(Producer(clients.producer(cluster)), f"{unique}.log")
+def test_at_least_once_tells_where_its_changelog_landed(cluster: Cluster, unique: str) -> None:
+    checkpoint = at_least_once(cluster, unique)
 
-    assert outputs.commit(work(cluster, unique)) == {0: 1, 2: 1}
-    outputs.close()
+    assert publish(checkpoint, cluster, unique) == {0: 1, 2: 1}
+    checkpoint.close()
 
 
 def test_what_the_broker_refuses_is_not_taken_for_done(cluster: Cluster, unique: str) -> None:
-    outputs = OutputFirst(Producer(clients.producer(cluster) | {"compression.type": "none"}), f"{unique}.log")
+    checkpoint = at_least_once(cluster, unique, **{"compression.type": "none"})
 
     with pytest.raises(Unavailable, match="did not take"):
-        outputs.commit(work(cluster, unique, size=5000))
+        publish(checkpoint, cluster, unique, size=5000)
 
 
 def test_transactions_by_turns_stand_in_their_order_and_the_last_offset_counts(cluster: Cluster, unique: str) -> None:
     """Each begins while the broker may still be ending the one before."""
-    names = (unique, f"{unique}-other")
-    outputs = ByTurns(
-        *(Transactional(Producer(clients.transactional(cluster, name)), f"{unique}.log") for name in names)
-    )
+    checkpoint = ExactlyOnce(AlternatingWriters(writer(cluster, unique), writer(cluster, unique, "-other")))
     place = f"{unique}.log", 0
     member = group_in_use(cluster, unique, place[0])
     for number in range(50):
-        record = (f"{unique}.out", b"%d" % number, None, None)
-        outputs.commit(Work([record], {0: b"rows"}, [TopicPartition(*place, number)], member))
-    outputs.close()
+        record: Record = (f"{unique}.out", b"%d" % number, None, None)
+        checkpoint.publish(CommitBatch([record], [TopicPartition(*place, number)], member, changelog={0: b"rows"}))
+    checkpoint.close()
 
     assert [int(message.value() or b"") for message in read(cluster, f"{unique}.out")] == list(range(50))
     with GroupOffsets(cluster, unique) as offsets:

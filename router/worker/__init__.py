@@ -1,0 +1,1 @@
+"""The loop that runs the agents: consume, process, make durable; restore, rebalance."""

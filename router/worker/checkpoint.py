@@ -1,0 +1,119 @@
+"""A checkpoint: how one batch becomes durable, and what kill -9 leaves after each of its steps.
+
+exactly_once
+  1 produce outputs    an open transaction, which no reader sees and the broker aborts; the batch is read again
+  2 produce changelog  the same
+  3 send offsets       the same
+  4 commit             the batch is done, all of it; local state is behind by it and restored from the changelog
+  5 write local state  done; rows and changelog position are one write, which is there or is not
+
+at_least_once, for brokers without transactions
+  1 produce outputs    any part of them is there; the batch is read again, so that part is repeated
+  2 produce changelog  all outputs are there, and so are keys: the batch is read again, the keys there drop repeats
+  5 write local state  the same
+  3 send offsets and
+  4 commit             done. A key is known only once its output is durable: when in doubt, emit
+
+Steps 1 and 2, and 3 and 4 of a transaction, are `publish`: it may run in a thread of its own, while the next batch is
+prepared. The rest is `apply`, for the thread that owns the consumer and the local state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from confluent_kafka import TopicPartition
+
+from router.events.records import Fan, Record
+from router.kafka.transactions import Transactions
+from router.kafka.writer import Writer
+
+
+@dataclass(slots=True)
+class CommitBatch:
+    """What one checkpoint makes durable: records, one changelog value for each partition, the local state's rows, and
+    where the input stands after it. `group` is the metadata taken right after the input was consumed; `landed` is what
+    `publish` found: the next changelog offset of each partition.
+    """
+
+    records: Sequence[Record]
+    offsets: list[TopicPartition]
+    group: Any = None
+    shared: Sequence[Fan] = ()
+    changelog: Mapping[int, bytes] = field(default_factory=dict)
+    rows: list[tuple[bytes, int]] = field(default_factory=list)
+    landed: dict[int, int] = field(default_factory=dict)
+
+
+class LocalState(Protocol):
+    """What this process keeps of its input: rows, and the changelog offset that they reflect, in one write."""
+
+    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
+
+
+class Checkpoint(Protocol):
+    """One guarantee."""
+
+    def publish(self, batch: CommitBatch) -> None:
+        """Raises TransactionAborted when nothing of it stands, Fenced or Unavailable when this process must end."""
+
+    def apply(self, batch: CommitBatch) -> None:
+        """After `publish`. May be repeated until it returns. Raises CommitRefused or Unavailable."""
+
+    def close(self) -> None: ...
+
+
+class ExactlyOnce:
+    """Outputs, changelog and offsets in one transaction."""
+
+    def __init__(self, transactions: Transactions, state: LocalState | None = None) -> None:
+        self._transactions = transactions
+        self._state = state
+
+    def publish(self, batch: CommitBatch) -> None:
+        with self._transactions.transaction() as transaction:
+            transaction.produce(batch.records, batch.shared)  # 1
+            transaction.produce_changelog(batch.changelog)  # 2
+            transaction.send_offsets(batch.offsets, batch.group)  # 3
+            batch.landed = transaction.commit()  # 4
+
+    def apply(self, batch: CommitBatch) -> None:
+        if self._state is not None:
+            self._state.write(batch.rows, batch.landed)  # 5
+
+    def close(self) -> None:
+        self._transactions.close()
+
+
+class AtLeastOnce:
+    """Outputs first, offsets last. `commit_offsets` is None where another commits them."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        commit_offsets: Callable[[list[TopicPartition]], None] | None,
+        state: LocalState | None = None,
+    ) -> None:
+        self._writer = writer
+        self._commit_offsets = commit_offsets
+        self._state = state
+
+    def publish(self, batch: CommitBatch) -> None:
+        writer = self._writer
+        writer.start()
+        writer.produce_reported(batch.records, batch.shared)  # 1
+        writer.flush()
+        writer.produce_changelog(batch.changelog)  # 2
+        writer.flush()
+        batch.landed = writer.landed
+
+    def apply(self, batch: CommitBatch) -> None:
+        if self._state is not None:
+            self._state.write(batch.rows, batch.landed)  # 5
+        if self._commit_offsets is not None and batch.offsets:
+            self._commit_offsets(batch.offsets)  # 3, 4
+
+    def close(self) -> None:
+        self._writer.close()
