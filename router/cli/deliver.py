@@ -30,7 +30,7 @@ def command(
     from router.delivery.run import run_delivery
 
     require_broker(options)
-    reload = watch(topologies, options)
+    reload = watch(topologies, options, plans=False)
     loaded = reload.active
     raise typer.Exit(
         run_process(

@@ -19,7 +19,7 @@ def command(topologies: Topologies, *, options: RunOptions) -> None:
     from router.gateway.server import run_gateway
 
     require_broker(options)
-    reload = watch(topologies, options)
+    reload = watch(topologies, options, plans=False)
     loaded = reload.active
     raise typer.Exit(
         run_process(

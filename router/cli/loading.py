@@ -9,29 +9,29 @@ from typing import Any
 from router.cli import report
 from router.config.loader import Loaded
 from router.config.options import RunOptions
-from router.config.origin import Origin
+from router.config.source_files import SourceFiles
 from router.destinations.registry import destination_types
 from router.errors import UsageError
 from router.process.reload import Reload
 
 
 def load(topologies: Sequence[Path], options: RunOptions) -> Loaded:
-    """Raises FileError with all problems of all files."""
-    loaded = _origin(topologies, options).load()
+    """Without plans. Raises FileError with all problems of all files."""
+    loaded = _files(topologies, options, plans=False).load()
     report.current().warn(loaded.warnings)
     return loaded
 
 
-def watch(topologies: Sequence[Path], options: RunOptions) -> Reload[Any]:
-    """The same, `active` in a Reload that can follow the files. Raises FileError."""
-    reload: Reload[Any] = Reload(_origin(topologies, options), brief=options.supervised)
+def watch(topologies: Sequence[Path], options: RunOptions, *, plans: bool = True) -> Reload[Any]:
+    """The same, `active` in a Reload that can follow the files; only a process that validates needs `plans`."""
+    reload: Reload[Any] = Reload(_files(topologies, options, plans=plans), brief=options.supervised)
     report.current().warn(reload.active.warnings)
     return reload
 
 
-def _origin(topologies: Sequence[Path], options: RunOptions) -> Origin:
-    registry = destination_types()
-    return Origin(topologies, registry, env_file=options.env_file, bootstrap=not options.embedded)
+def _files(topologies: Sequence[Path], options: RunOptions, *, plans: bool) -> SourceFiles:
+    registry, bootstrap = destination_types(), not options.embedded
+    return SourceFiles(topologies, registry, env_file=options.env_file, bootstrap=bootstrap, plans=plans)
 
 
 def require_broker(options: RunOptions) -> None:

@@ -50,7 +50,7 @@ def changes(old: Loaded, new: Loaded) -> list[Change]:
     return follow(old, new)[1]
 
 
-def newcomers(old: Loaded, new: Loaded) -> list[str]:
+def added_destinations(old: Loaded, new: Loaded) -> list[str]:
     """Destinations that events begin to go to: their topics must be there first."""
     before = old.topology.enabled_destinations
     return [name for name in new.topology.enabled_destinations if name not in before]
@@ -59,7 +59,7 @@ def newcomers(old: Loaded, new: Loaded) -> list[str]:
 def follow(old: Loaded, new: Loaded, *, without: Collection[str] = ()) -> tuple[Loaded, list[Change]]:
     """What a process that runs `old` can run now, and everything that differs.
 
-    `without` are newcomers whose topics are missing: they stay out, or switched off.
+    `without` are added destinations whose topics are missing: they stay out, or switched off.
     """
     comparison = _Comparison(old, new, frozenset(without))
     topology = comparison.topology()

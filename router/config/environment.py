@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from router.errors import FileError, Problem
+from dotenv.parser import Binding, parse_stream
 
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
-_QUOTED = re.compile(r"""(?:"([^"]*)"|'([^']*)')\s*(?:#.*)?\Z""")
-_COMMENT = re.compile(r"(?:^|\s+)#.*\Z")
+from router.errors import FileError, Problem
 
 
 def environment(env_file: Path | None = None, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -20,7 +18,9 @@ def environment(env_file: Path | None = None, base: Mapping[str, str] | None = N
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """`KEY=VALUE` lines; `#` comments, `export` and one pair of quotes are allowed. Errors never show a value."""
+    """`NAME=VALUE` lines as python-dotenv reads them: comments, `export`, quotes; a reference in a value stays as it
+    is. Raises FileError, which never shows a value.
+    """
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
@@ -28,23 +28,16 @@ def read_env_file(path: Path) -> dict[str, str]:
         raise FileError([problem]) from error
     except UnicodeDecodeError as error:
         raise FileError([Problem(str(path), 0, 0, "", "expected UTF-8 text, got other bytes")]) from error
-    values: dict[str, str] = {}
-    problems = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _LINE.match(line)
-        if match:
-            values[match[1]] = _unquoted(match[2])
-        else:
-            problems.append(Problem(str(path), number, 1, "", "expected NAME=VALUE, got a line of another form"))
-    if problems:
-        raise FileError(problems)
-    return values
+    bindings = list(parse_stream(io.StringIO(text)))
+    wrong = [binding.original.line for binding in bindings if not _sound(binding)]
+    if wrong:
+        message = "expected NAME=VALUE, got a line of another form"
+        raise FileError([Problem(str(path), line, 1, "", message) for line in wrong])
+    return {binding.key: binding.value or "" for binding in bindings if binding.key}
 
 
-def _unquoted(text: str) -> str:
-    match = _QUOTED.match(text)
-    if match:
-        return match[1] if match[1] is not None else match[2]
-    return _COMMENT.sub("", text)
+def _sound(binding: Binding) -> bool:
+    """A name with a value, or a comment or blank line."""
+    if binding.error:
+        return False
+    return binding.key is None or (binding.key.isidentifier() and binding.key.isascii() and binding.value is not None)

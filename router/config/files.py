@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from router.config.explain import shown
+from router.config.inputs import Inputs
 from router.config.models import DefaultsConfig
 from router.config.substitution import Substitution
 from router.config.tree import Node, overlay, tree, without
@@ -18,21 +19,18 @@ from router.document import read
 from router.errors import FileError, Problem
 
 NAMED = ("sources", "destinations")  # maps whose members have a name each
-TEST_SUFFIXES = (".test.yaml", ".test.yml")
 
 
 @dataclass
 class Files:
     """Reads files and collects problems. `env` None: placeholders stand for what only the environment knows.
 
-    `read` are the topology files, `secrets` the files that values come from, `globs` what was included, each with the
-    folder it begins in.
+    `read` are the topology files; `inputs` notes every file before it is read, secrets files too.
     """
 
     env: Mapping[str, str] | None
     read: list[Path] = field(default_factory=list)
-    secrets: list[Path] = field(default_factory=list)
-    globs: list[tuple[Path, str]] = field(default_factory=list)
+    inputs: Inputs = field(default_factory=Inputs)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -59,15 +57,15 @@ class Files:
 
     def _file(self, path: Path) -> Node | None:
         self.read.append(_absolute(path))
+        self.inputs.file(path)
         try:
             document = read(path)
         except FileError as error:
             self.problems += error.problems
             return None
-        substitution = Substitution(document, self.env)
+        substitution = Substitution(document, self.env, self.inputs.file)
         node = tree(document, substitution)
         self.problems += substitution.problems
-        self.secrets += map(_absolute, substitution.files)
         if not isinstance(node.value, dict):
             self.problems.append(node.problem(f"expected a mapping, got {shown(document.data)}"))
             return None
@@ -86,8 +84,7 @@ class Files:
                 self.problems.append(pattern.problem(f"expected a list of globs, got {shown(text)}"))
                 continue
             folder = Path(node.document.file).parent
-            self.globs.append((_absolute(folder), text))
-            files = globbed(folder, text)
+            files = self.inputs.glob(folder, text)
             if not files:
                 self._no_match(pattern, text)
             found |= dict.fromkeys(files)
@@ -135,12 +132,6 @@ class Files:
                 merged = {name: overlay(default, child) for name, child in named.value.items()}
                 parts[key] = replace(named, value=merged)
         return replace(node, value=parts)
-
-
-def globbed(folder: Path, pattern: str) -> list[Path]:
-    """The files that an `include` glob matches now, test files left out."""
-    matches = sorted(glob.glob(pattern, root_dir=folder, recursive=True))
-    return [folder / match for match in matches if not match.endswith(TEST_SUFFIXES)]
 
 
 def _absolute(path: Path) -> Path:

@@ -6,23 +6,28 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from router.config import lint
 from router.config.explain import shown
 from router.config.files import Files
+from router.config.inputs import Inputs
 from router.config.models import DestinationConfig, SourceConfig, Topology
 from router.config.tree import Node, without
 from router.config.validate import M, validate
 from router.destinations.base import Connector, Settings
 from router.document import nearest
 from router.errors import FileError, Problem
-from router.plan import CompiledPlan, compile_plan, load_plan
+
+if TYPE_CHECKING:
+    from router.plan import CompiledPlan
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A topology that is fit to run. `plans` has the sources that name one; `connector_settings` every destination."""
+    """A topology that is fit to run. `plans` has the sources that name one, where plans were asked for;
+    `connector_settings` has every destination.
+    """
 
     topology: Topology
     files: tuple[Path, ...]
@@ -38,17 +43,20 @@ def load_topology(
     registry: Mapping[str, type[Connector]],
     placeholders: bool = False,
     bootstrap: bool = False,
+    plans: bool = True,
+    inputs: Inputs | None = None,
 ) -> Loaded:
     """Read, merge and check topology files. Raises FileError with all problems.
 
     `env` (default: this process's) answers `${NAME}`, unless `placeholders` stand for what it would say. `bootstrap`
-    says that the topology runs on a cluster of one's own, where a write key taken from a default is a warning.
+    says that the topology runs on a cluster of one's own, where a write key taken from a default is a warning. Without
+    `plans` no tracking plan is looked at. `inputs` notes the files that are read.
     """
-    files = Files(None if placeholders else os.environ if env is None else env)
+    files = Files(None if placeholders else os.environ if env is None else env, inputs=inputs or Inputs())
     root = files.topology(paths)
     if root is None:
         raise FileError(files.problems)
-    parts = _Parts(root, registry, bootstrap)
+    parts = _Parts(root, registry, bootstrap, files.inputs if plans else None)
     topology = parts.topology()
     problems = _once([*files.problems, *parts.problems])
     if problems or topology is None:
@@ -70,11 +78,14 @@ def _once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 @dataclass
 class _Parts:
-    """Checks the parts of the tree one by one, so that a fault in one hides none in another."""
+    """Checks the parts of the tree one by one, so that a fault in one hides none in another. `inputs` notes plans that
+    are read; None: none is.
+    """
 
     root: Node
     registry: Mapping[str, type[Connector]]
     bootstrap: bool
+    inputs: Inputs | None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     settings: dict[str, Settings] = field(default_factory=dict)
@@ -122,7 +133,8 @@ class _Parts:
         node = absolute(node, "plan")
         plan = node.child("plan")
         folder = plan.plain() if plan is not None else None
-        if plan is not None and isinstance(folder, str):
+        if plan is not None and isinstance(folder, str) and self.inputs is not None:
+            self.inputs.plan(Path(folder))
             if Path(folder).is_dir():
                 self._plan(name, Path(folder))
             else:
@@ -132,6 +144,8 @@ class _Parts:
         return self._validated(SourceConfig, node)
 
     def _plan(self, name: str, folder: Path) -> None:
+        from router.plan import compile_plan, load_plan  # here, since gateway and delivery do without
+
         if folder not in self._compiled:
             try:
                 self._compiled[folder] = compile_plan(load_plan(folder))

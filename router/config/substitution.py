@@ -9,7 +9,7 @@ kind their field asks for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,16 +59,18 @@ class _Found:
 
 
 class Substitution:
-    """Substitutes the scalars of one document and collects problems, and the secrets files that it names.
+    """Substitutes the scalars of one document and collects problems.
 
-    `env` None: placeholders are used.
+    `env` None: placeholders are used. `reads` is called with each secrets file before it is read.
     """
 
-    def __init__(self, document: Document, env: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, document: Document, env: Mapping[str, str] | None, reads: Callable[[Path], object] = lambda _: None
+    ) -> None:
         self.document = document
         self.env = env
         self.problems: list[Problem] = []
-        self.files: list[Path] = []
+        self._reads = reads
 
     def __call__(self, text: str, pointer: Pointer) -> Scalar | str:
         """The scalar with its references replaced; text without references stays text."""
@@ -114,9 +116,10 @@ class Substitution:
 
     def _file(self, path: str, pointer: Pointer, found: _Found, stand_in: str) -> str:
         if self.env is not None:
-            self.files.append(Path(self.document.file).parent / path)
+            file = Path(self.document.file).parent / path
+            self._reads(file)
             try:
-                text = self.files[-1].read_text("utf-8").rstrip("\r\n")
+                text = file.read_text("utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "other bytes than UTF-8"
                 self._report(pointer, f"expected a readable file {path}, got {why}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
-from router.plan import Plan
+if TYPE_CHECKING:
+    from router.plan import Plan
 
 _NAMED = 5
 

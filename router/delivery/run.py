@@ -27,8 +27,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
 from router.mask import Mask
 from router.process.health import Health
-from router.process.newcomers import without_topics
-from router.process.reload import Reload
+from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets, secrets
 from router.process.signals import until
 from router.state.slot import Slot

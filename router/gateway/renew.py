@@ -16,8 +16,7 @@ from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest, limits_of
 from router.gateway.listen import Listener
 from router.kafka.cluster import Cluster
-from router.process.newcomers import without_topics
-from router.process.reload import Reload
+from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
 LATER_SECONDS = 3.0  # by then route workers know a new write key too: what comes with it has a source there

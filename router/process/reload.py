@@ -1,9 +1,10 @@
 """Keeps what a process runs in step with the files of its topology, without a restart.
 
-A thread looks at the files every second. When their content has changed and has stayed so for a moment, or when it is
-asked to (SIGHUP), it loads, compiles and compares. What is faulty is refused with every problem in the log, and the
-last good topology goes on. What can be taken over is prepared in the thread and offered to the owner, who takes it
-between two batches or requests. Nothing is kept on disk: after kill -9 a process begins with the files as they are.
+A thread looks at the files every second: a stat for each, which works on every mount. When they have changed and have
+stayed so for a moment, or when it is asked to (SIGHUP), it loads, compiles and compares. What is faulty is refused with
+every problem in the log, and the last good topology goes on. What can be taken over is prepared in the thread and
+offered to the owner, who takes it between two batches or requests. Nothing is kept on disk: after kill -9 a process
+begins with the files as they are.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from threading import Event, Lock, Thread
 from typing import Generic, TypeVar
 
 from router import metrics
-from router.config.changes import Change, follow, newcomers
-from router.config.inputs import Inputs, Stamp
+from router.config.changes import Change, added_destinations, changes, follow
 from router.config.loader import Loaded
-from router.config.origin import Origin
+from router.config.source_files import SourceFiles
+from router.config.topics import topics_of
 from router.errors import FileError, Problem, RouterError, Unavailable
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
 
 T = TypeVar("T")
 Absent = Callable[[Loaded, Collection[str]], Collection[str]]
@@ -49,30 +52,36 @@ class Offer(Generic[T]):
     changes: Sequence[Change]
 
 
+@dataclass(frozen=True)
+class _Owner(Generic[T]):
+    prepare: Callable[[Loaded], T]
+    register: Callable[[Loaded], object]
+    absent: Absent
+    at_once: bool
+    delay: float
+
+
 class Reload(Generic[T]):
     """Loads a topology and watches its files; `active` is the one in force.
 
     The owner calls `use`, which starts the thread, then `take` in every round and `done` once an offer is in force.
-    With `brief`, somebody else tells what changed and what is wrong (a supervisor that reads the same files).
+    With `brief`, somebody else logs what changed and what is wrong (a supervisor that reads the same files).
     `register` gets every topology before anything is said about it, for the secrets in it.
     """
 
-    def __init__(self, origin: Origin, *, brief: bool = False) -> None:
+    def __init__(self, files: SourceFiles, *, brief: bool = False) -> None:
         """Raises FileError with all problems of the files."""
-        self._origin = origin
+        self._files = files
         self._brief = brief
-        self._inputs: Inputs = origin.inputs()
-        self._stamp: Stamp = self._inputs.stamp()
-        self._digest = self._inputs.digest()
-        self.active: Loaded = origin.load()  # after the digest: what changes in between is seen
+        self.active = self._wanted = files.load()
+        self._refused = False  # the files as they were last read
+        self._missing: Collection[str] = ()  # added destinations that wait for their topics
+        self._ask_again = 0.0
         self._asked: SimpleQueue[None] = SimpleQueue()
         self._stopping = Event()
         self._lock = Lock()
         self._offer: Offer[T] | None = None
-        self._wanted = self.active
-        self._held: Collection[str] = ()
-        self._again = 0.0
-        self._thread = Thread(target=self._run, name="reload", daemon=True)
+        self._thread: Thread | None = None
 
     def use(
         self,
@@ -86,12 +95,13 @@ class Reload(Generic[T]):
         """Watch from now on. All calls come in the watching thread.
 
         `prepare` makes what the owner needs, and may refuse with a RouterError; with `at_once` that is all, and nothing
-        is offered. `absent` says which of some destinations have no topics yet. An offer is made `delay` seconds late.
+        is offered. `absent` returns which of some destinations have no topics yet. An offer is made `delay` seconds
+        late.
         """
-        self._prepare, self._register, self._absent = prepare, register, absent
-        self._at_once, self._delay = at_once, delay
+        owner = _Owner(prepare, register, absent, at_once, delay)
         for outcome in OUTCOMES:
             metrics.RELOADS.labels(outcome)
+        self._thread = Thread(target=self._run, args=(owner,), name="reload", daemon=True)
         self._thread.start()
 
     def ask(self) -> None:
@@ -110,24 +120,24 @@ class Reload(Generic[T]):
 
     def done(self, offer: Offer[T]) -> None:
         """The offer that was taken is in force."""
-        self._tell(offer.changes)
+        self._report(offer.changes)
 
     def stop(self) -> None:
         """End the thread, if it was started."""
         self._stopping.set()
         self._asked.put(None)
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     # In the watching thread
 
-    def _run(self) -> None:
+    def _run(self, owner: _Owner[T]) -> None:
         while not self._stopping.is_set():
             asked = self._was_asked()
             if self._stopping.is_set():
                 return
             try:
-                self._turn(asked)
+                self._turn(owner, asked)
             except Exception:  # a fault of ours must not end the watch
                 log.exception("reload failed; the last good topology goes on")
                 metrics.RELOADS.labels("refused").inc()
@@ -141,108 +151,99 @@ class Reload(Generic[T]):
             self._asked.get()
         return True
 
-    def _turn(self, asked: bool) -> None:
-        if asked or self._inputs.stamp() != self._stamp:
-            self._look(asked)
-        elif self._held and time.monotonic() >= self._again:
-            self._again = time.monotonic() + TOPICS_AGAIN_SECONDS
-            if set(self._without_topics(self._held)) != set(self._held):
-                self._bring()
+    def _turn(self, owner: _Owner[T], asked: bool) -> None:
+        if asked or self._files.inputs.changed():
+            self._look(owner, asked)
+        elif self._missing and time.monotonic() >= self._ask_again:
+            self._ask_again = time.monotonic() + TOPICS_AGAIN_SECONDS
+            if set(self._without_topics(owner, self._missing)) != set(self._missing):
+                self._bring(owner)
 
-    def _look(self, asked: bool) -> None:
-        self._settle()
-        stamp, digest = self._inputs.stamp(), self._inputs.digest()
-        if digest == self._digest and not asked:
-            self._stamp = stamp
-            return
+    def _look(self, owner: _Owner[T], asked: bool) -> None:
+        settled = self._settle()
         loaded, problems = self._load()
-        if self._stopping.is_set() or self._inputs.stamp() != stamp:
-            return  # it went on changing: the next turn sees to it
-        self._stamp, self._digest = stamp, digest
+        if self._stopping.is_set() or (settled and self._files.inputs.changed()):
+            return  # it goes on changing: the next turn looks again
         if loaded is None:
+            self._refused = True
             self._refuse(problems)
             return
-        self._register(loaded)
+        touched = not (asked or self._refused or changes(self._wanted, loaded))
+        self._refused = False
+        if touched:
+            return
+        owner.register(loaded)
         self._warn(loaded)
         self._wanted = loaded
-        self._bring()
+        self._bring(owner)
 
-    def _settle(self) -> None:
-        """Wait until the files stay as they are for a moment."""
+    def _settle(self) -> bool:
+        """Wait until the files stay as they are for a moment. False when they do not."""
         until = time.monotonic() + SETTLED_AT_LAST_SECONDS
-        before = None
-        while not self._stopping.is_set():
-            self._inputs = self._origin.inputs()
-            stamp = self._inputs.stamp()
-            if stamp == before or time.monotonic() > until:
-                return
-            before = stamp
-            self._stopping.wait(SETTLE_SECONDS)
+        before = self._files.inputs.state()
+        while not self._stopping.wait(SETTLE_SECONDS):
+            now = self._files.inputs.state()
+            if now == before:
+                return True
+            if time.monotonic() > until:
+                return False
+            before = now
+        return False
 
     def _load(self) -> tuple[Loaded | None, Sequence[Problem]]:
         try:
-            return self._origin.load(), ()
+            return self._files.load(), ()
         except FileError as error:
             return None, error.problems
 
-    def _bring(self) -> None:
+    def _bring(self, owner: _Owner[T]) -> None:
         """Compare what is wanted with what is active, and offer what can be taken over."""
-        self._held = self._wait_for_topics(newcomers(self.active, self._wanted))
-        self._again = time.monotonic() + TOPICS_AGAIN_SECONDS
-        while not self._stopping.is_set():
-            base = self.active
-            loaded, changes = follow(base, self._wanted, without=self._held)
-            offer = None
-            if not all(change.restart for change in changes):
-                try:
-                    offer = Offer(loaded, self._prepare(loaded), changes)
-                except RouterError as error:
-                    log.error("reload refused: %s; the last good topology goes on", error)
-                    metrics.RELOADS.labels("refused").inc()
-                    return
-            if self._made(offer, base):
-                if offer is None:
-                    self._tell(changes)
-                return
-
-    def _made(self, offer: Offer[T] | None, base: Loaded) -> bool:
-        """Put the offer, or none, in the place of the last. False when the owner has taken that one meanwhile."""
-        if offer is not None and not self._at_once:
-            self._stopping.wait(self._delay)
         with self._lock:
-            if self.active is not base:
-                return False
-            self._offer = offer
-        if offer is not None and self._at_once:
-            self.take()
+            self._offer = None  # so that nothing is taken meanwhile, and `active` stays what is compared with
+        self._missing = self._wait_for_topics(owner, added_destinations(self.active, self._wanted))
+        self._ask_again = time.monotonic() + TOPICS_AGAIN_SECONDS
+        loaded, found = follow(self.active, self._wanted, without=self._missing)
+        if all(change.restart for change in found):
+            self._report(found)
+            return
+        try:
+            offer = Offer(loaded, owner.prepare(loaded), found)
+        except RouterError as error:
+            log.error("reload refused: %s; the last good topology goes on", error)
+            metrics.RELOADS.labels("refused").inc()
+            return
+        if owner.at_once:
+            self.active = loaded
             self.done(offer)
-        return True
+        elif not self._stopping.wait(owner.delay):
+            with self._lock:
+                self._offer = offer
 
-    def _wait_for_topics(self, names: Sequence[str]) -> Collection[str]:
+    def _wait_for_topics(self, owner: _Owner[T], names: Sequence[str]) -> Collection[str]:
         until = time.monotonic() + TOPICS_SECONDS
-        missing = self._without_topics(names)
+        missing = self._without_topics(owner, names)
         while missing and time.monotonic() < until and not self._stopping.wait(_TOPICS_POLL_SECONDS):
-            missing = self._without_topics(names)
+            missing = self._without_topics(owner, names)
         return missing
 
-    def _without_topics(self, names: Collection[str]) -> Collection[str]:
+    def _without_topics(self, owner: _Owner[T], names: Collection[str]) -> Collection[str]:
         try:
-            return self._absent(self.active, names) if names else ()
+            return owner.absent(self.active, names) if names else ()
         except Unavailable as error:
             log.debug("topics cannot be asked for: %s", error)
             return names
 
-    # What is said
+    # What is logged
 
-    def _tell(self, changes: Sequence[Change]) -> None:
-        waiting = sum(change.restart for change in changes)
-        outcome = "restart_needed" if waiting else "applied" if changes else "unchanged"
-        for change in () if self._brief else changes:
+    def _report(self, found: Sequence[Change]) -> None:
+        waiting = sum(change.restart for change in found)
+        outcome = "restart_needed" if waiting else "applied" if found else "unchanged"
+        for change in () if self._brief else found:
             if change.restart:
                 log.warning("reload: left as it was until a restart: %s", change)
             else:
                 log.info("reload: %s", change)
-        log.info("reload: %s", outcome.replace("_", " "), extra={"changes": len(changes), "waiting": waiting})
+        log.info("reload: %s", outcome.replace("_", " "), extra={"changes": len(found), "waiting": waiting})
         metrics.RELOADS.labels(outcome).inc()
 
     def _refuse(self, problems: Sequence[Problem]) -> None:
@@ -256,3 +257,11 @@ class Reload(Generic[T]):
             for warning in loaded.warnings:
                 if warning not in self._wanted.warnings:
                     log.warning("%s", warning)
+
+
+def without_topics(cluster: Cluster, loaded: Loaded, destinations: Collection[str]) -> list[str]:
+    """The destinations that lack a topic, or have it with another number of partitions. Raises Unavailable."""
+    topics = topics_of(loaded.topology)
+    found = Admin(cluster).topics()
+    needed = {name: (topics.destination(name), topics.retry(name), topics.dead(name)) for name in destinations}
+    return [name for name in destinations if any(found.get(topic) != topics.partitions for topic in needed[name])]

@@ -16,8 +16,7 @@ from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.embedded.capacity import Capacity
 from router.kafka.cluster import Cluster
-from router.process.newcomers import without_topics
-from router.process.reload import Reload
+from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
 

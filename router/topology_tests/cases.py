@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field
 
-from router.config.files import TEST_SUFFIXES
+from router.config.inputs import TEST_SUFFIXES
 from router.config.tree import Node, tree
 from router.config.types import Model
 from router.config.validate import validate

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.config.changes import Change, changes, follow, newcomers
+from router.config.changes import Change, added_destinations, changes, follow
 from router.config.loader import Loaded
 from tests.config.topologies import load, write
 
@@ -208,7 +208,7 @@ def test_destinations_come_and_go(folder: Path) -> None:
         ("destinations.mail", "added", False),
         ("destinations.crm", "removed; events not yet delivered stay in its topic", False),
     ]
-    assert newcomers(before, after) == ["mail"]
+    assert added_destinations(before, after) == ["mail"]
     assert list(kept.topology.destinations) == list(kept.connector_settings) == ["mail"]
 
 
@@ -225,9 +225,9 @@ def test_a_newcomer_without_topics_stays_out_until_they_are_there(folder: Path) 
 def test_a_destination_that_is_switched_on_needs_its_topics_too(folder: Path) -> None:
     before = loaded(folder, BASE.replace("type: pipe,", "type: pipe, enabled: false,"))
     after = loaded(folder, BASE.replace("rate: 10/s", "rate: 20/s"))
-    kept, found = follow(before, after, without=newcomers(before, after))
+    kept, found = follow(before, after, without=added_destinations(before, after))
 
-    assert newcomers(before, after) == ["crm"]
+    assert added_destinations(before, after) == ["crm"]
     assert [(change.path, change.restart) for change in found] == [
         ("destinations.crm.enabled", True),
         ("destinations.crm.delivery.rate", False),

@@ -47,7 +47,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 
 def test_a_bad_line_is_named_by_place_and_never_shown(tmp_path: Path) -> None:
-    path = write(tmp_path, ".env", "A=1\nhunter2\n2B=3\n")
+    path = write(tmp_path, ".env", "A=1\nhunter2\n2B=3\nC='hunter2\n")
 
     with pytest.raises(FileError) as raised:
         read_env_file(path)
@@ -55,6 +55,7 @@ def test_a_bad_line_is_named_by_place_and_never_shown(tmp_path: Path) -> None:
     assert [(p.line, p.message) for p in raised.value.problems] == [
         (2, "expected NAME=VALUE, got a line of another form"),
         (3, "expected NAME=VALUE, got a line of another form"),
+        (4, "expected NAME=VALUE, got a line of another form"),
     ]
     assert "hunter2" not in str(raised.value)
 

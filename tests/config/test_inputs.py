@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from router.config.origin import Origin
+from router import document
+from router.config.source_files import SourceFiles
 from router.errors import FileError
+from router.plan import load
 from tests.config.topologies import REGISTRY, write
 
 TOPOLOGY = """
@@ -22,7 +24,7 @@ destinations: {a: {type: pipe, description: "${NOTE:-none}"}}
 
 
 @pytest.fixture
-def origin(tmp_path: Path) -> Origin:
+def files(tmp_path: Path) -> SourceFiles:
     write(tmp_path, "plan/plan.yaml", "name: shop\n")
     write(tmp_path, "plan/events/a.yaml", "type: track\nevent: A\n")
     write(tmp_path, "other/plan.yaml", "name: other\n")
@@ -30,7 +32,7 @@ def origin(tmp_path: Path) -> Origin:
     write(tmp_path, "key", "first-key\n")
     write(tmp_path, "local.env", "NOTE=a\n")
     path = write(tmp_path, "t.yaml", TOPOLOGY)
-    return Origin([path], REGISTRY, env_file=tmp_path / "local.env")
+    return SourceFiles([path], REGISTRY, env_file=tmp_path / "local.env")
 
 
 EDITS: dict[str, Callable[[Path], object]] = {
@@ -49,32 +51,40 @@ EDITS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", EDITS)
-def test_a_change_is_seen(origin: Origin, tmp_path: Path, what: str) -> None:
-    inputs = origin.inputs()
-    stamp, digest = inputs.stamp(), inputs.digest()
+def test_a_change_is_seen(files: SourceFiles, tmp_path: Path, what: str) -> None:
+    files.load()
     EDITS[what](tmp_path)
 
-    assert inputs.stamp() != stamp
-    assert inputs.digest() != digest
+    assert files.inputs.changed()
 
 
-def test_nothing_is_seen_where_nothing_changes(origin: Origin) -> None:
-    inputs = origin.inputs()
-    assert (inputs.stamp(), inputs.digest()) == (inputs.stamp(), inputs.digest())
+def test_nothing_is_seen_where_nothing_changes(files: SourceFiles) -> None:
+    files.load()
+
+    assert not files.inputs.changed()
 
 
-def test_a_touched_file_has_another_stamp_and_the_same_digest(origin: Origin, tmp_path: Path) -> None:
-    inputs = origin.inputs()
-    stamp, digest = inputs.stamp(), inputs.digest()
-    os.utime(tmp_path / "plan/events/a.yaml", ns=(1, 1))
+def test_each_file_is_read_once_and_its_state_noted_before(files: SourceFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change while the files are read counts, whichever file it is."""
+    read: list[str] = []
+    real = document.read_bytes
 
-    assert inputs.stamp() != stamp
-    assert inputs.digest() == digest
+    def read_and_write(path: Path | str, *, name: str) -> bytes:
+        content = real(path, name=name)
+        read.append(os.path.basename(path))
+        os.utime(path, ns=(1, len(read)))
+        return content
+
+    for module in (document, load):
+        monkeypatch.setattr(module, "read_bytes", read_and_write)
+    files.load()
+
+    assert sorted(read) == ["a.yaml", "one.yaml", "plan.yaml", "t.yaml"]
+    assert files.inputs.changed()
 
 
-def test_what_editors_leave_beside_a_plan_is_none_of_its_files(origin: Origin, tmp_path: Path) -> None:
-    inputs = origin.inputs()
-    stamp = inputs.stamp()
+def test_what_editors_leave_beside_a_plan_is_none_of_its_files(files: SourceFiles, tmp_path: Path) -> None:
+    files.load()
     for name in (
         "plan/events/.a.yaml.swp",
         "plan/events/a.yaml~",
@@ -84,51 +94,59 @@ def test_what_editors_leave_beside_a_plan_is_none_of_its_files(origin: Origin, t
     ):
         write(tmp_path, name, "x")
 
-    assert inputs.stamp() == stamp
+    assert not files.inputs.changed()
 
 
-def test_faulty_files_are_watched_all_the_same(origin: Origin, tmp_path: Path) -> None:
+def test_without_plans_none_is_read_or_watched(files: SourceFiles, tmp_path: Path) -> None:
+    path = write(tmp_path, "t.yaml", TOPOLOGY)
+    write(tmp_path, "plan/events/a.yaml", "type: [")
+    only = SourceFiles([path], REGISTRY, env_file=tmp_path / "local.env", plans=False)
+
+    assert only.load().plans == {}
+    write(tmp_path, "plan/events/a.yaml", "type: track\nevent: B\n")
+    assert not only.inputs.changed()
+
+
+def test_faulty_files_are_watched_all_the_same(files: SourceFiles, tmp_path: Path) -> None:
     write(tmp_path, "parts/one.yaml", "destinations: [\n")
     write(tmp_path, "key", "").unlink()
-    inputs = origin.inputs()
     with pytest.raises(FileError):
-        origin.load()
-    stamp = inputs.stamp()
-    write(tmp_path, "parts/one.yaml", "destinations: {b: {type: pipe}}\n")
+        files.load()
+    assert not files.inputs.changed()
     write(tmp_path, "key", "mended\n")
+    assert files.inputs.changed()
+    write(tmp_path, "parts/one.yaml", "destinations: {b: {type: pipe}}\n")
 
-    assert inputs.stamp() != stamp
-    assert list(origin.load().topology.destinations) == ["a", "b"]
+    assert list(files.load().topology.destinations) == ["a", "b"]
 
 
-def test_a_folder_that_the_environment_names_is_watched(origin: Origin, tmp_path: Path) -> None:
+def test_a_folder_that_the_environment_names_is_watched(files: SourceFiles, tmp_path: Path) -> None:
     write(tmp_path, "local.env", "PLAN=./other\n")
-    inputs = origin.inputs()
-    stamp = inputs.stamp()
+    files.load()
     write(tmp_path, "other/plan.yaml", "name: third\n")
 
-    assert inputs.stamp() != stamp
-    assert origin.load().plans["web"].plan.name == "third"
+    assert files.inputs.changed()
+    assert files.load().plans["web"].plan.name == "third"
 
 
 def test_an_env_file_that_is_a_pipe_is_read_once(tmp_path: Path) -> None:
     pipe = tmp_path / "env"
     os.mkfifo(pipe)
     path = write(tmp_path, "t.yaml", "name: shop\nsources: {web: {description: '${NOTE}'}}\n")
-    origin = Origin([path], REGISTRY, env_file=pipe)
+    files = SourceFiles([path], REGISTRY, env_file=pipe)
     writer = threading.Thread(target=pipe.write_text, args=("NOTE=a\n",))
     writer.start()
 
-    assert origin.load().topology.sources["web"].description == "a"
+    assert files.load().topology.sources["web"].description == "a"
     writer.join()
-    assert origin.inputs().stamp() == origin.inputs().stamp()
-    assert origin.load().topology.sources["web"].description == "a"
+    assert not files.inputs.changed()
+    assert files.load().topology.sources["web"].description == "a"
 
 
 def test_a_missing_topology_file_is_seen_when_it_comes(tmp_path: Path) -> None:
-    inputs = Origin([tmp_path / "t.yaml"], REGISTRY).inputs()
-    stamp, digest = inputs.stamp(), inputs.digest()
+    files = SourceFiles([tmp_path / "t.yaml"], REGISTRY)
+    with pytest.raises(FileError):
+        files.load()
     write(tmp_path, "t.yaml", "name: shop\nsources: {web: {}}\n")
 
-    assert inputs.stamp() != stamp
-    assert inputs.digest() != digest
+    assert files.inputs.changed()

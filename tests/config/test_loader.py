@@ -141,7 +141,7 @@ def test_an_unknown_key_without_a_near_one_names_the_known_ones(tmp_path: Path) 
     path = write(tmp_path, "t.yaml", MINIMAL + "dedupe: {zzz: 1}\nqqq: 1\n")
 
     assert problems(path) == [
-        "t.yaml:6:10: dedupe.zzz: expected one of window, got zzz",
+        "t.yaml:6:10: dedupe.zzz: expected one of window, scope, got zzz",
         "t.yaml:7:1: qqq: expected a known key, got qqq",
     ]
 

@@ -25,7 +25,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from router.config.loader import Loaded, load_topology
 from router.config.options import RunOptions
-from router.config.origin import Origin
+from router.config.source_files import SourceFiles
 from router.config.topics import topics_of, wanted_topics
 from router.delivery.run import run_delivery
 from router.destinations.registry import destination_types
@@ -111,7 +111,7 @@ class Stage:
 
         With `follow` it takes over what is written into the topology's file.
         """
-        reload: Reload[Any] | None = Reload(Origin([self.file], destination_types())) if follow else None
+        reload: Reload[Any] | None = Reload(SourceFiles([self.file], destination_types())) if follow else None
         stop, health = threading.Event(), Health()
         failures: list[BaseException] = []
 

@@ -14,7 +14,7 @@ import pytest
 
 from router import metrics
 from router.config.models import GatewayConfig, SourceConfig
-from router.config.origin import Origin
+from router.config.source_files import SourceFiles
 from router.destinations.registry import destination_types
 from router.embedded.broker import EmbeddedBroker
 from router.events.event import Limits
@@ -131,7 +131,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_running_gateway_follows_its_files(embedded: EmbeddedBroker, unique: str, tmp_path: Path) -> None:
     """Keys, limits, origins and connections, and room for a new destination; a faulty file changes nothing."""
     path = write(tmp_path, unique, "first-key")
-    reload: Reload[Any] = Reload(Origin([path], destination_types(), env_file=None))
+    reload: Reload[Any] = Reload(SourceFiles([path], destination_types(), env_file=None))
     embedded.create_topics({f"{unique}.dest.lake{kind}": PARTITIONS for kind in ("", ".retry", ".dead")})
     with running(unique, embedded, limited=True, reload=reload) as gateway:
         assert gateway.post("/v1/track", TRACK, key="first-key").status == 200

@@ -16,7 +16,7 @@ import pytest
 
 from router import metrics
 from router.config.loader import Loaded
-from router.config.origin import Origin
+from router.config.source_files import SourceFiles
 from router.destinations.registry import destination_types
 from router.errors import FileError, RouterError, Unavailable
 from router.process import reload as module
@@ -44,7 +44,7 @@ class Process:
         (folder / "plan/events").mkdir(parents=True)
         self.event()
         self.write()
-        self.reload: Reload[int] = Reload(Origin([folder / "t.yaml"], destination_types()), brief=brief)
+        self.reload: Reload[int] = Reload(SourceFiles([folder / "t.yaml"], destination_types()), brief=brief)
         self.before = {outcome: self.total(outcome) for outcome in module.OUTCOMES}
         self.prepared: list[int] = []
 
@@ -352,7 +352,7 @@ def test_new_warnings_are_told_once(process: Process, caplog: pytest.LogCaptureF
 def test_a_topology_that_is_faulty_from_the_start_is_no_reload(tmp_path: Path) -> None:
     (tmp_path / "t.yaml").write_text("nmae: shop\n")
     with pytest.raises(FileError):
-        Reload(Origin([tmp_path / "t.yaml"], destination_types()))
+        Reload(SourceFiles([tmp_path / "t.yaml"], destination_types()))
 
 
 def test_a_reload_that_was_never_used_can_be_stopped(process: Process) -> None:
