@@ -8,20 +8,12 @@ links, whichever worker it meets. kill -9 can append a fact whose event is then 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, Self
+from typing import Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.events.event import Event
-from router.identity import Fact, Identifiers, alias, identifiers, is_nobody, link, pack_facts
-
-
-class Identities(Protocol):
-    """Who is who, so far; see router.identity.replica."""
-
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]: ...
-
-    def wants(self, fact: Fact) -> bool: ...
+from router.identity import Extraction, Fact, IdentityRules, Replica, alias, link, pack_facts
 
 
 class Identify(Agent):
@@ -29,20 +21,20 @@ class Identify(Agent):
 
     name = "identify"
 
-    def __init__(self, identities: Identities, append: Callable[[bytes], None]) -> None:
+    def __init__(self, identities: Replica, append: Callable[[bytes], None], rules: IdentityRules) -> None:
         self._identities = identities
+        self._extraction = Extraction(rules)
         self._append = append
 
     @classmethod
     def build(cls, setup: Setup) -> Self:
-        return cls(setup.identities, setup.append)
+        return cls(setup.identities, setup.append, IdentityRules.of(setup.loaded.topology.identity))
 
     def compile(self, key: RouteKey) -> Prepare:
         return self._prepare_alias if key[1] == "alias" else self.prepare
 
     def prepare(self, event: Event) -> None:
-        body = event.body
-        event.ids = identifiers(body)
+        event.ids = self._extraction.identifiers(event.body)
 
     def _prepare_alias(self, event: Event) -> None:
         event.keep = True
@@ -62,5 +54,6 @@ class Identify(Agent):
 
     def _aliases(self, events: Sequence[Event]) -> list[Fact]:
         calls = [(event.body["previousId"], event.body["userId"]) for event in events if event.type == "alias"]
-        facts = [alias(previous, user) for previous, user in calls if not is_nobody(previous) and not is_nobody(user)]
+        blocked = self._extraction.is_blocked
+        facts = [alias(previous, user) for previous, user in calls if not blocked(previous) and not blocked(user)]
         return [fact for fact in facts if self._identities.wants(fact)]

@@ -21,7 +21,7 @@ from router.config.words import plan_words, shown
 M = TypeVar("M", bound=BaseModel)
 _START = "it is read once, at the start"
 _SUBSCRIBED = "route workers choose the topics they read at the start"
-_SWAPPED = frozenset(("description", "default_source", "limits", "mask"))  # of the topology's own fields
+_SWAPPED = frozenset(("description", "default_source", "identity", "limits", "mask"))  # of the topology's own fields
 _FORWARDS = ("forward_blocked_to", "forward_violations_to")
 _TOPICS_MISSING = "its topics are not there yet: run `router topics apply`"
 

@@ -17,7 +17,7 @@ from router.config.tree import Node
 from router.document import nearest
 from router.errors import Problem
 
-LATER = {"identity": "identity rules", "filters": "destination filters"}
+LATER = {"filters": "destination filters"}
 MASKED = "a value that is not shown"
 _NAME_PATTERN = r"^[a-z][a-z0-9-]{0,47}$"
 _SHOWN_KEYS = 12

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
+from router.events.placeholders import Placeholders
 
 CallType = Literal["identify", "track", "page", "screen", "group", "alias"]
 Action = Literal["allow", "omit", "block"]
@@ -120,6 +122,32 @@ class DedupeConfig(Model):
     scope: Literal["source", "all"] = Field("source", description="all: a repeat is found across sources")
 
 
+def _narrow(glob: str) -> str:
+    if not glob.strip("*? "):
+        raise ValueError(f"expected a glob with a character besides * and ?, got {json.dumps(glob)}: it takes every id")
+    return glob
+
+
+Glob = Annotated[str, AfterValidator(_narrow)]
+
+
+class BlockedConfig(Model):
+    """Placeholders: texts that name nobody, neither as an identifier nor as a messageId."""
+
+    add: tuple[Glob, ...] = Field((), description="Globs of further placeholders; letter case makes no difference")
+    remove: tuple[str, ...] = Field((), description="Globs of placeholders that are somebody's ids after all")
+
+    def placeholders(self) -> Placeholders:
+        """The built-in placeholders, changed by these globs."""
+        return Placeholders(self.add, self.remove)
+
+
+class IdentityConfig(Model):
+    """A change of `blocked` holds for events that come after it; profiles joined before stay joined."""
+
+    blocked: BlockedConfig = BlockedConfig()
+
+
 class DefaultsConfig(Model):
     source: dict[str, Any] = Field({})
     destination: dict[str, Any] = Field({})
@@ -137,6 +165,7 @@ class Topology(Model):
     limits: LimitsConfig = LimitsConfig()
     gateway: GatewayConfig = GatewayConfig()
     dedupe: DedupeConfig = DedupeConfig()
+    identity: IdentityConfig = IdentityConfig()
     mask: tuple[str, ...] = Field((), description="Field names whose values no log, sample or error shows")
     sources: dict[Name, SourceConfig]
     destinations: dict[Name, DestinationConfig] = Field({})

@@ -14,9 +14,6 @@ from router.identity.rules import Identifier, Identifiers, IdentityRules
 from router.identity.store import IdentityStore, Merge, Profile, digest, profile_id
 from router.identity.store_memory import MemoryIdentityStore
 
-_extraction = Extraction(IdentityRules())
-identifiers, pair, is_nobody = _extraction.identifiers, _extraction.pair, _extraction.is_blocked
-
 __all__ = [
     "Extraction",
     "Fact",
@@ -32,11 +29,8 @@ __all__ = [
     "Replica",
     "alias",
     "digest",
-    "identifiers",
-    "is_nobody",
     "link",
     "pack_facts",
-    "pair",
     "profile_id",
     "unpack_facts",
 ]

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
+from router.config.models import IdentityConfig
 from router.events.placeholders import Placeholders
 
 Identifier = tuple[str, str]  # kind, value
@@ -31,6 +33,11 @@ class IdentityRules:
     event_identifiers: int = 20
     value_characters: int = 500
     kind_characters: int = 100
+
+    @classmethod
+    def of(cls, config: IdentityConfig) -> Self:
+        """The rules of a topology."""
+        return cls(placeholders=config.blocked.placeholders())
 
     def is_blocked(self, value: str) -> bool:
         """Whether a value names nobody: a placeholder, empty, or too long."""

@@ -171,7 +171,7 @@ class Opening:
     def _replica(self) -> Replica:
         links = self._topic_id(self.topics.links)
         store = RocksIdentityStore.open(self.slot.path / IDENTITY_FOLDER, self.cluster_id, links)
-        return Replica(store, IdentityRules())
+        return Replica(store, IdentityRules.of(self.loaded.topology.identity))
 
     def _consumer(self) -> GroupConsumer[RoutePartition]:
         settings = clients.consumer(self.cluster, self.topics.route_group)

@@ -30,7 +30,7 @@ class CaseRouter:
     def __init__(self, loaded: Loaded) -> None:
         topics = self._topics = topics_of(loaded.topology)
         self._window = MemoryWindow(topics.window_ms)
-        self._replica = Replica(MemoryIdentityStore(), IdentityRules())
+        self._replica = Replica(MemoryIdentityStore(), IdentityRules.of(loaded.topology.identity))
         self._pipeline = Pipeline.build(Setup(loaded, "test", self._window, self._replica, self._append))
         self._now = 0
         self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}

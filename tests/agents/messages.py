@@ -11,7 +11,6 @@ from router.agents.decode import Decode
 from router.agents.dedupe import dedupe_key, key_prefix
 from router.events.event import Event, Limits, normalise, shape_problem
 from router.events.topics import Topics
-from router.identity import identifiers
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
@@ -67,7 +66,6 @@ def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane
     normalise(body, received, "spare")
     made = Event(body, source, lane, 0, received, b"k", None)
     made.digest = dedupe_key(key_prefix(source), body["messageId"])
-    made.ids = identifiers(body) or (("message", body["messageId"]),)
     return made
 
 

@@ -22,6 +22,7 @@ from router.config.models import DestinationConfig, Enforce
 from router.dedupe.window_memory import MemoryWindow
 from router.events.event import Event, Limits
 from router.events.topics import Topics
+from router.identity import IdentityRules
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
 from tests.agents.messages import AT, FakeMessage, decode, message, track
@@ -70,7 +71,7 @@ def pipeline(default: str | None = "web", *, rekey: bool = True) -> Pipeline:
             first,
             Dedupe(MemoryWindow(TOPICS.window_ms), TOPICS.window_ms),
             Validate(TOPICS, RULES, {"app": Forward(blocked_to="free", violations_to="free")}),
-            Identify(replica, append),
+            Identify(replica, append, IdentityRules()),
             Route(wanted, TOPICS.destination, (TOPICS.resolved,)),
             Emit(),
         ]

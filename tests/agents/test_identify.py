@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from router.agents.batch import Batch
 from router.agents.identify import Identify
+from router.config.models import BlockedConfig, IdentityConfig
 from router.identity import IdentityRules, profile_id, unpack_facts
 from tests.agents.messages import event
 from tests.identity.replicas import memory, memory_replica
@@ -18,10 +19,10 @@ from tests.identity.replicas import memory, memory_replica
 class Worker:
     """One worker's agent over its replica of a log that others write to as well."""
 
-    def __init__(self, log: list[bytes]) -> None:
+    def __init__(self, log: list[bytes], rules: IdentityRules | None = None) -> None:
         self.log = log
         self.replica = memory_replica()
-        self.agent = Identify(self.replica, self.append)
+        self.agent = Identify(self.replica, self.append, rules or IdentityRules())
 
     def append(self, record: bytes) -> None:
         """As the log does it: what others appended before comes first."""
@@ -35,6 +36,8 @@ class Worker:
     def __call__(self, *bodies: dict[str, Any]) -> list[str]:
         """The profiles of one batch."""
         events = [event({"messageId": f"m{number}", **body}) for number, body in enumerate(bodies)]
+        for one in events:
+            self.agent.prepare(one)
         self.agent.process(events, Batch())
         return [one.profile for one in events]
 
@@ -105,6 +108,22 @@ def test_events_whose_ids_stand_for_nobody_are_profiles_of_their_own(worker: Wor
     first, second = worker(page(userId="null"), page(anonymousId="0000"))
     assert first != second
     assert worker.log == []
+
+
+def test_a_placeholder_in_place_of_an_id_joins_no_devices(worker: Worker) -> None:
+    first, second = worker(page(userId="(null)", anonymousId="a"), page(userId="(null)", anonymousId="b"))
+    assert (first, second) == (profile_id(("anonymous_id", "a")), profile_id(("anonymous_id", "b")))
+    assert worker.log == []
+
+
+def test_a_topology_adds_placeholders_and_takes_some_back() -> None:
+    blocked = BlockedConfig(add=("guest-*",), remove=("unknown",))
+    worker = Worker([], IdentityRules.of(IdentityConfig(blocked=blocked)))
+    bodies = [page(userId=user, anonymousId="a") for user in ("Guest-7", "unknown")]
+    assert worker(bodies[0]) == [profile_id(("anonymous_id", "a"))]
+    assert worker(bodies[1]) == [profile_id(("user_id", "unknown"))]
+    worker(alias("guest-8", "unknown"))
+    assert len(worker.log) == 1
 
 
 def test_many_long_links_take_several_records_and_all_are_resolved(worker: Worker) -> None:

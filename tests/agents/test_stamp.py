@@ -21,6 +21,7 @@ from router.agents.validate import Validate
 from router.agents.verdict import SourceRules, mark
 from router.config.models import Enforce
 from router.events.topics import Topics
+from router.identity import IdentityRules
 from router.metrics import VIOLATIONS
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
@@ -107,7 +108,7 @@ def outputs(body: dict[str, Any], enforce: Enforce | None = None, *, plan: bool 
             decode(TOPICS),
             Dedupe(Nothing(), TOPICS.window_ms),
             Validate(TOPICS, sources),
-            Identify(replica, append),
+            Identify(replica, append, IdentityRules()),
             Route([], TOPICS.destination, (TOPICS.resolved,)),
             Emit(),
         ]

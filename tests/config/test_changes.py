@@ -72,6 +72,12 @@ def test_the_same_files_have_no_changes(folder: Path) -> None:
         ("name: shop", "name: shop\nlimits: {depth: 9}", "limits.depth", "32 -> 9"),
         ("name: shop", "name: shop\ngateway: {events_per_second: 5}", "gateway.events_per_second", "nothing -> 5"),
         ("name: shop", "name: shop\nmask: [email]", "mask", "nothing -> [email]"),
+        (
+            "name: shop",
+            "name: shop\nidentity: {blocked: {add: [guest-*]}}",
+            "identity.blocked.add",
+            "nothing -> [guest-*]",
+        ),
     ],
 )
 def test_what_can_be_swapped_in(folder: Path, old: str, new: str, path: str, what: str) -> None:

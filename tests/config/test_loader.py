@@ -146,7 +146,15 @@ def test_an_unknown_key_without_a_near_one_names_the_known_ones(tmp_path: Path) 
     ]
 
 
-@pytest.mark.parametrize(("key", "value"), [("identity", "{}"), ("destinations", "{d: {type: pipe, filters: []}}")])
+def test_a_placeholder_that_would_block_every_id_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.yaml", 'name: t\nsources: {}\nidentity: {blocked: {add: ["guest-*", "*"]}}\n')
+
+    (problem,) = problems(path)
+
+    assert problem.startswith("t.yaml:3:39: identity.blocked.add[1]: expected a glob with a character besides * and ?")
+
+
+@pytest.mark.parametrize(("key", "value"), [("destinations", "{d: {type: pipe, filters: []}}")])
 def test_a_key_of_a_later_version_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
     path = write(tmp_path, "t.yaml", f"name: t\nsources: {{}}\n{key}: {value}\n")
 
