@@ -1,4 +1,4 @@
-"""`router gateway`: the HTTP gateway alone, which is how taking events in is scaled out."""
+"""`router gateway`: the HTTP gateway alone, to scale ingestion independently."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from router.process.run import run_process
 
 @with_run_options("bootstrap", "gateway", "metrics", "kafka", "env_file")
 def command(topologies: Topologies, *, options: RunOptions) -> None:
-    """Run the HTTP gateway: POST /v1/identify, track, page, screen, group, alias, batch to events.raw.
+    """Run the HTTP gateway: it accepts Segment's tracking API and writes the events to events.raw.
 
-    It keeps no state: start as many as there are callers for, behind any load balancer.
+    POST /v1/identify, track, page, screen, group, alias, batch and import; GET /v1/pixel/track and so on. It keeps no
+    state: run any number of them behind a load balancer.
     """
     from router.gateway.server import run_gateway
 

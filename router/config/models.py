@@ -105,16 +105,20 @@ class LimitsConfig(Model):
 
 
 class GatewayConfig(Model):
-    body_bytes: Bytes = Field("500KiB", validate_default=True, description="Limit before inflating")
-    inflated_bytes: Bytes = Field("4MiB", validate_default=True, description="Limit after inflating")
+    body_bytes: Bytes = Field("500KiB", validate_default=True, description="Of a request body as sent, then 413")
+    inflated_bytes: Bytes = Field("4MiB", validate_default=True, description="Of a gzip body once inflated, then 413")
     max_in_flight: int = Field(10_000, ge=1, description="Events not yet acknowledged by Kafka, then 503")
-    events_per_second: float | None = Field(None, gt=0, description="Per write key; left out: no limit")
-    cors_origins: tuple[str, ...] = Field((), description="Origins whose pages may send; `*` allows every one")
+    events_per_second: float | None = Field(None, gt=0, description="Per write key, then 429; default: no limit")
+    cors_origins: tuple[str, ...] = Field((), description="Origins of web pages that may send events; `*` allows all")
     trusted_proxies: int = Field(0, ge=0, le=10, description="Proxies in front that append to X-Forwarded-For")
-    max_connections: int = Field(2000, ge=1)
-    ack_timeout: Duration = Field("10s", validate_default=True, description="Wait for Kafka, then 503")
-    body_timeout: Duration = Field("10s", validate_default=True, description="For a whole body to arrive, then 408")
-    idle_timeout: Duration = Field("75s", validate_default=True, description="For a request's head to arrive")
+    max_connections: int = Field(2000, ge=1, description="Further connections are closed at once")
+    ack_timeout: Duration = Field("10s", validate_default=True, description="For Kafka's acknowledgement, then 503")
+    body_timeout: Duration = Field("10s", validate_default=True, description="For a complete body, then 408")
+    idle_timeout: Duration = Field(
+        "75s",
+        validate_default=True,
+        description="For a complete request head, then close",
+    )
 
 
 class DedupeConfig(Model):

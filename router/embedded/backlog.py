@@ -1,7 +1,7 @@
-"""Room on the embedded broker, which drops a partition's oldest batches beyond 5 MiB without a word.
+"""What is outstanding on the embedded broker, which silently drops a partition's oldest batches beyond 5 MiB.
 
-Watches topics with the groups that read them; who writes asks `room` first and holds back (or answers 503) while there
-is none. A writer killed -9 takes only its notes of sizes with it: its next life reads what is outstanding to know them.
+Watches topics with the groups that read them; a writer checks `free` first and holds back (or answers 503) while it is
+false. A writer killed -9 takes only its notes of sizes with it: its next life reads what is outstanding to know them.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Backlog:
                 for (key, group), (messages, lost) in self._lags.items()
             }
 
-    def room(self) -> bool:
+    def free(self) -> bool:
         """Whether every watched partition can take more. False also while the last good look is over 3 s old."""
         if time.monotonic() - self._looked > STALE_SECONDS:
             return False
@@ -192,7 +192,7 @@ class Backlog:
                 self.look()
             except RouterError as error:
                 if answered:
-                    _log.warning("the backlog cannot be read, so there is no room: %s", error)
+                    _log.warning("the backlog cannot be read, so the broker counts as full: %s", error)
                 answered = False
             else:
                 answered = True

@@ -62,7 +62,7 @@ class Capacity:
 
     def free(self) -> bool:
         """Whether every watched partition can take more."""
-        return self._backlog.room()
+        return self._backlog.free()
 
     def note(self, records: Iterable[tuple[str, bytes, bytes | None, Any]]) -> None:
         """Records (topic, value, key, headers) about to be produced; one without a key counts for partition 0."""

@@ -42,7 +42,7 @@ class _Group:
 
 
 class AckProducer:
-    """Make it inside a running loop; `submit` and `close` belong to that loop.
+    """Create it inside a running loop; `submit` and `close` are called in that loop.
 
     `in_flight` is the number of messages without a report; `fatal` says why nothing can be produced any more. `note`
     gets the records before they are produced.
@@ -69,9 +69,9 @@ class AckProducer:
         self._thread.start()
 
     async def submit(self, records: Sequence[Record]) -> str:
-        """Produce them all. An empty text once all are acknowledged, else `overloaded` or `not_acknowledged`.
+        """Produce all records: an empty text once all are acknowledged, else `overloaded` or `not_acknowledged`.
 
-        After any answer but the empty one, some of the messages may be in the log all the same.
+        In the latter cases some of the records may be in Kafka all the same.
         """
         group = _Group(self, len(records), self._loop.create_future())
         self.in_flight += len(records)
@@ -105,7 +105,7 @@ class AckProducer:
     def _poll(self) -> None:
         try:
             self._deliver_reports()
-        except Exception as error:  # whatever ends this thread ends the gateway, which is then restarted
+        except Exception as error:  # an error that ends this thread ends the gateway, which is then restarted
             self.fatal = type(error).__name__
             log.exception("delivery reports are no longer read")
 

@@ -14,7 +14,7 @@ import orjson
 
 from router.events.event import REASONS
 
-# Of the gateway alone; every other code is one of router.events.event.REASONS.
+# The gateway's own; every other code is one of router.events.event.REASONS.
 FAULTS = {
     "no_write_key": "no write key: expected it as user name of Basic authentication, or as `writeKey` in the body",
     "unknown_write_key": "no source has this write key",

@@ -1,4 +1,4 @@
-"""Request bodies that come compressed, inflated with a running cap: a bomb costs no more memory than the cap."""
+"""Inflates compressed request bodies up to a cap: a gzip bomb costs no more memory than the cap."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InflateError(ValueError):
 
 
 def coding(header: str) -> Coding | None:
-    """What a `Content-Encoding` header asks for, or None when it is nothing we take."""
+    """The coding that a `Content-Encoding` header names, or None for an unsupported one."""
     name = header.strip().lower()
     if name in _PLAIN:
         return "plain"
@@ -31,7 +31,7 @@ def coding(header: str) -> Coding | None:
 def gunzip(data: bytes, cap: int) -> bytes:
     """The content of one whole gzip stream. Raises InflateError when it is damaged, cut short, or over `cap` bytes.
 
-    One stream only: many joined ones are legal gzip, but cost time out of proportion, and no SDK sends them.
+    One stream only: several joined ones are legal gzip, but disproportionately slow, and no SDK sends them.
     """
     stream = zlib.decompressobj(_GZIP)
     try:

@@ -1,4 +1,4 @@
-"""The HTTP server around the gateway: limits of connections and headers, protocol errors in the gateway's own form."""
+"""The HTTP server: limits on connections and headers, protocol errors answered in the gateway's own form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from router.config.options import Address
 from router.errors import UsageError
 from router.gateway.answers import refused
 
-_LINGER_SECONDS = 3.0  # for a client that still sends what was refused, so that it can read why
+_LINGER_SECONDS = 3.0  # for a client still sending a refused body, so that it can read why
 _HEADER_BYTES = 8 * 1024
 _HEADERS = 64
 _BACKLOG = 1024
@@ -24,7 +24,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class _Connection(web.RequestHandler):
-    """One client. Answers what is no HTTP without repeating it, and logs no request."""
+    """One client. Malformed HTTP is answered without echoing it; requests are not logged."""
 
     __slots__ = ()
 
@@ -48,7 +48,7 @@ class _Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
-    """Ends connections beyond `limit` as they come."""
+    """Closes connections beyond `limit` as they are made."""
 
     def __init__(self, handler: Handler, limit: int, **settings: Any) -> None:
         super().__init__(handler, **settings)
@@ -98,7 +98,7 @@ class Listener:
         self._site: web.TCPSite | None = None
 
     async def start(self) -> None:
-        """Raises UsageError when the address cannot be had."""
+        """Raises UsageError when it cannot listen at the address."""
         host, port = self.address
         await self._runner.setup()
         self._site = web.TCPSite(self._runner, host, port, backlog=_BACKLOG)
@@ -110,7 +110,7 @@ class Listener:
         self.address = (host, int(self._runner.addresses[0][1]))
 
     def limit(self, *, max_connections: int, idle_timeout: float) -> None:
-        """Change what new connections are held to."""
+        """Change the limits of new connections."""
         self._server.limit(max_connections, keepalive_timeout=idle_timeout)
 
     async def refuse_new(self) -> None:
@@ -120,5 +120,5 @@ class Listener:
             self._site = None
 
     async def close(self) -> None:
-        """End what is still open; requests in work get one more second."""
+        """Close what is still open; requests in progress get one more second."""
         await self._runner.cleanup()

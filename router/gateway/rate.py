@@ -1,6 +1,7 @@
-"""A rate per write key: a bucket that refills steadily and may be overdrawn by the request that empties it.
+"""The rate limit per write key: a token bucket that the request that empties it may overdraw.
 
-So a batch larger than the bucket still passes when the bucket is full, and the time to wait is exact.
+So a batch larger than the bucket still passes when the bucket is full, and the wait that is answered is exact. The
+levels are in memory: after kill -9 every bucket is full.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 
 class Buckets:
-    """One bucket a key. `rate` is events per second; None never refuses. `clock` gives monotonic seconds."""
+    """One bucket per key. `rate` is events per second, None for no limit. `clock` returns monotonic seconds."""
 
     def __init__(self, rate: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -26,7 +27,7 @@ class Buckets:
         return 0.0 if level >= 1.0 else (1.0 - level) / self._rate
 
     def spend(self, key: bytes, events: int) -> None:
-        """Take the events of an admitted request; the level may go below zero. Only configured keys come here."""
+        """Charge the events of an admitted request; the level may go below zero. Only configured keys are passed."""
         if self._rate is not None:
             self._levels[key] = (self._level(key) - events, self._clock())
 

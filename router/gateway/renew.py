@@ -1,4 +1,4 @@
-"""Brings a changed topology into a running gateway, between two requests.
+"""Applies a changed topology to a running gateway, between two requests.
 
 Requests in progress end by the topology they began with. kill -9 at any point loses nothing that was answered 200.
 """
@@ -19,7 +19,7 @@ from router.kafka.cluster import Cluster
 from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
-LATER_SECONDS = 3.0  # by then route workers know a new write key too: what comes with it has a source there
+LATER_SECONDS = 3.0  # by then route workers have a new write key too, and its events have a source there
 
 
 def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
@@ -39,7 +39,7 @@ class Renewal:
         self._reload: Reload[Ingest] | None = None
 
     def follow(self, reload: Reload[Ingest], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
-        """From now on take over a topology that has changed; `keys` are the present ones."""
+        """Apply changed topologies from now on; `keys` are the present ones."""
         self._reload = reload
         reload.use(
             lambda loaded: ingest_of(loaded.topology, keys.renewed(loaded.topology.sources)),

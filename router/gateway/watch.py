@@ -1,6 +1,6 @@
-"""Whether Kafka can take events now: asked in a thread, every few seconds and after each failed delivery.
+"""Whether Kafka accepts events now: checked in a thread, every few seconds and after each failed delivery.
 
-While it says no, requests are answered 503 at once instead of waiting for a timeout each. It starts with no.
+While it does not, requests are answered 503 at once instead of each waiting for a timeout; so until the first check.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class BrokerWatch:
         self._thread.start()
 
     def doubt(self) -> None:
-        """A delivery failed: look again now."""
+        """A delivery failed: check again now."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -68,7 +68,7 @@ class BrokerWatch:
             self._wake.clear()
 
     def _problem(self) -> str:
-        """Asks for all topics, since asking for one that is missing could create it."""
+        """Lists all topics, since asking for a missing one could create it."""
         try:
             found = self._client.list_topics(timeout=_ANSWER_SECONDS).topics
         except KafkaException as error:

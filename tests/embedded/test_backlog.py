@@ -29,7 +29,7 @@ def commit(cluster: Cluster, group: str, topic: str, offset: int) -> None:
 
 
 @pytest.mark.parametrize("sizes", [(200,), (8_000,), (200, 900_000), (60, 300, 90_000)])
-def test_a_writer_that_asks_for_room_never_loses_a_message(
+def test_a_writer_that_asks_first_never_loses_a_message(
     embedded: EmbeddedBroker, unique: str, sizes: tuple[int, ...]
 ) -> None:
     """Three times what a partition holds is offered as fast as it goes; nobody reads."""
@@ -39,11 +39,11 @@ def test_a_writer_that_asks_for_room_never_loses_a_message(
     chance = random.Random(1)
     offered = accepted = 0
     with Backlog(cluster, [(unique, unique)]) as backlog:
-        eventually(backlog.room, "room on an empty topic")
+        eventually(backlog.free, "a free topic")
         while offered < 15 * 1024 * 1024:
             value = os.urandom(chance.choice(sizes))
             offered += len(value)
-            if backlog.room():
+            if backlog.free():
                 backlog.note(unique, 0, len(value))
                 producer.produce(unique, value, partition=0)
                 producer.poll(0)
@@ -53,7 +53,7 @@ def test_a_writer_that_asks_for_room_never_loses_a_message(
 
         ends = Admin(cluster).watermarks([(unique, 0)])[unique, 0]
         assert (ends.low, ends.high) == (0, accepted)
-        assert not backlog.room()
+        assert not backlog.free()
         assert backlog.lost() == 0
         assert backlog.outstanding()[unique, 0, unique].messages == accepted
 
@@ -72,18 +72,18 @@ def test_a_writers_next_life_knows_the_sizes_of_what_it_left(embedded: EmbeddedB
     assert backlog.outstanding()[unique, 1, unique].bytes == 0
 
 
-def test_there_is_room_again_once_the_group_has_committed(embedded: EmbeddedBroker, unique: str) -> None:
+def test_it_is_free_again_once_the_group_has_committed(embedded: EmbeddedBroker, unique: str) -> None:
     cluster = cluster_of(embedded)
     embedded.create_topics({unique: 1})
     produce(cluster, unique, [b"x" * 1_000] * 4_000)
     backlog = Backlog(cluster, [(unique, unique)])
     backlog.look()
-    assert not backlog.room()
+    assert not backlog.free()
 
     commit(cluster, unique, unique, 4_000)
     backlog.look()
 
-    assert backlog.room()
+    assert backlog.free()
     assert backlog.outstanding()[unique, 0, unique].messages == 0
 
 
@@ -98,7 +98,7 @@ def test_every_group_that_reads_a_topic_counts(embedded: EmbeddedBroker, unique:
 
     assert backlog.outstanding()[unique, 0, f"{unique}-quick"].messages == 0
     assert backlog.outstanding()[unique, 0, f"{unique}-slow"].messages == 4_000
-    assert not backlog.room()
+    assert not backlog.free()
 
 
 def test_small_messages_are_limited_by_number(embedded: EmbeddedBroker, unique: str) -> None:
@@ -106,12 +106,12 @@ def test_small_messages_are_limited_by_number(embedded: EmbeddedBroker, unique: 
     embedded.create_topics({unique: 1})
     backlog = Backlog(cluster, [(unique, unique)], limit_messages=10)
     backlog.look()
-    assert backlog.room()
+    assert backlog.free()
 
     produce(cluster, unique, [b"x"] * 10)
     backlog.look()
 
-    assert not backlog.room()
+    assert not backlog.free()
     assert LIMIT_MESSAGES < 100_000
 
 
@@ -123,13 +123,13 @@ def test_large_messages_make_unknown_ones_count_as_large(embedded: EmbeddedBroke
     backlog.look()
     produce(cluster, f"{unique}-b", [b"x"] * 100)
     backlog.look()
-    assert backlog.room()
+    assert backlog.free()
 
     for _ in range(10):
         backlog.note(unique, 0, 100_000)
 
     assert backlog.outstanding()[f"{unique}-b", 0, unique].bytes >= 100 * 100_000
-    assert not backlog.room()
+    assert not backlog.free()
 
 
 def test_what_is_watched_can_change(embedded: EmbeddedBroker, unique: str) -> None:
@@ -140,13 +140,13 @@ def test_what_is_watched_can_change(embedded: EmbeddedBroker, unique: str) -> No
         produce(cluster, topic, [b"x"] * 10)
     backlog = Backlog(cluster, [(unique, unique)], limit_messages=10)
     backlog.look()
-    assert not backlog.room()
+    assert not backlog.free()
 
     backlog.watch([(f"{unique}-b", f"{unique}-b")])
     commit(cluster, f"{unique}-b", f"{unique}-b", 5)
     backlog.look()
 
-    assert backlog.room()
+    assert backlog.free()
     assert backlog.outstanding()[f"{unique}-b", 0, f"{unique}-b"].messages == 5
     backlog.stop()
 
@@ -162,10 +162,10 @@ def test_messages_that_were_truncated_unread_are_counted_as_lost(embedded: Embed
     assert backlog.lost() == Admin(cluster).watermarks([(unique, 0)])[unique, 0].low > 0
 
 
-def test_without_a_look_there_is_no_room(embedded: EmbeddedBroker, unique: str) -> None:
+def test_without_a_measurement_it_counts_as_full(embedded: EmbeddedBroker, unique: str) -> None:
     embedded.create_topics({unique: 1})
 
-    assert not Backlog(cluster_of(embedded), [(unique, unique)]).room()
+    assert not Backlog(cluster_of(embedded), [(unique, unique)]).free()
 
 
 def test_a_missing_topic_is_an_error_not_an_empty_one(embedded: EmbeddedBroker, unique: str) -> None:
@@ -173,28 +173,28 @@ def test_a_missing_topic_is_an_error_not_an_empty_one(embedded: EmbeddedBroker, 
         Backlog(cluster_of(embedded), [(unique, unique)]).look()
 
 
-def test_while_the_broker_does_not_answer_there_is_no_room() -> None:
+def test_while_the_broker_does_not_answer_it_counts_as_full() -> None:
     with EmbeddedBroker() as broker:
         broker.start({"t": 1})
         with Backlog(cluster_of(broker), [("t", "g")]) as backlog:
-            eventually(backlog.room, "room on an empty topic")
+            eventually(backlog.free, "a free topic")
 
             broker.down()
-            eventually(lambda: not backlog.room(), "refusal")
+            eventually(lambda: not backlog.free(), "refusal")
             with pytest.raises(Unavailable):
                 backlog.look()
 
             broker.up()
-            eventually(backlog.room, "room again")
+            eventually(backlog.free, "a free topic again")
 
 
 def test_an_old_look_is_worth_nothing(embedded: EmbeddedBroker, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
     embedded.create_topics({unique: 1})
     backlog = Backlog(cluster_of(embedded), [(unique, unique)])
     backlog.look()
-    assert backlog.room()
+    assert backlog.free()
 
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + STALE_SECONDS + 1)
 
-    assert not backlog.room()
+    assert not backlog.free()
