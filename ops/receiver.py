@@ -32,7 +32,7 @@ import orjson
 import uvloop
 from aiohttp import web
 
-from router.destinations.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
+from router.destinations.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 
 
 @dataclass

@@ -26,8 +26,8 @@ from confluent_kafka import (
 )
 
 from router import metrics
+from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import OVERHEAD, Partition
-from router.delivery.room import Room
 from router.delivery.tracker import SPAN, Tracker, decode
 from router.errors import Unavailable
 from router.kafka.ends import log_ends
@@ -65,10 +65,12 @@ class Reader:
     `group` is the metadata of the group's present generation.
     """
 
-    def __init__(self, settings: Mapping[str, Any], topic: str, owner: Owner, room: Room, *, commits: bool) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], topic: str, owner: Owner, in_flight: InFlightLimit, *, commits: bool
+    ) -> None:
         self._topic = topic
         self._owner = owner
-        self._room = room
+        self._in_flight = in_flight
         self._partitions: dict[int, Partition] = {}
         self._position: dict[int, int | None] = {}
         self._wide: set[int] = set()
@@ -159,7 +161,7 @@ class Reader:
             batch.append((self._partitions[number], message))
             size += len(message) + OVERHEAD
         if batch:
-            self._room.add(len(batch), size)
+            self._in_flight.add(len(batch), size)
             self._owner.taken(batch)
         if self._moved:
             self._begin(self._consumer)
@@ -205,10 +207,10 @@ class Reader:
             self._fresh = False
             self._consumer.resume(self._places(self._partitions))
         if self._held:
-            if self._room.has(0.5):
+            if self._in_flight.has(0.5):
                 self._held = False
                 self._consumer.resume(self._places(self._partitions.keys() - self._wide))
-        elif not self._room.has() and not self._room.wait(ROOM_SECONDS):
+        elif not self._in_flight.has() and not self._in_flight.wait(ROOM_SECONDS):
             self._held = True
             self._consumer.pause(self._places(self._partitions))
         self._flow_of_each()

@@ -1,7 +1,7 @@
-"""One destination at work: its topic's reader, its engine, its settler and its connector, and how they stop.
+"""One destination at work: its topic's reader, its dispatcher, its settler and its connector, and how they stop.
 
 kill -9 loses nothing: what was not committed is read again. It repeats at most the events under way and those accepted
-since the last commit, `Engine.exposure` together, each with the idempotency key it had before.
+since the last commit, `Dispatcher.max_uncommitted` together, each with the idempotency key it had before.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from confluent_kafka import KafkaException, Message, Producer
 
 from router import metrics
 from router.config.models import DeliveryConfig
-from router.delivery.backoff import Backoff
+from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.consume import Reader
-from router.delivery.engine import Engine
-from router.delivery.item import Item, Partition
-from router.delivery.journal import Journal
+from router.delivery.dispatcher import Dispatcher
+from router.delivery.in_flight import InFlightLimit
+from router.delivery.item import Partition, QueuedEvent
 from router.delivery.read import read_item
-from router.delivery.room import Room
+from router.delivery.records import DeliveryLog
 from router.delivery.settle import Settler
 from router.destinations.base import Connector
 from router.errors import Unavailable
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DeliveryContext:
     """What the destinations of a process share. `member` is unique among the processes of a topology."""
 
     cluster: Cluster
@@ -64,40 +64,40 @@ class Surroundings:
 class Destination:
     """Everything happens in one event loop but reading and committing, which have a thread each."""
 
-    def __init__(self, connector: Connector, config: DeliveryConfig, around: Surroundings) -> None:
+    def __init__(self, connector: Connector, config: DeliveryConfig, context: DeliveryContext) -> None:
         self.name = connector.name
         self._connector = connector
         self._config = config
-        self._around = around
+        self._context = context
         self._loop = asyncio.get_running_loop()
-        self._journal = Journal(self.name, around.topics.delivery_log, around.mask)
+        self._delivery_log = DeliveryLog(self.name, context.topics.delivery_log, context.mask)
         self._settler: Settler | None = None
-        self._engine: Engine | None = None
+        self._dispatcher: Dispatcher | None = None
         self._reader: Reader | None = None
-        self._room = Room(0, ROOM_BYTES)
+        self._in_flight = InFlightLimit(0, ROOM_BYTES)
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
 
     async def start(self) -> None:
         """Open the connector, as often as it takes, then join the group. Raises Unavailable without a broker."""
-        self._around.health.ready(self._check, False, "starting")
-        self._around.health.progress(self._check, STUCK_SECONDS)
+        self._context.health.ready(self._check, False, "starting")
+        self._context.health.progress(self._check, STUCK_SECONDS)
         self._ticking = self._loop.create_task(self._tick())
         await self._open()
         checkpoint = await asyncio.to_thread(self._checkpoint)
         settler = self._settler = Settler(
-            self.name, self._around.topics.dead(self.name), self._journal, self._room, checkpoint,
-            group=self._group, on_settled=self._settled, on_fault=self._around.failed,
+            self.name, self._context.topics.dead(self.name), self._delivery_log, self._in_flight, checkpoint,
+            group=self._group, on_settled=self._settled, on_fault=self._context.failed,
         )  # fmt: skip
-        engine = self._engine = Engine(
-            self._connector, self._config, settler, self._journal, clock=time.monotonic, wall=time.time
+        dispatcher = self._dispatcher = Dispatcher(
+            self._connector, self._config, settler, self._delivery_log, clock=time.monotonic, wall=time.time
         )
-        settler.prompt = engine.exposure // 2
-        self._room.limit = 2 * engine.exposure
-        metrics.PENDING.labels(self.name).set_function(lambda: self._room.used)
-        topic = self._around.topics.destination(self.name)
-        commits = not self._around.transactional
-        self._reader = Reader(self._consumer_settings(), topic, self, self._room, commits=commits)
+        settler.prompt = dispatcher.max_uncommitted // 2
+        self._in_flight.limit = 2 * dispatcher.max_uncommitted
+        metrics.PENDING.labels(self.name).set_function(lambda: self._in_flight.used)
+        topic = self._context.topics.destination(self.name)
+        commits = not self._context.transactional
+        self._reader = Reader(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
         self._reader.start()
 
     async def stop(self) -> None:
@@ -107,19 +107,19 @@ class Destination:
         if self._reader is not None:
             self._reader.stop()
             await asyncio.to_thread(self._reader.join)
-        if self._engine is not None:
-            await self._engine.halt(0.0)
+        if self._dispatcher is not None:
+            await self._dispatcher.halt(0.0)
         if self._settler is not None:
             await self._settler.close()
         await self._connector.close()
-        self._around.health.forget(self._check)
+        self._context.health.forget(self._check)
 
     @property
     def _check(self) -> str:
         return f"deliver.{self.name}"
 
     async def _open(self) -> None:
-        backoff = Backoff(1.0, 60.0)
+        backoff = JitteredBackoff(1.0, 60.0)
         paused = metrics.PAUSED.labels(self.name, "open")
         for failures in range(1, 1 << 30):
             try:
@@ -128,23 +128,23 @@ class Destination:
                 return
             except Unavailable as error:
                 paused.set(1)
-                self._around.health.idle(self._check, f"cannot open: {error}")
+                self._context.health.idle(self._check, f"cannot open: {error}")
                 log.error("PAUSED: the destination cannot be opened", extra={"destination": self.name, "why": error})
                 await asyncio.sleep(backoff.pause(failures))
 
     # Kafka
 
     def _consumer_settings(self) -> dict[str, Any]:
-        cluster, topics = self._around.cluster, self._around.topics
+        cluster, topics = self._context.cluster, self._context.topics
         ours = {"queued.max.messages.kbytes": FETCHED_AHEAD_KBYTES, "queued.min.messages": 2_000}
         return clients.consumer(cluster, topics.deliver_group(self.name)) | ours | dict(cluster.overrides)
 
     def _checkpoint(self) -> Checkpoint:
-        cluster, topics = self._around.cluster, self._around.topics
+        cluster, topics = self._context.cluster, self._context.topics
         larger = {"message.max.bytes": LARGEST_DEAD_LETTER, **cluster.overrides}
-        if not self._around.transactional:
+        if not self._context.transactional:
             return AtLeastOnce(Writer(Producer(clients.producer(cluster) | larger)), self._commit)
-        name = f"{topics.deliver_group(self.name)}.{self._around.member}"
+        name = f"{topics.deliver_group(self.name)}.{self._context.member}"
         try:
             return ExactlyOnce(TransactionalWriter(Producer(clients.transactional(cluster, name) | larger)))
         except KafkaException as error:
@@ -175,30 +175,30 @@ class Destination:
         self._loop.call_soon_threadsafe(self._parts[1].replaced, old, new)
 
     def failed(self, error: BaseException) -> None:
-        self._loop.call_soon_threadsafe(self._around.failed, error)
+        self._loop.call_soon_threadsafe(self._context.failed, error)
 
     # The same, in the loop
 
     @property
-    def _parts(self) -> tuple[Engine, Settler]:
-        assert self._engine is not None
+    def _parts(self) -> tuple[Dispatcher, Settler]:
+        assert self._dispatcher is not None
         assert self._settler is not None
-        return self._engine, self._settler
+        return self._dispatcher, self._settler
 
     def _assigned(self, partitions: list[Partition]) -> None:
-        engine, settler = self._parts
+        dispatcher, settler = self._parts
         settler.assigned(partitions)
-        engine.resume()
+        dispatcher.resume()
 
     async def _release(self, *, lost: bool) -> None:
-        engine, settler = self._parts
-        await engine.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
+        dispatcher, settler = self._parts
+        await dispatcher.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
         await settler.release(DRAIN_SECONDS, lost=lost)
 
     def _taken(self, batch: list[tuple[Partition, Message]]) -> None:
-        engine, settler = self._parts
+        dispatcher, settler = self._parts
         now = time.monotonic()
-        items: list[Item] = []
+        items: list[QueuedEvent] = []
         for partition, message in batch:
             offset = message.offset()
             assert offset is not None
@@ -207,9 +207,9 @@ class Destination:
             if partition.tracker.take(offset):
                 items.append(item)
             else:
-                settler.forgotten(item)
+                settler.stale(item)
                 settler.touch(partition)
-        engine.take(items)
+        dispatcher.take(items)
 
     def _reached(self, partition: Partition, offset: int) -> None:
         if not partition.gone and partition.tracker.reach(offset):
@@ -223,13 +223,13 @@ class Destination:
 
     async def _tick(self) -> None:
         while True:
-            if self._engine is not None and self._reader is not None:
-                self._observe(self._engine, self._reader)
+            if self._dispatcher is not None and self._reader is not None:
+                self._observe(self._dispatcher, self._reader)
             await asyncio.sleep(TICK_SECONDS)
 
-    def _observe(self, engine: Engine, reader: Reader) -> None:
-        health = self._around.health
-        metrics.END_TO_END_P95.labels(self.name).set(engine.judge.latencies.quantile(0.95))
+    def _observe(self, dispatcher: Dispatcher, reader: Reader) -> None:
+        health = self._context.health
+        metrics.END_TO_END_P95.labels(self.name).set(dispatcher.policy.latencies.quantile(0.95))
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
         why = reader.problem or ("" if reader.joined else "joining the group")
         health.ready(self._check, not why, why)
@@ -240,5 +240,5 @@ class Destination:
         if self._advanced:
             self._advanced = False
             health.beat(self._check)
-        elif (why := reader.problem or engine.idle) and (reader.lag == 0 or self._room.used or reader.problem):
+        elif (why := reader.problem or dispatcher.idle) and (reader.lag == 0 or self._in_flight.used or reader.problem):
             health.idle(self._check, why)

@@ -25,7 +25,7 @@ class Partition:
     dirty: bool = False  # something to commit
 
 
-class Item:
+class QueuedEvent:
     """Times are those of a monotonic clock, in seconds; `received` is the event's receive time since 1970.
 
     `deadline` ends the attempts, set by the first one; `most` bounds the requests it may be part of; `fault` says why
@@ -33,8 +33,25 @@ class Item:
     """
 
     __slots__ = (
-        "accepted_at", "asked", "attempts", "code", "deadline", "delivery", "fault", "group", "headers", "key", "lane",
-        "most", "offset", "partition", "received", "refusals", "size", "taken", "value",
+        "accepted_at",
+        "asked",
+        "attempts",
+        "code",
+        "deadline",
+        "delivery",
+        "fault",
+        "group",
+        "headers",
+        "key",
+        "most",
+        "offset",
+        "ordering_key",
+        "partition",
+        "received",
+        "refusals",
+        "size",
+        "taken",
+        "value",
     )  # fmt: skip
 
     def __init__(
@@ -50,7 +67,9 @@ class Item:
         self.received = received
         self.taken = taken
         self.fault = fault
-        self.lane = key  # events with the same one keep their order where it is asked for; None: it has none to keep
+        self.ordering_key = (
+            key  # events with the same one keep their order where it is asked for; None: it has none to keep
+        )
         self.size = len(value or b"") + OVERHEAD
         self.attempts = 0
         self.deadline: float | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from router.delivery.item import Item, Partition, RawHeaders
+from router.delivery.item import Partition, QueuedEvent, RawHeaders
 from router.destinations.base import Delivery
 
 REJECTED = "MESSAGE_REJECTED"
@@ -17,7 +17,7 @@ REJECTED = "MESSAGE_REJECTED"
 def read_item(
     destination: str, partition: Partition, offset: int, value: bytes | None, key: bytes | None,
     headers: RawHeaders, taken: float,
-) -> Item:  # fmt: skip
+) -> QueuedEvent:  # fmt: skip
     """`taken` is the monotonic time. What is no JSON object carries the fault MESSAGE_REJECTED."""
     body = _body(value)
     named = {name: _text(raw) for name, raw in headers}
@@ -34,7 +34,9 @@ def read_item(
         content,
     )
     received = epoch(content.get("receivedAt"))
-    return Item(partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else "")
+    return QueuedEvent(
+        partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else ""
+    )
 
 
 def idempotency_key(destination: str, source: str, message_id: object, place: str) -> str:

@@ -17,8 +17,8 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import owned_topics, topics_of
-from router.delivery.destination import Surroundings
-from router.delivery.fleet import Fleet
+from router.delivery.destination import DeliveryContext
+from router.delivery.manager import DestinationManager
 from router.destinations.base import Connector
 from router.document import nearest
 from router.errors import UsageError
@@ -99,7 +99,7 @@ async def _deliver(
     loop.set_exception_handler(fault)
     topology = loaded.topology
     cluster = Cluster.of(options)
-    around = Surroundings(
+    context = DeliveryContext(
         cluster,
         topics_of(topology),
         member,
@@ -108,26 +108,26 @@ async def _deliver(
         health,
         failed,
     )
-    await asyncio.to_thread(_claim_topics, around.cluster, topology)
-    fleet = Fleet(around, only)
-    await fleet.become(loaded, fleet.prepare(loaded))
+    await asyncio.to_thread(_claim_topics, context.cluster, topology)
+    manager = DestinationManager(context, only)
+    await manager.update(loaded, manager.prepare(loaded))
     over = asyncio.Event()
     stopped = asyncio.ensure_future(until(stop))
     tasks = [stopped]
     if reload is not None:
         reload.use(
-            fleet.prepare,
+            manager.prepare,
             register=lambda new: register_secrets(new, options),
-            absent=partial(without_topics, around.cluster),
+            absent=partial(without_topics, context.cluster),
         )
-        tasks.append(asyncio.ensure_future(_follow(fleet, reload, around.mask, options, over)))
+        tasks.append(asyncio.ensure_future(_follow(manager, reload, context.mask, options, over)))
     try:
         await asyncio.wait([failure, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         over.set()
         stopped.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await fleet.stop()
+        await manager.stop()
     for one in (failure, *tasks):
         if one.done() and not one.cancelled():
             one.result()
@@ -140,13 +140,13 @@ def _claim_topics(cluster: Cluster, topology: Topology) -> None:
 
 
 async def _follow(
-    fleet: Fleet, reload: Reload[Connectors], mask: Mask, options: RunOptions, over: asyncio.Event
+    manager: DestinationManager, reload: Reload[Connectors], mask: Mask, options: RunOptions, over: asyncio.Event
 ) -> None:
     """Take over each changed topology, one after the other. What has begun is finished before `over` counts."""
     while not over.is_set():
         offer = reload.take()
         if offer is not None:
             mask.renew(offer.loaded.topology.mask, secrets(offer.loaded, options))
-            await fleet.become(offer.loaded, offer.prepared)
+            await manager.update(offer.loaded, offer.prepared)
             reload.done(offer)
         await asyncio.sleep(_ROUND_SECONDS)

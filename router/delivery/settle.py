@@ -18,10 +18,9 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from router import metrics
-from router.delivery.dead import dead_letter
-from router.delivery.item import Item, Partition
-from router.delivery.journal import Journal
-from router.delivery.room import Room
+from router.delivery.in_flight import InFlightLimit
+from router.delivery.item import Partition, QueuedEvent
+from router.delivery.records import DeliveryLog, dead_letter
 from router.delivery.tracker import Counts
 from router.errors import Unavailable
 from router.events.records import Record
@@ -50,18 +49,19 @@ class Settlement:
 class Settler:
     """Collects finals in the event loop and commits them in a thread of its own, one settlement at a time.
 
-    `group` gives the metadata of the group's present generation. Committed events leave the `room`; then `on_settled`
-    is called in the loop. `on_fault` is called when committing is hopeless.
+    `group` gives the metadata of the group's present generation. Committed events leave the `in_flight` limit; then
+    `on_settled` is called in the loop. `on_fault` is called when committing is hopeless.
     """
 
     def __init__(
-        self, name: str, dead_topic: str, journal: Journal, room: Room, checkpoint: Checkpoint, *,
-        group: Callable[[], Any], on_settled: Callable[[], None], on_fault: Callable[[BaseException], None],
+        self, name: str, dead_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
+        checkpoint: Checkpoint, *, group: Callable[[], Any], on_settled: Callable[[], None],
+        on_fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._name = name
         self._dead_topic = dead_topic
-        self._journal = journal
-        self._room = room
+        self._delivery_log = delivery_log
+        self._in_flight = in_flight
         self._checkpoint = checkpoint
         self._group = group
         self._on_settled = on_settled
@@ -76,33 +76,33 @@ class Settler:
         self._timer: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
         self.prompt = 500  # finals that are committed without waiting for the interval
-        self.unsettled = 0
+        self.uncommitted = 0
         self.since: float | None = None  # monotonic time at which the running commit began
 
-    # Finals
+    # TerminalOutcomes
 
-    def delivered(self, item: Item) -> None:
+    def delivered(self, item: QueuedEvent) -> None:
         partition = item.partition
         partition.counts.delivered += 1
         self._accepted += 1
-        self.unsettled += 1
+        self.uncommitted += 1
         self._final(item)
 
-    def dead(self, item: Item, code: str, stage: str) -> None:
+    def dead(self, item: QueuedEvent, code: str, stage: str) -> None:
         partition = item.partition
         partition.counts.dead += 1
         self._records.append(dead_letter(self._dead_topic, item, code, stage))
         self._final(item)
 
-    def filtered(self, item: Item) -> None:
+    def filtered(self, item: QueuedEvent) -> None:
         item.partition.counts.filtered += 1
         self._final(item)
 
-    def forgotten(self, item: Item) -> None:
+    def stale(self, item: QueuedEvent) -> None:
         """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
-        self._room.free(1, item.size)
+        self._in_flight.free(1, item.size)
 
-    def _final(self, item: Item) -> None:
+    def _final(self, item: QueuedEvent) -> None:
         item.partition.tracker.finish(item.offset)
         self._finals += 1
         self._size += item.size
@@ -144,7 +144,7 @@ class Settler:
             self.note()
 
     def _dirty(self) -> bool:
-        return bool(self._records or self._journal or any(partition.dirty for partition in self._partitions))
+        return bool(self._records or self._delivery_log or any(partition.dirty for partition in self._partitions))
 
     async def _settle(self) -> None:
         if not self._dirty():
@@ -156,14 +156,14 @@ class Settler:
                 return
         finally:
             self.since = None
-        self.unsettled -= settlement.accepted
+        self.uncommitted -= settlement.accepted
         for partition, totals in settlement.totals:
             self._show(partition, totals)
-        self._room.free(settlement.events, settlement.size)
+        self._in_flight.free(settlement.events, settlement.size)
         self._on_settled()
 
     def _take(self) -> Settlement:
-        records = [*self._records, *self._journal.records(time.time())]
+        records = [*self._records, *self._delivery_log.records(time.time())]
         self._records = []
         finals = self._accepted, self._finals, self._size
         self._accepted = self._finals = self._size = 0
@@ -231,8 +231,8 @@ class Settler:
             partition.gone = True
             metrics.DELIVERY_TOTALS.hide((self._name, str(partition.number)))
         self._partitions, self._records = [], []
-        self._room.clear()
-        self._accepted = self._finals = self._size = self.unsettled = 0
+        self._in_flight.clear()
+        self._accepted = self._finals = self._size = self.uncommitted = 0
 
     async def _drain(self, seconds: float) -> None:
         until = time.monotonic() + seconds

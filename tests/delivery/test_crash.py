@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from router import metrics
-from router.delivery.engine import EXPOSED
+from router.delivery.dispatcher import UNCOMMITTED
 from tests.delivery.conftest import Staging
 from tests.delivery.partner import Partner
 from tests.delivery.stage import PARTITIONS, Stage, eventually
@@ -43,7 +43,7 @@ def test_kill_minus_nine_loses_nothing_and_repeats_what_was_in_flight(stage: Sta
 
     counts = partner.counts("/crm")
     assert set(counts) == set(sent)
-    assert counts.total() - 3000 <= 4 * EXPOSED, counts.total()
+    assert counts.total() - 3000 <= 4 * UNCOMMITTED, counts.total()
     assert max(counts.values()) <= 5
     keys: dict[str, set[str]] = {}
     for receipt in partner.receipts("/crm"):
@@ -139,7 +139,7 @@ def test_a_second_process_takes_its_share_and_gives_it_back(stage: Staging, part
 
     counts = partner.counts("/crm")
     assert set(counts) == set(sent)
-    assert counts.total() - 2000 <= (2 * EXPOSED if one.embedded else 0)
+    assert counts.total() - 2000 <= (2 * UNCOMMITTED if one.embedded else 0)
 
 
 def test_what_retention_took_is_counted_as_lost(kafka_stage: Staging, partner: Partner) -> None:
@@ -217,4 +217,4 @@ def test_a_process_that_sleeps_too_long_and_wakes_spoils_nothing(kafka_stage: St
 
     counts = partner.counts("/crm")
     assert set(counts) == set(sent)
-    assert counts.total() - 2500 <= 2 * EXPOSED
+    assert counts.total() - 2500 <= 2 * UNCOMMITTED

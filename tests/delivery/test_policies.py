@@ -1,4 +1,4 @@
-"""Retry, rate and hold keep their bounds for any course of events."""
+"""Retry, rate and breaker keep their bounds for any course of events."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.backoff import Backoff
-from router.delivery.hold import THRESHOLD, Hold
+from router.delivery.circuit_breaker import THRESHOLD, CircuitBreaker, JitteredBackoff
 from router.delivery.latency import LatencyWindow
 from router.delivery.rate import BURST_SECONDS, LOWEST, Rate
 from tests.delivery.clock import Clock
@@ -19,7 +18,7 @@ from tests.delivery.clock import Clock
 
 def test_the_wait_doubles_from_ten_seconds_to_five_minutes() -> None:
     """The bound of each wait."""
-    backoff = Backoff(10.0, 300.0)
+    backoff = JitteredBackoff(10.0, 300.0)
 
     assert [backoff.bound(failures) for failures in range(1, 8)] == [10, 20, 40, 80, 160, 300, 300]
 
@@ -27,7 +26,7 @@ def test_the_wait_doubles_from_ten_seconds_to_five_minutes() -> None:
 @given(st.integers(1, 10_000), st.integers())
 def test_waits_stay_within_their_bound(failures: int, seed: int) -> None:
     """Full jitter: from nothing to the bound; a pause never ends at once."""
-    backoff = Backoff(10.0, 300.0, random.Random(seed))
+    backoff = JitteredBackoff(10.0, 300.0, random.Random(seed))
 
     assert 0 <= backoff.delay(failures) <= backoff.bound(failures) <= 300
     assert backoff.bound(failures) / 2 <= backoff.pause(failures) <= backoff.bound(failures)
@@ -35,7 +34,7 @@ def test_waits_stay_within_their_bound(failures: int, seed: int) -> None:
 
 def test_jitter_spreads_over_the_whole_bound() -> None:
     """What failed together does not come back together."""
-    waits = [Backoff(10.0, 300.0, random.Random(seed)).delay(1) for seed in range(400)]
+    waits = [JitteredBackoff(10.0, 300.0, random.Random(seed)).delay(1) for seed in range(400)]
 
     assert 4 < statistics.mean(waits) < 6
     assert min(waits) < 1 < 9 < max(waits)
@@ -161,53 +160,53 @@ def test_the_rate_never_falls_to_nothing(pauses: list[float]) -> None:
         assert rate.wait() < math.inf
 
 
-def held(clock: Clock) -> Hold:
-    hold = Hold(Backoff(10.0, 300.0, random.Random(1)), clock)
+def held(clock: Clock) -> CircuitBreaker:
+    breaker = CircuitBreaker(JitteredBackoff(10.0, 300.0, random.Random(1)), clock)
     for _ in range(THRESHOLD):
-        hold.failed(probe=False)
-    return hold
+        breaker.failed(probe=False)
+    return breaker
 
 
 def test_failures_in_a_row_hold_the_partner_back() -> None:
     """One that works in between begins the row again."""
-    hold = Hold(Backoff(10.0, 300.0), Clock())
+    breaker = CircuitBreaker(JitteredBackoff(10.0, 300.0), Clock())
     for _ in range(THRESHOLD - 1):
-        hold.failed(probe=False)
-    hold.worked()
+        breaker.failed(probe=False)
+    breaker.worked()
     for _ in range(THRESHOLD - 1):
-        hold.failed(probe=False)
-    assert (hold.reason, hold.wait()) == ("", 0.0)
+        breaker.failed(probe=False)
+    assert (breaker.reason, breaker.wait()) == ("", 0.0)
 
-    hold.failed(probe=False)
+    breaker.failed(probe=False)
 
-    assert hold.reason == "down"
-    assert hold.wait()
+    assert breaker.reason == "down"
+    assert breaker.wait()
 
 
 def test_one_bad_event_says_nothing_about_the_partner() -> None:
     """However often it is tried again."""
-    hold = Hold(Backoff(10.0, 300.0), Clock())
+    breaker = CircuitBreaker(JitteredBackoff(10.0, 300.0), Clock())
     for _ in range(10 * THRESHOLD):
-        hold.failed(probe=False, fresh=False)
+        breaker.failed(probe=False, fresh=False)
 
-    assert hold.reason == ""
+    assert breaker.reason == ""
 
 
 def test_one_probe_at_a_time_after_pauses_that_double() -> None:
     """What was under way when it began does not lengthen them."""
     clock = Clock()
-    hold = held(clock)
+    breaker = held(clock)
     pauses = []
     for _ in range(7):
-        hold.failed(probe=False)
-        wait = hold.wait()
+        breaker.failed(probe=False)
+        wait = breaker.wait()
         assert wait is not None
         pauses.append(wait)
         clock.go(wait)
-        assert hold.wait() == 0
-        hold.probe()
-        assert hold.wait() is None
-        hold.failed(probe=True)
+        assert breaker.wait() == 0
+        breaker.probe()
+        assert breaker.wait() is None
+        breaker.failed(probe=True)
 
     bounds = [10, 20, 40, 80, 160, 300, 300]
     assert all(bound / 2 <= pause <= bound for pause, bound in zip(pauses, bounds, strict=True))
@@ -215,38 +214,38 @@ def test_one_probe_at_a_time_after_pauses_that_double() -> None:
 
 def test_anything_that_works_ends_it() -> None:
     """Also an older request that was under way."""
-    hold = held(Clock())
+    breaker = held(Clock())
 
-    hold.worked()
+    breaker.worked()
 
-    assert (hold.reason, hold.wait()) == ("", 0.0)
+    assert (breaker.reason, breaker.wait()) == ("", 0.0)
 
 
 def test_a_refusal_holds_back_at_once_and_only_a_probe_lengthens_it() -> None:
     """401 and 403."""
     clock = Clock()
-    hold = Hold(Backoff(10.0, 300.0), clock)
-    hold.refused(probe=False)
-    first = hold.wait()
-    hold.refused(probe=False)
+    breaker = CircuitBreaker(JitteredBackoff(10.0, 300.0), clock)
+    breaker.refused(probe=False)
+    first = breaker.wait()
+    breaker.refused(probe=False)
 
-    assert (hold.reason, hold.wait()) == ("refused", first)
+    assert (breaker.reason, breaker.wait()) == ("refused", first)
     clock.go(first or 0)
-    hold.probe()
-    hold.refused(probe=True)
-    assert (hold.wait() or 0) >= 10
+    breaker.probe()
+    breaker.refused(probe=True)
+    assert (breaker.wait() or 0) >= 10
 
 
 def test_a_probe_that_is_cancelled_leaves_room_for_the_next() -> None:
     """Otherwise nobody would ever ask again."""
     clock = Clock()
-    hold = held(clock)
+    breaker = held(clock)
     clock.go(400)
-    hold.probe()
+    breaker.probe()
 
-    hold.unclear()
+    breaker.unclear()
 
-    assert hold.wait() == 0
+    assert breaker.wait() == 0
 
 
 @given(st.lists(st.floats(0.0005, 500), min_size=1, max_size=300), st.floats(0.01, 1))

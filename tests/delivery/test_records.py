@@ -9,18 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.delivery.codes import OTHER, awaiting_retry, discarded, label
-from router.delivery.dead import KEPT_OF_OVERSIZE, LARGEST, dead_letter
-from router.delivery.item import Item, Partition
-from router.delivery.journal import LONGEST, SAMPLES, Journal
+from router.delivery.item import Partition, QueuedEvent
 from router.delivery.read import epoch, idempotency_key, read_item
+from router.delivery.records import (
+    KEPT_OF_OVERSIZE,
+    LARGEST,
+    LONGEST,
+    OTHER,
+    SAMPLES,
+    DeliveryLog,
+    awaiting_retry,
+    dead_letter,
+    discarded,
+    label,
+)
 from router.destinations.base import Exchange, Kind, Outcome
 from router.mask import Mask
 
 HEADERS = st.lists(st.tuples(st.text(max_size=8), st.none() | st.binary(max_size=8)), max_size=4)
 
 
-def read(value: bytes | None, key: bytes | None = b"p1", headers: Any = ()) -> Item:
+def read(value: bytes | None, key: bytes | None = b"p1", headers: Any = ()) -> QueuedEvent:
     return read_item("crm", Partition("dest.crm", 3), 42, value, key, headers, 7.0)
 
 
@@ -91,22 +100,22 @@ def test_codes_come_from_closed_sets(code: str) -> None:
     assert awaiting_retry(code) == f"errors.awaiting-retry.{label(code)}"
 
 
-def journal(*masked: str) -> Journal:
-    return Journal("crm", "delivery.log", Mask(masked, ["hush-hush"]))
+def delivery_log(*masked: str) -> DeliveryLog:
+    return DeliveryLog("crm", "delivery.log", Mask(masked, ["hush-hush"]))
 
 
-def values(one: Journal) -> list[dict[str, Any]]:
+def values(one: DeliveryLog) -> list[dict[str, Any]]:
     return [orjson.loads(value or b"") for _, value, _, _ in one.records(1767225600.0)]
 
 
-def event(number: int, **fields: Any) -> Item:
+def event(number: int, **fields: Any) -> QueuedEvent:
     body = {"type": "track", "messageId": f"m{number}", "traits": {"email": "ada@example.com"}} | fields
     return read(orjson.dumps(body), b"p1", [("source", b"web")])
 
 
 def test_outcomes_of_a_kind_are_one_record() -> None:
     """With their number, the attempts they took, and the latencies of those accepted."""
-    one = journal()
+    one = delivery_log()
     for number, latency in enumerate((0.1, 0.3, 0.2)):
         one.accepted("delivered", event(number), latency)
     one.failed("retry", "errors.awaiting-retry.503", event(9))
@@ -123,7 +132,7 @@ def test_outcomes_of_a_kind_are_one_record() -> None:
 
 def test_at_most_three_samples_are_kept() -> None:
     """Of however many failures."""
-    one = journal()
+    one = delivery_log()
     for number in range(50):
         one.failed("dead", "errors.discarded.400", event(number), Outcome(Kind.REJECTED, "400"))
 
@@ -134,7 +143,7 @@ def test_at_most_three_samples_are_kept() -> None:
 
 def test_no_sample_shows_a_masked_field_or_a_secret() -> None:
     """Not even where the partner's answer quotes an event of the same request."""
-    one = journal("email")
+    one = delivery_log("email")
     exchange = Exchange(
         'POST https://x/…\nAuthorization hush-hush\n\n{"traits": {"email": "ada@example.com"}}',
         "400\n\nunknown addresses ada@example.com, bob@example.com; token hush-hush",
@@ -151,7 +160,7 @@ def test_no_sample_shows_a_masked_field_or_a_secret() -> None:
 
 def test_samples_are_short() -> None:
     """Whatever the sizes of event, request and answer."""
-    one = journal()
+    one = delivery_log()
     exchange = Exchange("POST\n\n" + "r" * 100_000, "200\n\n" + "a" * 100_000)
     one.failed("dead", "c", event(1, note="n" * 100_000), Outcome(Kind.REJECTED, "400", exchange=exchange))
 

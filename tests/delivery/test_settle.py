@@ -12,9 +12,9 @@ import orjson
 from confluent_kafka import TopicPartition
 
 from router import metrics
-from router.delivery.item import Item, Partition
-from router.delivery.journal import Journal
-from router.delivery.room import Room
+from router.delivery.in_flight import InFlightLimit
+from router.delivery.item import Partition, QueuedEvent
+from router.delivery.records import DeliveryLog
 from router.delivery.settle import Settler
 from router.delivery.tracker import decode
 from router.errors import Fenced
@@ -58,12 +58,12 @@ class Broker:
 class Bench:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.room = Room(100, 1 << 20)
+        self.room = InFlightLimit(100, 1 << 20)
         self.faults: list[BaseException] = []
         self.settled = 0
-        self.journal = Journal("crm", "delivery.log", Mask())
+        self.delivery_log = DeliveryLog("crm", "delivery.log", Mask())
         self.settler = Settler(
-            "crm", "dest.crm.dead", self.journal, self.room, broker, group=lambda: "generation",
+            "crm", "dest.crm.dead", self.delivery_log, self.room, broker, group=lambda: "generation",
             on_settled=self._on_settled, on_fault=self.faults.append,
         )  # fmt: skip
         self.partition = Partition("dest.crm", 2)
@@ -72,9 +72,9 @@ class Bench:
     def _on_settled(self) -> None:
         self.settled += 1
 
-    def item(self, offset: int) -> Item:
+    def item(self, offset: int) -> QueuedEvent:
         one = delivery(offset)
-        item = Item(self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0)
+        item = QueuedEvent(self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0)
         self.partition.tracker.take(offset)
         self.room.add(1, item.size)
         return item
@@ -109,7 +109,7 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
         one.item(8)
         one.settler.dead(second, "400", "deliver")
         one.settler.delivered(first)
-        one.journal.accepted("delivered", first, 0.01)
+        one.delivery_log.accepted("delivered", first, 0.01)
         assert one.totals() == _totals(0, 0)
         await one.until(lambda: one.broker.works)
         work = one.broker.works[0]
@@ -119,7 +119,7 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
         assert work.group == "generation"
         await one.until(lambda: one.settled)
         assert one.totals() == _totals(1, 1)
-        assert (one.room.used, one.settler.unsettled) == (1, 0)
+        assert (one.room.used, one.settler.uncommitted) == (1, 0)
 
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:

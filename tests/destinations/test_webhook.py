@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.signature import REPLAY_WINDOW, sign, verify
-from router.destinations.webhook import Webhook, WebhookSettings
+from router.destinations.webhook import REPLAY_WINDOW, Webhook, WebhookSettings, sign, verify
 from tests.deliveries import delivery
 from tests.sockets import talking
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from router.destinations.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
+from router.destinations.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
 from tests.partners.partner import Call, HttpPartner, Reply
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class Room:
+class InFlightLimit:
     """What the owner holds: `limit` events and `limit_bytes` at most. One thread only adds, another only frees."""
 
     def __init__(self, limit: int, limit_bytes: int) -> None:

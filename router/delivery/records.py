@@ -1,13 +1,15 @@
-"""What goes to `delivery.log`: one record for each outcome, code and source since the last one, with masked samples.
+"""What delivery writes beside offsets: the delivery log, dead letters, and the error codes in both.
 
-A record is JSON: `time`, `destination`, `outcome` (delivered, unconfirmed, filtered, retry, refused, dead), `code` in
-Segment's words (empty when delivered, the reason when filtered), `source`, `count`, `attempts` (their sum),
-`latency_ms` (of events that were accepted, from receive time: `sum`, `p50`, `p95`, `max`) and, for failures, up to
-three `samples` of `event`, `request`, `response` and `detail`.
+`delivery.log` gets one record for each outcome, code and source since the last one. A record is JSON: `time`,
+`destination`, `outcome` (delivered, unconfirmed, filtered, retry, refused, dead), `code` in Segment's words (empty when
+delivered, the reason when filtered), `source`, `count`, `attempts` (their sum), `latency_ms` (of events that were
+accepted, from receive time: `sum`, `p50`, `p95`, `max`) and, for failures, up to three `samples` of `event`, `request`,
+`response` and `detail`, masked. A dead letter is the event exactly as it was, with the reason in its headers.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from typing import Any, Literal
 
 import orjson
 
-from router.delivery.item import Item
+from router.delivery.item import QueuedEvent
 from router.destinations.base import Outcome
 from router.events.records import Record
 from router.mask import Mask
@@ -23,6 +25,54 @@ from router.mask import Mask
 SAMPLES = 3
 LONGEST = 4_000  # characters of each text in a sample
 Result = Literal["delivered", "unconfirmed", "filtered", "retry", "refused", "dead"]
+LARGEST = 1_000_000  # bytes of value, key and headers that are kept whole
+KEPT_OF_OVERSIZE = 64 * 1024
+_OURS = frozenset({"error-code", "error-stage", "attempts", "origin", "length"})
+_REASON = re.compile(r"[a-z0-9_]{1,40}\Z")
+_CODE = re.compile(r"[A-Z0-9_]{1,32}\Z")
+OTHER = "OTHER"
+
+
+def label(code: str) -> str:
+    """A code that is fit to be a metric's label, whatever a connector said."""
+    return code if _CODE.match(code) else OTHER
+
+
+def reason_label(reason: str) -> str:
+    """Why a mapping does not send an event, fit to be a metric's label."""
+    return reason if _REASON.match(reason) else "mapping"
+
+
+def discarded(code: str) -> str:
+    """Of an event that was given up."""
+    return f"errors.discarded.{label(code)}"
+
+
+def awaiting_retry(code: str) -> str:
+    """Of an event that will be tried again."""
+    return f"errors.awaiting-retry.{label(code)}"
+
+
+def dead_letter(topic: str, item: QueuedEvent, code: str, stage: str) -> Record:
+    """A message for `dest.<name>.dead`: value, key and headers as they came.
+
+    Added are `error-code`, `error-stage` (read or deliver), `attempts` and `origin` (topic:partition:offset). What no
+    longer fits a message with them is kept as its first 64 KiB, with its whole length in the header `length`.
+    """
+    added = [
+        ("error-code", label(code).encode()),
+        ("error-stage", stage.encode()),
+        ("attempts", str(item.attempts).encode()),
+        ("origin", item.origin.encode()),
+    ]
+    own = [(name, raw) for name, raw in item.headers if name not in _OURS]
+    value = item.value
+    size = len(value or b"") + len(item.key or b"") + sum(len(name) + len(raw or b"") + 10 for name, raw in own)
+    if value is not None and size > LARGEST:
+        added.append(("length", str(len(value)).encode()))
+        value = value[:KEPT_OF_OVERSIZE]
+        own = [(name, raw) for name, raw in own if name in ("source", "type", "event")]
+    return topic, value, item.key, [*own, *added]  # type: ignore[return-value]  # a value may be missing: a tombstone
 
 
 @dataclass(slots=True)
@@ -33,7 +83,7 @@ class _Group:
     samples: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Journal:
+class DeliveryLog:
     """Collects outcomes of one destination until `records` takes them."""
 
     def __init__(self, destination: str, topic: str, mask: Mask) -> None:
@@ -45,25 +95,30 @@ class Journal:
     def __bool__(self) -> bool:
         return bool(self._groups)
 
-    def accepted(self, result: Result, item: Item, latency: float | None) -> None:
+    def accepted(self, result: Result, item: QueuedEvent, latency: float | None) -> None:
         """The partner took an event, `latency` seconds after it was received."""
         group = self._group(result, "", item)
         if latency is not None:
             group.latencies.append(latency)
 
-    def filtered(self, reason: str, item: Item) -> None:
+    def filtered(self, reason: str, item: QueuedEvent) -> None:
         """The mapping does not send an event."""
         self._group("filtered", reason, item)
 
     def failed(
-        self, result: Result, code: str, item: Item, outcome: Outcome | None = None, batch: Sequence[Item] = ()
+        self,
+        result: Result,
+        code: str,
+        item: QueuedEvent,
+        outcome: Outcome | None = None,
+        batch: Sequence[QueuedEvent] = (),
     ) -> None:
         """An event was not taken; `batch` are the events of the same request."""
         group = self._group(result, code, item)
         if len(group.samples) < SAMPLES:
             group.samples.append(self._sample(item, outcome, batch))
 
-    def _group(self, result: Result, code: str, item: Item) -> _Group:
+    def _group(self, result: Result, code: str, item: QueuedEvent) -> _Group:
         key = (result, code, item.delivery.source)
         group = self._groups.get(key)
         if group is None:
@@ -91,7 +146,7 @@ class Journal:
             value["samples"] = group.samples
         return orjson.dumps(value)
 
-    def _sample(self, item: Item, outcome: Outcome | None, batch: Sequence[Item]) -> dict[str, Any]:
+    def _sample(self, item: QueuedEvent, outcome: Outcome | None, batch: Sequence[QueuedEvent]) -> dict[str, Any]:
         """Event, request, answer: without secrets and masked fields, also where the answer quotes them."""
         mask, body = self._mask, item.delivery.body
         event = mask.value(body)

@@ -10,63 +10,63 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from router.delivery.item import Item
+from router.delivery.item import QueuedEvent
 
 
-class Lanes:
+class DeliveryQueue:
     """Pure bookkeeping: it has no clock and sends nothing."""
 
     def __init__(self, *, ordered: bool) -> None:
         self.ordered = ordered
-        self._ready: deque[Item] = deque()
+        self._ready: deque[QueuedEvent] = deque()
         self._bytes = 0  # of the ready ones
-        self._later: list[tuple[float, int, Item]] = []
-        self._behind: dict[bytes, deque[Item]] = {}
+        self._later: list[tuple[float, int, QueuedEvent]] = []
+        self._behind: dict[bytes, deque[QueuedEvent]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         """Events that wait, those behind another of their profile included."""
         return len(self._ready) + len(self._later) + sum(map(len, self._behind.values()))
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[QueuedEvent]:
         yield from self._ready
         yield from (item for _, _, item in self._later)
         for behind in self._behind.values():
             yield from behind
 
-    def push(self, item: Item) -> None:
+    def push(self, item: QueuedEvent) -> None:
         """A new event."""
-        if self.ordered and item.lane is not None:
-            behind = self._behind.get(item.lane)
+        if self.ordered and item.ordering_key is not None:
+            behind = self._behind.get(item.ordering_key)
             if behind is not None:
                 behind.append(item)
                 return
-            self._behind[item.lane] = deque()
+            self._behind[item.ordering_key] = deque()
         self._ready.append(item)
         self._bytes += item.size
 
-    def put_back(self, items: Iterable[Item]) -> None:
+    def put_back(self, items: Iterable[QueuedEvent]) -> None:
         """Events of an attempt that may be tried at once, before all others."""
         for item in reversed(list(items)):
             self._ready.appendleft(item)
             self._bytes += item.size
 
-    def put_off(self, item: Item, due: float) -> None:
+    def put_off(self, item: QueuedEvent, due: float) -> None:
         """An event of an attempt that is to be tried again at `due`."""
         self._count += 1
         heapq.heappush(self._later, (due, self._count, item))
 
-    def done(self, item: Item) -> None:
+    def done(self, item: QueuedEvent) -> None:
         """An event is final: the next of its profile may go."""
-        if not self.ordered or item.lane is None:
+        if not self.ordered or item.ordering_key is None:
             return
-        behind = self._behind[item.lane]
+        behind = self._behind[item.ordering_key]
         if behind:
             following = behind.popleft()
             self._ready.append(following)
             self._bytes += following.size
         else:
-            del self._behind[item.lane]
+            del self._behind[item.ordering_key]
 
     def wake(self, now: float) -> None:
         """Make ready what is due."""
@@ -77,7 +77,7 @@ class Lanes:
             due.append(heapq.heappop(self._later)[2])
         self.put_back(due)
 
-    def take(self, now: float, count: int, size: int, age: float) -> list[Item]:
+    def take(self, now: float, count: int, size: int, age: float) -> list[QueuedEvent]:
         """The next request: at most `count` events and `size` bytes (one event in any case).
 
         With `age`, an empty list while it may still fill: see `ripe`.
@@ -111,7 +111,7 @@ class Lanes:
         """When the next failed event is to be tried again."""
         return self._later[0][0] if self._later else None
 
-    def pick(self) -> Item | None:
+    def pick(self) -> QueuedEvent | None:
         """One event for a probe, due or not: the least tried one, so that a bad event cannot fail every probe."""
         ready = min(self._ready, key=lambda item: item.attempts, default=None)
         later = min(self._later, key=lambda entry: (entry[2].attempts, entry[0]), default=None)
@@ -125,7 +125,7 @@ class Lanes:
         heapq.heapify(self._later)
         return later[2]
 
-    def expired(self, now: float) -> list[Item]:
+    def expired(self, now: float) -> list[QueuedEvent]:
         """Remove and return events whose time is over."""
         over = [item for item in (*self._ready, *(one[2] for one in self._later)) if _is_over(item, now)]
         if over:
@@ -137,5 +137,5 @@ class Lanes:
         return over
 
 
-def _is_over(item: Item, now: float) -> bool:
+def _is_over(item: QueuedEvent, now: float) -> bool:
     return item.deadline is not None and item.asked is None and item.deadline <= now

@@ -15,10 +15,10 @@ import pytest
 
 from router import metrics
 from router.config.models import DeliveryConfig
-from router.delivery.backoff import Backoff
-from router.delivery.engine import EXPOSED, Engine
-from router.delivery.item import Item, Partition
-from router.delivery.journal import Journal
+from router.delivery.circuit_breaker import JitteredBackoff
+from router.delivery.dispatcher import UNCOMMITTED, Dispatcher
+from router.delivery.item import Partition, QueuedEvent
+from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.mask import Mask
 from tests.deliveries import delivery
@@ -58,26 +58,26 @@ class Script(Connector):
 
 
 class Ends:
-    """Finals that only remember."""
+    """TerminalOutcomes that only remember."""
 
     def __init__(self) -> None:
         self.accepted: list[int] = []
         self.given_up: dict[int, tuple[str, str]] = {}
         self.lost: list[int] = []
         self.unsent: list[int] = []
-        self.unsettled = 0
+        self.uncommitted = 0
 
-    def delivered(self, item: Item) -> None:
+    def delivered(self, item: QueuedEvent) -> None:
         self.accepted.append(item.offset)
 
-    def dead(self, item: Item, code: str, stage: str) -> None:
+    def dead(self, item: QueuedEvent, code: str, stage: str) -> None:
         assert item.offset not in self.given_up
         self.given_up[item.offset] = (code, stage)
 
-    def filtered(self, item: Item) -> None:
+    def filtered(self, item: QueuedEvent) -> None:
         self.unsent.append(item.offset)
 
-    def forgotten(self, item: Item) -> None:
+    def stale(self, item: QueuedEvent) -> None:
         self.lost.append(item.offset)
 
     @property
@@ -93,19 +93,19 @@ class Bench:
         self.config = DeliveryConfig.model_validate({"retry": retry, **config})
         self.connector = connector
         self.ends = Ends()
-        self.journal = Journal("crm", "delivery.log", Mask(["email"]))
-        self.engine = Engine(
-            connector, self.config, self.ends, self.journal, clock=time.monotonic, wall=time.time,
-            backoff=Backoff(self.config.retry.first, self.config.retry.longest, random.Random(7)),
+        self.delivery_log = DeliveryLog("crm", "delivery.log", Mask(["email"]))
+        self.engine = Dispatcher(
+            connector, self.config, self.ends, self.delivery_log, clock=time.monotonic, wall=time.time,
+            backoff=JitteredBackoff(self.config.retry.first, self.config.retry.longest, random.Random(7)),
         )  # fmt: skip
         self.partition = Partition("dest.crm", 0)
 
-    def item(self, number: int, lane: bytes | None = None, fault: str = "") -> Item:
+    def item(self, number: int, lane: bytes | None = None, fault: str = "") -> QueuedEvent:
         one = delivery(number)
-        return Item(self.partition, number, one.value, lane, (), one, time.time(), time.monotonic(), fault)
+        return QueuedEvent(self.partition, number, one.value, lane, (), one, time.time(), time.monotonic(), fault)
 
-    def give(self, count: int, lanes: int = 0) -> None:
-        self.engine.take([self.item(n, b"%d" % (n % lanes) if lanes else None) for n in range(count)])
+    def give(self, count: int, queue: int = 0) -> None:
+        self.engine.take([self.item(n, b"%d" % (n % queue) if queue else None) for n in range(count)])
 
     async def until(self, holds: Callable[[], object]) -> None:
         end = time.monotonic() + DEADLINE
@@ -114,7 +114,7 @@ class Bench:
             await asyncio.sleep(0.005)
 
     def log(self) -> list[dict[str, Any]]:
-        return [orjson.loads(value or b"") for _, value, _, _ in self.journal.records(0.0)]
+        return [orjson.loads(value or b"") for _, value, _, _ in self.delivery_log.records(0.0)]
 
 
 @asynccontextmanager
@@ -163,11 +163,11 @@ async def test_requests_carry_what_the_topology_says() -> None:
 async def test_what_kill_minus_nine_can_repeat_is_bounded() -> None:
     """Accepted events that are not committed stop further requests until they are."""
     async with bench(all_ok) as one:
-        one.ends.unsettled = EXPOSED
+        one.ends.uncommitted = UNCOMMITTED
         one.give(5)
         await asyncio.sleep(0.05)
         assert one.connector.requests == []
-        one.ends.unsettled = EXPOSED - 2
+        one.ends.uncommitted = UNCOMMITTED - 2
         one.engine.pump()
         await one.until(lambda: one.ends.count == 5)
 
@@ -273,7 +273,7 @@ async def test_what_the_mapping_does_not_send_is_final_and_says_nothing_of_the_p
         return [Outcome(Kind.FILTERED, "no_email") if number_of(one) % 2 else OK for one in batch]
 
     async with bench(some, order="profile", batch={"count": 4, "age": "1ms"}) as one:
-        one.give(20, lanes=3)
+        one.give(20, queue=3)
         await one.until(lambda: one.ends.count == 20)
 
     assert (sorted(one.ends.unsent), one.ends.given_up) == (list(range(1, 20, 2)), {})
@@ -369,7 +369,7 @@ async def test_a_partner_that_is_down_is_probed_and_gets_everything_when_it_is_b
 
     async with bench(outage, seconds=0.002, concurrency=4) as one:
         one.give(100)
-        await one.until(lambda: one.engine.hold.reason == "down")
+        await one.until(lambda: one.engine.breaker.reason == "down")
         await one.until(lambda: one.connector.busy == 0)
         one.connector.busiest = 0
         before = len(one.connector.requests)
@@ -437,7 +437,7 @@ async def test_a_profile_s_events_are_accepted_in_order_whatever_fails(seed: int
 
     async with bench(chaos, seconds=0.001, order="profile", concurrency=6, batch=batch) as one:
         one.engine.rate.throttled = lambda: None  # type: ignore[method-assign]  # not what is tested
-        one.give(120, lanes=5)
+        one.give(120, queue=5)
         await one.until(lambda: one.ends.count == 120)
 
     assert sorted([*one.ends.accepted, *one.ends.given_up]) == list(range(120))

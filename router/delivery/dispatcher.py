@@ -1,8 +1,8 @@
-"""The attempt loop of one destination: everything that is composed around a connector.
+"""The attempt loop of one destination: everything that is composed context a connector.
 
 It takes events in the order consumed, forms requests, and starts as many as order, rate, concurrency and the partner's
-health allow; `Judge` turns each outcome into a final state or a later attempt. It lives in one event loop. Memory is
-bounded by its owner, who stops giving it events; what kill -9 can repeat is bounded by `exposure`.
+health allow; `OutcomePolicy` turns each outcome into a final state or a later attempt. It lives in one event loop.
+Memory is bounded by its owner, who stops giving it events; what kill -9 can repeat is bounded by `max_uncommitted`.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from router.config.models import DeliveryConfig
-from router.delivery.backoff import Backoff
-from router.delivery.hold import Hold
-from router.delivery.item import Item
-from router.delivery.journal import Journal
-from router.delivery.judge import Finals, Judge
-from router.delivery.lanes import Lanes
+from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
+from router.delivery.item import QueuedEvent
+from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
+from router.delivery.queue import DeliveryQueue
 from router.delivery.rate import Rate
+from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector, Kind, Outcome
 
 GRACE_SECONDS = 30.0  # past the connector's own timeout
-EXPOSED, MOST_EXPOSED = 1_000, 4_000
+UNCOMMITTED, MOST_UNCOMMITTED = 1_000, 4_000
 DEFAULT_REQUEST_BYTES = 1024 * 1024
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class BatchShape:
     """Of a request: `count` events, `size` bytes, `age` seconds that it may wait to fill."""
 
     count: int
@@ -38,22 +37,22 @@ class Shape:
     age: float
 
 
-def shape_of(connector: Connector, config: DeliveryConfig) -> Shape:
+def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
     """From the topology, or, where it says nothing, the connector's own: what is there, without waiting."""
     batch = config.batch
     if batch is None:
-        return Shape(connector.limits.batch, DEFAULT_REQUEST_BYTES, 0.0)
-    return Shape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
+        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, 0.0)
+    return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
-class Engine:
+class Dispatcher:
     """`clock` is monotonic, `wall` gives seconds since 1970. All methods are for the event loop's thread."""
 
     def __init__(
-        self, connector: Connector, config: DeliveryConfig, finals: Finals, journal: Journal, *,
-        clock: Callable[[], float], wall: Callable[[], float], backoff: Backoff | None = None,
+        self, connector: Connector, config: DeliveryConfig, finals: TerminalOutcomes, delivery_log: DeliveryLog, *,
+        clock: Callable[[], float], wall: Callable[[], float], backoff: JitteredBackoff | None = None,
     ) -> None:  # fmt: skip
-        backoff = backoff or Backoff(config.retry.first, config.retry.longest)
+        backoff = backoff or JitteredBackoff(config.retry.first, config.retry.longest)
         self._connector = connector
         self._finals = finals
         self._clock = clock
@@ -61,30 +60,30 @@ class Engine:
         self._concurrency = config.concurrency
         self._patience = config.timeout + GRACE_SECONDS
         self._ordered = config.order == "profile"
-        self.exposure = min(max(EXPOSED, 2 * self._concurrency * self._shape.count), MOST_EXPOSED)
-        self.hold = Hold(backoff, clock)
+        self.max_uncommitted = min(max(UNCOMMITTED, 2 * self._concurrency * self._shape.count), MOST_UNCOMMITTED)
+        self.breaker = CircuitBreaker(backoff, clock)
         self.rate = Rate(config.rate or connector.limits.rate, clock)
-        self.judge = Judge(
-            connector.name, finals, journal, hold=self.hold, rate=self.rate, backoff=backoff,
+        self.policy = OutcomePolicy(
+            connector.name, finals, delivery_log, breaker=self.breaker, rate=self.rate, backoff=backoff,
             budget=config.retry.budget, clock=clock, wall=wall,
         )  # fmt: skip
-        self._lanes = self._fresh_lanes()
+        self._queue = self._fresh_queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0  # events
         self._timer: asyncio.TimerHandle | None = None
         self._taking = True
 
-    def _fresh_lanes(self) -> Lanes:
-        self.judge.lanes = Lanes(ordered=self._ordered)
-        return self.judge.lanes
+    def _fresh_queue(self) -> DeliveryQueue:
+        self.policy.queue = DeliveryQueue(ordered=self._ordered)
+        return self.policy.queue
 
-    def take(self, items: Iterable[Item]) -> None:
+    def take(self, items: Iterable[QueuedEvent]) -> None:
         """New events, in the order consumed."""
         for item in items:
             if item.fault:
-                self.judge.give_up(item, item.fault, "read")
+                self.policy.give_up(item, item.fault, "read")
             else:
-                self._lanes.push(item)
+                self._queue.push(item)
         self.pump()
 
     def pump(self) -> None:
@@ -101,44 +100,44 @@ class Engine:
         """Start requests until something is in the way: seconds until that may change, None if an end of one will."""
         while True:
             now = self._clock()
-            self._lanes.wake(now)
-            if self.hold.reason:
+            self._queue.wake(now)
+            if self.breaker.reason:
                 return self._probe(now)
             wait = self._gate()
             if wait != 0.0:
                 return wait
             shape = self._shape
-            room = min(shape.count, self.exposure - self._under_way - self._finals.unsettled)
-            batch = self._lanes.take(now, room, shape.size, shape.age)
+            room = min(shape.count, self.max_uncommitted - self._under_way - self._finals.uncommitted)
+            batch = self._queue.take(now, room, shape.size, shape.age)
             if not batch:
                 return self._next(now, room)
             self._launch(batch, probe=False)
 
     def _gate(self) -> float | None:
-        if len(self._tasks) >= self._concurrency or self._under_way + self._finals.unsettled >= self.exposure:
+        if len(self._tasks) >= self._concurrency or self._under_way + self._finals.uncommitted >= self.max_uncommitted:
             return None
         return self.rate.wait()
 
     def _next(self, now: float, room: int) -> float | None:
         """Seconds until a request is old enough or a failed event due."""
-        times = [self._lanes.due, self._lanes.ripe(room, self._shape.size, self._shape.age)]
+        times = [self._queue.due, self._queue.ripe(room, self._shape.size, self._shape.age)]
         return min((at - now for at in times if at is not None), default=None)
 
     def _probe(self, now: float) -> float | None:
         """The partner is held back: one event at a time, to find out."""
-        if self.hold.reason == "down":
-            for expired in self._lanes.expired(now):
-                self.judge.give_up(expired, expired.code, "deliver")
-        wait = self.hold.wait()
+        if self.breaker.reason == "down":
+            for expired in self._queue.expired(now):
+                self.policy.give_up(expired, expired.code, "deliver")
+        wait = self.breaker.wait()
         if wait is None or (wait := max(wait, self.rate.wait())) > 0:
             return wait
-        item = self._lanes.pick()
+        item = self._queue.pick()
         if item is not None:
-            self.hold.probe()
+            self.breaker.probe()
             self._launch([item], probe=True)
         return None
 
-    def _launch(self, batch: list[Item], *, probe: bool) -> None:
+    def _launch(self, batch: list[QueuedEvent], *, probe: bool) -> None:
         self.rate.spend(len(batch))
         self._under_way += len(batch)
         for item in batch:
@@ -154,17 +153,17 @@ class Engine:
             raise error  # a fault of the engine itself: for the loop's exception handler
         self.pump()
 
-    async def _attempt(self, batch: list[Item], probe: bool) -> None:
+    async def _attempt(self, batch: list[QueuedEvent], probe: bool) -> None:
         started = self._clock()
         try:
             outcomes = await self._send(batch)
-            self.judge.judge(batch, outcomes, started, probe=probe)
+            self.policy.apply(batch, outcomes, started, probe=probe)
         finally:
             self._under_way -= len(batch)
             if probe:
-                self.hold.unclear()
+                self.breaker.unclear()
 
-    async def _send(self, batch: list[Item]) -> Sequence[Outcome]:
+    async def _send(self, batch: list[QueuedEvent]) -> Sequence[Outcome]:
         """One outcome an event, whatever the connector does."""
         try:
             async with asyncio.timeout(self._patience):
@@ -182,15 +181,17 @@ class Engine:
     @property
     def idle(self) -> str:
         """Why it rightly does nothing new, or an empty string when it should be getting on."""
-        if self.hold.reason:
+        if self.breaker.reason:
             return (
-                "held back: the partner is down" if self.hold.reason == "down" else "held back: the partner refuses us"
+                "held back: the partner is down"
+                if self.breaker.reason == "down"
+                else "held back: the partner refuses us"
             )
         if self._tasks:
             return "waiting for the partner"
-        if not len(self._lanes):
+        if not len(self._queue):
             return "nothing to deliver"
-        return "waiting to try again" if self._lanes.due is not None or self.rate.wait() > 0 else ""
+        return "waiting to try again" if self._queue.due is not None or self.rate.wait() > 0 else ""
 
     async def halt(self, seconds: float) -> None:
         """Start nothing more; let what is under way end, by force after `seconds`; forget what waits."""
@@ -202,12 +203,12 @@ class Engine:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._lanes = self._fresh_lanes()
+        self._queue = self._fresh_queue()
 
     def resume(self) -> None:
         """After `halt`: with new partitions."""
         self._taking = True
 
 
-def _failure(batch: list[Item], code: str, detail: str) -> list[Outcome]:
+def _failure(batch: list[QueuedEvent], code: str, detail: str) -> list[Outcome]:
     return [Outcome(Kind.RETRY, code, detail, shared=len(batch) > 1)] * len(batch)

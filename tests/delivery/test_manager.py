@@ -35,7 +35,7 @@ class Following:
         self.stage = stage
         self.health = health
 
-    def become(self, destinations: Destinations, outcome: str = "applied", **topology: Any) -> None:
+    def update(self, destinations: Destinations, outcome: str = "applied", **topology: Any) -> None:
         before = sample("router_reloads_total", outcome=outcome)
         self.stage.write(destinations, **topology)
         eventually(lambda: sample("router_reloads_total", outcome=outcome) > before, f"the file to be {outcome}")
@@ -56,7 +56,7 @@ def test_a_changed_destination_begins_again_and_its_neighbour_does_not_notice(st
     with following(one) as process:
         settled(one, "crm", 200)
         joined = len(process.health.readiness().checks)
-        process.become({"crm": partner.webhook("/new"), "lake": lake})
+        process.update({"crm": partner.webhook("/new"), "lake": lake})
         after = one.send("crm", 200)
         neighbours += one.send("lake", 200)
         settled(one, "crm", 400)
@@ -77,7 +77,7 @@ def test_changes_under_load_lose_and_repeat_nothing(stage: Staging, partner: Par
     with following(one) as process:
         for number, target in enumerate((100, 500, 900)):
             eventually(partial(lambda count: partner.accepted("/crm") >= count, target), "deliveries")
-            process.become({"crm": partner.webhook("/crm", delivery={"concurrency": 5 + number})})
+            process.update({"crm": partner.webhook("/crm", delivery={"concurrency": 5 + number})})
         settled(one, "crm", 1500)
 
     assert partner.counts("/crm") == Counter(sent)
@@ -90,12 +90,12 @@ def test_a_destination_that_is_switched_off_leaves_its_events_for_later(stage: S
     sent = one.send("crm", 50)
     with following(one) as process:
         settled(one, "crm", 50)
-        process.become({"crm": off})
+        process.update({"crm": off})
         sent += one.send("crm", 50)
         assert process.health.readiness().checks["deliver"].why == "no destination is enabled"
         assert "deliver.crm" not in process.health.readiness().checks
         assert partner.accepted("/crm") == 50
-        process.become({"crm": on})
+        process.update({"crm": on})
         settled(one, "crm", 100)
 
     assert partner.counts("/crm") == Counter(sent)
@@ -107,7 +107,7 @@ def test_a_new_destination_begins_and_a_removed_one_ends(stage: Staging, partner
     one.write({"crm": crm})
     sent = one.send("mail", 50)
     with following(one) as process:
-        process.become({"mail": mail})
+        process.update({"mail": mail})
         settled(one, "mail", 50)
         one.send("crm", 10)
         eventually(lambda: process.health.readiness().ok, "readiness")
@@ -124,7 +124,7 @@ def test_a_new_destination_without_topics_is_left_out_and_the_rest_is_taken_over
     one = embedded_stage({"crm": partner.webhook("/crm")})
     with following(one) as process:
         more = {"crm": partner.webhook("/new"), "mail": partner.webhook("/mail")}
-        process.become(more, "restart_needed")
+        process.update(more, "restart_needed")
         sent = one.send("crm", 20)
         settled(one, "crm", 20)
         assert "deliver.mail" not in process.health.readiness().checks
@@ -139,7 +139,7 @@ def test_a_partner_that_refused_us_is_mended_by_the_file(embedded_stage: Staging
     sent = one.send("crm", 40)
     with following(one) as process:
         eventually(lambda: sample("router_delivery_paused", destination="crm", reason="refused") == 1, "the pause")
-        process.become({"crm": partner.webhook("/mended", delivery=QUICK)})
+        process.update({"crm": partner.webhook("/mended", delivery=QUICK)})
         settled(one, "crm", 40)
         assert sample("router_delivery_paused", destination="crm", reason="refused") == 0
 
@@ -168,7 +168,7 @@ def test_a_faulty_file_changes_nothing(embedded_stage: Staging, partner: Partner
     crm = partner.webhook("/crm")
     one = embedded_stage({"crm": crm})
     with following(one) as process:
-        process.become({"crm": crm | {"settings": {"url": "no url"}}}, "refused")
+        process.update({"crm": crm | {"settings": {"url": "no url"}}}, "refused")
         sent = one.send("crm", 20)
         settled(one, "crm", 20)
 
@@ -182,7 +182,7 @@ def test_masked_fields_follow_the_file(embedded_stage: Staging, partner: Partner
     with following(one) as process:
         one.send("crm", 1, nickname="first-nick")
         settled(one, "crm", 0, 1)
-        process.become({"crm": crm}, mask=["nickname"])
+        process.update({"crm": crm}, mask=["nickname"])
         one.send("crm", 1, nickname="other-nick")
         settled(one, "crm", 0, 2)
 

@@ -13,14 +13,14 @@ from typing import NamedTuple
 from router import metrics
 from router.config.loader import Loaded
 from router.config.models import DeliveryConfig
-from router.delivery.destination import Destination, Surroundings
+from router.delivery.destination import DeliveryContext, Destination
 from router.destinations.base import Connector, Settings
 from router.destinations.registry import destination_types
 
 _PAUSES = ("down", "refused", "open")
 
 
-class Terms(NamedTuple):
+class DestinationSpec(NamedTuple):
     """What a destination runs by; when one of these changes it begins again."""
 
     type: str
@@ -29,7 +29,7 @@ class Terms(NamedTuple):
 
 
 class _Running(NamedTuple):
-    terms: Terms
+    terms: DestinationSpec
     destination: Destination
     start: asyncio.Task[None]
 
@@ -45,11 +45,11 @@ def connector_of(loaded: Loaded, name: str) -> Connector:
     return destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
 
 
-class Fleet:
-    """`only` names destinations; empty: all that are enabled. Lives in one event loop; `around.failed` hears faults."""
+class DestinationManager:
+    """`only` names destinations; empty: all that are enabled. For one event loop; `context.failed` hears faults."""
 
-    def __init__(self, around: Surroundings, only: Sequence[str]) -> None:
-        self._around = around
+    def __init__(self, context: DeliveryContext, only: Sequence[str]) -> None:
+        self._context = context
         self._only = only
         self._running: dict[str, _Running] = {}
 
@@ -57,12 +57,12 @@ class Fleet:
         """The connectors of a topology, not yet open. From any thread."""
         return {name: connector_of(loaded, name) for name in names_of(loaded, self._only)}
 
-    async def become(self, loaded: Loaded, connectors: Mapping[str, Connector]) -> None:
+    async def update(self, loaded: Loaded, connectors: Mapping[str, Connector]) -> None:
         """Stop what is gone, begin what is new, and both for what has changed; the rest goes on."""
         wanted = {name: _terms(loaded, name) for name in connectors}
         changed = [name for name, running in self._running.items() if wanted.get(name) != running.terms]
         begin = [name for name in wanted if name not in self._running or name in changed]
-        self._around.health.ready("deliver", True, "" if wanted else "no destination is enabled")
+        self._context.health.ready("deliver", True, "" if wanted else "no destination is enabled")
         await asyncio.gather(
             *(self._end(name) for name in changed if name not in begin),
             *(self._begin(connectors[name], wanted[name]) for name in begin),
@@ -72,11 +72,11 @@ class Fleet:
         """Drain and stop all."""
         await asyncio.gather(*map(self._end, list(self._running)))
 
-    async def _begin(self, connector: Connector, terms: Terms) -> None:
+    async def _begin(self, connector: Connector, terms: DestinationSpec) -> None:
         """Begin in the background: it may take as long as its partner cannot be reached."""
         if connector.name in self._running:
             await self._end(connector.name)
-        destination = Destination(connector, terms.delivery, self._around)
+        destination = Destination(connector, terms.delivery, self._context)
         start = asyncio.get_running_loop().create_task(destination.start())
         start.add_done_callback(self._started)
         self._running[connector.name] = _Running(terms, destination, start)
@@ -84,7 +84,7 @@ class Fleet:
     def _started(self, start: asyncio.Task[None]) -> None:
         error = None if start.cancelled() else start.exception()
         if error is not None:
-            self._around.failed(error)
+            self._context.failed(error)
 
     async def _end(self, name: str) -> None:
         _, destination, start = self._running.pop(name)
@@ -94,9 +94,9 @@ class Fleet:
         _forget(name)
 
 
-def _terms(loaded: Loaded, name: str) -> Terms:
+def _terms(loaded: Loaded, name: str) -> DestinationSpec:
     config = loaded.topology.destinations[name]
-    return Terms(config.type, loaded.connector_settings[name], config.delivery)
+    return DestinationSpec(config.type, loaded.connector_settings[name], config.delivery)
 
 
 def _forget(name: str) -> None:
