@@ -24,6 +24,7 @@ from router.errors import RouterError
 from router.events.topics import Topics
 from router.identity import IdentityRules, Replica
 from router.identity.log import LinkLog
+from router.identity.merges import MergesPartition, MergesTask
 from router.identity.store_rocksdb import FOLDER as IDENTITY_FOLDER
 from router.identity.store_rocksdb import RocksIdentityStore
 from router.kafka import clients
@@ -35,12 +36,11 @@ from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.merges import MergesPartition, MergesTask
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
 from router.runtime.worker import Components, Worker
 from router.state.slot import Slot
-from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
 from router.worker.partition import RoutePartition
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,8 @@ class Opening:
         checkpoint: Checkpoint = AtLeastOnce(self.writer(), consumer.commit)
         if self.transactional:
             checkpoint = ExactlyOnce(self.transactional_writer("-merges"))
-        return MergesTask(replica.store, consumer, checkpoint, links=self.topics.links, merges=self.topics.merges)
+        commit, close = committing(checkpoint), checkpoint.close
+        return MergesTask(replica.store, consumer, commit, close, links=self.topics.links, merges=self.topics.merges)
 
     def components(self) -> Components:
         """Stores, identity log and agents, whatever engine runs them."""

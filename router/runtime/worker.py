@@ -22,10 +22,10 @@ from router.dedupe.window import Window
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
 from router.identity.log import LinkLog
+from router.identity.merges import MergesTask
 from router.kafka.group_consumer import GroupConsumer, watermark_ms
 from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.process.health import Health
-from router.runtime.merges import MergesTask
 from router.runtime.renew import Renewal
 from router.runtime.restore import Restore
 from router.runtime.tally import changelog_of, count, hide, show

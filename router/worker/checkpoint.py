@@ -65,6 +65,17 @@ class Checkpoint(Protocol):
     def close(self) -> None: ...
 
 
+def committing(checkpoint: Checkpoint) -> Callable[[Sequence[Record], list[TopicPartition], Any], None]:
+    """All steps in one call, for an owner of records and offsets alone. Raises what the steps raise."""
+
+    def commit(records: Sequence[Record], offsets: list[TopicPartition], group: Any) -> None:
+        batch = CommitBatch(records, offsets, group)
+        checkpoint.publish(batch)
+        checkpoint.apply(batch)
+
+    return commit
+
+
 class ExactlyOnce:
     """Outputs, changelog and offsets in one transaction."""
 

@@ -12,9 +12,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import KafkaException, TopicPartition
@@ -23,11 +23,10 @@ from router import metrics
 from router.errors import Unavailable
 from router.events.event import iso
 from router.events.records import Record
-from router.identity import IdentityStore, Merge
+from router.identity.store import IdentityStore, Merge
 from router.kafka import offset_metadata
 from router.kafka.group_consumer import GroupConsumer, PartitionState
 from router.kafka.transactions import CommitRefused
-from router.worker.checkpoint import Checkpoint, CommitBatch
 
 log = logging.getLogger(__name__)
 ROWS = 2000
@@ -35,6 +34,11 @@ LOOK_SECONDS = 30.0
 GATHER_SECONDS = 0.25  # a transaction of its own for each batch that merges would double what the broker has to do
 AGAIN_SECONDS = 0.5
 LOOK_CALL_SECONDS = 5.0
+
+Commit = Callable[[Sequence[Record], list[TopicPartition], Any], None]
+"""Makes records durable, and then or together with them the position, for a member with this group metadata. Raises
+CommitRefused when nothing of the position stands.
+"""
 
 
 class Part(NamedTuple):
@@ -62,19 +66,24 @@ class MergesPartition(PartitionState):
 
 
 class MergesTask:
-    """Its own group member in its own thread; `feed` is called by the consuming thread, which owns the replica."""
+    """Its own group member in its own thread; `feed` is called by the consuming thread, which owns the store.
+
+    `close` ends what `commit` produces with.
+    """
 
     def __init__(
         self,
         store: IdentityStore,
         consumer: GroupConsumer[MergesPartition],
-        checkpoint: Checkpoint,
+        commit: Commit,
+        close: Callable[[], None],
         *,
         links: str,
         merges: str,
     ) -> None:
         self._store = store
-        self._checkpoint = checkpoint
+        self._commit = commit
+        self._close_producer = close
         self._links = links
         self._merges = merges
         self._parts: queue.SimpleQueue[Part] = queue.SimpleQueue()
@@ -153,10 +162,8 @@ class MergesTask:
         records: list[Record] = [
             (self._merges, _value(offset, merge), merge.new.encode(), None) for offset, merge in part.rows
         ]
-        batch = CommitBatch(records, offsets, self._consumer.group_metadata())
         try:
-            self._checkpoint.publish(batch)
-            self._checkpoint.apply(batch)
+            self._commit(records, offsets, self._consumer.group_metadata())
         except CommitRefused as refused:
             log.warning("merges were not committed and will be written again: %s", refused)
             self._stop.wait(AGAIN_SECONDS)
@@ -181,7 +188,7 @@ class MergesTask:
         """Nothing is fetched."""
 
     def skipped(self, partition: MergesPartition, offset: int, *, recreated: bool) -> MergesPartition:
-        """What retention took of the log may still stand in the ledger."""
+        """The store may still have the merges of records that retention took."""
         return partition
 
     def _behind(self) -> bool:
@@ -196,7 +203,7 @@ class MergesTask:
             time.sleep(0.02)
         self._stop.set()
         self._thread.join()
-        self._checkpoint.close()
+        self._close_producer()
 
 
 def _value(offset: int, merge: Merge) -> bytes:

@@ -14,13 +14,13 @@ from confluent_kafka import KafkaError, KafkaException
 from router import metrics
 from router.errors import Fenced, Unavailable
 from router.identity import MemoryIdentityStore, Merge
+from router.identity import merges as merges_module
+from router.identity.merges import MergesPartition, MergesTask
 from router.kafka.group_consumer import GroupConsumer
 from router.kafka.offset_metadata import MetadataError
 from router.kafka.transactions import TransactionalWriter
 from router.kafka.writer import Writer
-from router.runtime import merges as merges_module
-from router.runtime.merges import MergesPartition, MergesTask
-from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
+from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
 from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
 LINKS, MERGES = "identity.links", "identity.merges"
@@ -77,7 +77,7 @@ class Stage:
         checkpoint: Checkpoint = AtLeastOnce(Writer(producer), consumer.commit)
         if transactional:
             checkpoint = ExactlyOnce(TransactionalWriter(producer))
-        made = Task(store, consumer, checkpoint, links=LINKS, merges=MERGES)
+        made = Task(store, consumer, committing(checkpoint), checkpoint.close, links=LINKS, merges=MERGES)
         self.tasks.append(made)
         return made
 
