@@ -13,8 +13,8 @@ from router.cli.options import EnvFile, Json
 from router.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from router.cli.check_diff import Difference
-    from router.cli.check_files import Check
+    from router.cli.check_diff import TopologyDifference
+    from router.cli.check_files import FileCheck
 
 
 def command(
@@ -39,11 +39,11 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Check files and report all problems. Warnings do not change the exit status."""
-    from router.cli.check_files import Check
+    from router.cli.check_files import FileCheck
     from router.config.environment import environment
 
     files, revision = _with_revision(files) if diff else (files, "")
-    check = Check(None if no_env else environment(env_file))
+    check = FileCheck(None if no_env else environment(env_file))
     for path in files:
         check.add(path)
     check.run()
@@ -72,7 +72,7 @@ def _with_revision(files: list[Path]) -> tuple[list[Path], str]:
     return files[:-1], str(files[-1])
 
 
-def _differences(check: Check, revision: str) -> list[Difference]:
+def _differences(check: FileCheck, revision: str) -> list[TopologyDifference]:
     from router.cli.check_diff import difference
 
     return [difference(group, revision) for group in check.groups()]

@@ -18,7 +18,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
-class Difference:
+class TopologyDifference:
     """Of the topology that `files` make. `changes` is None where the revision has none, or a faulty one."""
 
     files: Sequence[Path]
@@ -52,7 +52,7 @@ def _as_dict(change: Change) -> dict[str, object]:
     return {"path": change.path, "what": change.what, "how": how, "why": change.why}
 
 
-def difference(files: Sequence[Path], revision: str) -> Difference:
+def difference(files: Sequence[Path], revision: str) -> TopologyDifference:
     """Both sides with placeholders, so that it does not depend on the environment.
 
     Faults of the revision are named `REVISION:PATH`. Raises RouterError where there is no repository or no such
@@ -67,12 +67,14 @@ def difference(files: Sequence[Path], revision: str) -> Difference:
         paths = [copy / path.resolve().relative_to(root) for path in files if path.resolve().is_relative_to(root)]
         there = [path for path in paths if path.is_file()]
         if not paths or paths[0] not in there:
-            return Difference(files, revision, None)
+            return TopologyDifference(files, revision, None)
         try:
             old = _load(there)
         except FileError as error:
-            return Difference(files, revision, None, [_named(problem, copy, revision) for problem in error.problems])
-        return Difference(files, revision, changes(_moved(old, copy, root), _load(files)))
+            return TopologyDifference(
+                files, revision, None, [_named(problem, copy, revision) for problem in error.problems]
+            )
+        return TopologyDifference(files, revision, changes(_moved(old, copy, root), _load(files)))
 
 
 def _root(where: Path) -> Path:

@@ -22,7 +22,7 @@ def is_plan_folder(path: Path) -> bool:
 
 
 @dataclass
-class Check:
+class FileCheck:
     """`add` what is to be checked, then `run`. `env` None: placeholders. `fine` names each part without fault."""
 
     env: Mapping[str, str] | None

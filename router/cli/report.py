@@ -14,7 +14,7 @@ from router.errors import FileError, Problem, RouterError
 
 
 @dataclass
-class Report:
+class Reporter:
     """One per command line. `as_json` is set by the option `--json`."""
 
     as_json: bool = False
@@ -41,14 +41,14 @@ def _objects(error: RouterError) -> list[dict[str, object]]:
     return [{"message": str(error)}]
 
 
-_CURRENT: ContextVar[Report] = ContextVar("report")
+_CURRENT: ContextVar[Reporter] = ContextVar("report")
 
 
 def start() -> None:
     """A fresh report for one command line."""
-    _CURRENT.set(Report())
+    _CURRENT.set(Reporter())
 
 
-def current() -> Report:
+def current() -> Reporter:
     """The report of the command line that runs now."""
     return _CURRENT.get()

@@ -14,7 +14,7 @@ from router.cli.options import Json
 if TYPE_CHECKING:
     from router.config.loader import Loaded
     from router.topology_tests.cases import CaseFile
-    from router.topology_tests.run import Outcome
+    from router.topology_tests.run import CaseOutcome
 
 
 def command(
@@ -68,7 +68,7 @@ def _read(path: Path) -> tuple[CaseFile, Loaded]:
     return tests, loaded
 
 
-def _print(outcomes: Sequence[Outcome]) -> None:
+def _print(outcomes: Sequence[CaseOutcome]) -> None:
     for outcome in outcomes:
         typer.echo(f"{'pass' if outcome.passed else 'FAIL'}  {outcome.file}:{outcome.line}: {outcome.name}")
         for problem in outcome.problems:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from router.plan.regex import Node, parse
+from router.plan.regex import PatternNode, parse
 
 MAX_POSITIONS = 2000
 MAX_LOOP = 120
@@ -50,7 +50,7 @@ class _Automaton:
     follow: list[set[int]] = field(default_factory=list)
     doubled: set[tuple[int, int]] = field(default_factory=set)
 
-    def add(self, node: Node) -> _Part:
+    def add(self, node: PatternNode) -> _Part:
         if node.kind == "set":
             return self._position(node.mask)
         if node.kind == "alt":
@@ -87,7 +87,7 @@ class _Automaton:
             self.doubled.update((source, target) for target in targets & self.follow[source])
             self.follow[source] |= targets
 
-    def _repeat(self, node: Node) -> _Part:
+    def _repeat(self, node: PatternNode) -> _Part:
         """`x{2,}` is x x+, `x{1,3}` is x (x (x)?)?; more than three copies say nothing new."""
         (inner,) = node.parts
         whole = _Part()
@@ -100,7 +100,7 @@ class _Automaton:
             return self._then(whole, _Part(loop.nullable or node.least == 0, loop.first, loop.last))
         return self._then(whole, self._optional(inner, min(node.most - node.least, 2)))
 
-    def _optional(self, inner: Node, copies: int) -> _Part:
+    def _optional(self, inner: PatternNode, copies: int) -> _Part:
         if copies <= 0:
             return _Part()
         part = self._then(self.add(inner), self._optional(inner, copies - 1))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.plan.compiled_rule import CompiledRule, Engine, Finding
-from router.plan.describe import Fault
+from router.plan.compiled_rule import CompiledRule, Finding, SchemaCompiler
+from router.plan.describe import SchemaFault
 from router.plan.model import CALL_TYPES, NAMED, Plan, section_of
 from router.plan.resources import Resource, Resources
 
@@ -18,7 +18,7 @@ class CompiledPlan:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._tables: dict[Any, tuple[str, dict[Any, CompiledRule], CompiledRule]] = {}
-        engine, resources = Engine(plan), plan.resources
+        engine, resources = SchemaCompiler(plan), plan.resources
         common = {call_type: _common(resources, call_type) for call_type in CALL_TYPES}
         rules: dict[str, dict[Any, list[CompiledRule]]] = {call_type: {} for call_type in CALL_TYPES}
         for rule, own in zip(plan.rules, resources.rules, strict=True):
@@ -83,12 +83,12 @@ def _common(resources: Resources, call_type: str) -> dict[str, Resource]:
     return {name: resource for name, resource in resources.common.items() if name != other}
 
 
-def _unplanned(call_type: str, has_rules: bool) -> Fault | None:
+def _unplanned(call_type: str, has_rules: bool) -> SchemaFault | None:
     """A track event needs a rule; a page or screen only where the plan has rules for some of them."""
     if call_type == "track":
-        return Fault("Unplanned Event", ("event",), "expected a planned event, got another name")
+        return SchemaFault("Unplanned Event", ("event",), "expected a planned event, got another name")
     if call_type in NAMED and has_rules:
-        return Fault("Unplanned Event", (NAMED[call_type],), f"expected a planned {call_type}, got another name")
+        return SchemaFault("Unplanned Event", (NAMED[call_type],), f"expected a planned {call_type}, got another name")
     return None
 
 

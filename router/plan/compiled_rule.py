@@ -16,7 +16,7 @@ import jsonschema_rs
 from router.document import Pointer, json_pointer
 from router.errors import FileError, Problem
 from router.events.records import Violation, ViolationClass
-from router.plan.describe import Fault, faults
+from router.plan.describe import SchemaFault, faults
 from router.plan.keywords import ANNOTATIONS, DRAFT7
 from router.plan.model import Plan, Rule, section_of
 from router.plan.names import Names
@@ -34,7 +34,7 @@ class Finding(NamedTuple):
     path: Pointer
 
 
-class Engine:
+class SchemaCompiler:
     """Compiles schemas against the definitions of one plan. Compiling takes time in proportion to their number."""
 
     def __init__(self, plan: Plan) -> None:
@@ -81,12 +81,12 @@ class CompiledRule:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: SchemaCompiler,
         call_type: str,
         rule: Rule | None = None,
         own: Mapping[str, Resource] | None = None,
         common: Mapping[str, Resource] | None = None,
-        unplanned: Fault | None = None,
+        unplanned: SchemaFault | None = None,
     ) -> None:
         self.engine = engine
         self.call_type = call_type
@@ -170,11 +170,12 @@ class CompiledRule:
             value = body if whole else body.get(section, {})
             for fault in faults(validator.iter_errors(value), value, () if whole else (section,)):
                 if klass == "unplanned_property":
-                    fault = Fault("Unplanned Property", fault.path, "expected a planned property, got another name")
+                    message = "expected a planned property, got another name"
+                    fault = SchemaFault("Unplanned Property", fault.path, message)
                 found.append(self._finding(klass, fault))
         return found
 
-    def _finding(self, klass: ViolationClass, fault: Fault) -> Finding:
+    def _finding(self, klass: ViolationClass, fault: SchemaFault) -> Finding:
         pointer = json_pointer(fault.path)
         violation = Violation(
             klass, fault.type, pointer, fault.message, self.engine.plan.name, self.title, self.version

@@ -40,7 +40,7 @@ _NAMES = {
 _SHOWN = 10
 
 
-class Fault(NamedTuple):
+class SchemaFault(NamedTuple):
     """One thing that is wrong: `type` such as Required or Min Length, where, and in words what was expected."""
 
     type: str
@@ -48,7 +48,7 @@ class Fault(NamedTuple):
     message: str
 
 
-def faults(errors: Iterable[ValidationError], value: Any, prefix: Pointer = ()) -> Iterator[Fault]:
+def faults(errors: Iterable[ValidationError], value: Any, prefix: Pointer = ()) -> Iterator[SchemaFault]:
     """Each error in `value` as faults at the values (or property names) that are wrong; `prefix` leads to the value."""
     for error in errors:
         path = (*prefix, *error.instance_path)
@@ -58,7 +58,7 @@ def faults(errors: Iterable[ValidationError], value: Any, prefix: Pointer = ()) 
             name = "AdditionalProperties"
         kind_type = _NAMES.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
         message = _message(error) if not places else _AT_PLACES.get(name) or _message(error)
-        yield from (Fault(kind_type, (*path, *inner), message) for inner in places or [()])
+        yield from (SchemaFault(kind_type, (*path, *inner), message) for inner in places or [()])
 
 
 _AT_PLACES = {

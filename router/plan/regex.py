@@ -39,11 +39,11 @@ _PROPERTY = re.compile(r"[pP](\{\^?([^}]*)\}|([A-Za-z]))")
 
 
 @dataclass(frozen=True)
-class Node:
+class PatternNode:
     """`set` has a mask, `seq` and `alt` have parts, `rep` has one part and its counts (`most` None: no end)."""
 
     kind: Literal["set", "seq", "alt", "rep"]
-    parts: tuple[Node, ...] = ()
+    parts: tuple[PatternNode, ...] = ()
     mask: int = 0
     least: int = 0
     most: int | None = None
@@ -53,7 +53,7 @@ class _Unknown(Exception):
     """Syntax this reader does not know."""
 
 
-def parse(pattern: str) -> Node | None:
+def parse(pattern: str) -> PatternNode | None:
     """The structure, or None for syntax that this reader does not know."""
     reader = _Reader(pattern)
     try:
@@ -75,26 +75,26 @@ class _Reader:
         self.at += 1
         return self.text[self.at - 1]
 
-    def alternatives(self, depth: int) -> Node:
+    def alternatives(self, depth: int) -> PatternNode:
         if depth > _NEST:
             raise _Unknown
         options = [self._sequence(depth)]
         while self._peek() == "|":
             self.at += 1
             options.append(self._sequence(depth))
-        return options[0] if len(options) == 1 else Node("alt", tuple(options))
+        return options[0] if len(options) == 1 else PatternNode("alt", tuple(options))
 
-    def _sequence(self, depth: int) -> Node:
-        parts: list[Node] = []
+    def _sequence(self, depth: int) -> PatternNode:
+        parts: list[PatternNode] = []
         while self._peek() not in ("", "|", ")"):
             atom = self._atom(depth)
             if atom is not None:
                 parts.append(self._repeated(atom))
-        return Node("seq", tuple(parts))
+        return PatternNode("seq", tuple(parts))
 
-    def _repeated(self, atom: Node) -> Node:
+    def _repeated(self, atom: PatternNode) -> PatternNode:
         while (counts := self._counts()) is not None:
-            atom = Node("rep", (atom,), least=counts[0], most=counts[1])
+            atom = PatternNode("rep", (atom,), least=counts[0], most=counts[1])
             if self._peek() == "?":
                 self.at += 1
         return atom
@@ -112,7 +112,7 @@ class _Reader:
         least = int(match[1])
         return least, least if match[2] is None else int(match[3]) if match[3] else None
 
-    def _atom(self, depth: int) -> Node | None:
+    def _atom(self, depth: int) -> PatternNode | None:
         """One class or group; None for an anchor."""
         if self._peek() == "(":
             return self._group(depth)
@@ -120,14 +120,14 @@ class _Reader:
         if sign in "^$":
             return None
         if sign == ".":
-            return Node("set", mask=ANY ^ _mask("\n"))
+            return PatternNode("set", mask=ANY ^ _mask("\n"))
         if sign == "[":
-            return Node("set", mask=self._class())
+            return PatternNode("set", mask=self._class())
         if sign == "\\":
-            return None if self._peek() in "bBAzZ" and self._take() else Node("set", mask=self._escape())
-        return Node("set", mask=_bit(sign))
+            return None if self._peek() in "bBAzZ" and self._take() else PatternNode("set", mask=self._escape())
+        return PatternNode("set", mask=_bit(sign))
 
-    def _group(self, depth: int) -> Node:
+    def _group(self, depth: int) -> PatternNode:
         match = _GROUP.match(self.text, self.at)
         if match is None or (match[0] == "(" and self.text[match.end()] == "?"):
             raise _Unknown

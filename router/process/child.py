@@ -24,7 +24,7 @@ class ChildSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
+class RestartDelay:
     """Seconds between an end and the next start: `first`, doubling to `longest`; from `first` again after `healthy`."""
 
     first: float = 1.0
@@ -39,7 +39,7 @@ class Backoff:
 class Child:
     """A process and its restarts. Times are monotonic seconds, given by the caller."""
 
-    def __init__(self, spec: ChildSpec, backoff: Backoff) -> None:
+    def __init__(self, spec: ChildSpec, backoff: RestartDelay) -> None:
         self.spec = spec
         self._backoff = backoff
         self._process: subprocess.Popen[bytes] | None = None

@@ -15,7 +15,7 @@ from threading import Event, Lock
 
 from router import metrics
 from router.errors import RouterError
-from router.process.child import Backoff, Child, ChildSpec, describe
+from router.process.child import Child, ChildSpec, RestartDelay, describe
 from router.process.run import FAULT
 
 TICK_SECONDS = 0.1
@@ -38,10 +38,10 @@ class Supervisor:
         *,
         outage: Callable[[], RouterError | None] = lambda: None,
         ending: Callable[[], object] = lambda: None,
-        backoff: Backoff | None = None,
+        backoff: RestartDelay | None = None,
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        self._children = {spec.name: Child(spec, backoff or Backoff()) for spec in specs}
+        self._children = {spec.name: Child(spec, backoff or RestartDelay()) for spec in specs}
         self._outage = outage
         self._ending = ending
         self._stop_seconds = stop_seconds

@@ -16,7 +16,7 @@ _SUMMARY = ("type", "event", "name", "userId", "anonymousId", "messageId", "reas
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CaseOutcome:
     """How one case ended: `problems` name each mismatch by its place in the test file, `differences` show the lists."""
 
     name: str
@@ -40,12 +40,12 @@ class Outcome:
         }
 
 
-def run(tests: CaseFile, loaded: Loaded) -> list[Outcome]:
+def run(tests: CaseFile, loaded: Loaded) -> list[CaseOutcome]:
     """All cases of a file that has been linted, in order."""
     return [_outcome(tests, index, CaseRouter(loaded).outputs(case)) for index, case in enumerate(tests.cases.tests)]
 
 
-def _outcome(tests: CaseFile, index: int, outputs: Mapping[str, Any]) -> Outcome:
+def _outcome(tests: CaseFile, index: int, outputs: Mapping[str, Any]) -> CaseOutcome:
     node = tests.case(index)
     case = tests.cases.tests[index]
     problems: list[Problem] = []
@@ -59,4 +59,4 @@ def _outcome(tests: CaseFile, index: int, outputs: Mapping[str, Any]) -> Outcome
         if found and isinstance(expected, list):
             differences.append(f"{name}\n{difference(expected, got, _SUMMARY)}")
     line = node.document.locate(node.pointer)[0]
-    return Outcome(case.name, node.document.file, line, tuple(problems), tuple(differences))
+    return CaseOutcome(case.name, node.document.file, line, tuple(problems), tuple(differences))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft7Validator, Draft202012Validator
 
-from router.plan.describe import Fault, faults
+from router.plan.describe import SchemaFault, faults
 
 TEN = " or ".join(map(str, range(10)))
 NO_ITEM = "expected an item of the kind that the schema asks for, got none or too many"
@@ -17,7 +17,7 @@ NEEDS_B = {"required": ["b"]}
 NAMED = "additionalProperties"
 
 
-def fault(schema: dict[str, Any], value: Any, *, newer: bool = False) -> list[Fault]:
+def fault(schema: dict[str, Any], value: Any, *, newer: bool = False) -> list[SchemaFault]:
     validator = (Draft202012Validator if newer else Draft7Validator)(schema, validate_formats=True)
     return list(faults(validator.iter_errors(value), value))
 
@@ -66,7 +66,7 @@ def test_a_fault_of_the_value_itself(schema: dict[str, Any], value: Any, kind: s
     found = fault(schema, value)
 
     if message:
-        assert found == [Fault(kind, (), message)]
+        assert found == [SchemaFault(kind, (), message)]
     else:
         assert found == []
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.plan.ambiguity import MAX_POSITIONS, is_exponential
 from router.plan.pattern import pattern_problem
-from router.plan.regex import Node, parse
+from router.plan.regex import PatternNode, parse
 
 EXPONENTIAL = [
     r"^(a+)+$",
@@ -127,7 +127,7 @@ def _ways(pattern: str, text: str) -> int:
     return sum(_ends(tree, {0: 1}, text).values())
 
 
-def _ends(node: Node, starts: dict[int, int], text: str) -> dict[int, int]:
+def _ends(node: PatternNode, starts: dict[int, int], text: str) -> dict[int, int]:
     """Where a match of the node can end, with the number of ways; no repeat here can match nothing."""
     ends: dict[int, int] = {}
     if node.kind == "set":

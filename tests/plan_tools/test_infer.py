@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from router.embedded.broker import EmbeddedBroker
 from router.plan import Plan, compile_plan
-from router.plan_tools.infer import Inference, Settings
+from router.plan_tools.infer import Inference, InferenceSettings
 from router.plan_tools.infer.events import bodies
 from tests.cli.lines import Line
 from tests.cli.test_tap import fill
@@ -24,7 +24,7 @@ def track(**properties: Any) -> dict[str, Any]:
     return {"type": "track", "event": "Order Completed", "userId": "u", "properties": properties}
 
 
-def drafted(*events: dict[str, Any] | None, settings: Settings | None = None) -> Plan:
+def drafted(*events: dict[str, Any] | None, settings: InferenceSettings | None = None) -> Plan:
     inference = Inference(settings)
     for event in events:
         inference.add(event)
@@ -78,7 +78,7 @@ def test_the_share_that_makes_a_property_required_can_be_chosen() -> None:
     events = [track(a=1, **({"b": 1} if number else {})) for number in range(10)]
 
     assert schema(drafted(*events))["required"] == ["a"]
-    assert schema(drafted(*events, settings=Settings(required=0.9)))["required"] == ["a", "b"]
+    assert schema(drafted(*events, settings=InferenceSettings(required=0.9)))["required"] == ["a", "b"]
 
 
 def test_samples_are_masked_and_hold(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from router.plan import load_plan
-from router.plan_tools.lint import RULES, Finding, lint
+from router.plan_tools.lint import RULES, LintFinding, lint
 from tests.plan.folders import load, make
 
 SHOP = Path(__file__).parent.parent.parent / "schemas/shop"
 
 
-def findings(folder: Path, files: dict[str, str | bytes]) -> list[Finding]:
+def findings(folder: Path, files: dict[str, str | bytes]) -> list[LintFinding]:
     return lint(load_plan(make(folder, {"plan.yaml": "name: p\n", **files})))
 
 
@@ -30,7 +30,7 @@ def event(properties: str, head: str = "type: track\nevent: Order Completed\n") 
     return {"events/a.yaml": f"{head}properties:\n  properties: {properties}\n"}
 
 
-def of(name: str, found: list[Finding]) -> list[str]:
+def of(name: str, found: list[LintFinding]) -> list[str]:
     return [str(each.problem) for each in found if each.rule == name]
 
 

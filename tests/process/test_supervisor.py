@@ -15,7 +15,7 @@ import pytest
 
 from router import metrics
 from router.errors import RouterError, Unavailable
-from router.process.child import Backoff, ChildSpec, describe
+from router.process.child import ChildSpec, RestartDelay, describe
 from router.process.supervisor import INTERRUPTED, Supervisor
 from tests.process.processes import (
     DEADLINE_SECONDS,
@@ -28,7 +28,7 @@ from tests.process.processes import (
     started,
 )
 
-QUICK = Backoff(first=0.01, longest=0.05)
+QUICK = RestartDelay(first=0.01, longest=0.05)
 
 
 class Run:
@@ -208,7 +208,7 @@ def test_a_hanging_child_is_replaced_even_when_it_is_deaf(starts: Path, capfd: p
 def test_what_a_child_leaves_behind_in_its_group_goes_with_it(tmp_path: Path) -> None:
     grandchild = tmp_path / "grandchild"
     body = f"import subprocess\nsubprocess.Popen({script(SLEEPS, grandchild)!r})\nsys.exit(3)\n"
-    with running(Supervisor([spec(body, tmp_path / "starts")], backoff=Backoff(first=600))):
+    with running(Supervisor([spec(body, tmp_path / "starts")], backoff=RestartDelay(first=600))):
         eventually(lambda: started(tmp_path / "starts"))
         eventually(lambda: not any(map(runs, started(grandchild))))
 
@@ -237,7 +237,7 @@ def test_no_child_outlives_a_killed_supervisor(tmp_path: Path) -> None:
 
 
 def test_waits_double_to_the_longest_and_begin_anew_after_a_healthy_minute() -> None:
-    backoff = Backoff()
+    backoff = RestartDelay()
     waits = [0.0]
     for _ in range(7):
         waits.append(backoff.after(waits[-1], ran=59))

@@ -11,14 +11,14 @@ import yaml
 from router.config.loader import load_topology
 from router.destinations.registry import destination_types
 from router.topology_tests.cases import find_test_files, read_tests
-from router.topology_tests.run import Outcome, run
+from router.topology_tests.run import CaseOutcome, run
 from tests.cli.lines import Line
 
 ROOT = Path(__file__).parent.parent.parent
 TOPOLOGIES = [path for path in sorted((ROOT / "topologies").glob("*.yaml")) if not path.name.endswith(".test.yaml")]
 
 
-def outcomes(path: Path) -> list[Outcome]:
+def outcomes(path: Path) -> list[CaseOutcome]:
     tests = read_tests(path)
     return run(tests, load_topology(tests.topology, env={}, registry=destination_types(), placeholders=True))
 
@@ -27,7 +27,7 @@ ALL = [outcome for path in find_test_files([ROOT / "topologies"]) for outcome in
 
 
 @pytest.mark.parametrize("outcome", ALL, ids=lambda outcome: f"{Path(outcome.file).name}:{outcome.line}")
-def test_a_shipped_topology_test_passes(outcome: Outcome) -> None:
+def test_a_shipped_topology_test_passes(outcome: CaseOutcome) -> None:
     assert outcome.passed, "\n".join([*map(str, outcome.problems), *outcome.differences])
 
 

@@ -12,7 +12,7 @@ from router.config.loader import Loaded, load_topology
 from router.destinations.registry import destination_types
 from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import CaseFile, lint, read_tests
-from router.topology_tests.run import Outcome, run
+from router.topology_tests.run import CaseOutcome, run
 from tests.config.topologies import write
 
 TOPOLOGY = """\
@@ -56,7 +56,7 @@ def load(tests: CaseFile) -> Loaded:
     return load_topology(tests.topology, env={}, registry=destination_types(), placeholders=True)
 
 
-def outcome(folder: Path, given: list[dict[str, Any]], expect: dict[str, Any], **case: Any) -> Outcome:
+def outcome(folder: Path, given: list[dict[str, Any]], expect: dict[str, Any], **case: Any) -> CaseOutcome:
     """The outcome of one case."""
     tests = {"tests": [{"name": "a case", "given": given, "expect": expect, **case}]}
     path = write(folder, "t.test.yaml", yaml.safe_dump(tests, sort_keys=False))
@@ -67,7 +67,7 @@ def outcome(folder: Path, given: list[dict[str, Any]], expect: dict[str, Any], *
     return only
 
 
-def mismatches(outcome: Outcome) -> list[str]:
+def mismatches(outcome: CaseOutcome) -> list[str]:
     return [f"{problem.path}: {problem.message}" for problem in outcome.problems]
 
 

@@ -11,7 +11,7 @@ import typer
 
 from router.cli.options import Json
 from router.cli.plan.arguments import PlanFolder, counted
-from router.cli.plan.events import Item, read_items
+from router.cli.plan.events import EventLine, read_items
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     """Hold events against a plan, with every violation blocking. Exit status 1 if any event is not allowed."""
     from router.plan import compile_plan, load_plan
 
-    check = Check(compile_plan(load_plan(plan)))
+    check = StrictCheck(compile_plan(load_plan(plan)))
     items = [(path, item) for path in files for item in read_items(path)]
     blocked = 0
     for path, item in items:
@@ -38,7 +38,7 @@ def command(
         raise typer.Exit(1)
 
 
-class Check:
+class StrictCheck:
     """The answers to events, under strict enforcement."""
 
     def __init__(self, compiled: Any) -> None:
@@ -49,7 +49,7 @@ class Check:
         self.compiled = compiled
         self.rules = SourceRules(compiled, strict)
 
-    def answer(self, item: Item) -> dict[str, Any]:
+    def answer(self, item: EventLine) -> dict[str, Any]:
         """One line's object: messageId, event, outcome, violations."""
         from router.plan_tools.explain import hint
 
@@ -63,7 +63,7 @@ class Check:
             violations.append({"type": each.type, "path": each.pointer, "message": message})
         return _line(item, violations)
 
-    def told(self, path: Path, item: Item, answer: dict[str, Any]) -> Iterator[str]:
+    def told(self, path: Path, item: EventLine, answer: dict[str, Any]) -> Iterator[str]:
         """The same in words, with advice."""
         from router.plan_tools.explain import advice
 
@@ -75,7 +75,7 @@ class Check:
             yield f"  {violation['path'] or '(root)'}: {violation['message']}" + (f"; {text}" if text else "")
 
 
-def _line(item: Item, violations: list[dict[str, Any]]) -> dict[str, Any]:
+def _line(item: EventLine, violations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "messageId": item.body.get("messageId"),
         "event": item.name,

@@ -16,7 +16,7 @@ from router.plan.model import NAMED
 _OBJECTS = ("properties", "traits", "context", "integrations")
 
 
-class Item(NamedTuple):
+class EventLine(NamedTuple):
     """An event with its line in the file; `problem` (at `path`) says why it is none."""
 
     line: int
@@ -30,7 +30,7 @@ class Item(NamedTuple):
         return self.body.get(NAMED.get(str(self.body.get("type")), ""))
 
 
-def read_items(path: Path) -> list[Item]:
+def read_items(path: Path) -> list[EventLine]:
     """All events of a file. Raises FileError when it cannot be read or holds none."""
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -42,7 +42,7 @@ def read_items(path: Path) -> list[Item]:
     return items
 
 
-def _items(raw: bytes) -> Iterator[Item]:
+def _items(raw: bytes) -> Iterator[EventLine]:
     try:
         whole = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -55,25 +55,25 @@ def _items(raw: bytes) -> Iterator[Item]:
         yield _item(value, 1)
 
 
-def _parsed(line: bytes, number: int) -> Iterator[Item]:
+def _parsed(line: bytes, number: int) -> Iterator[EventLine]:
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        yield Item(number, {}, f"expected JSON, got an error: {error}")
+        yield EventLine(number, {}, f"expected JSON, got an error: {error}")
         return
     for each in value if isinstance(value, list) else [value]:
         yield _item(each, number)
 
 
-def _item(value: Any, line: int) -> Item:
+def _item(value: Any, line: int) -> EventLine:
     if not isinstance(value, dict):
-        return Item(line, {}, "expected an event (a JSON object), got another value")
+        return EventLine(line, {}, "expected an event (a JSON object), got another value")
     body = {key: item for key, item in value.items() if item is not None or key not in _OBJECTS}
     if body.get("type") not in CALL_TYPES:
-        return Item(line, body, f"expected one of {', '.join(CALL_TYPES)}, got another type", "/type")
+        return EventLine(line, body, f"expected one of {', '.join(CALL_TYPES)}, got another type", "/type")
     if body["type"] == "track" and not (isinstance(body.get("event"), str) and body["event"]):
-        return Item(line, body, "expected the event's name, got none", "/event")
+        return EventLine(line, body, "expected the event's name, got none", "/event")
     for field in _OBJECTS:
         if not isinstance(body.get(field, {}), dict):
-            return Item(line, body, "expected an object, got another value", f"/{field}")
-    return Item(line, body)
+            return EventLine(line, body, "expected an object, got another value", f"/{field}")
+    return EventLine(line, body)

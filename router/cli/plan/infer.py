@@ -34,12 +34,12 @@ def command(
 ) -> None:
     """Draft a tracking plan from events: types, formats, enums, what is always there, counts, masked samples."""
     from router.errors import UsageError
-    from router.plan_tools.infer import Inference, Settings
+    from router.plan_tools.infer import Inference, InferenceSettings
     from router.plan_tools.store import store
 
     if bool(files) == bool(topic):
         raise UsageError("expected files or --topic, got " + ("both" if files else "neither"))
-    inference = Inference(Settings(required, options_most))
+    inference = Inference(InferenceSettings(required, options_most))
     for body in _of_topic(topic, count, options) if topic else _of_files(files or []):
         inference.add(body)
     inferred = inference.plan(to.resolve().name)

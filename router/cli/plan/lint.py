@@ -19,12 +19,12 @@ def command(
 ) -> None:
     """Check a plan's files, schemas and names. Exit status 1 where there is an error."""
     from router.plan import compile_plan, load_plan
-    from router.plan_tools.lint import Finding, lint
+    from router.plan_tools.lint import LintFinding, lint
 
     loaded = load_plan(plan)
     compile_plan(loaded).prepare()
     findings = [found for found in lint(loaded) if every or found.level != "info"]
-    levels: dict[str, list[Finding]] = {
+    levels: dict[str, list[LintFinding]] = {
         level: [found for found in findings if found.level == level] for level in ("error", "warning", "info")
     }
     if as_json:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.plan_tools.clients.build import build
-from router.plan_tools.clients.model import Client
+from router.plan_tools.clients.model import TypedClient
 from router.plan_tools.clients.python import python
 from router.plan_tools.clients.typescript import typescript
 
 __all__ = ["LANGUAGES", "build"]
 
-LANGUAGES: dict[str, Callable[[Client], str]] = {"python": python, "typescript": typescript}
+LANGUAGES: dict[str, Callable[[TypedClient], str]] = {"python": python, "typescript": typescript}

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from router.plan.model import CALL_TYPES, Plan, Rule
-from router.plan_tools.clients.model import Call, Client, Field, Record, Scalar, Type
+from router.plan_tools.clients.model import Call, Field, Record, Scalar, Type, TypedClient
 from router.plan_tools.value import Value
 
 _SCALARS: tuple[Scalar, ...] = ("string", "number", "integer", "boolean")
@@ -25,7 +25,7 @@ def pascal(text: str) -> str:
     return name if not name[0].isdigit() else f"N{name}"
 
 
-def build(plan: Plan) -> Client:
+def build(plan: Plan) -> TypedClient:
     """The client of a plan."""
     return _Builder(plan).client()
 
@@ -37,13 +37,13 @@ class _Builder:
         self.names: set[str] = {"Sender", "Options", "Tracker", "Any", "Literal", "Date"}
         self.methods: set[str] = set()
 
-    def client(self) -> Client:
+    def client(self) -> TypedClient:
         order = sorted(
             zip(self.plan.rules, self.plan.resources.rules, strict=True),
             key=lambda pair: (CALL_TYPES.index(pair[0].type), pair[0].name or "", pair[0].version),
         )
         calls = tuple(self._call(rule, sections.get(rule.section)) for rule, sections in order)
-        return Client(self.plan.name, self.plan.revision, calls, tuple(self.records.values()))
+        return TypedClient(self.plan.name, self.plan.revision, calls, tuple(self.records.values()))
 
     def _call(self, rule: Rule, resource: Any) -> Call:
         title = rule.name if rule.type == "track" else f"{rule.type} {rule.name or ''}".strip()

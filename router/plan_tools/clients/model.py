@@ -56,7 +56,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class TypedClient:
     """All methods of a plan, and the records they need, inner ones first."""
 
     plan: str

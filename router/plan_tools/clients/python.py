@@ -9,7 +9,7 @@ import json
 import keyword
 from collections.abc import Iterator
 
-from router.plan_tools.clients.model import Call, Client, Record, Type
+from router.plan_tools.clients.model import Call, Record, Type, TypedClient
 
 _SCALARS = {"string": "str", "number": "float", "integer": "int", "boolean": "bool", "null": "None", "any": "Any"}
 _HEAD = '''"""Typed events of the tracking plan {plan}{revision}.
@@ -73,7 +73,7 @@ class Tracker:
 '''
 
 
-def python(client: Client) -> str:
+def python(client: TypedClient) -> str:
     """The module's text."""
     revision = f", revision {client.revision}" if client.revision else ""
     head = _HEAD.format(plan=_prose(client.plan), revision=revision)

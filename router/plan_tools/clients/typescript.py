@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from router.plan_tools.clients.model import Call, Client, Record, Type
+from router.plan_tools.clients.model import Call, Record, Type, TypedClient
 
 _SCALARS = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
 _HEAD = """/**
@@ -47,7 +47,7 @@ export class Tracker {
 """
 
 
-def typescript(client: Client) -> str:
+def typescript(client: TypedClient) -> str:
     """The module's text."""
     revision = f", revision {client.revision}" if client.revision else ""
     parts = [_HEAD.format(plan=_prose(client.plan), revision=revision)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.plan_tools.diff.change import CLASSES, Change, Class
+from router.plan_tools.diff.change import CLASSES, Class, PlanChange
 from router.plan_tools.diff.compare import diff
 
-__all__ = ["CLASSES", "Change", "Class", "diff"]
+__all__ = ["CLASSES", "Class", "PlanChange", "diff"]

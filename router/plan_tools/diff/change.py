@@ -10,7 +10,7 @@ CLASSES: tuple[Class, ...] = ("breaking", "risky", "safe")
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlanChange:
     """`klass` says for whom: breaking, events that passed may fail; risky, consumers may meet what they did not know.
 
     `rules` are the events it is about (empty: the plan itself), `path` is a JSON pointer into the event.

@@ -12,8 +12,8 @@ from typing import Any
 from router.document import json_pointer
 from router.plan.compile import CompiledPlan, CompiledRule, compile_plan
 from router.plan.model import CALL_TYPES, NAMED, SECTIONS, Plan, section_of
-from router.plan_tools.diff.change import CLASSES, Change, Class
-from router.plan_tools.diff.narrowing import Comparison, Narrowing, Side
+from router.plan_tools.diff.change import CLASSES, Class, PlanChange
+from router.plan_tools.diff.narrowing import Narrowing, SchemaComparison, Side
 from router.plan_tools.diff.notes import notes
 from router.plan_tools.diff.tree import Tree
 from router.plan_tools.diff.words import breaking, wider
@@ -23,7 +23,7 @@ _OTHER = "\0"  # a name that no plan has
 _OBJECT = frozenset(("object",))
 
 
-def diff(old: Plan, new: Plan) -> list[Change]:
+def diff(old: Plan, new: Plan) -> list[PlanChange]:
     """The changes, breaking ones first; changes that several rules share stand once."""
     found = list(notes(old, new))
     known: set[Any] = set()
@@ -56,7 +56,7 @@ def _held(plan: CompiledPlan, call_type: str, name: str | None, version: int | N
 
 def _event(
     one: CompiledPlan, other: CompiledPlan, call_type: str, name: str | None, version: int | None, known: set[Any]
-) -> Iterator[Change]:
+) -> Iterator[PlanChange]:
     before, after = _held(one, call_type, name, version), _held(other, call_type, name, version)
     own = _rule_of(before, name), _rule_of(after, name)
     several = len(_numbers(one.plan, call_type, name) | _numbers(other.plan, call_type, name)) > 1
@@ -67,7 +67,7 @@ def _event(
             yield from _planned(before, after, title)
         return
     if version is not None and version not in _numbers(one.plan, call_type, name):
-        yield Change("safe", (title,), "", f"version {version} is new; events that claim it are held against it")
+        yield PlanChange("safe", (title,), "", f"version {version} is new; events that claim it are held against it")
         return
     if (id(before), id(after)) in known:
         return
@@ -90,29 +90,29 @@ def _title(call_type: str, name: str | None, version: int | None) -> str:
     return f"{title} (version {version})" if version else title
 
 
-def _planned(before: CompiledRule, after: CompiledRule, title: str) -> Iterator[Change]:
+def _planned(before: CompiledRule, after: CompiledRule, title: str) -> Iterator[PlanChange]:
     if before.unplanned and not after.unplanned:
-        yield Change("safe", (title,), "", "is planned from now on")
+        yield PlanChange("safe", (title,), "", "is planned from now on")
     elif after.unplanned and not before.unplanned:
-        yield Change("breaking", (title,), "", "is no longer planned; such events are unplanned from now on")
+        yield PlanChange("breaking", (title,), "", "is no longer planned; such events are unplanned from now on")
 
 
-def _own_rule(own: tuple[bool, bool], title: str) -> Iterator[Change]:
+def _own_rule(own: tuple[bool, bool], title: str) -> Iterator[PlanChange]:
     """A rule came or went, and another one holds for the events now."""
     if own == (False, True):
-        yield Change("safe", (title,), "", "has a rule of its own from now on")
+        yield PlanChange("safe", (title,), "", "has a rule of its own from now on")
     elif own == (True, False):
-        yield Change("risky", (title,), "", "has no rule of its own any more; the rule for other names holds")
+        yield PlanChange("risky", (title,), "", "has no rule of its own any more; the rule for other names holds")
 
 
-def _compared(before: CompiledRule, after: CompiledRule, title: str) -> Iterator[Change]:
+def _compared(before: CompiledRule, after: CompiledRule, title: str) -> Iterator[PlanChange]:
     if before.rule and after.rule and before.version != after.version:
         gone = f"version {before.version} is gone; its events are held against version {after.version}"
-        yield Change("risky", (title,), "", gone)
+        yield PlanChange("risky", (title,), "", gone)
     for section in SECTIONS:
         sides = _sides(before, after, section)
-        less = list(Comparison().narrowings(*sides, types=_OBJECT))
-        more = list(Comparison().narrowings(*sides[::-1], types=_OBJECT))
+        less = list(SchemaComparison().narrowings(*sides, types=_OBJECT))
+        more = list(SchemaComparison().narrowings(*sides[::-1], types=_OBJECT))
         yield from _told(less, more, title, () if section == "message" else (section,))
 
 
@@ -127,24 +127,24 @@ def _side(held: CompiledRule, section: str) -> Side:
     return Side(Value(held.engine.plan.resources, [(resource, ()) for resource in parts]), tree)
 
 
-def _told(less: list[Narrowing], more: list[Narrowing], title: str, prefix: tuple[str, ...]) -> Iterator[Change]:
+def _told(less: list[Narrowing], more: list[Narrowing], title: str, prefix: tuple[str, ...]) -> Iterator[PlanChange]:
     """Narrowings as breaking changes; what only widens as risky or safe ones."""
     seen = {(narrowing.kind, narrowing.path) for narrowing in less}
     needed = {narrowing.path for narrowing in less if narrowing.kind == "required"}
     for narrowing in dict.fromkeys(less):
-        yield Change("breaking", (title,), json_pointer((*prefix, *narrowing.path)), breaking(narrowing))
+        yield PlanChange("breaking", (title,), json_pointer((*prefix, *narrowing.path)), breaking(narrowing))
     for narrowing in dict.fromkeys(more):
         if (narrowing.kind, narrowing.path) in seen or (narrowing.kind == "unplanned" and narrowing.path in needed):
             continue
         klass, text = wider(narrowing)
-        yield Change(klass, (title,), json_pointer((*prefix, *narrowing.path)), text)
+        yield PlanChange(klass, (title,), json_pointer((*prefix, *narrowing.path)), text)
 
 
-def _joined(found: list[Change]) -> list[Change]:
+def _joined(found: list[PlanChange]) -> list[PlanChange]:
     """The same change of several rules once, by class, then as found."""
     rules: dict[tuple[Class, str, str], list[str]] = {}
     for change in found:
         listed = rules.setdefault((change.klass, change.path, change.message), [])
         listed += [title for title in change.rules if title not in listed]
-    changes = [Change(klass, tuple(titles), path, message) for (klass, path, message), titles in rules.items()]
+    changes = [PlanChange(klass, tuple(titles), path, message) for (klass, path, message), titles in rules.items()]
     return sorted(changes, key=lambda change: CLASSES.index(change.klass))

@@ -10,12 +10,12 @@ from router.plan.resources import Resource
 from router.plan_tools.value import Value
 
 if TYPE_CHECKING:
-    from router.plan_tools.diff.narrowing import Comparison, Side
+    from router.plan_tools.diff.narrowing import SchemaComparison, Side
 
 _Said = tuple[Resource, Pointer, dict[str, Any]]
 
 
-def narrowings(comparison: Comparison, old: Side, new: Side) -> Iterator[tuple[str, str, str]]:
+def narrowings(comparison: SchemaComparison, old: Side, new: Side) -> Iterator[tuple[str, str, str]]:
     """One for each keyword whose effect is, or may be, that less is allowed."""
     for said in new.value.schemas:
         schema = said[2]
@@ -43,7 +43,7 @@ def _alternatives(side: Side, said: _Said, keyword: str) -> list[Value]:
     return [_value(side, said, keyword, number) for number in range(len(said[2].get(keyword, ())))]
 
 
-def _any_of(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
+def _any_of(comparison: SchemaComparison, old: Side, new: Side, said: _Said) -> bool:
     """All of the old value, or each of its alternatives, fits one of the new ones."""
     wanted = [new.only(value) for value in _alternatives(new, said, "anyOf")]
     if any(comparison.contains(old, each) for each in wanted):
@@ -56,7 +56,7 @@ def _any_of(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
     return False
 
 
-def _one_of(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
+def _one_of(comparison: SchemaComparison, old: Side, new: Side, said: _Said) -> bool:
     """The old value has the same alternatives."""
     wanted = [new.only(value) for value in _alternatives(new, said, "oneOf")]
     for other in old.value.schemas:
@@ -66,7 +66,7 @@ def _one_of(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
     return False
 
 
-def _not(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
+def _not(comparison: SchemaComparison, old: Side, new: Side, said: _Said) -> bool:
     """What is refused now was refused before."""
     refused = new.only(_value(new, said, "not")).free()
     return any(
@@ -76,7 +76,7 @@ def _not(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
     )
 
 
-def _if(comparison: Comparison, old: Side, new: Side, said: _Said) -> bool:
+def _if(comparison: SchemaComparison, old: Side, new: Side, said: _Said) -> bool:
     """Both outcomes hold anyway, or the old value has the same condition and implies them in their cases."""
     then, otherwise = new.only(_value(new, said, "then")), new.only(_value(new, said, "else"))
     if comparison.contains(old, then) and comparison.contains(old, otherwise):
@@ -97,7 +97,7 @@ def _dependent(said: _Said) -> Iterator[tuple[str, str]]:
             yield name, keyword
 
 
-def _dependency(comparison: Comparison, old: Side, new: Side, said: _Said, name: str, keyword: str) -> bool:
+def _dependency(comparison: SchemaComparison, old: Side, new: Side, said: _Said, name: str, keyword: str) -> bool:
     """What a property brings with it now, it brought before, or holds anyway."""
     wanted = said[2][keyword][name]
     if isinstance(wanted, list):

@@ -64,7 +64,7 @@ class Side(NamedTuple):
         return id(self.value.resources), self.value.key, self.tree.key
 
 
-class Comparison:
+class SchemaComparison:
     """Walks two sides together. Pairs that are being compared count as contained where they occur again inside."""
 
     def __init__(self) -> None:

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from router.plan.model import Plan, Rule
 from router.plan_tools.diff.canonical import of_place
-from router.plan_tools.diff.change import Change
+from router.plan_tools.diff.change import PlanChange
 
 _PLAN = ("name", "description", "owners", "labels", "naming")
 _RULE = ("description", "why", "owner", "labels", "examples")
 
 
-def notes(old: Plan, new: Plan) -> Iterator[Change]:
+def notes(old: Plan, new: Plan) -> Iterator[PlanChange]:
     """All safe: no event passes or fails for it."""
     changed = [part for part in _PLAN if getattr(old, part) != getattr(new, part)]
     if changed:
-        yield Change("safe", (), "", f"of the plan itself, changed: {', '.join(changed)}")
+        yield PlanChange("safe", (), "", f"of the plan itself, changed: {', '.join(changed)}")
     before = {_key(rule): number for number, rule in enumerate(old.rules)}
     for number, rule in enumerate(new.rules):
         if _key(rule) in before:
@@ -27,7 +27,7 @@ def _key(rule: Rule) -> tuple[str, str | None, int]:
     return rule.type, rule.name, rule.version
 
 
-def _rule(old: Plan, before: int, new: Plan, after: int) -> Iterator[Change]:
+def _rule(old: Plan, before: int, new: Plan, after: int) -> Iterator[PlanChange]:
     one, other = old.rules[before], new.rules[after]
     changed = [part for part in _RULE if getattr(one, part) != getattr(other, part)]
     if one.schemas != other.schemas and _checks(old, before) == _checks(new, after):
@@ -35,7 +35,7 @@ def _rule(old: Plan, before: int, new: Plan, after: int) -> Iterator[Change]:
     if changed:
         several = len(new.versions(other.type, other.name)) > 1
         title = f"{other.title} (version {other.version})" if several else other.title
-        yield Change("safe", (title,), "", f"changed: {', '.join(changed)}")
+        yield PlanChange("safe", (title,), "", f"changed: {', '.join(changed)}")
 
 
 def _checks(plan: Plan, number: int) -> dict[str, bytes]:

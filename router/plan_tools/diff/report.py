@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from router.plan_tools.diff.change import CLASSES, Change
+from router.plan_tools.diff.change import CLASSES, PlanChange
 from router.plan_tools.exporters.markdown import code, escape
 
 _SHOWN = 5
@@ -15,13 +15,13 @@ _TITLES = {
 }
 
 
-def summary(changes: Sequence[Change]) -> str:
+def summary(changes: Sequence[PlanChange]) -> str:
     """`2 breaking, 1 risky, 3 safe`."""
     counts = {klass: sum(change.klass == klass for change in changes) for klass in CLASSES}
     return ", ".join(f"{count} {klass}" for klass, count in counts.items()) if changes else "no changes"
 
 
-def text(changes: Sequence[Change]) -> Iterator[str]:
+def text(changes: Sequence[PlanChange]) -> Iterator[str]:
     """One line a change."""
     for change in changes:
         where = _rules(change) + (f" {change.path}" if change.path else "")
@@ -29,7 +29,7 @@ def text(changes: Sequence[Change]) -> Iterator[str]:
     yield summary(changes)
 
 
-def markdown(changes: Sequence[Change], name: str) -> Iterator[str]:
+def markdown(changes: Sequence[PlanChange], name: str) -> Iterator[str]:
     """A comment for a pull request."""
     yield f"### Tracking plan {escape(name)}: {summary(changes)}"
     for klass in CLASSES:
@@ -45,7 +45,7 @@ def markdown(changes: Sequence[Change], name: str) -> Iterator[str]:
             yield from ("", *table, *(("", "</details>") if folded else ()))
 
 
-def _rules(change: Change) -> str:
+def _rules(change: PlanChange) -> str:
     """The events a change is about."""
     if not change.rules:
         return "plan"

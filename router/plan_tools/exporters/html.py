@@ -14,7 +14,7 @@ from pathlib import Path
 
 from router.plan.model import CALL_TYPES, Plan
 from router.plan_tools.exporters.exported import Exported
-from router.plan_tools.exporters.outline import Entry, Part, Row, common, entries
+from router.plan_tools.exporters.outline import OutlineEntry, OutlinePart, Row, common, entries
 from router.plan_tools.exporters.tags import Html, join, tag
 
 _KINDS = {
@@ -54,7 +54,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _top(plan: Plan, listed: list[Entry]) -> Html:
+def _top(plan: Plan, listed: list[OutlineEntry]) -> Html:
     search = tag(
         "input",
         type="search",
@@ -79,7 +79,7 @@ def _top(plan: Plan, listed: list[Entry]) -> Html:
     )
 
 
-def _sidebar(plan: Plan, listed: list[Entry]) -> Html:
+def _sidebar(plan: Plan, listed: list[OutlineEntry]) -> Html:
     groups = []
     for call_type in CALL_TYPES:
         members = [entry for entry in listed if entry.rule.type == call_type]
@@ -92,12 +92,12 @@ def _sidebar(plan: Plan, listed: list[Entry]) -> Html:
     return tag("nav", groups, aria_label="Rules")
 
 
-def _link(entry: Entry) -> Html:
+def _link(entry: OutlineEntry) -> Html:
     version = tag("small", f"v{entry.rule.version}") if entry.versions > 1 else None
     return tag("a", tag("span", entry.title), version, href=f"#{entry.anchor}", data_for=entry.anchor)
 
 
-def _main(plan: Plan, listed: list[Entry]) -> Html:
+def _main(plan: Plan, listed: list[OutlineEntry]) -> Html:
     facts = [
         (name, value) for name, value in (("Owners", ", ".join(plan.owners)), ("Revision", plan.revision)) if value
     ]
@@ -116,7 +116,7 @@ def _main(plan: Plan, listed: list[Entry]) -> Html:
     return tag("main", intro, cards, every, nothing)
 
 
-def _card(entry: Entry) -> Html:
+def _card(entry: OutlineEntry) -> Html:
     rule = entry.rule
     heading = tag(
         "h2",
@@ -139,7 +139,7 @@ def _card(entry: Entry) -> Html:
     )
 
 
-def _searched(entry: Entry) -> str:
+def _searched(entry: OutlineEntry) -> str:
     """All that a search looks at: names first, then words."""
     rule = entry.rule
     rows = [row for part in entry.parts for row in part.rows]
@@ -156,7 +156,7 @@ def _labels(labels: object) -> Html | None:
     return tag("p", buttons, cls="labels") if buttons else None
 
 
-def _table(part: Part) -> Html | None:
+def _table(part: OutlinePart) -> Html | None:
     if not part.rows:
         return None
     head = tag("thead", tag("tr", [tag("th", name, scope="col") for name in (part.section, "Type", "Description")]))
@@ -185,7 +185,7 @@ def _limit(limit: str) -> Html:
     return tag("span", "matches ", tag("code", rest)) if words == "matches" else tag("span", limit)
 
 
-def _examples(entry: Entry) -> Html:
+def _examples(entry: OutlineEntry) -> Html:
     shown = [_valid(example.value) for example in entry.valid[:2]]
     return join(tag("div", shown, cls="examples") if shown else None, _invalid(entry))
 
@@ -196,7 +196,7 @@ def _valid(value: object) -> Html:
     return tag("figure", tag("figcaption", "Example", copy), tag("pre", tag("code", text)))
 
 
-def _invalid(entry: Entry) -> Html | None:
+def _invalid(entry: OutlineEntry) -> Html | None:
     items = list(_refused(entry))
     if not items:
         return None
@@ -204,7 +204,7 @@ def _invalid(entry: Entry) -> Html | None:
     return tag("details", tag("summary", count), tag("ul", items))
 
 
-def _refused(entry: Entry) -> Iterator[Html]:
+def _refused(entry: OutlineEntry) -> Iterator[Html]:
     for example in entry.invalid:
         places = [tag("code", place or "(all of it)") for place in example.fails]
         value = tag("code", json.dumps(example.value, ensure_ascii=False))

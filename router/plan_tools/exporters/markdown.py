@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from router.plan.model import Plan
 from router.plan_tools.exporters.exported import Exported
-from router.plan_tools.exporters.outline import Entry, Part, Row, common, entries
+from router.plan_tools.exporters.outline import OutlineEntry, OutlinePart, Row, common, entries
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -52,12 +52,12 @@ def _labels(labels: Iterable[tuple[str, str]]) -> str:
     return ", ".join(code(f"{name}: {value}" if value else name) for name, value in labels)
 
 
-def _heading(entry: Entry) -> str:
+def _heading(entry: OutlineEntry) -> str:
     version = f", version {entry.rule.version}" if entry.versions > 1 or entry.rule.version > 1 else ""
     return f"{entry.title} ({entry.rule.type}{version})"
 
 
-def _entry(entry: Entry) -> Iterator[str]:
+def _entry(entry: OutlineEntry) -> Iterator[str]:
     rule = entry.rule
     yield from (f'<a id="{entry.anchor}"></a>', "", f"## {escape(_heading(entry))}", "")
     if rule.description:
@@ -76,7 +76,7 @@ def _entry(entry: Entry) -> Iterator[str]:
         yield from ("Example:", "", f"{fence}json", text, fence, "")
 
 
-def _part(part: Part) -> Iterator[str]:
+def _part(part: OutlinePart) -> Iterator[str]:
     if not part.rows:
         return
     yield from (f"| {part.section} | Type | Required | Description |", "| --- | --- | --- | --- |")

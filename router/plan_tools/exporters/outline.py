@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutlinePart:
     """A section of an event with its properties; `closed` where no others are planned."""
 
     section: str
@@ -41,14 +41,14 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutlineEntry:
     """One rule as people read it. `anchor` is unique in the plan."""
 
     rule: Rule
     title: str
     anchor: str
     versions: int
-    parts: tuple[Part, ...]
+    parts: tuple[OutlinePart, ...]
 
     @property
     def valid(self) -> tuple[Example, ...]:
@@ -59,7 +59,7 @@ class Entry:
         return tuple(example for example in self.rule.examples if not example.valid)
 
 
-def entries(plan: Plan) -> list[Entry]:
+def entries(plan: Plan) -> list[OutlineEntry]:
     """The rules by call type, then name and version."""
     order = {call_type: number for number, call_type in enumerate(CALL_TYPES)}
     pairs = zip(plan.rules, plan.resources.rules, strict=True)
@@ -69,11 +69,11 @@ def entries(plan: Plan) -> list[Entry]:
     for rule, sections in ranked:
         anchor = _anchor(rule, anchors)
         parts = tuple(_part(plan, name, resource) for name, resource in sections.items())
-        found.append(Entry(rule, title(plan, rule), anchor, len(plan.versions(rule.type, rule.name)), parts))
+        found.append(OutlineEntry(rule, title(plan, rule), anchor, len(plan.versions(rule.type, rule.name)), parts))
     return found
 
 
-def common(plan: Plan) -> tuple[Part, ...]:
+def common(plan: Plan) -> tuple[OutlinePart, ...]:
     """What holds for every event."""
     return tuple(_part(plan, name, resource) for name, resource in plan.resources.common.items())
 
@@ -95,9 +95,9 @@ def _anchor(rule: Rule, taken: dict[str, int]) -> str:
     return anchor if taken[anchor] == 1 else f"{anchor}-{taken[anchor]}-"
 
 
-def _part(plan: Plan, section: str, resource: Resource) -> Part:
+def _part(plan: Plan, section: str, resource: Resource) -> OutlinePart:
     value = Value(plan.resources, [(resource, ())])
-    return Part(section, tuple(_rows(value, "", 0, frozenset())))
+    return OutlinePart(section, tuple(_rows(value, "", 0, frozenset())))
 
 
 def _rows(value: Value, prefix: str, depth: int, above: frozenset[Any]) -> Iterator[Row]:

@@ -17,11 +17,11 @@ from router.plan.model import Example, Plan, Rule, section_of
 from router.plan_tools.importers.naming import naming_of
 from router.plan_tools.importers.notes import Notes
 from router.plan_tools.importers.settle import settle
-from router.plan_tools.infer.draft import Settings, sample, schema
-from router.plan_tools.infer.seen import Seen
+from router.plan_tools.infer.draft import InferenceSettings, sample, schema
+from router.plan_tools.infer.seen import SeenValues
 from router.plan_tools.lint.words import PERSONAL, made_at_run_time
 
-__all__ = ["Inference", "Inferred", "Settings"]
+__all__ = ["Inference", "InferenceSettings", "Inferred"]
 
 MAX_RULES = 1000
 _KEPT = 3
@@ -40,9 +40,9 @@ class Inferred(NamedTuple):
 class Inference:
     """Takes events one by one; memory is bounded by the number of different events and names."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
-        self.seen: dict[Key, Seen] = {}
+    def __init__(self, settings: InferenceSettings | None = None) -> None:
+        self.settings = settings or InferenceSettings()
+        self.seen: dict[Key, SeenValues] = {}
         self.kept: dict[Key, list[dict[str, Any]]] = {}
         self.events = 0
         self.left_out: Counter[str] = Counter()
@@ -60,7 +60,7 @@ class Inference:
             if len(self.seen) >= MAX_RULES:
                 self.left_out["more different events than a plan holds"] += 1
                 return
-            self.seen[key] = Seen()
+            self.seen[key] = SeenValues()
         value = body.get(section_of(body["type"])) or {}
         self.seen[key].add(value)
         kept = self.kept.setdefault(key, [])

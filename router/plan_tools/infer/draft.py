@@ -8,7 +8,7 @@ from typing import Any
 
 from router.mask import MASK
 from router.plan_tools.importers.convert import UUID
-from router.plan_tools.infer.seen import Seen, type_of
+from router.plan_tools.infer.seen import SeenValues, type_of
 
 _OWN = re.compile(r"(^|_)(id|ids|key|token|email|mail|phone|name|username|firstname|lastname|address|ip|title|url)$")
 _SAMPLES = {
@@ -22,14 +22,14 @@ _LONGEST_OPTION = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class InferenceSettings:
     """`required` is the share of events that must have a property, `options` the most values of an enum."""
 
     required: float = 1.0
     options: int = 10
 
 
-def schema(seen: Seen, name: str, settings: Settings) -> dict[str, Any]:
+def schema(seen: SeenValues, name: str, settings: InferenceSettings) -> dict[str, Any]:
     """A schema that everything seen conforms to. `x-seen` counts the values."""
     found: dict[str, Any] = {}
     types = _types(seen)
@@ -48,12 +48,12 @@ def schema(seen: Seen, name: str, settings: Settings) -> dict[str, Any]:
     return found
 
 
-def _types(seen: Seen) -> list[str]:
+def _types(seen: SeenValues) -> list[str]:
     names = [name for name in ("string", "number", "integer", "boolean", "object", "array", "null") if seen.types[name]]
     return [name for name in names if name != "integer" or "number" not in names]
 
 
-def _object(seen: Seen, settings: Settings) -> dict[str, Any]:
+def _object(seen: SeenValues, settings: InferenceSettings) -> dict[str, Any]:
     if seen.dynamic:
         return {"additionalProperties": True, "x-note": "names made at run time"}
     if not seen.names:
@@ -64,7 +64,7 @@ def _object(seen: Seen, settings: Settings) -> dict[str, Any]:
     return ({"required": required} if required else {}) | {"properties": properties}
 
 
-def options_of(seen: Seen, name: str, settings: Settings) -> list[str]:
+def options_of(seen: SeenValues, name: str, settings: InferenceSettings) -> list[str]:
     """The values of a text that has few, each seen several times; none for ids and for what may be personal."""
     if not seen.texts or format_of(seen) or _OWN.search(_snake(name)):
         return []
@@ -74,7 +74,7 @@ def options_of(seen: Seen, name: str, settings: Settings) -> list[str]:
     return sorted(seen.texts) if few and plain and not digits else []
 
 
-def format_of(seen: Seen) -> str:
+def format_of(seen: SeenValues) -> str:
     """The one format that all texts have."""
     return next(iter(sorted(seen.formats)), "") if seen.types["string"] else ""
 
@@ -83,7 +83,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower().replace("-", "_")
 
 
-def sample(value: Any, seen: Seen, name: str, settings: Settings) -> Any:
+def sample(value: Any, seen: SeenValues, name: str, settings: InferenceSettings) -> Any:
     """The value in shape: texts masked but for those an enum names, numbers made up."""
     kind = type_of(value)
     if kind == "string":

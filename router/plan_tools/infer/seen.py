@@ -28,7 +28,7 @@ FORMATS = {
 }
 
 
-class Seen:
+class SeenValues:
     """Counts of the values at one place. Memory is bounded; `dynamic` says that names are made at run time."""
 
     __slots__ = ("count", "dynamic", "formats", "item", "names", "texts", "types")
@@ -36,8 +36,8 @@ class Seen:
     def __init__(self) -> None:
         self.count = 0
         self.types: Counter[str] = Counter()
-        self.names: dict[str, Seen] = {}
-        self.item: Seen | None = None
+        self.names: dict[str, SeenValues] = {}
+        self.item: SeenValues | None = None
         self.texts: Counter[str] | None = Counter()
         self.formats = set(FORMATS)
         self.dynamic = False
@@ -51,7 +51,7 @@ class Seen:
         elif name == "object" and level < MAX_LEVELS:
             self._object(value, level)
         elif name == "array" and level < MAX_LEVELS:
-            self.item = self.item or Seen()
+            self.item = self.item or SeenValues()
             for item in value:
                 self.item.add(item, level + 1)
 
@@ -71,7 +71,7 @@ class Seen:
                     self.dynamic = True
                     self.names.clear()
                     return
-                self.names[name] = Seen()
+                self.names[name] = SeenValues()
             self.names[name].add(item, level + 1)
 
 

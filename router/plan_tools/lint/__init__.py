@@ -6,6 +6,6 @@ Importing this package registers all rules.
 from __future__ import annotations
 
 from router.plan_tools.lint import events, properties, structure
-from router.plan_tools.lint.rules import RULES, Finding, lint
+from router.plan_tools.lint.rules import RULES, LintFinding, lint
 
-__all__ = ["RULES", "Finding", "events", "lint", "properties", "structure"]
+__all__ = ["RULES", "LintFinding", "events", "lint", "properties", "structure"]

@@ -32,7 +32,7 @@ class LintRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """A problem with the rule that it breaks and the level this plan gives it."""
 
     level: Level
@@ -56,13 +56,13 @@ def rule(name: str, level: Level, summary: str) -> Callable[[Callable[[Plan], It
     return register
 
 
-def lint(plan: Plan) -> list[Finding]:
+def lint(plan: Plan) -> list[LintFinding]:
     """Everything that the rules find in a plan that was read from files, in the order of files and lines."""
     findings = list(_unknown_rules(plan))
     for each in RULES.values():
         level = plan.naming.rules.get(each.name, each.level)
         if level != "off":
-            findings += [Finding(level, each.name, _problem(plan, hit)) for hit in each.find(plan)]
+            findings += [LintFinding(level, each.name, _problem(plan, hit)) for hit in each.find(plan)]
     return sorted(findings, key=lambda found: (found.problem.file, found.problem.line, found.problem.column))
 
 
@@ -70,10 +70,10 @@ def _problem(plan: Plan, hit: Hit) -> Problem:
     return plan.documents[hit.file].problem(hit.path, hit.message, hit.hint, at_key=hit.at_key)
 
 
-def _unknown_rules(plan: Plan) -> Iterator[Finding]:
+def _unknown_rules(plan: Plan) -> Iterator[LintFinding]:
     for name in plan.naming.rules:
         if name not in RULES:
             hit = Hit(
                 "plan.yaml", ("naming", "rules", name), f"expected a lint rule, got {name}", nearest(name, RULES), True
             )
-            yield Finding("error", "unknown-rule", _problem(plan, hit))
+            yield LintFinding("error", "unknown-rule", _problem(plan, hit))
