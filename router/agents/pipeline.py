@@ -14,12 +14,13 @@ from router.agents.batch import Batch, Lanes, Pending, lane_of
 from router.agents.decode import Decode, Message
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
+from router.agents.filter import FilterEvents
 from router.agents.identify import Identify
 from router.agents.route import Route
 from router.agents.validate import Validate
 from router.events.event import Event
 
-AGENTS: tuple[type[Agent], ...] = (Decode, Dedupe, Validate, Identify, Route, Emit)
+AGENTS: tuple[type[Agent], ...] = (Decode, Dedupe, Validate, Identify, Route, FilterEvents, Emit)
 """The order in which events meet the agents, in both phases. Decode is first, Emit last.
 
 Dedupe stands before Validate so that a violation is reported once. Agents that change or stop an event by its source

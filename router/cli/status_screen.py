@@ -8,15 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from router.agents.table import REASONS
 from router.cli.screen import table
 from router.process.health import Report
 from router.process.snapshot import DestinationRow, ProcessRow, Snapshot
 
-_FILTERS = {
-    "type": "its call type is not in `types`",
-    "event": "its name is not in `events`, or is in `except`",
-    "integrations": "its integrations object switches the destination off",
-}
 _PAUSES = {
     "down": "the partner does not answer",
     "refused": "the partner refuses our credentials or settings (401, 403): mend them",
@@ -91,7 +87,7 @@ def _reasons(seen: Snapshot) -> Iterator[str]:
 
 def _destination_reasons(row: DestinationRow) -> Iterator[str]:
     for reason, count in row.filtered.items():
-        yield f"  {row.name}: {count} filtered: {_FILTERS.get(reason, reason)}"
+        yield f"  {row.name}: {count} filtered: {REASONS.get(reason, reason)}"
     if row.skipped:
         reasons = f" ({_by_code(row.skips)})" if row.skips else ""
         yield f"  {row.name}: {row.skipped} not sent by the destination's mapping{reasons}"

@@ -17,7 +17,6 @@ from router.config.tree import Node
 from router.document import nearest
 from router.errors import Problem
 
-LATER = {"filters": "destination filters"}
 MASKED = "a value that is not shown"
 _NAME_PATTERN = r"^[a-z][a-z0-9-]{0,47}$"
 _SHOWN_KEYS = 12
@@ -117,9 +116,6 @@ def _own_words(error: ErrorDetails, got: str, at: Node) -> str:
 
 def _unknown_key(at: Node, key: str, model: type[BaseModel] | None) -> Problem:
     known = keys(model) if model else []
-    if key in LATER and key not in known:
-        message = f"expected a key that this version supports, got {key}: {LATER[key]} come with a later version"
-        return at.problem(message, at_key=True)
     if model is not None and model.__name__ == "Topology":
         known = [*known, "defaults", "include"]
     hint = nearest(key, known)

@@ -7,6 +7,7 @@ passed over, since validation names them.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from router.config.globs import chosen
@@ -15,6 +16,7 @@ from router.config.tree import Node
 from router.document import nearest
 from router.errors import Problem
 from router.events.topics import Topics
+from router.fql import FqlError, compile_query
 
 SOURCE_TYPES = ("segment",)
 Named = tuple[str, Node]
@@ -151,10 +153,19 @@ def _events_without_rule(
         planned = {event for source in sources for event in events.get(source, ())}
         if not all(source in events for source in sources) or not sources:
             continue
-        for event, at in [*_texts(node, "events"), *_texts(node, "except")]:
+        for event, at in [*_texts(node, "events"), *_texts(node, "except"), *_filtered_events(node)]:
             if event not in planned:
                 message = f"expected an event that a plan of its sources knows, got {event}"
                 yield at.problem(message, nearest(event, planned))
+
+
+def _filtered_events(destination: Node) -> Iterator[tuple[str, Node]]:
+    """The event names that the destination's filters compare with."""
+    filters = destination.child("filters")
+    for each in filters.value if filters is not None and isinstance(filters.value, list) else []:
+        if query := _text(each, "if"):
+            with suppress(FqlError):  # named by validation
+                yield from ((event, query[1]) for event in sorted(compile_query(query[0]).events))
 
 
 def _default_write_keys(sources: list[Named]) -> Iterator[Problem]:

@@ -164,6 +164,7 @@ class _Parts:
         if connector is not None:
             self._settings(name, node, connector)
             self._batch(node, connector)
+            self._unfiltered(node, connector)
         elif kind is not None and isinstance(kind.plain(), str):
             hint = nearest(kind.plain(), self.registry)
             known = "a destination type" if hint else f"one of {', '.join(self.registry)}"
@@ -178,6 +179,12 @@ class _Parts:
         settings = self._validated(connector.Settings, given)
         if settings is not None:
             self.settings[name] = settings
+
+    def _unfiltered(self, node: Node, connector: type[Connector]) -> None:
+        filters = node.child("filters")
+        if connector.ignores_integrations and filters is not None and filters.pointer[:1] != ("defaults",):
+            message = f"expected no filters, got some: a {connector.type} gets every event whole"
+            self.problems.append(filters.problem(message, at_key=True))
 
     def _batch(self, node: Node, connector: type[Connector]) -> None:
         count, rest = node.find(("delivery", "batch", "count"))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from router.config.filters import MAX_FILTERS, FilterConfig
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
 from router.events.placeholders import Placeholders
 
@@ -91,6 +92,9 @@ class DestinationConfig(Model):
     types: tuple[CallType, ...] = Field((), description="Call types it gets; left out: all")
     events: tuple[str, ...] = Field((), description="Names of track calls it gets; left out: all")
     except_: tuple[str, ...] = Field((), alias="except", description="Names of track calls it does not get")
+    filters: tuple[FilterConfig, ...] = Field(
+        (), max_length=MAX_FILTERS, description="What it gets by content, and in which part; asked in order"
+    )
     integration: str | None = Field(None, description="Further name that an event's integrations object may use")
     settings: dict[str, Any] = Field({}, repr=False, description="Of its type; see `router destinations show TYPE`")
     delivery: DeliveryConfig = DeliveryConfig()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from router.fql.errors import FqlError, Mismatch, MismatchSignal
@@ -38,8 +39,9 @@ class Query:
             return False
 
 
+@lru_cache(maxsize=4096)
 def compile_query(text: str) -> Query:
-    """Raises FqlError with the column of what is wrong and what was expected there."""
+    """Raises FqlError with the column of what is wrong and what was expected there. Remembers what it compiled."""
     # The parser's library takes as long to import as half the router: not for topologies without a filter.
     from router.fql.conditions import compile_condition
     from router.fql.syntax import parse

@@ -61,6 +61,13 @@ def test_an_event_that_no_plan_of_the_sources_knows_is_a_warning(tmp_path: Path)
         "expected an event that a plan of its sources knows, got Order Complete (Order Completed)"
     ]
 
+    filters = """[{if: 'event = "Order Complete" or event in ["Order Completed"]', then: drop}]"""
+    filtered = f"{{d: {{type: pipe, sources: [web], filters: {filters}}}}}"
+    assert warnings(topology(tmp_path, "{web: {plan: plan}, app: {}}", filtered)) == [
+        "destinations.d.filters[0].if: "
+        "expected an event that a plan of its sources knows, got Order Complete (Order Completed)"
+    ]
+
     everybody = topology(tmp_path, "{web: {plan: plan}, app: {}}", destinations.replace("sources: [web], ", ""))
     assert warnings(everybody) == []
 

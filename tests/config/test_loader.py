@@ -154,16 +154,6 @@ def test_a_placeholder_that_would_block_every_id_is_refused(tmp_path: Path) -> N
     assert problem.startswith("t.yaml:3:39: identity.blocked.add[1]: expected a glob with a character besides * and ?")
 
 
-@pytest.mark.parametrize(("key", "value"), [("destinations", "{d: {type: pipe, filters: []}}")])
-def test_a_key_of_a_later_version_is_refused_by_name(tmp_path: Path, key: str, value: str) -> None:
-    path = write(tmp_path, "t.yaml", f"name: t\nsources: {{}}\n{key}: {value}\n")
-
-    (problem,) = problems(path)
-
-    assert "expected a key that this version supports" in problem
-    assert "a later version" in problem
-
-
 @pytest.mark.parametrize("text", ["", "[]", "name", "- name: x"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     (problem,) = problems(write(tmp_path, "t.yaml", text))
