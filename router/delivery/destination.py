@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException, Message, Producer
 from router import metrics
 from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
-from router.delivery.consume import Reader
+from router.delivery.consume import DestinationConsumer
 from router.delivery.dispatcher import Dispatcher
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
@@ -73,7 +73,7 @@ class Destination:
         self._delivery_log = DeliveryLog(self.name, context.topics.delivery_log, context.mask)
         self._settler: Settler | None = None
         self._dispatcher: Dispatcher | None = None
-        self._reader: Reader | None = None
+        self._reader: DestinationConsumer | None = None
         self._in_flight = InFlightLimit(0, ROOM_BYTES)
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
@@ -97,7 +97,7 @@ class Destination:
         metrics.PENDING.labels(self.name).set_function(lambda: self._in_flight.used)
         topic = self._context.topics.destination(self.name)
         commits = not self._context.transactional
-        self._reader = Reader(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
+        self._reader = DestinationConsumer(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
         self._reader.start()
 
     async def stop(self) -> None:
@@ -227,7 +227,7 @@ class Destination:
                 self._observe(self._dispatcher, self._reader)
             await asyncio.sleep(TICK_SECONDS)
 
-    def _observe(self, dispatcher: Dispatcher, reader: Reader) -> None:
+    def _observe(self, dispatcher: Dispatcher, reader: DestinationConsumer) -> None:
         health = self._context.health
         metrics.END_TO_END_P95.labels(self.name).set(dispatcher.policy.latencies.quantile(0.95))
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)

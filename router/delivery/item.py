@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from router.delivery.tracker import Counts, Tracker
+from router.delivery.tracker import Counts, Tracker, decode
 from router.destinations.base import Delivery
+from router.kafka.group_consumer import PartitionState
 
 UNLIMITED = 1 << 30
 OVERHEAD = 200  # bytes counted for an event beside its value
@@ -14,15 +15,27 @@ RawHeaders = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(slots=True, eq=False)
-class Partition:
-    """An owned partition of the destination's topic. `gone` once it was revoked: late answers no longer count."""
+class Partition(PartitionState):
+    """An owned partition of the destination's topic. `gone` once it was revoked: late answers no longer count.
 
-    topic: str
-    number: int
+    Where it is read is the consuming thread's; all else belongs to the event loop.
+    """
+
     tracker: Tracker = field(default_factory=Tracker)
     counts: Counts = field(default_factory=Counts)
     gone: bool = False
     dirty: bool = False  # something to commit
+
+    @classmethod
+    def open(cls, topic: str, number: int, committed: int, metadata: str) -> Partition:
+        """As the group has committed it; `committed` is negative where it has not."""
+        counts, done = decode(metadata, committed)
+        tracker = Tracker(committed if committed >= 0 else None, done)
+        return cls(topic, number, committed, committed, tracker=tracker, counts=counts)
+
+    def recreated(self, beginning: int) -> Partition:
+        """The same partition of a topic that was deleted and made again: what was counted goes on."""
+        return Partition(self.topic, self.number, tracker=Tracker(beginning), counts=self.counts)
 
 
 class QueuedEvent:

@@ -175,10 +175,10 @@ class MergesTask:
 
     def assigned(self, partitions: list[MergesPartition]) -> None:
         """Own the partition, but fetch nothing, so it stays paused: the replica reads the log already."""
-        (partition,) = partitions
-        self._total = partition.total
-        self._wanted, self._asked = max(0, partition.committed), False
-        metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
+        for partition in partitions:
+            self._total = partition.total
+            self._wanted, self._asked = max(0, partition.committed), False
+            metrics.MERGE_TOTALS.show(("0",), {"router_identity_merges": self._total})
 
     def revoked(self, *, lost: bool) -> None:
         self._wanted = None

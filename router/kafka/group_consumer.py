@@ -81,18 +81,18 @@ class Owner(Protocol[State]):
     """Who the partitions are for. Called in the consuming thread, from within its calls."""
 
     def assigned(self, partitions: list[State]) -> None:
-        """These are owned from now on, paused until `set_paused` says otherwise."""
+        """These are owned from now on, if any, paused until `set_paused` says otherwise."""
 
     def revoked(self, *, lost: bool) -> None:
         """All partitions go when this returns; with `lost` they are another member's already."""
 
     def reached_end(self, partition: State) -> None:
-        """Nothing more to read before `partition.end`."""
+        """Nothing more to read before `partition.end`. Called by the next `read`: what came before was returned."""
 
     def skipped(self, partition: State, offset: int, *, recreated: bool) -> State:
         """Reading goes on at `offset`, past a gap, or at the beginning of a topic that was `recreated`.
 
-        Returns the state to go on with.
+        Returns the state to go on with. Called as `reached_end`, or before anything was read.
         """
 
 
@@ -122,6 +122,8 @@ class GroupConsumer(Generic[State]):
         self.problem = ""  # why the broker is not there
         self._paused: set[Partition] = set()
         self._advanced: dict[Partition, State] = {}
+        self._ended: list[State] = []  # what the owner has yet to hear of
+        self._in_gaps: list[State] = []
         self._assign_again = False
         self._client = client({**settings, "error_cb": self._broker_error})
 
@@ -136,8 +138,7 @@ class GroupConsumer(Generic[State]):
 
         Nothing when partitions came or went meanwhile: their next owner reads the messages again.
         """
-        if self._assign_again:
-            self._assign()  # librdkafka does not seek in a partition that has failed
+        self._tell_owner()
         consume = self._client.consume
         generation = self.generation
         batch = self._take(consume(1, wait), generation)
@@ -208,16 +209,27 @@ class GroupConsumer(Generic[State]):
         if code == KafkaError._PARTITION_EOF:
             if state is not None:
                 state.end = message.offset()
-                self._owner.reached_end(state)
+                self._ended.append(state)
         elif code == KafkaError._AUTO_OFFSET_RESET:
             if state is not None:
-                self._skip_gap(state, self._beginning(state))
+                self._in_gaps.append(state)
         elif code in _MISSING:
             raise Unavailable(f"the topic {place[0]} is not there: run `router topics apply` first")
         elif error.fatal() or code in _HOPELESS:
             raise Unavailable(f"cannot read {place[0] or 'from the broker'}: {error.str()}")
         else:
             log.warning("reading %s [%s]: %s", *place, error.str())
+
+    def _tell_owner(self) -> None:
+        """Pass on what was said between the messages, now that the owner has those."""
+        ended, gaps = self._ended, self._in_gaps
+        self._ended, self._in_gaps = [], []
+        for state in ended:
+            self._owner.reached_end(state)
+        for state in gaps:
+            self._skip_gap(state, self._beginning(state))
+        if self._assign_again:
+            self._assign()  # librdkafka does not seek in a partition that has failed
 
     def _beginning(self, state: State) -> int:
         return log_ends(self._client, *state.place, CALL_SECONDS)[0]
@@ -282,9 +294,8 @@ class GroupConsumer(Generic[State]):
         self._begin_generation([self._opened(row) for row in stable_offsets(client, partitions, CALL_SECONDS)])
         self._paused = set(self.index)
         self.joined = True
-        if self.partitions:
-            self._owner.assigned(list(self.partitions))
-            self._look_for_gaps()
+        self._owner.assigned(list(self.partitions))
+        self._look_for_gaps()
         self._assign()
 
     def _opened(self, row: TopicPartition) -> State:
@@ -297,6 +308,7 @@ class GroupConsumer(Generic[State]):
         self.partitions = partitions
         self.index = {state.place: at for at, state in enumerate(partitions)}
         self._advanced.clear()
+        self._ended, self._in_gaps = [], []
 
     def _look_for_gaps(self) -> None:
         """Go on behind the gaps that partitions begin in: a pause swallows what the client has to say of one."""

@@ -200,6 +200,8 @@ class Worker:
 
     def assigned(self, partitions: list[RoutePartition]) -> None:
         """New partitions, paused: their state comes first."""
+        if not partitions:
+            return
         self._components.links.look()
         self._restore = self._open_restore({one.number for one in partitions})
         self._health.ready("state", False, "restoring")

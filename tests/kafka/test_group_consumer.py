@@ -121,6 +121,8 @@ def test_the_owner_hears_of_an_end_after_the_messages_before_it() -> None:
     """One call brings both. What may be committed must not pass messages that nobody has seen yet."""
     group = Group([3, 0])
 
+    assert len(group.consumer.read(0)) == 3
+    assert group.owner.told == ["assigned [0, 1]"]
     group.consumer.read(0)
 
     assert group.owner.told == ["assigned [0, 1]", "end 0 3, next 3", "end 1 0, next -2"]
