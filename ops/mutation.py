@@ -40,7 +40,22 @@ class Part:
 PARTS = {
     "dedupe": Part(
         ("router/agents/dedupe.py", "router/dedupe/changelog.py"),
-        ("tests/agents/test_dedupe.py", "tests/dedupe/test_changelog.py", "tests/runtime/test_crash_points.py"),
+        ("tests/agents/test_dedupe.py", "tests/dedupe/test_changelog.py", "tests/worker/test_crash_points.py"),
+        least=0,
+    ),
+    "checkpoint": Part(
+        (
+            "router/worker/checkpoint.py",
+            "router/worker/commit_thread.py",
+            "router/kafka/transactions.py",
+            "router/kafka/writer.py",
+        ),
+        ("tests/worker/test_checkpoint.py", "tests/worker/test_crash_points.py", "tests/worker/test_traps.py"),
+        least=0,
+    ),
+    "consumer": Part(
+        ("router/kafka/group_consumer.py",),
+        ("tests/kafka/test_group_consumer.py", "tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
         least=0,
     ),
     "window": Part(

@@ -40,9 +40,9 @@ def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOpti
 
 def _engine(name: str) -> Callable[[Loaded, RunOptions, Event, Health, Reload[Any]], None]:
     if name == "faust":
-        from router.runtime.faust import run_faust
+        from router.engines.faust.engine import run_faust
 
         return run_faust
-    from router.runtime.route import run_route
+    from router.worker.build import run_route
 
     return run_route

@@ -18,8 +18,8 @@ from router.agents.batch import Batch
 from router.agents.pipeline import Pipeline
 from router.errors import Unavailable
 from router.events.event import Event
-from tests.runtime.fake_kafka import Crash, FakeKafka, Fuse
-from tests.runtime.test_crash_points import IDS, TOPICS, Disk, Life, delivered, filled
+from tests.worker.fake_kafka import Crash, FakeKafka, Fuse
+from tests.worker.test_crash_points import IDS, TOPICS, Disk, Life, delivered, filled
 
 SECRET = "a value of the event"
 STAGES = ("decode", "validate", "identify")

@@ -14,7 +14,7 @@ from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition
 from router.delivery.tracker import Counts
 from router.kafka.transactions import CommitRefused
-from tests.runtime.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
+from tests.worker.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
 
 TOPIC = "dest.crm"
 PLACES: list[Place] = [(TOPIC, 0), (TOPIC, 1)]

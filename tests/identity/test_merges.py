@@ -21,7 +21,7 @@ from router.kafka.offset_metadata import MetadataError
 from router.kafka.transactions import TransactionalWriter
 from router.kafka.writer import Writer
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
-from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
+from tests.worker.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
 LINKS, MERGES = "identity.links", "identity.merges"
 LOG: Place = (LINKS, 0)

@@ -18,7 +18,7 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import GroupConsumer, PartitionState, watermark_ms
 from router.kafka.transactions import CommitRefused
-from tests.runtime.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
+from tests.worker.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
 
 RAW, OTHER = "events.raw", "events.keyed"
 PLACES: list[Place] = [(RAW, 0), (RAW, 1)]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from ops.running import ROOT
 from tests.scheduler import HEAVY, piece
 
-FILES = ("tests/kafka/test_clients.py", "tests/kafka/test_partitioner.py", "tests/runtime/test_totals.py")
+FILES = ("tests/kafka/test_clients.py", "tests/kafka/test_partitioner.py", "tests/worker/test_totals.py")
 
 
 def test_a_file_stays_with_one_worker() -> None:

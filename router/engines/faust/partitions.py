@@ -14,17 +14,17 @@ from router import metrics
 from router.agents.batch import Batch
 from router.agents.decode import LOG_APPEND_TIME, Message
 from router.agents.totals import Totals
+from router.engines.faust.transport import Standing
 from router.kafka.offsets import Committed, Partition
 from router.process.health import Health
-from router.runtime.faust_transport import Standing
-from router.runtime.tally import hide, show
 from router.worker.partition import RoutePartition, encode_totals
+from router.worker.tally import hide, show
 
 log = logging.getLogger(__name__)
 
 
-class Lanes:
-    """The lanes of one generation of the group. `oldest` gives the oldest offset that the broker keeps of a place."""
+class FaustPartitions:
+    """The partitions of one generation of the group. `oldest` gives the first offset that the broker has of a place."""
 
     def __init__(
         self, health: Health, destinations: Callable[[], Sequence[str]], oldest: Callable[[Partition], int]
@@ -41,22 +41,22 @@ class Lanes:
     def start(self, places: Iterable[Partition], committed: Mapping[Partition, Committed]) -> None:
         """Own these partitions, each from what is committed of it."""
         self.end()
-        self.rows = [_lane(place, committed.get(place)) for place in sorted(places)]
-        self._marks = {lane.place: {} for lane in self.rows}
+        self.rows = [_opened(place, committed.get(place)) for place in sorted(places)]
+        self._marks = {one.place: {} for one in self.rows}
         self.index = {place: at for at, place in enumerate(self._marks)}
         self._last = dict(zip(self._marks, self.rows, strict=True))
 
     def open(self, stuck_seconds: float) -> None:
         """State is there: events are read from now on."""
-        for lane in self.rows:
-            show(lane)
-            self._health.progress(lane.name, stuck_seconds)
+        for one in self.rows:
+            show(one)
+            self._health.progress(one.name, stuck_seconds)
 
     def end(self) -> None:
         """The partitions are no longer owned."""
-        for lane in self.rows:
-            hide(lane)
-            self._health.forget(lane.name)
+        for one in self.rows:
+            hide(one)
+            self._health.forget(one.name)
         self.rows, self.index = [], {}
         self._landed.clear()
 
@@ -66,9 +66,9 @@ class Lanes:
         for message in messages:
             first.setdefault((message.topic(), message.partition()), message)
         for place, message in first.items():
-            lane = self.rows[self.index[place]]
-            if 0 <= lane.next < message.offset():
-                lost = min(self._oldest(place), message.offset()) - lane.next
+            one = self.rows[self.index[place]]
+            if 0 <= one.next < message.offset():
+                lost = min(self._oldest(place), message.offset()) - one.next
                 if lost > 0:  # else a transaction's marker, or records of one that was aborted
                     metrics.LOST.labels(place[0], str(place[1])).inc(lost)
                     log.error("LOST %d messages of %s [%d]: the broker no longer has them (retention)", lost, *place)
@@ -78,21 +78,21 @@ class Lanes:
         last = {(message.topic(), message.partition()): message for message in messages}
         for place, message in last.items():
             at = self.index[place]
-            lane = self.rows[at]
-            lane.next = message.offset() + 1
+            one = self.rows[at]
+            one.next = message.offset() + 1
             kind, received = message.timestamp()
-            lane.reached_ms = received if kind == LOG_APPEND_TIME else lane.reached_ms
-            lane.ahead = lane.ahead.copy()
-            lane.ahead.add(batch, at)
-            self._marks[place][lane.next] = lane.ahead
-            self._health.beat(lane.name)
+            one.reached_ms = received if kind == LOG_APPEND_TIME else one.reached_ms
+            one.ahead = one.ahead.copy()
+            one.ahead.add(batch, at)
+            self._marks[place][one.next] = one.ahead
+            self._health.beat(one.name)
 
     def note(self, place: Partition, offset: int) -> str:
         """The totals as of this offset, for a commit's metadata."""
-        lane = self._last.get(place)
-        if lane is None:
+        one = self._last.get(place)
+        if one is None:
             return ""
-        return encode_totals(self._marks[place].get(offset, lane.totals), self._destinations())
+        return encode_totals(self._marks[place].get(offset, one.totals), self._destinations())
 
     def landed(self, place: Partition, offset: int) -> None:
         marks = self._marks.get(place)
@@ -105,33 +105,33 @@ class Lanes:
             marks, place, offset = self._landed.popleft()
             if place not in self.index or marks is not self._marks[place]:
                 continue  # committed in an earlier generation
-            lane = self.rows[self.index[place]]
-            lane.committed, lane.totals = offset, marks.get(offset, lane.totals)
+            one = self.rows[self.index[place]]
+            one.committed, one.totals = offset, marks.get(offset, one.totals)
             for done in [mark for mark in marks if mark <= offset]:
                 del marks[done]
-            show(lane)
+            show(one)
 
     def look(self, standings: Mapping[Partition, Standing]) -> None:
-        """Take note of ends and lags; a lane at its end rightly stands still."""
-        for lane in self.rows:
-            standing = standings.get(lane.place)
-            lane.end = None
+        """Take note of ends and lags; a one at its end rightly stands still."""
+        for one in self.rows:
+            standing = standings.get(one.place)
+            one.end = None
             if standing is None or standing.end is None:
                 continue
             all_read = standing.position >= standing.end
-            if all_read and (standing.handed is None or lane.next >= standing.handed):
-                lane.end = max(standing.end, lane.next)
-                self._health.idle(lane.name)
-            behind = standing.end - max(lane.next, 0)
-            metrics.ROUTE_LAG.labels(lane.topic, str(lane.number)).set(0 if lane.at_end else max(0, behind))
+            if all_read and (standing.handed is None or one.next >= standing.handed):
+                one.end = max(standing.end, one.next)
+                self._health.idle(one.name)
+            behind = standing.end - max(one.next, 0)
+            metrics.ROUTE_LAG.labels(one.topic, str(one.number)).set(0 if one.at_end else max(0, behind))
 
     @property
     def at_end(self) -> bool:
         """Nothing to read anywhere."""
-        return all(lane.at_end for lane in self.rows)
+        return all(one.at_end for one in self.rows)
 
 
-def _lane(place: Partition, committed: Committed | None) -> RoutePartition:
+def _opened(place: Partition, committed: Committed | None) -> RoutePartition:
     if committed is None:
         return RoutePartition(*place)
     return RoutePartition.open(*place, committed.offset, committed.metadata)

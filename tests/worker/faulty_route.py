@@ -1,4 +1,4 @@
-"""A route worker with a fault in it: `python -m tests.runtime.faulty_route FAULT route TOPOLOGY …`.
+"""A route worker with a fault in it: `python -m tests.worker.faulty_route FAULT route TOPOLOGY …`.
 
 agent: an agent raises for each event whose id begins with `poison`. chain: the agents raise what is no event's own.
 state: the local state cannot be written, after the outputs were. restore: the state takes longer than a session.
@@ -16,7 +16,7 @@ from router.agents.isolate import Isolated
 from router.cli import main
 from router.dedupe.window_rocksdb import RocksWindow
 from router.events.event import Event
-from router.runtime.restore import Restore
+from router.worker.restore import Restore
 
 SLOW_SECONDS = 9.0  # the session is over after six
 

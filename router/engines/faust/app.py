@@ -9,11 +9,11 @@ from typing import Any
 import faust
 
 from router.agents.decode import LOG_APPEND_TIME
+from router.engines.faust.transport import Commits, NotingTransport
 from router.errors import RouterError
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.runtime.faust_transport import Commits, NotingTransport
-from router.runtime.route import Opening
+from router.worker.build import WorkerBuilder
 
 APPENDED = 1  # LogAppendTime, as aiokafka has it
 COMMIT_SECONDS = 1.0
@@ -57,16 +57,16 @@ def refuse_security(cluster: Cluster) -> None:
             raise RouterError(f"the Faust engine takes no {key}: use the engine `loop` on a cluster that needs it")
 
 
-def make_app(opening: Opening, topics: Sequence[str], commits: Commits) -> tuple[Any, Any]:
+def make_app(builder: WorkerBuilder, topics: Sequence[str], commits: Commits) -> tuple[Any, Any]:
     """The app, and the channel of all input topics. Faust's assignor gives one worker the same partitions of them."""
-    cluster = opening.cluster
+    cluster = builder.cluster
     session = float(cluster.overrides.get("session.timeout.ms", clients.SESSION_MS)) / 1000
     urls = [f"kafka://{address}" for address in cluster.bootstrap.split(",")]
     app: Any = faust.App(
-        opening.topics.route_group,
+        builder.topics.route_group,
         broker=urls,
         store="memory://",
-        datadir=str(opening.slot.path / "faust"),
+        datadir=str(builder.slot.path / "faust"),
         topic_allow_declare=False,
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",

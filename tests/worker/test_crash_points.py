@@ -31,13 +31,13 @@ from router.kafka.group_consumer import GroupConsumer
 from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
 from router.process.health import Health
-from router.runtime.renew import Renewal
-from router.runtime.restore import Restore
-from router.runtime.worker import Components, Worker
+from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce
+from router.worker.loop import Components, Worker
 from router.worker.partition import RoutePartition
+from router.worker.restore import Restore
 from tests.agents.messages import decode, track
-from tests.runtime.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
+from tests.worker.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer, Fuse, Place
 
 TOPICS = Topics("shop", partitions=2)
 PLACES: list[Place] = [(TOPICS.raw, 0), (TOPICS.raw, 1)]
@@ -115,24 +115,24 @@ class ByDevice(Agent):
 
 
 class Topology:
-    """One that never changes, until a test puts a renewal here."""
+    """One that never changes, until a test puts a topology here."""
 
     def __init__(self, agents: Isolated, destination: str) -> None:
         self._agents = agents
         self._destination = destination
-        self.renewal: Renewal | None = None
+        self.topology: ActiveTopology | None = None
 
     @property
     def agents(self) -> Isolated:
-        return self.renewal.agents if self.renewal else self._agents
+        return self.topology.agents if self.topology else self._agents
 
     @property
     def destinations(self) -> Sequence[str]:
-        return self.renewal.destinations if self.renewal else [self._destination]
+        return self.topology.destinations if self.topology else [self._destination]
 
     def take(self) -> None:
-        if self.renewal:
-            self.renewal.take()
+        if self.topology:
+            self.topology.take()
 
 
 class Life:
@@ -156,7 +156,7 @@ class Life:
         self.pipeline_for: Callable[[str], Pipeline] = lambda name: _pipeline(store, name)
         self.isolated = Isolated(self.pipeline_for(destination))
         self.topology = Topology(self.isolated, destination)
-        components = Components(store, nothing, nothing, cast("Renewal", self.topology))
+        components = Components(store, nothing, nothing, cast("ActiveTopology", self.topology))
         self.worker = Worker(
             components, consumer, checkpoint, lambda partitions: self._restore(kafka, store, partitions),
             self.health, small_batch=small,

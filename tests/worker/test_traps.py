@@ -20,8 +20,8 @@ from router.agents.table import ROUTE_TOTALS
 from router.errors import Fenced, Unavailable
 from router.kafka.group_consumer import watermark_ms
 from tests.agents.messages import track
-from tests.runtime.fake_kafka import FakeKafka, FakeProducer, Fuse, Place
-from tests.runtime.test_crash_points import IDS, PLACES, TOPICS, Disk, Life, delivered, filled
+from tests.worker.fake_kafka import FakeKafka, FakeProducer, Fuse, Place
+from tests.worker.test_crash_points import IDS, PLACES, TOPICS, Disk, Life, delivered, filled
 
 ABORTABLE = KafkaError(KafkaError.INVALID_TXN_STATE, "try", False, False, True)
 RETRIABLE = KafkaError(KafkaError._TIMED_OUT, "wait", False, True, False)
@@ -77,8 +77,8 @@ def rounds(life: Life, number: int) -> None:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("router.runtime.worker.FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr("router.runtime.worker.LONGEST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr("router.worker.loop.FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr("router.worker.loop.LONGEST_PAUSE_SECONDS", 0.002)
     yield
     for labels in list(ROUTE_TOTALS.rows()):
         ROUTE_TOTALS.hide(labels)

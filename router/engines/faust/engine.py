@@ -23,6 +23,9 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import input_topics
+from router.engines.faust.app import FaustMessage, make_app, refuse_security
+from router.engines.faust.partitions import FaustPartitions
+from router.engines.faust.transport import Standing
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin
 from router.kafka.group_consumer import watermark_ms
@@ -30,14 +33,11 @@ from router.kafka.offsets import Partition
 from router.kafka.watchdog import Watchdog
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.faust_app import FaustMessage, make_app, refuse_security
-from router.runtime.faust_lanes import Lanes
-from router.runtime.faust_transport import Standing
-from router.runtime.restore import Restore
-from router.runtime.route import Opening, calm_collector
-from router.runtime.tally import changelog_of, count
-from router.runtime.worker import Components
+from router.worker.build import WorkerBuilder, calm_collector
 from router.worker.checkpoint import AtLeastOnce, CommitBatch
+from router.worker.loop import Components
+from router.worker.restore import Restore
+from router.worker.tally import changelog_of, count
 
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 2000
@@ -55,29 +55,29 @@ def run_faust(
 ) -> None:
     """Run the agents on Faust until `stop` is set. Raises RouterError as `run_route` does."""
     with ExitStack() as stack:
-        opening = Opening(loaded, options, health, stack, transactions=False, reload=reload)
-        refuse_security(opening.cluster)
+        builder = WorkerBuilder(loaded, options, health, stack, transactions=False, reload=reload)
+        refuse_security(builder.cluster)
         if loaded.topology.guarantee == "exactly_once":
             log.warning("the topology asks for exactly_once; the Faust engine is at least once")
-        engine = Engine(opening, input_topics(loaded.topology))
+        engine = FaustEngine(builder, input_topics(loaded.topology))
         for chatty in ("aiokafka", "faust", "mode"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         calm_collector()
         asyncio.run(engine.run(stop))
 
 
-class Engine:
+class FaustEngine:
     """One Faust app around the parts of a worker. State is touched under one lock: by a batch, or by a turn."""
 
-    def __init__(self, opening: Opening, topics: Iterable[str]) -> None:
-        self._opening = opening
-        self._parts: Components = opening.components()
-        writer = opening.writer(opening.topics.dedupe_changelog)
+    def __init__(self, builder: WorkerBuilder, topics: Iterable[str]) -> None:
+        self._opening = builder
+        self._parts: Components = builder.components()
+        writer = builder.writer(builder.topics.dedupe_changelog)
         self._checkpoint = AtLeastOnce(writer, None, self._parts.window)  # Faust commits the offsets
-        self._health = opening.health
+        self._health = builder.health
         self._topics = frozenset(topics)
-        self._admin = Admin(opening.cluster, timeout=1.0)
-        self._lanes = Lanes(opening.health, lambda: self._parts.renewal.destinations, self._oldest)
+        self._admin = Admin(builder.cluster, timeout=1.0)
+        self._partitions = FaustPartitions(builder.health, lambda: self._parts.topology.destinations, self._oldest)
         self._busy = asyncio.Lock()
         self._restore: Restore | None = None
         self._restoring = self._generation = NO_GENERATION  # of the group: begun, and with its state in place
@@ -90,7 +90,7 @@ class Engine:
         """Start the app, look after it until `stop` or an error, stop it. Raises the error."""
         self._health.ready("kafka", False, "joining the group")
         self._health.progress("route", STUCK_SECONDS)
-        self._app, channel = make_app(self._opening, sorted(self._topics), self._lanes)
+        self._app, channel = make_app(self._opening, sorted(self._topics), self._partitions)
         self._app.agent(channel, name="route", concurrency=1)(self._consume)
         self._app.on_partitions_revoked.connect(self._revoked)
         try:
@@ -159,17 +159,17 @@ class Engine:
         """The whole way of a batch."""
         started = time.monotonic()
         parts = self._parts
-        parts.renewal.take()
+        parts.topology.take()
         parts.links.follow()
-        self._lanes.look_for_gaps(messages)
-        batch = parts.renewal.agents.run(messages, self._lanes.index)
+        self._partitions.look_for_gaps(messages)
+        batch = parts.topology.agents.run(messages, self._partitions.index)
         rows = [(key, at) for key, (at, _) in batch.fresh.items()]
-        changelog = changelog_of(batch, self._lanes.rows)
+        changelog = changelog_of(batch, self._partitions.rows)
         commit = CommitBatch(batch.records, [], shared=batch.fans, changelog=changelog, rows=rows)
         self._checkpoint.publish(commit)
         self._checkpoint.apply(commit)
-        self._lanes.advance(messages, batch)
-        self._lanes.settle()
+        self._partitions.advance(messages, batch)
+        self._partitions.settle()
         count(batch)
         parts.merges.feed()
         metrics.BATCH_SECONDS.observe(time.monotonic() - started)
@@ -196,7 +196,7 @@ class Engine:
         """A slice of the restore; what Faust has fetched meanwhile waits. First the offsets, then the logs' ends."""
         if self._restore is None or self._restoring != generation:
             self._forget()
-            self._lanes.start(places, self._opening.admin.committed(self._opening.topics.route_group, places))
+            self._partitions.start(places, self._opening.admin.committed(self._opening.topics.route_group, places))
             self._parts.links.look()
             self._restore = self._opening.restore(self._parts.window, {partition for _, partition in places})
             self._restoring = generation
@@ -208,23 +208,23 @@ class Engine:
         if restore.done and links.caught_up:
             restore.close()
             self._restore = None
-            self._lanes.open(STUCK_SECONDS)
+            self._partitions.open(STUCK_SECONDS)
             self._generation = generation
             log.info("generation %d: reading %d partitions", generation, len(places))
             self._health.ready("kafka", True)
             self._health.ready("state", True)
 
     def _keep_house(self, standings: dict[Partition, Standing]) -> None:
-        parts, lanes = self._parts, self._lanes
-        parts.renewal.take()
+        parts, partitions = self._parts, self._partitions
+        parts.topology.take()
         parts.links.follow()
         parts.merges.feed()
-        lanes.settle()
-        lanes.look(standings)
-        if lanes.rows:
-            owned = {lane.number for lane in lanes.rows}
-            parts.window.advance(watermark_ms(lanes.rows, int(time.time() * 1000)), owned)
-        if lanes.at_end:
+        partitions.settle()
+        partitions.look(standings)
+        if partitions.rows:
+            owned = {one.number for one in partitions.rows}
+            parts.window.advance(watermark_ms(partitions.rows, int(time.time() * 1000)), owned)
+        if partitions.at_end:
             self._health.idle("route")
         self._check_broker()
 
@@ -247,7 +247,7 @@ class Engine:
     def _forget(self) -> None:
         """Partitions go: what was known of them is of no use."""
         self._generation = NO_GENERATION
-        self._lanes.end()
+        self._partitions.end()
         if self._restore is not None:
             self._restore.close()
             self._restore = None

@@ -17,40 +17,40 @@ from router.errors import RouterError
 from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.runtime import route as route_module
-from router.runtime.route import Opening
+from router.worker import build as route_module
+from router.worker.build import WorkerBuilder
 
 WAIT_SECONDS = 120.0
 
 
 @pytest.fixture
-def opening(monkeypatch: pytest.MonkeyPatch) -> Opening:
+def builder(monkeypatch: pytest.MonkeyPatch) -> WorkerBuilder:
     """One that never meets a broker: clients are their settings."""
     monkeypatch.setattr(route_module, "Consumer", dict)
     monkeypatch.setattr(route_module, "Restore", lambda *parts, **more: {"parts": parts, **more})
-    made = Opening.__new__(Opening)
+    made = WorkerBuilder.__new__(WorkerBuilder)
     made.cluster = Cluster("127.0.0.1:1")
     made.topics = Topics("shop", partitions=12)
     return made
 
 
-def test_a_restore_reads_what_is_committed_up_to_the_end_of_what_is_written(opening: Opening) -> None:
+def test_a_restore_reads_what_is_committed_up_to_the_end_of_what_is_written(builder: WorkerBuilder) -> None:
     """To the end that readers see, it could stop before a batch that counts as done."""
     window: Any = None
 
-    restore: Any = opening.restore(window, {0, 11})
+    restore: Any = builder.restore(window, {0, 11})
 
     assert restore["parts"] == (window, "shop.dedupe-changelog", {0, 11})
     assert restore["reader"]["isolation.level"] == "read_committed"
     assert restore["uncommitted"]["isolation.level"] == "read_uncommitted"
 
 
-def test_partitions_beyond_those_of_the_changelog_are_refused(opening: Opening) -> None:
+def test_partitions_beyond_those_of_the_changelog_are_refused(builder: WorkerBuilder) -> None:
     """The topic has grown: the repeats of an event would no longer meet in one partition."""
     window: Any = None
 
     with pytest.raises(RouterError, match="more than 12 partitions"):
-        opening.restore(window, {3, 12})
+        builder.restore(window, {3, 12})
 
 
 @pytest.fixture

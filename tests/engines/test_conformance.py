@@ -149,7 +149,7 @@ class World:
         """Until this many events are received and the worker stands still; returns what it told last."""
         address: Address = ("127.0.0.1", free_port())
         options = ["--bootstrap", self.cluster.bootstrap, "--state", str(self.folder / "state")]
-        command = ["tests.runtime.faulty_route", "agent", "route", str(self.file), *options, "--engine", engine]
+        command = ["tests.worker.faulty_route", "agent", "route", str(self.file), *options, "--engine", engine]
         route = Process([*command, "--metrics", "{}:{}".format(*address)], self.folder / f"{engine}.log")
         try:
             route.wait_ready(address)

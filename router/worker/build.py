@@ -36,12 +36,12 @@ from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
 from router.process.health import Health
 from router.process.reload import Reload
-from router.runtime.renew import Renewal
-from router.runtime.restore import Restore
-from router.runtime.worker import Components, Worker
 from router.state.slot import Slot
+from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
+from router.worker.loop import Components, Worker
 from router.worker.partition import RoutePartition
+from router.worker.restore import Restore
 
 log = logging.getLogger(__name__)
 BROKER_SECONDS = 60.0
@@ -55,7 +55,7 @@ def run_route(
 ) -> None:
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
-        worker = Opening(loaded, options, health, stack, reload=reload).worker()
+        worker = WorkerBuilder(loaded, options, health, stack, reload=reload).worker()
         calm_collector()
         worker.run(stop)
 
@@ -67,7 +67,7 @@ def calm_collector() -> None:
     gc.set_threshold(GC_ALLOCATIONS, 50, 100)
 
 
-class Opening:
+class WorkerBuilder:
     """The parts of one worker, made in order; `stack` gives back what was taken."""
 
     def __init__(
@@ -149,10 +149,10 @@ class Opening:
             rekey = loaded.topology.partitioning == "auto"
             return Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
 
-        renewal = Renewal(self.loaded, Isolated(pipeline_for(self.loaded)), self.capacity)
+        topology = ActiveTopology(self.loaded, Isolated(pipeline_for(self.loaded)), self.capacity)
         if self._reload is not None:
-            renewal.follow(self._reload, pipeline_for, self.cluster, self.options)
-        return Components(window, links, self._merges(replica), renewal)
+            topology.follow(self._reload, pipeline_for, self.cluster, self.options)
+        return Components(window, links, self._merges(replica), topology)
 
     def worker(self) -> Worker:
         """The batch loop over the components."""

@@ -47,7 +47,7 @@ def start(world: World, address: Address, *, fault: str = "", ready: bool = True
     options = ("--engine", "faust", "--metrics", "{}:{}".format(*address))
     if fault:
         own = ["--bootstrap", world.cluster.bootstrap, "--state", str(world.folder / "state")]
-        return world.start("tests.runtime.faulty_route", fault, "route", str(world.file), *own, *options)
+        return world.start("tests.worker.faulty_route", fault, "route", str(world.file), *own, *options)
     route = world.router("route", *options)
     if ready:
         route.wait_ready(address)

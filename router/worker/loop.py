@@ -26,12 +26,12 @@ from router.identity.merges import MergesTask
 from router.kafka.group_consumer import GroupConsumer, watermark_ms
 from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.process.health import Health
-from router.runtime.renew import Renewal
-from router.runtime.restore import Restore
-from router.runtime.tally import changelog_of, count, hide, show
+from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import Checkpoint, CommitBatch
 from router.worker.commit_thread import CommitThread
 from router.worker.partition import RoutePartition, encode_totals
+from router.worker.restore import Restore
+from router.worker.tally import changelog_of, count, hide, show
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2
@@ -43,12 +43,12 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What every engine runs: the state of the agents, and `renewal`, which has the agents of the present topology."""
+    """What every engine runs: the state of the agents, and `topology`, which has the agents of the present topology."""
 
     window: Window
     links: LinkLog
     merges: MergesTask
-    renewal: Renewal
+    topology: ActiveTopology
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ class Worker:
         if self._restore is not None:
             self._restoring(self._restore)
             return
-        self._components.renewal.take()
+        self._components.topology.take()
         self._hold_back()
         messages = self.consumer.read(0.01 if self._committing.busy else IDLE_SECONDS)
         self._components.links.follow()
@@ -139,10 +139,10 @@ class Worker:
     def _prepare(self, messages: list[Message], started: float) -> InFlight:
         """Run the agents. The group's metadata is taken first: later it may be that of another generation."""
         group = self.consumer.group_metadata()
-        batch = self._components.renewal.agents.run(messages, self.consumer.index, self._pending)
+        batch = self._components.topology.agents.run(messages, self.consumer.index, self._pending)
         if self._capacity is not None:
             self._capacity.note(batch.outputs())
-        destinations = self._components.renewal.destinations
+        destinations = self._components.topology.destinations
         partitions, offsets = [], []
         for one in self.consumer.advanced():
             one.ahead = one.ahead.copy()
@@ -254,7 +254,7 @@ class Worker:
         self.consumer.set_paused(self.consumer.partitions)
         while not capacity.free() and self._restore is None:
             self._idle("held back: the destination topics are full", self.consumer.partitions)
-            self._components.renewal.take()
+            self._components.topology.take()
             self.consumer.stay(0.05)
         if self._restore is None:
             self.consumer.set_paused(())

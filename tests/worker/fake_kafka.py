@@ -1,4 +1,4 @@
-"""An in-memory Kafka with the client calls that the runtime makes; any effect may be the last before a crash.
+"""An in-memory Kafka with the client calls that consumers and writers make; any effect may be the last before a crash.
 
 Transactions are atomic: their records and offsets appear at commit. What was aborted stays in the log, for readers at
 read_uncommitted. With `late_markers` offsets are committed a while before readers at read_committed see the records,

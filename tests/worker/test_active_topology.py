@@ -18,9 +18,9 @@ from router.config.options import RunOptions
 from router.destinations.registry import destination_types
 from router.kafka.cluster import Cluster
 from router.process.reload import Offer
-from router.runtime.renew import Renewal
-from tests.runtime.fake_kafka import FakeKafka, Fuse
-from tests.runtime.test_crash_points import IDS, TOPICS, Disk, Life, delivered, effects, filled
+from router.worker.active_topology import ActiveTopology
+from tests.worker.fake_kafka import FakeKafka, Fuse
+from tests.worker.test_crash_points import IDS, TOPICS, Disk, Life, delivered, effects, filled
 
 TEXT = "name: shop\nsources: {web: {plan: ./plan}}\ndestinations: {%s: {type: file, settings: {path: ./out}}}\n"
 
@@ -52,15 +52,15 @@ class Offers:
         self.taken.append(offer)
 
 
-def follow(life: Life, old: Loaded, new: Loaded, at: int) -> tuple[Renewal, Offers]:
+def follow(life: Life, old: Loaded, new: Loaded, at: int) -> tuple[ActiveTopology, Offers]:
     """Let a life take the new topology over at its round number `at`."""
     offers: Any = Offers(new, at)
-    renewal = Renewal(old, life.isolated, None)
-    renewal.follow(
+    topology = ActiveTopology(old, life.isolated, None)
+    topology.follow(
         offers, lambda of: life.pipeline_for(next(iter(of.topology.destinations))), Cluster("none:1"), RunOptions()
     )
-    life.topology.renewal = renewal
-    return renewal, offers
+    life.topology.topology = topology
+    return topology, offers
 
 
 def exactly_one_way(kafka: FakeKafka) -> bool:
@@ -81,11 +81,11 @@ def test_each_event_goes_by_the_old_or_by_the_new_topology(
 ) -> None:
     kafka = filled(IDS)
     life = Life(kafka, Disk(), "exactly_once", Fuse(), small=small)
-    renewal, offers = follow(life, *topologies, at)
+    topology, offers = follow(life, *topologies, at)
 
     assert life.live()
     assert len(offers.taken) == 1
-    assert renewal.destinations == ["mail"]
+    assert topology.destinations == ["mail"]
     assert exactly_one_way(kafka)
 
 

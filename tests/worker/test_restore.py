@@ -16,8 +16,8 @@ from router.dedupe.changelog import pack
 from router.dedupe.window import Row
 from router.dedupe.window_memory import MemoryWindow
 from router.errors import RouterError, Unavailable
-from router.runtime import restore as restore_module
-from router.runtime.restore import Restore
+from router.worker import restore as restore_module
+from router.worker.restore import Restore
 from tests.dedupe.windows import DAY, NOON, key
 
 TOPIC = "shop.dedupe-changelog"

@@ -20,7 +20,7 @@ from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
 
-class Renewal:
+class ActiveTopology:
     """Call `take` between two batches. `agents` and `destinations` are those of the present topology."""
 
     def __init__(self, loaded: Loaded, agents: Isolated, capacity: Capacity | None) -> None:

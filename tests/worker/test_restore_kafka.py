@@ -18,8 +18,8 @@ from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.transactions import TransactionalWriter
-from router.runtime.restore import Restore
 from router.state.rocks import StateError
+from router.worker.restore import Restore
 from tests.brokers.messages import produce
 from tests.dedupe.windows import NOON, asides, damage, keys, open_window, tables
 

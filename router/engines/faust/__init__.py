@@ -1,0 +1,1 @@
+"""The agents as an agent of a Faust app."""

@@ -1,1 +1,0 @@
-"""The loop that runs the agents: consume, process, make durable; restore, rebalance, isolation of poison events."""
