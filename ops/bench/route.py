@@ -88,7 +88,7 @@ class Bench:
         command = [*router, "route", str(topology), *common, "--metrics", "127.0.0.1:0"]
         if engine:
             command += ["--engine", engine]
-        group = Topics(name).route_group
+        group = Topics(name, prefix=f"{name}.").route_group
         return self._measure(f"chain{' on ' + engine if engine else ''}, {destinations} destinations", command, group)
 
     def _topology(self, name: str, destinations: int) -> Path:
