@@ -41,7 +41,8 @@ class Pipeline:
         self.decode = first
         self.agents = others
         self.at_work = first.name
-        self._routes: dict[RouteKey, list[tuple[Prepare, str]]] = {}
+        self._routes: dict[RouteKey, list[Prepare]] = {}
+        self._names: dict[Prepare, str] = {}  # of the agent that a step is of
 
     @classmethod
     def build(cls, setup: Setup, agents: Iterable[type[Agent]] = AGENTS) -> Pipeline:
@@ -65,11 +66,14 @@ class Pipeline:
     def prepare(self, event: Event) -> None:
         """All that needs the event's body."""
         key = (event.source, event.type, event.name)
-        for step, name in self._routes.get(key) or self._compiled(key):
-            self.at_work = name
-            if step(event):
-                break
-        self.at_work = self.decode.name
+        steps = self._routes.get(key) or self._compiled(key)
+        try:
+            for step in steps:
+                if step(event):
+                    return
+        except Exception:
+            self.at_work = self._names[step]
+            raise
 
     def process(self, events: Sequence[Event], batch: Batch) -> None:
         """The agents' work on a whole batch of prepared events."""
@@ -78,10 +82,12 @@ class Pipeline:
             self.at_work = agent.name
             events = agent.process(events, batch)
 
-    def _compiled(self, key: RouteKey) -> list[tuple[Prepare, str]]:
+    def _compiled(self, key: RouteKey) -> list[Prepare]:
         """The compiled route: what the agents prepare of events of this source, type and name."""
         if len(self._routes) >= REMEMBERED:
             self._routes.clear()
-        found = [(step, agent.name) for agent in self.agents if (step := agent.compile(key)) is not None]
-        self._routes[key] = found
-        return found
+            self._names.clear()
+        names = {step: agent.name for agent in self.agents if (step := agent.compile(key)) is not None}
+        self._names |= names
+        self._routes[key] = [*names]
+        return [*names]
