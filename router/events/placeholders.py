@@ -43,10 +43,10 @@ PATTERNS = (
     # several of the words, joined
     r"(undefined|null|nil|none|nan)([ ._:/|,@-]+(undefined|null|nil|none|nan))+",
 )
-# What the patterns above begin with: one character, or three where it is a letter.
-_PATTERN_STARTS = frozenset((*"{<[%*$#@(", "und", "nul", "nil", "non", "nan", "fun"))
+_PATTERN_WORDS = frozenset(("und", "nul", "nil", "non", "nan", "fun"))  # three letters that patterns above begin with
 _BLANKS = "0-+.:,;?!_/\\|*~#'\"()[]{}<> \t\r\n"  # zeros, dashes and such name nobody, however many
-_QUOTES = "\"'`"
+_ODD_STARTS = frozenset(("", *_BLANKS, *"%$@"))  # of the blanks, and of all other patterns
+_AROUND = "\"'` \t\r\n"
 _SHORT = 24  # characters; most ids are longer and begin with a letter or digit that no placeholder begins with
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LONG_STARTS = frozenset("0fF")  # of zeros, of the UUID of ones, of a function's text
@@ -70,17 +70,19 @@ class Placeholders:
         """Whether a text is a placeholder: blank, or one of them but for letter case, quotes and blanks around it."""
         if len(text) > _SHORT and text[0] in self._plain:
             return False
-        bare = text.strip().strip(_QUOTES).strip().lower()
-        if not bare.strip(_BLANKS):
-            return not bare.strip() or not self._is_removed(bare)
-        if bare in WORDS or (self._added is not None and self._added.fullmatch(_encodable(bare))):
-            return not self._is_removed(bare)
-        if bare[0] in _PATTERN_STARTS or bare[:3] in _PATTERN_STARTS:
-            return self._patterns.fullmatch(_encodable(bare)) is not None and not self._is_removed(bare)
-        return False
+        bare = text.strip().strip(_AROUND).lower()
+        if bare in WORDS:
+            found = True
+        elif bare[:1] in _ODD_STARTS:
+            found = not bare.strip(_BLANKS) or self._is_pattern(bare)
+        else:
+            found = bare[:3] in _PATTERN_WORDS and self._is_pattern(bare)
+        if not found and (self._added is None or not self._added.fullmatch(_encodable(bare))):
+            return False
+        return self._removed is None or not bare.strip() or not self._removed.fullmatch(_encodable(bare))
 
-    def _is_removed(self, bare: str) -> bool:
-        return self._removed is not None and self._removed.fullmatch(_encodable(bare)) is not None
+    def _is_pattern(self, bare: str) -> bool:
+        return self._patterns.fullmatch(_encodable(bare)) is not None
 
 
 def _globs(globs: Sequence[str]) -> re2._Regexp | None:
