@@ -76,7 +76,9 @@ class RetryConfig(Model):
 
 
 class DeliveryConfig(Model):
-    order: Literal["profile", "none"] = Field("none", description="profile: one profile's events in order")
+    order: Literal["profile", "none"] | None = Field(
+        None, description="profile: one profile's events in order; left out: as the partner needs it"
+    )
     batch: BatchConfig | None = Field(None, description="Left out: one event a request where the partner allows it")
     concurrency: int = Field(8, ge=1, le=1000, description="Requests at the same time, for each process")
     rate: Rate | None = Field(None, description="Events a second at most, for each process; left out: no limit")

@@ -2,7 +2,7 @@
 
 `down` begins after ten failed requests in a row with new events in them (one bad event that fails again and again says
 nothing about the partner), `refused` with the first 401 or 403. While held back, one request at a time probes, after
-pauses that double; any request that works ends it.
+pauses that double up to ten seconds; any request that works ends it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 THRESHOLD = 10
+LONGEST_PAUSE_SECONDS = 10.0  # with the probe itself, a partner that is back gets events again within 15
 Reason = Literal["", "down", "refused"]
 
 
@@ -42,7 +43,8 @@ class CircuitBreaker:
     """`reason` is empty while the partner is asked freely."""
 
     def __init__(self, backoff: JitteredBackoff, clock: Callable[[], float], threshold: int = THRESHOLD) -> None:
-        self._backoff = backoff
+        first, longest = (min(one, LONGEST_PAUSE_SECONDS) for one in (backoff.first, backoff.longest))
+        self._backoff = JitteredBackoff(first, longest, backoff.random)
         self._clock = clock
         self._threshold = threshold
         self._failures = 0  # in a row

@@ -20,7 +20,7 @@ from router import metrics
 from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.consume import DestinationConsumer
-from router.delivery.dispatcher import Dispatcher
+from router.delivery.dispatcher import Dispatcher, max_uncommitted
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.read import read_item
@@ -41,7 +41,7 @@ HALT_SECONDS = 15.0  # a supervisor waits 30 for the whole process
 DRAIN_SECONDS = 8.0
 STUCK_SECONDS = 120.0
 TICK_SECONDS = 1.0
-ROOM_BYTES = 16 * 1024 * 1024
+IN_FLIGHT_BYTES = 16 * 1024 * 1024
 FETCHED_AHEAD_KBYTES = 8_192
 LARGEST_DEAD_LETTER = 1_040_000  # the event as it was, and its headers
 
@@ -74,7 +74,8 @@ class Destination:
         self._settler: Settler | None = None
         self._dispatcher: Dispatcher | None = None
         self._reader: DestinationConsumer | None = None
-        self._in_flight = InFlightLimit(0, ROOM_BYTES)
+        self._max_uncommitted = max_uncommitted(connector, config)
+        self._in_flight = InFlightLimit(2 * self._max_uncommitted, IN_FLIGHT_BYTES)
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
 
@@ -87,13 +88,12 @@ class Destination:
         checkpoint = await asyncio.to_thread(self._checkpoint)
         settler = self._settler = Settler(
             self.name, self._context.topics.dead(self.name), self._delivery_log, self._in_flight, checkpoint,
-            group=self._group, on_settled=self._settled, on_fault=self._context.failed,
+            flush_at=self._max_uncommitted // 2, group=self._group, on_settled=self._settled,
+            on_fault=self._context.failed,
         )  # fmt: skip
-        dispatcher = self._dispatcher = Dispatcher(
+        self._dispatcher = Dispatcher(
             self._connector, self._config, settler, self._delivery_log, clock=time.monotonic, wall=time.time
         )
-        settler.prompt = dispatcher.max_uncommitted // 2
-        self._in_flight.limit = 2 * dispatcher.max_uncommitted
         metrics.PENDING.labels(self.name).set_function(lambda: self._in_flight.used)
         topic = self._context.topics.destination(self.name)
         commits = not self._context.transactional

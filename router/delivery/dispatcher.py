@@ -16,7 +16,7 @@ from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
-from router.delivery.queue import DeliveryQueue
+from router.delivery.queue import Batch, DeliveryQueue
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector, Kind, Outcome
@@ -45,6 +45,11 @@ def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
     return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
+def max_uncommitted(connector: Connector, config: DeliveryConfig) -> int:
+    """Events under way or accepted and not yet committed at most: what kill -9 can repeat."""
+    return min(max(UNCOMMITTED, 2 * config.concurrency * shape_of(connector, config).count), MOST_UNCOMMITTED)
+
+
 class Dispatcher:
     """`clock` is monotonic, `wall` gives seconds since 1970. All methods are for the event loop's thread."""
 
@@ -58,32 +63,30 @@ class Dispatcher:
         self._clock = clock
         self._shape = shape_of(connector, config)
         self._concurrency = config.concurrency
-        self._patience = config.timeout + GRACE_SECONDS
-        self._ordered = config.order == "profile"
-        self.max_uncommitted = min(max(UNCOMMITTED, 2 * self._concurrency * self._shape.count), MOST_UNCOMMITTED)
+        self._patience = 2 * connector.timeout + GRACE_SECONDS
+        self._keyed = type(connector).batch_key is not Connector.batch_key
+        self._max_uncommitted = max_uncommitted(connector, config)
+        self._queue = DeliveryQueue(ordered=(config.order or connector.order) == "profile")
         self.breaker = CircuitBreaker(backoff, clock)
         self.rate = Rate(config.rate or connector.limits.rate, clock)
         self.policy = OutcomePolicy(
-            connector.name, finals, delivery_log, breaker=self.breaker, rate=self.rate, backoff=backoff,
+            connector.name, finals, delivery_log, self._queue, breaker=self.breaker, rate=self.rate, backoff=backoff,
             budget=config.retry.budget, clock=clock, wall=wall,
         )  # fmt: skip
-        self._queue = self._fresh_queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0  # events
         self._timer: asyncio.TimerHandle | None = None
         self._taking = True
-
-    def _fresh_queue(self) -> DeliveryQueue:
-        self.policy.queue = DeliveryQueue(ordered=self._ordered)
-        return self.policy.queue
 
     def take(self, items: Iterable[QueuedEvent]) -> None:
         """New events, in the order consumed."""
         for item in items:
             if item.fault:
                 self.policy.give_up(item, item.fault, "read")
-            else:
-                self._queue.push(item)
+                continue
+            if self._keyed:
+                item.batch_key = self._connector.batch_key(item.delivery)
+            self._queue.push(item)
         self.pump()
 
     def pump(self) -> None:
@@ -103,24 +106,21 @@ class Dispatcher:
             self._queue.wake(now)
             if self.breaker.reason:
                 return self._probe(now)
-            wait = self._gate()
-            if wait != 0.0:
+            room = self._max_uncommitted - self._under_way - self._finals.uncommitted
+            if len(self._tasks) >= self._concurrency or room <= 0:
+                return None
+            wait = self.rate.wait()
+            if wait > 0:
                 return wait
             shape = self._shape
-            room = min(shape.count, self.max_uncommitted - self._under_way - self._finals.uncommitted)
-            batch = self._queue.take(now, room, shape.size, shape.age)
-            if not batch:
-                return self._next(now, room)
+            batch = self._queue.take(now, min(shape.count, room), shape.size, shape.age)
+            if batch is None:
+                return self._next(now, min(shape.count, room))
             self._launch(batch, probe=False)
 
-    def _gate(self) -> float | None:
-        if len(self._tasks) >= self._concurrency or self._under_way + self._finals.uncommitted >= self.max_uncommitted:
-            return None
-        return self.rate.wait()
-
-    def _next(self, now: float, room: int) -> float | None:
+    def _next(self, now: float, count: int) -> float | None:
         """Seconds until a request is old enough or a failed event due."""
-        times = [self._queue.due, self._queue.ripe(room, self._shape.size, self._shape.age)]
+        times = [self._queue.due, self._queue.ready_at(count, self._shape.size, self._shape.age)]
         return min((at - now for at in times if at is not None), default=None)
 
     def _probe(self, now: float) -> float | None:
@@ -131,18 +131,15 @@ class Dispatcher:
         wait = self.breaker.wait()
         if wait is None or (wait := max(wait, self.rate.wait())) > 0:
             return wait
-        item = self._queue.pick()
-        if item is not None:
+        batch = self._queue.pick()
+        if batch is not None:
             self.breaker.probe()
-            self._launch([item], probe=True)
+            self._launch(batch, probe=True)
         return None
 
-    def _launch(self, batch: list[QueuedEvent], *, probe: bool) -> None:
+    def _launch(self, batch: Batch, *, probe: bool) -> None:
         self.rate.spend(len(batch))
         self._under_way += len(batch)
-        for item in batch:
-            item.attempts += 1
-            item.delivery.attempt = item.attempts
         task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -153,17 +150,37 @@ class Dispatcher:
             raise error  # a fault of the engine itself: for the loop's exception handler
         self.pump()
 
-    async def _attempt(self, batch: list[QueuedEvent], probe: bool) -> None:
+    async def _attempt(self, batch: Batch, probe: bool) -> None:
         started = self._clock()
         try:
-            outcomes = await self._send(batch)
+            unwell = await self._check() if probe else None
+            if unwell is not None:
+                self._queue.put_back([batch])
+                self.policy.probed(unwell)
+                return
+            for item in batch.events:
+                item.attempts += 1
+                item.delivery.attempt = item.attempts
+            outcomes = await self._send(batch.events)
             self.policy.apply(batch, outcomes, started, probe=probe)
         finally:
             self._under_way -= len(batch)
             if probe:
                 self.breaker.unclear()
 
-    async def _send(self, batch: list[QueuedEvent]) -> Sequence[Outcome]:
+    async def _check(self) -> Outcome | None:
+        """What speaks against sending an event as a probe: the partner was asked without one and did not say yes."""
+        if not self._connector.can_check():
+            return None
+        try:
+            async with asyncio.timeout(self._patience):
+                outcome = await self._connector.check()
+        except Exception:
+            log.exception("the connector's probe failed", extra={"destination": self._connector.name})
+            return None
+        return outcome if outcome is not None and outcome.kind in (Kind.RETRY, Kind.REFUSED) else None
+
+    async def _send(self, batch: Sequence[QueuedEvent]) -> Sequence[Outcome]:
         """One outcome an event, whatever the connector does."""
         try:
             async with asyncio.timeout(self._patience):
@@ -189,7 +206,7 @@ class Dispatcher:
             )
         if self._tasks:
             return "waiting for the partner"
-        if not len(self._queue):
+        if not self._queue:
             return "nothing to deliver"
         return "waiting to try again" if self._queue.due is not None or self.rate.wait() > 0 else ""
 
@@ -203,12 +220,12 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._queue = self._fresh_queue()
+        self._queue.clear()
 
     def resume(self) -> None:
         """After `halt`: with new partitions."""
         self._taking = True
 
 
-def _failure(batch: list[QueuedEvent], code: str, detail: str) -> list[Outcome]:
+def _failure(batch: Sequence[QueuedEvent], code: str, detail: str) -> list[Outcome]:
     return [Outcome(Kind.RETRY, code, detail, shared=len(batch) > 1)] * len(batch)

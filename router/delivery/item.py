@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from router.delivery.tracker import Counts, Tracker, decode
 from router.destinations.base import Delivery
 from router.kafka.group_consumer import PartitionState
 
-UNLIMITED = 1 << 30
 OVERHEAD = 200  # bytes counted for an event beside its value
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
@@ -41,30 +40,15 @@ class Partition(PartitionState):
 class QueuedEvent:
     """Times are those of a monotonic clock, in seconds; `received` is the event's receive time since 1970.
 
-    `deadline` ends the attempts, set by the first one; `most` bounds the requests it may be part of; `fault` says why
-    it cannot be sent at all.
+    Events with one `batch_key` may share a request; those with one `ordering_key` keep their order where it is asked
+    for (None: there is none to keep). `deadline` ends the attempts; None while its time does not run: before the first
+    one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `code` is
+    that of the last attempt that failed; `fault` says why it cannot be sent at all.
     """
 
     __slots__ = (
-        "accepted_at",
-        "asked",
-        "attempts",
-        "code",
-        "deadline",
-        "delivery",
-        "fault",
-        "group",
-        "headers",
-        "key",
-        "most",
-        "offset",
-        "ordering_key",
-        "partition",
-        "received",
-        "refusals",
-        "size",
-        "taken",
-        "value",
+        "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
+        "ordering_key", "partition", "received", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
@@ -80,18 +64,13 @@ class QueuedEvent:
         self.received = received
         self.taken = taken
         self.fault = fault
-        self.ordering_key = (
-            key  # events with the same one keep their order where it is asked for; None: it has none to keep
-        )
+        self.ordering_key = key
+        self.batch_key: Hashable = None
         self.size = len(value or b"") + OVERHEAD
         self.attempts = 0
         self.deadline: float | None = None
-        self.asked: float | None = None  # since when it waits because the partner asked for it: outside its time
-        self.most = UNLIMITED
-        self.code = ""  # of the last attempt that failed
-        self.refusals = 0
-        self.accepted_at = -1  # how many events the partner had taken at its last failure
-        self.group = 0  # not 0: events that come again as the same request
+        self.left: float | None = None
+        self.code = ""
 
     @property
     def origin(self) -> str:

@@ -11,7 +11,7 @@ from router import metrics
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.latency import LatencyWindow
-from router.delivery.queue import DeliveryQueue
+from router.delivery.queue import Batch, DeliveryQueue
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog, awaiting_retry, discarded, label, reason_label
 from router.destinations.base import Kind, Outcome
@@ -42,12 +42,14 @@ class OutcomePolicy:
     """Of one destination. `budget`: seconds from an event's first attempt; `clock` is monotonic, `wall` since 1970."""
 
     def __init__(
-        self, name: str, finals: TerminalOutcomes, delivery_log: DeliveryLog, *, breaker: CircuitBreaker, rate: Rate,
-        backoff: JitteredBackoff, budget: float, clock: Callable[[], float], wall: Callable[[], float],
+        self, name: str, finals: TerminalOutcomes, delivery_log: DeliveryLog, queue: DeliveryQueue, *,
+        breaker: CircuitBreaker, rate: Rate, backoff: JitteredBackoff, budget: float,
+        clock: Callable[[], float], wall: Callable[[], float],
     ) -> None:  # fmt: skip
         self._name = name
         self._finals = finals
         self._delivery_log = delivery_log
+        self._queue = queue
         self._breaker = breaker
         self._rate = rate
         self._backoff = backoff
@@ -55,34 +57,41 @@ class OutcomePolicy:
         self._clock = clock
         self._wall = wall
         self._accepted = 0
-        self._groups = 0
         self._seconds = metrics.END_TO_END.labels(name)
         self.latencies = LatencyWindow(clock)
-        self.queue = DeliveryQueue(ordered=False)
 
-    def apply(self, batch: list[QueuedEvent], outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
+    def apply(self, batch: Batch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
         """Settle one attempt. Events of partitions that are gone no longer count: their new owner sends them."""
         metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
-        self._learn(batch, outcomes, probe=probe)
-        back: list[QueuedEvent] = []
-        later: list[tuple[QueuedEvent, Outcome]] = []
-        for item, outcome in zip(batch, outcomes, strict=True):
+        self._learn(batch.events, outcomes, probe=probe)
+        failed: list[tuple[QueuedEvent, Outcome]] = []
+        refused: list[tuple[QueuedEvent, Outcome]] = []
+        smaller: list[QueuedEvent] = []
+        for item, outcome in zip(batch.events, outcomes, strict=True):
             if item.partition.gone:
-                self.queue.done(item)
+                self._queue.done(item)
                 self._finals.stale(item)
-                continue
-            if outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
+            elif outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
                 self._deliver(item, outcome)
             elif outcome.kind is Kind.FILTERED:
                 self._filter(item, outcome)
             elif outcome.kind is Kind.RETRY:
-                later.append((item, outcome))
+                failed.append((item, outcome))
             elif outcome.kind is Kind.REFUSED:
-                back += self._refuse(item, outcome, batch)
+                refused.append((item, outcome))
+            elif outcome.shared and len(batch) > 1:
+                metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
+                smaller.append(item)
             else:
-                back += self._reject(item, outcome, batch)
-        self._retry(later, batch, started)
-        self.queue.put_back(back)
+                self.give_up(item, outcome.code, "deliver", outcome, batch.events)
+        self._retry(batch, failed, started)
+        self._queue.put_back(_halves(smaller))
+        self._refuse(batch, refused)
+
+    def probed(self, outcome: Outcome) -> None:
+        """The partner was asked without an event, and is not well or refuses us."""
+        metrics.ATTEMPTS.labels(self._name, label(outcome.code)).inc()
+        self._learn((), [outcome], probe=True)
 
     def _learn(self, batch: Sequence[QueuedEvent], outcomes: Sequence[Outcome], *, probe: bool) -> None:
         """What an answer says about the partner as a whole."""
@@ -105,9 +114,11 @@ class OutcomePolicy:
         if self._breaker.reason != before:
             if before == "refused":
                 self._extend(self._clock() - since)
-            self._tell(before, outcomes[0])
+            elif before == "down":
+                self._queue.wake(math.inf)  # what waits was put off because of the outage
+            self._announce(before, outcomes[0])
 
-    def _tell(self, before: str, outcome: Outcome) -> None:
+    def _announce(self, before: str, outcome: Outcome) -> None:
         """An alert in the log and the metric, when the partner is held back and when it no longer is."""
         reason = self._breaker.reason
         for name in ("down", "refused"):
@@ -122,7 +133,7 @@ class OutcomePolicy:
 
     def _extend(self, seconds: float) -> None:
         """Time in which we were refused does not count into any event's budget."""
-        for item in self.queue:
+        for item in self._queue:
             if item.deadline is not None:
                 item.deadline += seconds
 
@@ -133,54 +144,52 @@ class OutcomePolicy:
             self._seconds.observe(latency)
             self.latencies.add(latency)
         self._accepted += 1
-        self.queue.done(item)
+        self._queue.done(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item)
 
     def _filter(self, item: QueuedEvent, outcome: Outcome) -> None:
         """The mapping does not send it: final, with the reason counted."""
         metrics.SKIPPED.labels(self._name, reason_label(outcome.code)).inc()
-        self.queue.done(item)
+        self._queue.done(item)
         self._delivery_log.filtered(outcome.code, item)
         self._finals.filtered(item)
 
-    def _retry(self, failed: list[tuple[QueuedEvent, Outcome]], batch: list[QueuedEvent], started: float) -> None:
+    def _retry(self, batch: Batch, failed: list[tuple[QueuedEvent, Outcome]], started: float) -> None:
         """Put events off, or give up those whose time is over.
 
         A batch that failed as a whole comes again as the same batch, under the same key, unless others were accepted
-        meanwhile: then one of its events may be what makes the partner fail, and it is split.
+        since it last failed: then one of its events may be what makes the partner fail, and it is split.
         """
         now = self._clock()
-        alive: list[tuple[QueuedEvent, Outcome]] = []
-        for item, outcome in failed:
-            item.code = outcome.code
-            if item.deadline is None:
-                item.deadline = started + self._budget
-            elif item.asked is not None:
-                item.deadline += started - item.asked
-            item.asked = None if outcome.retry_after is None else now
-            if now >= item.deadline:
-                self.give_up(item, outcome.code, "deliver", outcome, batch)
-                continue
-            metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
-            self._delivery_log.failed("retry", awaiting_retry(outcome.code), item, outcome, batch)
-            alive.append((item, outcome))
-        if len(alive) > 1 and len(alive) == len(batch) and all(outcome.shared for _, outcome in failed):
-            self._put_off_together(batch, failed[0][1], now)
+        alive = [one for one in failed if self._has_time(*one, batch.events, started, now)]
+        if not alive:
+            return
+        if 1 < len(alive) == len(batch) and all(outcome.shared for _, outcome in alive):
+            due = min(self._due(*one, now) for one in alive)
+            parts = _halves(batch.events) if self._accepted > batch.accepted >= 0 else [batch]
+            for part in parts:
+                part.whole, part.accepted = True, self._accepted
+                self._queue.put_off(part, due)
             return
         for item, outcome in alive:
-            item.group = 0
-            self.queue.put_off(item, self._due(item, outcome, now))
+            self._queue.put_off(Batch([item], whole=batch.whole), self._due(item, outcome, now))
 
-    def _put_off_together(self, batch: list[QueuedEvent], outcome: Outcome, now: float) -> None:
-        suspect = any(item.attempts > 1 and self._accepted > item.accepted_at for item in batch)
-        self._groups += 1
-        due = min(self._due(item, outcome, now) for item in batch)
-        for item in batch:
-            item.group = 0 if suspect else self._groups
-            item.most = math.ceil(len(batch) / 2) if suspect else item.most
-            item.accepted_at = self._accepted
-            self.queue.put_off(item, due)
+    def _has_time(
+        self, item: QueuedEvent, outcome: Outcome, batch: Sequence[QueuedEvent], started: float, now: float
+    ) -> bool:
+        """Whether there is time for another attempt. It does not run while the partner wants us to wait."""
+        item.code = outcome.code
+        deadline = item.deadline
+        if deadline is None:
+            deadline = started + (self._budget if item.left is None else item.left)
+        if now >= deadline:
+            self.give_up(item, outcome.code, "deliver", outcome, batch)
+            return False
+        item.deadline, item.left = (deadline, None) if outcome.retry_after is None else (None, deadline - now)
+        metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
+        self._delivery_log.failed("retry", awaiting_retry(outcome.code), item, outcome, batch)
+        return True
 
     def _due(self, item: QueuedEvent, outcome: Outcome, now: float) -> float:
         """As the partner asked, else after a back-off, at the latest when the event's time is over."""
@@ -188,29 +197,23 @@ class OutcomePolicy:
             return now + outcome.retry_after
         return min(now + self._backoff.delay(item.attempts), item.deadline or math.inf)
 
-    def _refuse(self, item: QueuedEvent, outcome: Outcome, batch: list[QueuedEvent]) -> list[QueuedEvent]:
-        """Back in line, its time not counted; but one that is refused while others pass is rejected."""
-        item.code = outcome.code
-        if len(batch) > 1:
-            item.most = math.ceil(len(batch) / 2)
-        elif self._accepted > item.accepted_at:
-            item.refusals += 1
-            item.accepted_at = self._accepted
-        if item.refusals > REFUSALS:
-            self.give_up(item, outcome.code, "deliver", outcome, batch)
-            return []
-        self._delivery_log.failed("refused", awaiting_retry(outcome.code), item, outcome, batch)
-        return [item]
-
-    def _reject(self, item: QueuedEvent, outcome: Outcome, batch: list[QueuedEvent]) -> list[QueuedEvent]:
-        """Given up; or, where the answer was to a whole batch, tried at once in a smaller one."""
-        if outcome.shared and len(batch) > 1:
-            item.most = math.ceil(len(batch) / 2)
-            item.group = 0
-            metrics.RETRIES.labels(self._name, label(outcome.code)).inc()
-            return [item]
-        self.give_up(item, outcome.code, "deliver", outcome, batch)
-        return []
+    def _refuse(self, batch: Batch, refused: list[tuple[QueuedEvent, Outcome]]) -> None:
+        """Back in line, their time not counted; but one that is refused while others pass is rejected."""
+        for item, outcome in refused:
+            item.code = outcome.code
+        if len(batch) == 1 and refused and self._accepted > batch.accepted:
+            batch.refusals, batch.accepted = batch.refusals + 1, self._accepted
+        if batch.refusals > REFUSALS and refused:
+            item, outcome = refused[0]
+            self.give_up(item, outcome.code, "deliver", outcome, batch.events)
+            return
+        for item, outcome in refused:
+            self._delivery_log.failed("refused", awaiting_retry(outcome.code), item, outcome, batch.events)
+        if len(batch) == 1:
+            batch.whole = True
+            self._queue.put_back([batch] if refused else [])
+        else:
+            self._queue.put_back(_halves([item for item, _ in refused]))
 
     def give_up(
         self,
@@ -224,5 +227,11 @@ class OutcomePolicy:
         metrics.DISCARDED.labels(self._name, label(code)).inc()
         self._delivery_log.failed("dead", discarded(code), item, outcome, batch)
         if stage != "read":
-            self.queue.done(item)
+            self._queue.done(item)
         self._finals.dead(item, code, stage)
+
+
+def _halves(events: Sequence[QueuedEvent]) -> list[Batch]:
+    """One event alone, more in two parts."""
+    middle = (len(events) + 1) // 2
+    return [Batch(part, whole=True) for part in (events[:middle], events[middle:]) if part]

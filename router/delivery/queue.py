@@ -1,141 +1,223 @@
-"""Events that wait for a request: ready ones in order, failed ones until they are due, one lane a profile if asked.
+"""Events that wait for a request: new ones in order, by batch key; failed ones until they are due; the rest behind.
 
-With `ordered`, of the events that share a key only the first that is not final is ever ready or under way; a request
-carries at most one of each.
+With `ordered`, of the events that share an ordering key only the first that is not final is ever ready or under way; a
+request carries at most one of each.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from router.delivery.item import QueuedEvent
+
+
+class Batch:
+    """Events that go out as one request.
+
+    `whole`: it comes from an attempt and goes again as it is, without company: the same request under the same key, or
+    a part of one that was not taken. `accepted` is how many events the partner had taken when it last failed, -1 while
+    it never has; `refusals` counts those in between.
+    """
+
+    __slots__ = ("accepted", "events", "refusals", "whole")
+
+    def __init__(self, events: Sequence[QueuedEvent], *, whole: bool = False) -> None:
+        self.events = events
+        self.whole = whole
+        self.accepted = -1
+        self.refusals = 0
+
+    def __len__(self) -> int:
+        return len(self.events)
 
 
 class DeliveryQueue:
     """Pure bookkeeping: it has no clock and sends nothing."""
 
     def __init__(self, *, ordered: bool) -> None:
-        self.ordered = ordered
-        self._ready: deque[QueuedEvent] = deque()
-        self._bytes = 0  # of the ready ones
-        self._later: list[tuple[float, int, QueuedEvent]] = []
+        self._ordered = ordered
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all events."""
+        self._ready: dict[Hashable, _Ready] = {}  # by batch key; the one that has waited longest comes first
+        self._whole: deque[Batch] = deque()
+        self._later: list[tuple[float, int, Batch]] = []
         self._behind: dict[bytes, deque[QueuedEvent]] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        """Events that wait, those behind another of their profile included."""
-        return len(self._ready) + len(self._later) + sum(map(len, self._behind.values()))
+        """Events that wait, those behind another of their key included."""
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._ready or self._whole or self._later or any(self._behind.values()))
 
     def __iter__(self) -> Iterator[QueuedEvent]:
-        yield from self._ready
-        yield from (item for _, _, item in self._later)
+        for waiting in self._begun():
+            yield from waiting.events
         for behind in self._behind.values():
             yield from behind
 
-    def push(self, item: QueuedEvent) -> None:
+    def push(self, event: QueuedEvent) -> None:
         """A new event."""
-        if self.ordered and item.ordering_key is not None:
-            behind = self._behind.get(item.ordering_key)
+        if self._ordered and event.ordering_key is not None:
+            behind = self._behind.get(event.ordering_key)
             if behind is not None:
-                behind.append(item)
+                behind.append(event)
                 return
-            self._behind[item.ordering_key] = deque()
-        self._ready.append(item)
-        self._bytes += item.size
+            self._behind[event.ordering_key] = deque()
+        self._append(event)
 
-    def put_back(self, items: Iterable[QueuedEvent]) -> None:
-        """Events of an attempt that may be tried at once, before all others."""
-        for item in reversed(list(items)):
-            self._ready.appendleft(item)
-            self._bytes += item.size
+    def put_back(self, batches: Iterable[Batch]) -> None:
+        """Batches of an attempt that may be tried at once, before all others."""
+        self._whole.extendleft(reversed(list(batches)))
 
-    def put_off(self, item: QueuedEvent, due: float) -> None:
-        """An event of an attempt that is to be tried again at `due`."""
+    def put_off(self, batch: Batch, due: float) -> None:
+        """To be tried again at `due`; events of a batch that is not `whole` may then find company."""
         self._count += 1
-        heapq.heappush(self._later, (due, self._count, item))
+        heapq.heappush(self._later, (due, self._count, batch))
 
-    def done(self, item: QueuedEvent) -> None:
-        """An event is final: the next of its profile may go."""
-        if not self.ordered or item.ordering_key is None:
+    def done(self, event: QueuedEvent) -> None:
+        """An event is final: the next with its ordering key may go."""
+        if not self._ordered or event.ordering_key is None:
             return
-        behind = self._behind[item.ordering_key]
+        behind = self._behind[event.ordering_key]
         if behind:
-            following = behind.popleft()
-            self._ready.append(following)
-            self._bytes += following.size
+            self._append(behind.popleft())
         else:
-            del self._behind[item.ordering_key]
+            del self._behind[event.ordering_key]
 
     def wake(self, now: float) -> None:
         """Make ready what is due."""
-        if not self._later or self._later[0][0] > now:
-            return
         due = []
         while self._later and self._later[0][0] <= now:
             due.append(heapq.heappop(self._later)[2])
-        self.put_back(due)
+        self.put_back(batch for batch in due if batch.whole)
+        for batch in reversed(due):
+            if not batch.whole:
+                for event in reversed(batch.events):
+                    self._of(event).prepend(event)
 
-    def take(self, now: float, count: int, size: int, age: float) -> list[QueuedEvent]:
+    def take(self, now: float, count: int, size: int, age: float) -> Batch | None:
         """The next request: at most `count` events and `size` bytes (one event in any case).
 
-        With `age`, an empty list while it may still fill: see `ripe`.
+        With `age`, None while all may still fill: see `ready_at`.
         """
-        ready = self._ready
-        if not ready or (self.ripe(count, size, age) or 0.0) > now:
-            return []
-        batch = [ready.popleft()]
-        total = batch[0].size
-        group, count = batch[0].group, min(count, batch[0].most)
-        while ready and len(batch) < min(count, ready[0].most):
-            item = ready[0]
-            if item.group != group or total + item.size > size:
-                break
-            count = min(count, item.most)
-            total += item.size
-            batch.append(ready.popleft())
-        self._bytes -= total
-        return batch
+        if self._whole:
+            return self._whole.popleft() if len(self._whole[0]) <= count else None
+        for key, ready in self._ready.items():
+            if ready.at(count, size, age) <= now:
+                del self._ready[key]
+                batch = Batch(ready.cut(count, size))
+                if ready.events:
+                    self._ready[key] = ready
+                return batch
+        return None
 
-    def ripe(self, count: int, size: int, age: float) -> float | None:
+    def ready_at(self, count: int, size: int, age: float) -> float | None:
         """When a request may go: None when nothing is ready, 0 for at once, else when its first event is old enough."""
-        if not self._ready:
-            return None
-        first = self._ready[0]
-        full = len(self._ready) >= min(count, first.most) or self._bytes >= size
-        return 0.0 if full or first.group or not age else first.taken + age
+        if self._whole:
+            return 0.0 if len(self._whole[0]) <= count else None
+        return min((ready.at(count, size, age) for ready in self._ready.values()), default=None)
 
     @property
     def due(self) -> float | None:
         """When the next failed event is to be tried again."""
         return self._later[0][0] if self._later else None
 
-    def pick(self) -> QueuedEvent | None:
+    def pick(self) -> Batch | None:
         """One event for a probe, due or not: the least tried one, so that a bad event cannot fail every probe."""
-        ready = min(self._ready, key=lambda item: item.attempts, default=None)
-        later = min(self._later, key=lambda entry: (entry[2].attempts, entry[0]), default=None)
-        if ready is not None and (later is None or ready.attempts <= later[2].attempts):
-            self._ready.remove(ready)
-            self._bytes -= ready.size
-            return ready
-        if later is None:
+        batches = (*self._whole, *(batch for _, _, batch in self._later))
+        waiting = [event for ready in self._ready.values() for event in ready.events]
+        tried = [(event, batch) for batch in batches for event in batch.events]
+        event, batch = min(
+            [*((event, None) for event in waiting), *tried], key=lambda one: one[0].attempts, default=(None, None)
+        )
+        if event is None:
             return None
-        self._later.remove(later)
-        heapq.heapify(self._later)
-        return later[2]
+        self._remove({id(event)})
+        return (
+            batch if batch is not None and len(batch) == 1 else Batch([event], whole=batch is not None and batch.whole)
+        )
 
     def expired(self, now: float) -> list[QueuedEvent]:
-        """Remove and return events whose time is over."""
-        over = [item for item in (*self._ready, *(one[2] for one in self._later)) if _is_over(item, now)]
+        """Remove and return events whose time is over; those behind another have not begun theirs."""
+        over = [
+            event
+            for one in self._begun()
+            for event in one.events
+            if event.deadline is not None and event.deadline <= now
+        ]
         if over:
-            gone = set(map(id, over))
-            self._ready = deque(item for item in self._ready if id(item) not in gone)
-            self._later = [entry for entry in self._later if id(entry[2]) not in gone]
-            heapq.heapify(self._later)
-            self._bytes = sum(item.size for item in self._ready)
+            self._remove(set(map(id, over)))
         return over
 
+    def _begun(self) -> list[_Ready | Batch]:
+        """All but those behind another."""
+        return [*self._ready.values(), *self._whole, *(batch for _, _, batch in self._later)]
 
-def _is_over(item: QueuedEvent, now: float) -> bool:
-    return item.deadline is not None and item.asked is None and item.deadline <= now
+    def _remove(self, gone: set[int]) -> None:
+        for key, ready in list(self._ready.items()):
+            if not ready.keep(gone):
+                del self._ready[key]
+        self._whole = deque(left for batch in self._whole if len(left := _without(batch, gone)))
+        later = [(due, order, _without(batch, gone)) for due, order, batch in self._later]
+        self._later = [entry for entry in later if len(entry[2])]
+        heapq.heapify(self._later)
+
+    def _append(self, event: QueuedEvent) -> None:
+        self._of(event).append(event)
+
+    def _of(self, event: QueuedEvent) -> _Ready:
+        ready = self._ready.get(event.batch_key)
+        if ready is None:
+            ready = self._ready[event.batch_key] = _Ready()
+        return ready
+
+
+class _Ready:
+    """Events that may share a request."""
+
+    __slots__ = ("events", "size")
+
+    def __init__(self) -> None:
+        self.events: deque[QueuedEvent] = deque()
+        self.size = 0
+
+    def append(self, event: QueuedEvent) -> None:
+        self.events.append(event)
+        self.size += event.size
+
+    def prepend(self, event: QueuedEvent) -> None:
+        self.events.appendleft(event)
+        self.size += event.size
+
+    def at(self, count: int, size: int, age: float) -> float:
+        """0 when a request is full or need not be, else when its first event is old enough."""
+        full = not age or len(self.events) >= count or self.size >= size
+        return 0.0 if full else self.events[0].taken + age
+
+    def cut(self, count: int, size: int) -> list[QueuedEvent]:
+        events = self.events
+        batch = [events.popleft()]
+        total = batch[0].size
+        while events and len(batch) < count and total + events[0].size <= size:
+            total += events[0].size
+            batch.append(events.popleft())
+        self.size -= total
+        return batch
+
+    def keep(self, gone: set[int]) -> bool:
+        """Drop those events; whether any is left."""
+        self.events = deque(event for event in self.events if id(event) not in gone)
+        self.size = sum(event.size for event in self.events)
+        return bool(self.events)
+
+
+def _without(batch: Batch, gone: set[int]) -> Batch:
+    """The batch itself where it has none of those events, else what is left of it."""
+    left = [event for event in batch.events if id(event) not in gone]
+    return batch if len(left) == len(batch) else Batch(left, whole=batch.whole)

@@ -49,13 +49,14 @@ class Settlement:
 class Settler:
     """Collects finals in the event loop and commits them in a thread of its own, one settlement at a time.
 
-    `group` gives the metadata of the group's present generation. Committed events leave the `in_flight` limit; then
-    `on_settled` is called in the loop. `on_fault` is called when committing is hopeless.
+    `flush_at` events are committed without waiting for the interval; `group` gives the metadata of the group's present
+    generation. Committed events leave the `in_flight` limit; then `on_settled` is called in the loop. `on_fault` is
+    called when committing is hopeless.
     """
 
     def __init__(
         self, name: str, dead_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
-        checkpoint: Checkpoint, *, group: Callable[[], Any], on_settled: Callable[[], None],
+        checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any], on_settled: Callable[[], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._name = name
@@ -75,7 +76,7 @@ class Settler:
         self._broken = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
-        self.prompt = 500  # finals that are committed without waiting for the interval
+        self._flush_at = flush_at
         self.uncommitted = 0
         self.since: float | None = None  # monotonic time at which the running commit began
 
@@ -117,7 +118,7 @@ class Settler:
         """There is something to write: soon, or at once when it is much."""
         if self._running is not None or self._broken:
             return
-        if self._finals >= self.prompt:
+        if self._finals >= self._flush_at:
             self._begin()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._begin)

@@ -381,6 +381,51 @@ async def test_a_partner_that_is_down_is_probed_and_gets_everything_when_it_is_b
     assert (sorted(one.ends.accepted), paused("down")) == (list(range(100)), 0)
 
 
+async def test_what_an_outage_put_off_is_due_when_it_ends() -> None:
+    """Not minutes later: pauses of single events grow far beyond those of probes."""
+    up = False
+
+    def outage(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [OK if up else DOWN] * len(batch)
+
+    async with bench(outage, concurrency=4, retry={"first": "1h", "longest": "1h", "budget": "4h"}) as one:
+        one.engine.breaker._backoff = JitteredBackoff(0.005, 0.02)
+        one.give(30)
+        await one.until(lambda: one.engine.breaker.reason == "down")
+        await one.until(lambda: len(one.connector.requests) > 30)
+        up = True
+        await one.until(lambda: one.ends.count == 30)
+
+    assert sorted(one.ends.accepted) == list(range(30))
+
+
+async def test_a_partner_is_asked_without_an_event_where_that_can_be() -> None:
+    """While it says no, no event goes out as a probe; when it says yes, one does, and then the others."""
+    refused = True
+    checks: list[bool] = []
+
+    class Checked(Script):
+        async def check(self) -> Outcome:
+            checks.append(refused)
+            return Outcome(Kind.REFUSED, "401") if refused else OK
+
+    def guard(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [Outcome(Kind.REFUSED, "401") if refused else OK] * len(batch)
+
+    one = Bench(Checked(guard), concurrency=2)
+    one.give(10)
+    await one.until(lambda: len(checks) > 5)
+    sent = len(one.connector.requests)
+    assert (sent <= 2, one.ends.count, paused("refused")) == (True, 0, 1)
+    refused = False
+    await one.until(lambda: one.ends.count == 10)
+    await one.engine.halt(0.0)
+
+    assert sorted(one.ends.accepted) == list(range(10))
+    assert max(attempt for attempts in one.connector.attempts for attempt in attempts) <= 2
+    assert len(one.connector.requests) == sent + 10
+
+
 async def test_retry_after_of_a_partner_that_is_down_is_respected_by_probes() -> None:
     """503 with Retry-After: nobody asks before."""
     times: list[float] = []

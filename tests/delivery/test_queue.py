@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.item import QueuedEvent
-from router.delivery.queue import DeliveryQueue
+from router.delivery.queue import Batch, DeliveryQueue
 from tests.delivery.items import item
 
 MANY = 1 << 30
-SIZES = st.lists(st.tuples(st.integers(1, 300), st.integers(1, 20)), max_size=40)
+SIZES = st.lists(st.integers(1, 300), max_size=40)
 
 
-def numbers(items: list[QueuedEvent]) -> list[int]:
-    return [one.offset for one in items]
+def numbers(events: Iterable[QueuedEvent]) -> list[int]:
+    return [one.offset for one in events]
 
 
 def filled(*items: QueuedEvent, ordered: bool = False) -> DeliveryQueue:
@@ -26,87 +27,101 @@ def filled(*items: QueuedEvent, ordered: bool = False) -> DeliveryQueue:
     return queue
 
 
+def taken(queue: DeliveryQueue, now: float, count: int, size: int, age: float) -> list[int]:
+    batch = queue.take(now, count, size, age)
+    return numbers(batch.events) if batch is not None else []
+
+
 def test_a_request_takes_what_is_there_within_count_and_bytes() -> None:
     """One event goes in any case, however large."""
     queue = filled(*[item(number, size=100) for number in range(6)])
 
-    assert numbers(queue.take(0, 3, MANY, 0)) == [0, 1, 2]
-    assert numbers(queue.take(0, 3, 250, 0)) == [3, 4]
-    assert numbers(queue.take(0, 3, 1, 0)) == [5]
-    assert queue.take(0, 3, MANY, 0) == []
+    assert taken(queue, 0, 3, MANY, 0) == [0, 1, 2]
+    assert taken(queue, 0, 3, 250, 0) == [3, 4]
+    assert taken(queue, 0, 3, 1, 0) == [5]
+    assert taken(queue, 0, 3, MANY, 0) == []
 
 
 def test_a_request_waits_to_fill_until_its_first_event_is_old_enough() -> None:
     """Count or bytes end the wait as well."""
     queue = filled(item(0, taken=10.0), item(1, taken=10.1))
 
-    assert queue.take(10.15, 3, MANY, 0.2) == []
-    assert queue.ripe(3, MANY, 0.2) == 10.2
-    assert queue.ripe(2, MANY, 0.2) == 0.0
-    assert queue.ripe(3, 200, 0.2) == 0.0
-    assert numbers(queue.take(10.2, 3, MANY, 0.2)) == [0, 1]
+    assert taken(queue, 10.15, 3, MANY, 0.2) == []
+    assert queue.ready_at(3, MANY, 0.2) == 10.2
+    assert queue.ready_at(2, MANY, 0.2) == 0.0
+    assert queue.ready_at(3, 200, 0.2) == 0.0
+    assert taken(queue, 10.2, 3, MANY, 0.2) == [0, 1]
+
+
+def test_a_request_carries_events_of_one_batch_key() -> None:
+    """Each key fills a request of its own; the one that has waited longest goes first, and none starves."""
+    items = [item(number, taken=10.0 + number) for number in range(6)]
+    for one in items:
+        one.batch_key = "ab"[one.offset % 2]
+    queue = filled(*items)
+
+    assert queue.ready_at(9, MANY, 5.0) == 15.0
+    assert taken(queue, 20, 2, MANY, 0) == [0, 2]
+    assert taken(queue, 20, 2, MANY, 0) == [1, 3]
+    assert taken(queue, 20, 2, MANY, 0) == [4]
+    assert taken(queue, 20, 2, MANY, 0) == [5]
 
 
 def test_failed_events_come_when_they_are_due_and_before_new_ones() -> None:
     """The oldest first."""
     queue = filled(item(3))
-    queue.put_off(item(1), 20.0)
-    queue.put_off(item(2), 15.0)
+    queue.put_off(Batch([item(1)]), 20.0)
+    queue.put_off(Batch([item(2)]), 15.0)
 
     queue.wake(14.0)
     assert queue.due == 15.0
     queue.wake(20.0)
 
-    assert numbers(queue.take(20, 9, MANY, 0)) == [2, 1, 3]
+    assert taken(queue, 20, 9, MANY, 0) == [2, 1, 3]
     assert queue.due is None
 
 
-def test_an_event_that_is_to_go_in_smaller_requests_does() -> None:
-    """Down to one alone: how a bad event is found in a batch."""
-    items = [item(number) for number in range(4)]
-    queue = filled(*items)
-    batch = queue.take(0, 4, MANY, 0)
-    for one in batch:
-        one.most = 2
-    queue.put_back(batch)
-
-    assert numbers(queue.take(0, 4, MANY, 5.0)) == [0, 1]
-    items[2].most = 1
-    assert numbers(queue.take(0, 4, MANY, 5.0)) == [2]
-
-
 def test_a_batch_that_comes_again_is_the_same_batch() -> None:
-    """Under the same idempotency key: nothing joins, nothing is left out, no wait."""
+    """Under the same idempotency key: nothing joins, nothing is left out, no wait, and no part of it goes ahead."""
     queue = filled(item(9))
-    for number in (1, 2):
-        one = item(number)
-        one.group = 7
-        queue.put_off(one, 5.0)
+    again = Batch([item(1), item(2)], whole=True)
+    queue.put_off(again, 5.0)
     queue.wake(5.0)
 
-    assert numbers(queue.take(5.0, 100, MANY, 60.0)) == [1, 2]
+    assert queue.take(5.0, 1, MANY, 60.0) is None
+    assert queue.ready_at(1, MANY, 60.0) is None
+    assert queue.take(5.0, 100, MANY, 60.0) is again
+
+
+def test_parts_of_a_batch_go_at_once_and_one_by_one() -> None:
+    """How a bad event is found."""
+    queue = filled(item(9))
+    queue.put_back([Batch([item(0), item(1)], whole=True), Batch([item(2)], whole=True)])
+
+    assert queue.ready_at(4, MANY, 5.0) == 0.0
+    assert taken(queue, 0, 4, MANY, 5.0) == [0, 1]
+    assert taken(queue, 0, 4, MANY, 5.0) == [2]
+    assert taken(queue, 0, 4, MANY, 5.0) == []
 
 
 def test_profiles_keep_their_order() -> None:
     """The next event of a profile goes only when the one before is final, in a request that has no other of it."""
-    queue = filled(*[item(number, lane=b"ab"[number % 2 : number % 2 + 1]) for number in range(6)], ordered=True)
+    items = [item(number, lane=b"ab"[number % 2 : number % 2 + 1]) for number in range(6)]
+    queue = filled(*items, ordered=True)
 
-    first = queue.take(0, 9, MANY, 0)
-    assert numbers(first) == [0, 1]
-    assert queue.take(0, 9, MANY, 0) == []
-    queue.put_off(first[0], 99.0)
-    queue.done(first[1])
-    assert numbers(queue.take(0, 9, MANY, 0)) == [3]
+    assert taken(queue, 0, 9, MANY, 0) == [0, 1]
+    assert taken(queue, 0, 9, MANY, 0) == []
+    queue.put_off(Batch([items[0]]), 99.0)
+    queue.done(items[1])
+    assert taken(queue, 0, 9, MANY, 0) == [3]
     queue.wake(99.0)
-    assert numbers(queue.take(99, 9, MANY, 0)) == [0]
+    assert taken(queue, 99, 9, MANY, 0) == [0]
     assert len(queue) == 3
 
 
 def test_events_without_a_profile_are_in_nobodys_way() -> None:
     """No key, no order to keep."""
-    queue = filled(item(0), item(1), ordered=True)
-
-    assert numbers(queue.take(0, 9, MANY, 0)) == [0, 1]
+    assert taken(filled(item(0), item(1), ordered=True), 0, 9, MANY, 0) == [0, 1]
 
 
 def test_a_probe_takes_the_least_tried_event() -> None:
@@ -114,14 +129,18 @@ def test_a_probe_takes_the_least_tried_event() -> None:
     tried, fresh = item(0), item(1)
     tried.attempts = 3
     queue = filled(tried, fresh)
-    assert queue.pick() is fresh
-    later = item(2)
-    later.attempts = 2
-    queue.put_off(later, 1e9)
+    first = queue.pick()
+    assert first is not None
+    assert first.events == [fresh]
+    later, alone = item(2), item(3)
+    later.attempts, alone.attempts = 2, 4
+    queue.put_off(Batch([later, item(4)], whole=True), 1e9)
+    queue.put_back([single := Batch([alone], whole=True)])
 
-    assert queue.pick() is later
-    assert queue.pick() is tried
-    assert queue.pick() is None
+    picked = [queue.pick() for _ in range(5)]
+    assert [numbers(one.events) for one in picked if one is not None] == [[4], [2], [0], [3]]
+    assert picked[3] is single
+    assert not queue
 
 
 def test_events_whose_time_is_over_are_taken_out() -> None:
@@ -129,11 +148,13 @@ def test_events_whose_time_is_over_are_taken_out() -> None:
     over, later, fresh = item(0), item(1), item(2)
     over.deadline = later.deadline = 10.0
     queue = filled(over, fresh)
-    queue.put_off(later, 12.0)
+    queue.put_off(Batch([later, item(3)], whole=True), 12.0)
 
     assert queue.expired(9.0) == []
     assert numbers(queue.expired(10.0)) == [0, 1]
-    assert numbers(queue.take(10, 9, MANY, 0)) == [2]
+    assert taken(queue, 10, 9, MANY, 0) == [2]
+    queue.wake(12.0)
+    assert taken(queue, 12, 9, MANY, 0) == [3]
     assert len(queue) == 0
 
 
@@ -143,29 +164,25 @@ def test_each_profile_is_delivered_in_order_whatever_fails(keys: list[bytes | No
     chance = random.Random(seed)
     queue = DeliveryQueue(ordered=True)
     waiting = [item(number, lane=key) for number, key in enumerate(keys)]
-    under_way: list[QueuedEvent] = []
+    for one in waiting:
+        one.batch_key = chance.choice("xy")
+    under_way: list[Batch] = []
     finished: list[QueuedEvent] = []
     now = 0.0
-    while waiting or under_way or len(queue):
+    while waiting or under_way or queue:
         now += 0.1
         queue.wake(now)
-        step = chance.choice(["push", "take", "end", "end"])
+        step = chance.choice(["push", "take", "pick", "end", "end"])
         if step == "push" and waiting:
             queue.push(waiting.pop(0))
-        elif step == "take":
-            under_way += queue.take(now, chance.randint(1, 5), MANY, 0)
+        elif step in ("take", "pick"):
+            batch = queue.pick() if step == "pick" else queue.take(now, chance.randint(1, 5), MANY, 0)
+            under_way += [batch] if batch is not None else []
         elif step == "end" and under_way:
-            one = under_way.pop(chance.randrange(len(under_way)))
-            result = chance.choice(["final", "final", "later", "again"])
-            if result == "final":
-                queue.done(one)
-                finished.append(one)
-            elif result == "later":
-                queue.put_off(one, now + chance.uniform(0, 5))
-            else:
-                queue.put_back([one])
-        busy = [one.ordering_key for one in under_way if one.ordering_key is not None]
+            finished += _ended(queue, under_way.pop(chance.randrange(len(under_way))), chance, now)
+        busy = [one.ordering_key for batch in under_way for one in batch.events if one.ordering_key is not None]
         assert len(busy) == len(set(busy))
+        assert all(len({one.batch_key for one in batch.events}) == 1 for batch in under_way)
 
     assert sorted(numbers(finished)) == list(range(len(keys)))
     for key in (b"a", b"b", b"c"):
@@ -173,17 +190,33 @@ def test_each_profile_is_delivered_in_order_whatever_fails(keys: list[bytes | No
         assert mine == sorted(mine)
 
 
-@given(SIZES, st.integers(1, 9), st.integers(1, 900))
-def test_no_request_is_over_its_bounds(sizes: list[tuple[int, int]], count: int, size: int) -> None:
-    """And none is smaller than it has to be."""
-    items = [item(number, size=one) for number, (one, _) in enumerate(sizes)]
-    for one, (_, most) in zip(items, sizes, strict=True):
-        one.most = most
-    queue = filled(*items)
-    batches = []
-    while batch := queue.take(0, count, size, 0):
-        batches.append(batch)
-        assert len(batch) <= min(count, *[one.most for one in batch])
-        assert len(batch) == 1 or sum(one.size for one in batch) <= size
+def _ended(queue: DeliveryQueue, batch: Batch, chance: random.Random, now: float) -> list[QueuedEvent]:
+    """The batch fares somehow; what of it is final."""
+    result = chance.choice(["final", "final", "later", "apart", "again"])
+    if result == "final":
+        for one in batch.events:
+            queue.done(one)
+        return list(batch.events)
+    if result == "again":
+        queue.put_back([batch])
+    else:
+        parts = [batch] if result == "later" else [Batch([one]) for one in batch.events]
+        for part in parts:
+            part.whole = result == "later"
+            queue.put_off(part, now + chance.uniform(0, 5))
+    return []
 
-    assert numbers([one for batch in batches for one in batch]) == list(range(len(sizes)))
+
+@given(SIZES, st.integers(1, 9), st.integers(1, 900))
+def test_no_request_is_over_its_bounds(sizes: list[int], count: int, size: int) -> None:
+    """And none is smaller than it has to be."""
+    queue = filled(*[item(number, size=one) for number, one in enumerate(sizes)])
+    seen: list[int] = []
+    while batch := queue.take(0, count, size, 0):
+        seen += numbers(batch.events)
+        total = sum(one.size for one in batch.events)
+        assert len(batch) == 1 or (len(batch) <= count and total <= size)
+        following = sizes[len(seen)] if len(seen) < len(sizes) else None
+        assert following is None or len(batch) == count or total + following > size
+
+    assert seen == list(range(len(sizes)))

@@ -56,14 +56,14 @@ class Broker:
 
 
 class Bench:
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, flush_at: int = 500) -> None:
         self.broker = broker
         self.room = InFlightLimit(100, 1 << 20)
         self.faults: list[BaseException] = []
         self.settled = 0
         self.delivery_log = DeliveryLog("crm", "delivery.log", Mask())
         self.settler = Settler(
-            "crm", "dest.crm.dead", self.delivery_log, self.room, broker, group=lambda: "generation",
+            "crm", "dest.crm.dead", self.delivery_log, self.room, broker, flush_at=flush_at, group=lambda: "generation",
             on_settled=self._on_settled, on_fault=self.faults.append,
         )  # fmt: skip
         self.partition = Partition("dest.crm", 2)
@@ -90,8 +90,8 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(*answers: Exception | None, transactional: bool = True) -> AsyncIterator[Bench]:
-    one = Bench(Broker(*answers, transactional=transactional))
+async def bench(*answers: Exception | None, transactional: bool = True, flush_at: int = 500) -> AsyncIterator[Bench]:
+    one = Bench(Broker(*answers, transactional=transactional), flush_at)
     yield one
     await one.settler.release(0.0, lost=True)
     await one.settler.close()
@@ -155,8 +155,7 @@ async def test_nothing_happened_nothing_is_written() -> None:
 
 async def test_much_is_committed_without_waiting_for_the_interval() -> None:
     """So that little would be repeated."""
-    async with bench() as one:
-        one.settler.prompt = 3
+    async with bench(flush_at=3) as one:
         for offset in range(3):
             one.settler.delivered(one.item(offset))
         await asyncio.sleep(0)
