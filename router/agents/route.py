@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
-from router.config.globs import chosen
-from router.config.models import DestinationConfig
+from router.config.models import DestinationConfig, chosen
 from router.destinations.registry import destination_types
 from router.events.event import Body, Event
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line (default: this process's) and give the exit status: 0 fine, 1 found something wrong,
-    2 wrong usage, 3 a part outside is not there.
+    """Run the command line (default: this process's) and return the exit status: 0 success, 1 faulty input, 2 wrong
+    usage, 3 an external system is unavailable.
     """
     from router.cli.app import run
 

@@ -24,15 +24,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gateway": ("router.cli.gateway", "Run the HTTP gateway alone"),
     "route": ("router.cli.route", "Run one route worker alone"),
     "deliver": ("router.cli.deliver", "Run delivery alone"),
-    "new": ("router.cli.new", "Begin a repository: topology, plan, tests, CI"),
+    "new": ("router.cli.new", "Create a repository: topology, plan, tests, CI"),
     "check": ("router.cli.check", "Check topology files, test files and plan folders"),
     "test": ("router.cli.test", "Run topology tests, without a broker"),
     "plan": ("router.cli.plan", "Work with tracking plans"),
     "topics": ("router.cli.topics", "Show, create or check the topics of a topology"),
     "destinations": ("router.cli.destinations", "List the destination types and their settings"),
-    "status": ("router.cli.status", "Show what a running router counts"),
-    "state": ("router.cli.state", "Show and verify what route workers keep on disk"),
-    "tap": ("router.cli.tap", "Print the events of a topic as they come"),
+    "status": ("router.cli.status", "Show the counts and health of a running router"),
+    "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
+    "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }
@@ -65,7 +65,7 @@ def _root(
 ) -> None:
     """Route customer events: validate, dedupe, merge identities, deliver.
 
-    Exit status: 0 fine; 1 found something wrong with what it was given; 2 wrong usage; 3 a part outside is not there.
+    Exit status: 0 success; 1 the input is faulty; 2 wrong usage; 3 an external system (broker, disk) is unavailable.
     """
 
 

@@ -22,23 +22,25 @@ def command(
         list[Path],
         typer.Argument(
             metavar="FILE",
-            help="Topology files, test files, plan folders, or folders of them. A topology file without a name "
-            "overrides the one before it.",
+            help="Topology files, test files, plan folders, or folders that contain them at any depth. A topology file "
+            "without a name overrides the one before it.",
         ),
     ],
-    no_env: Annotated[bool, typer.Option("--no-env", help="Use placeholders for what the environment says.")] = False,
+    no_env: Annotated[
+        bool, typer.Option("--no-env", help="Use placeholders for environment variables and secrets files.")
+    ] = False,
     diff: Annotated[
         bool,
         typer.Option(
             "--diff",
-            help="Tell what running processes would take over, and what needs a restart, since a git revision: HEAD, "
-            "or the last argument where it is no file.",
+            help="Show which changes since a git revision running processes would apply, and which need a restart. "
+            "Default: HEAD; else the last argument, if it is not a file.",
         ),
     ] = False,
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> None:
-    """Check files and report all problems. Warnings do not change the exit status."""
+    """Check files and report every problem. Warnings do not change the exit status."""
     from router.cli.check_files import FileCheck
     from router.config.environment import environment
 
@@ -86,6 +88,6 @@ def _print(errors: list[Problem], fine: list[str]) -> None:
     for problem in errors:
         typer.echo(str(problem), err=True)
     if errors:
-        typer.echo("1 problem" if len(errors) == 1 else f"{len(errors)} problems", err=True)
+        typer.echo(report.counted(len(errors), "problem"), err=True)
     for line in fine:
         typer.echo(line)

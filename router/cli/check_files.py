@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from router.cli.report import counted
 from router.config.loader import Loaded, files_read, load_topology
 from router.destinations.registry import destination_types
 from router.document import read
@@ -44,15 +45,29 @@ class FileCheck:
             self.topologies[path] = None
 
     def _add_folder(self, folder: Path) -> None:
-        if is_plan_folder(folder):
-            self.plans[folder] = None
+        """What is in the folder and below it. YAML files of a folder without a topology are somebody else's, unless
+        there is nothing but them.
+        """
+        if self._search(folder):
             return
-        inside = sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml") or is_plan_folder(p))
-        if not inside:
+        files = _yaml_files(folder)
+        if not files:
             expected = "expected topology files, test files or plan folders in it, got none"
             self.errors.append(Problem(str(folder), 0, 0, "", expected))
-        for path in inside:
+        for path in files:
             self.add(path)
+
+    def _search(self, folder: Path) -> bool:
+        if is_plan_folder(folder):
+            self.plans[folder] = None
+            return True
+        files = _yaml_files(folder)
+        found = files if any(map(_is_topology, files)) else list(filter(is_test_file, files))
+        for path in found:
+            self.add(path)
+        folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+        below = [self._search(path) for path in folders if not path.name.startswith(".")]
+        return bool(found) or any(below)
 
     def run(self) -> None:
         for group in self.groups():
@@ -87,13 +102,14 @@ class FileCheck:
     def _topology(self, paths: list[Path]) -> None:
         loaded = self._load(paths, self.env)
         self.warnings += loaded.warnings
-        counts = f"{_count(loaded.topology.sources, 'source')}, {_count(loaded.topology.destinations, 'destination')}"
+        sources, destinations = len(loaded.topology.sources), len(loaded.topology.destinations)
+        counts = f"{counted(sources, 'source')}, {counted(destinations, 'destination')}"
         self.fine.append(f"{' '.join(map(str, paths))}: topology {loaded.topology.name}, {counts}")
 
     def _plan(self, folder: Path) -> None:
         plan = load_plan(folder)
         compile_plan(plan)
-        self.fine.append(f"{folder}: plan {plan.name}, {_count(plan.rules, 'rule')}")
+        self.fine.append(f"{folder}: plan {plan.name}, {counted(len(plan.rules), 'rule')}")
 
     def _tests(self, path: Path) -> None:
         tests = read_tests(path)
@@ -101,11 +117,20 @@ class FileCheck:
         problems = lint(tests, topology.sources, topology.destinations)
         self.errors += problems
         if not problems:
-            self.fine.append(f"{path}: {_count(tests.cases.tests, 'test')}")
+            self.fine.append(f"{path}: {counted(len(tests.cases.tests), 'test')}")
 
 
-def _count(things: Sized, noun: str) -> str:
-    return f"{len(things)} {noun}" if len(things) == 1 else f"{len(things)} {noun}s"
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.is_file())
+
+
+def _is_topology(path: Path) -> bool:
+    """Whether it may be meant as one: it has a key that only topologies have, or cannot be read as YAML."""
+    try:
+        data = read(path).data
+    except FileError:
+        return True
+    return isinstance(data, dict) and not data.keys().isdisjoint(("sources", "destinations", "include"))
 
 
 def _has_name(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""`router deliver`: delivery alone, which is how it is scaled out or kept apart for one destination."""
+"""`router deliver`: delivery alone, to scale it out or to isolate a destination."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router.config.options import RunOptions
 from router.process.run import run_process
 
 Destinations = Annotated[
-    list[str], typer.Option("--destination", metavar="NAME", help="Only this one; may be given several times.")
+    list[str], typer.Option("--destination", metavar="NAME", help="Deliver only to this destination; repeatable.")
 ]
 
 
@@ -23,9 +23,9 @@ def command(
     *,
     options: RunOptions,
 ) -> None:
-    """Deliver the destinations' topics to their partners, each at its own pace.
+    """Deliver events from the destinations' topics to their partners.
 
-    Start as many as you like: the partitions of each destination are shared among them.
+    Scale out by starting more processes: they share the partitions of each destination.
     """
     from router.delivery.run import run_delivery
 

@@ -18,18 +18,23 @@ DEFAULT = "starter"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; made when it is not there.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; created if missing.")],
     templates: Annotated[
         list[str],
-        typer.Option("--template", metavar="NAME", help="A template of the plan; several make one. Left out: starter."),
+        typer.Option(
+            "--template",
+            metavar="NAME",
+            help="A template of the plan; repeatable, several are combined. Default: starter.",
+        ),
     ] = [],  # noqa: B006  typer copies it
-    name: Annotated[str, typer.Option("--name", help="Of the topology and the plan. Left out: the folder's.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the topology and the plan; default: the folder's.")] = "",
     force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder that is not empty, over files of the same names.")
+        bool,
+        typer.Option("--force", help="Write into a folder that is not empty; files of the same names are replaced."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Begin a repository: topology, tracking plan, tests, CI for GitHub and GitLab, README.
+    """Create a repository: topology, tracking plan, tests, CI for GitHub and GitLab, README.
 
     `router plan new --list` shows the templates.
     """

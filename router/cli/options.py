@@ -26,21 +26,32 @@ def _choose_json(value: bool) -> bool:
 
 Topologies = Annotated[
     list[Path],
-    typer.Argument(metavar="TOPOLOGY", help="Topology files; later ones override (maps merge, lists replace)."),
+    typer.Argument(
+        metavar="TOPOLOGY", help="Topology files; later ones override earlier ones (maps merge, lists replace)."
+    ),
 ]
+PlanFolder = Annotated[Path, typer.Argument(metavar="PLAN", help="Folder of the tracking plan.")]
 Bootstrap = Annotated[
-    str, typer.Option("--bootstrap", metavar="HOST:PORT,...", help="Kafka brokers. Left out: an embedded broker.")
+    str, typer.Option("--bootstrap", metavar="HOST:PORT,...", help="Kafka brokers; default: an embedded broker.")
 ]
-Gateway = Annotated[str, typer.Option("--gateway", metavar="HOST:PORT", help="Where the HTTP gateway listens.")]
-Metrics = Annotated[str, typer.Option("--metrics", metavar="HOST:PORT", help="Where metrics and health are served.")]
-State = Annotated[Path, typer.Option("--state", metavar="DIR", help="Folder of the workers' state.")]
+Gateway = Annotated[str, typer.Option("--gateway", metavar="HOST:PORT", help="Address of the HTTP gateway.")]
+Metrics = Annotated[
+    str, typer.Option("--metrics", metavar="HOST:PORT", help="Address of the metrics and health pages.")
+]
+State = Annotated[
+    Path, typer.Option("--state", metavar="DIR", help="Folder for the state of route workers and delivery.")
+]
 Kafka = Annotated[
-    list[str], typer.Option("--kafka", metavar="KEY=VALUE", help="A librdkafka setting; may be given several times.")
+    list[str],
+    typer.Option(
+        "--kafka", metavar="KEY=VALUE", help="A librdkafka setting, such as security.protocol=SSL; repeatable."
+    ),
 ]
 EnvFile = Annotated[
-    Path | None, typer.Option("--env-file", metavar="FILE", help="KEY=VALUE lines; the environment itself wins.")
+    Path | None,
+    typer.Option("--env-file", metavar="FILE", help="File of KEY=VALUE lines; environment variables override it."),
 ]
-Json = Annotated[bool, typer.Option("--json", callback=_choose_json, help="Answer as JSON on stdout.")]
+Json = Annotated[bool, typer.Option("--json", callback=_choose_json, help="Print the result as JSON on stdout.")]
 
 
 def _shared(

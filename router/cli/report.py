@@ -52,3 +52,8 @@ def start() -> None:
 def current() -> Reporter:
     """The report of the command line that runs now."""
     return _CURRENT.get()
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

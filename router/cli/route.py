@@ -1,4 +1,4 @@
-"""`router route`: one route worker alone, which is how routing is scaled out."""
+"""`router route`: one route worker alone, to scale routing out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from router.process.reload import Reload
 
 Engine = Annotated[
-    Literal["loop", "faust"], typer.Option("--engine", help="loop: exactly once. faust: the agents in a Faust app.")
+    Literal["loop", "faust"], typer.Option("--engine", help="loop: exactly once; faust: a Faust app, at least once.")
 ]
 
 
@@ -27,8 +27,8 @@ Engine = Annotated[
 def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOptions) -> None:
     """Run one route worker: events from events.raw through the agents to the destinations' topics.
 
-    Start as many as there is work for, on as many machines as you like; at most one per partition has something to do.
-    The engine `faust` runs the same agents in a Faust app, at least once; all workers of a topology use one engine.
+    Scale out by starting more workers on any machine, up to one per partition. All workers of a topology must use the
+    same engine.
     """
     require_broker(options)
     reload = watch(topologies, options)

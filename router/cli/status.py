@@ -24,14 +24,14 @@ WATCH_SECONDS = 2.0
 
 @with_run_options("metrics")
 def command(
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds until Ctrl-C.")] = False,
     as_json: Json = False,
     *,
     options: RunOptions,
 ) -> None:
-    """Show what a running router counts: events, destinations, reasons, processes.
+    """Show the counts and health of a running router: events, destinations, reasons, processes.
 
-    Asks the page at --metrics: that of `router up`, or of one process. Exit status 3 when nothing answers there.
+    Reads the page at --metrics, of `router up` or of a single process. Exit status 3 when nothing answers there.
     """
     if watch:
         _watch(options.metrics, as_json=as_json)

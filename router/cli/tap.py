@@ -27,10 +27,10 @@ _POLL_SECONDS = 0.5
 
 @with_run_options("bootstrap", "kafka")
 def command(
-    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Such as events.resolved or dest.crm.")],
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Begin with the oldest kept.")] = False,
-    count: Annotated[int, typer.Option("--count", min=0, help="End after so many messages; 0: never.")] = 0,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for more at the present end.")] = True,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic, such as events.resolved or dest.crm.")],
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Start at the oldest message.")] = False,
+    count: Annotated[int, typer.Option("--count", min=0, help="Stop after this many messages; 0: never.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for new messages at the end.")] = True,
     as_json: Json = False,
     *,
     options: RunOptions,

@@ -19,14 +19,14 @@ _CALL, _EVENT = "identify", '{"userId": "u1"}'  # what nearly every tracking pla
 @with_run_options()
 def command(
     topologies: Topologies,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Route workers to run.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Number of route workers.")] = 1,
     *,
     options: RunOptions,
 ) -> None:
     """Run everything: gateway, route workers, delivery, metrics.
 
-    Changed topology files and plans are taken over while it runs, also on SIGHUP; faulty ones are refused.
-    Ctrl-C or SIGTERM stops all of it cleanly; a second one does not wait. Exit status 3 when the embedded broker dies.
+    Changes of topology files and plans are applied while it runs, and on SIGHUP; faulty ones are refused.
+    Ctrl-C or SIGTERM stops everything cleanly, a second one at once. Exit status 3 when the embedded broker dies.
     """
     reload = watch(topologies, options)
     files = [path.absolute() for path in topologies]

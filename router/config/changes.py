@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 from router.config.loader import Loaded
 from router.config.models import DestinationConfig, Enforce, SourceConfig, Topology
 from router.config.topics import reads_keyed
-from router.config.words import plan_words, shown
+from router.config.words import plan_words, written
 
 M = TypeVar("M", bound=BaseModel)
 _START = "it is read once, at the start"
@@ -198,7 +198,7 @@ def _leaves(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]
 def _words(before: Any, after: Any) -> str:
     if any(isinstance(item, SecretStr) for value in (before, after) if isinstance(value, tuple) for item in value):
         return f"{_count(set(after) - set(before))} added, {_count(set(before) - set(after))} removed"
-    return f"{shown(before)} -> {shown(after)}"
+    return f"{written(before)} -> {written(after)}"
 
 
 def _count(keys: Collection[Any]) -> str:

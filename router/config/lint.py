@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 
-from router.config.globs import chosen
+from router.config.models import chosen
 from router.config.substitution import Scalar
 from router.config.tree import Node
 from router.document import nearest

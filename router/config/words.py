@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _NAMED = 5
 
 
-def shown(value: Any) -> str:
+def written(value: Any) -> str:
     """As one would write it in the file, units aside; never a secret."""
     if value is None or value == ():
         return "nothing"
@@ -22,12 +22,12 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(map(written, value))}]"
     if isinstance(value, SecretStr):
         return "a secret"
     if isinstance(value, BaseModel):
         given = {name: getattr(value, name) for name in type(value).model_fields}
-        return "{" + ", ".join(f"{name}: {shown(inner)}" for name, inner in given.items()) + "}"
+        return "{" + ", ".join(f"{name}: {written(inner)}" for name, inner in given.items()) + "}"
     return str(value)
 
 

@@ -51,6 +51,24 @@ def test_files_without_fault_are_named_one_a_line(line: Line, shop: Path) -> Non
     ]
 
 
+def test_a_folder_is_searched_at_any_depth_and_other_yaml_is_left_alone(line: Line, shop: Path) -> None:
+    write(shop, "compose.yaml", "services: {kafka: {image: kafka}}\n")
+    write(shop, "ops/prometheus/rules.yml", "groups: []\n")
+    write(shop, ".github/workflows/ci.yaml", "on: push\n")
+    write(shop, "teams/eu/broken.yaml", "name: [\n")
+
+    ended = line("check", shop)
+
+    assert [text.replace(f"{shop}/", "") for text in ended.out.splitlines()] == [
+        "topologies/shop.yaml: topology shop, 1 source, 1 destination",
+        "schemas/shop: plan shop, 1 rule",
+        "topologies/shop.test.yaml: 1 test",
+    ]
+    assert ended.status == 1
+    assert ended.err.replace(f"{shop}/", "").startswith("teams/eu/broken.yaml:2:1: ")
+    assert "1 problem\n" in ended.err
+
+
 def test_faults_of_all_files_are_reported_at_once(line: Line, shop: Path) -> None:
     write(shop, "topologies/shop.yaml", TOPOLOGY.replace("type: file", "type: fil"))
     write(shop, "topologies/two.yaml", "name: two\nsources: {}\nnme: x\n")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from router.config.globs import chosen
+from router.config.models import chosen
 from tests.config.topologies import load, problems, write
 
 

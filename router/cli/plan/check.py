@@ -9,20 +9,20 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder, counted
+from router.cli.options import Json, PlanFolder
 from router.cli.plan.events import EventLine, read_items
+from router.cli.report import counted
 
 
 def command(
     plan: PlanFolder,
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Events: one, a JSON list, or one a line; - is the standard input."),
+        typer.Argument(metavar="FILE", help="Events: one, a JSON list, or one per line; - for standard input."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Hold events against a plan, with every violation blocking. Exit status 1 if any event is not allowed."""
+    """Validate events against a plan, with every violation blocking. Exit status 1 if any event is not allowed."""
     from router.plan import compile_plan, load_plan
 
     check = StrictCheck(compile_plan(load_plan(plan)))

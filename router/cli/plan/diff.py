@@ -19,10 +19,10 @@ def command(
     old: Annotated[str, typer.Argument(metavar="OLD", help=_STATE)],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The same.")],
     plan: Annotated[str, typer.Option("--plan", metavar="FOLDER", help="The plan's folder in both revisions.")] = "",
-    form: Annotated[Literal["text", "json", "markdown"], typer.Option("--format", help="How to answer.")] = "text",
+    form: Annotated[Literal["text", "json", "markdown"], typer.Option("--format", help="Output format.")] = "text",
     allow: Annotated[
         Literal["safe", "risky", "breaking"],
-        typer.Option("--allow", help="The worst class of change that is fine; a worse one gives exit status 1."),
+        typer.Option("--allow", help="Worst class of change to accept; a worse one gives exit status 1."),
     ] = "risky",
 ) -> None:
     """Compare two states of a tracking plan; breaking changes give exit status 1 unless they are allowed."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from router.cli import report
-from router.cli.plan.arguments import PlanFolder
+from router.cli.options import PlanFolder
 
 
 def command(
@@ -17,7 +17,9 @@ def command(
         Literal["segment", "markdown", "html"],
         typer.Option("--format", help="Segment's JSON, a Markdown document, or a web page in one file."),
     ],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: the standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: standard output.")
+    ] = None,
 ) -> None:
     """Export a tracking plan."""
     from router.plan import load_plan

@@ -17,14 +17,14 @@ def command(
         typer.Argument(
             metavar="FILE",
             help="Segment JSON (Config API, typewriter, Public API plan and rules, Terraform), RudderStack JSON or its "
-            "YAML project's folder, or sheets saved as CSV. Several files make one plan.",
+            "YAML project's folder, or sheets saved as CSV. Several files are combined into one plan.",
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="PLAN", help="The folder to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the plan that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Import a tracking plan. What cannot be carried over as it stands is told as warnings."""
+    """Import a tracking plan. Whatever cannot be carried over unchanged is reported as a warning."""
     from router.plan_tools.importers import import_plan
     from router.plan_tools.store import store
 

@@ -16,23 +16,31 @@ from router.config.options import RunOptions
 @with_run_options("bootstrap", "kafka")
 def command(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE", help="Events: one a line, a JSON list, or a batch body.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Events: one per line, a JSON list, or a batch body.")
     ] = None,
     to: Annotated[Path, typer.Option("--to", metavar="PLAN", help="The folder to write.")] = Path("plan"),
-    topic: Annotated[str, typer.Option("--topic", help="Read a topic to its present end (with --bootstrap).")] = "",
-    count: Annotated[int, typer.Option("--count", min=0, help="At most so many messages of the topic; 0: all.")] = 0,
+    topic: Annotated[str, typer.Option("--topic", help="Read a topic up to its current end (with --bootstrap).")] = "",
+    count: Annotated[
+        int, typer.Option("--count", min=0, help="Maximum number of messages to read from the topic; 0: all.")
+    ] = 0,
     required: Annotated[
-        float, typer.Option("--required", min=0.0, max=1.0, help="The share of events that a required property is in.")
+        float,
+        typer.Option(
+            "--required",
+            min=0.0,
+            max=1.0,
+            help="Share of events that must contain a property for it to become required.",
+        ),
     ] = 1.0,
     options_most: Annotated[
-        int, typer.Option("--values", min=0, help="The most values a text may have to become an enum.")
+        int, typer.Option("--values", min=0, help="Maximum number of distinct values of a text that becomes an enum.")
     ] = 10,
-    force: Annotated[bool, typer.Option("--force", help="Replace the plan that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
     as_json: Json = False,
     *,
     options: RunOptions,
 ) -> None:
-    """Draft a tracking plan from events: types, formats, enums, what is always there, counts, masked samples."""
+    """Draft a tracking plan from events: types, formats, enums, required properties, counts, masked samples."""
     from router.errors import UsageError
     from router.plan_tools.infer import Inference, InferenceSettings
     from router.plan_tools.store import store

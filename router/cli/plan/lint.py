@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from router.cli import report
-from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder, counted
+from router.cli.options import Json, PlanFolder
+from router.cli.report import counted
 
 
 def command(
     plan: PlanFolder,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Show advice of level info too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include findings of level info.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check a plan's files, schemas and names. Exit status 1 where there is an error."""

@@ -9,7 +9,7 @@ import typer
 
 from router.cli import report
 from router.cli.options import Json
-from router.cli.plan.arguments import counted
+from router.cli.report import counted
 
 if TYPE_CHECKING:
     from router.plan_tools.templates import Template
@@ -20,14 +20,14 @@ def command(
         Path | None, typer.Argument(metavar="DIR", help="The folder to write.", show_default=False)
     ] = None,
     templates: Annotated[
-        list[str], typer.Option("--template", metavar="NAME", help="A template; several make one plan.")
+        list[str], typer.Option("--template", metavar="NAME", help="A template; repeatable, several are combined.")
     ] = [],  # noqa: B006  typer copies it
-    name: Annotated[str, typer.Option("--name", help="The plan's name. Left out: the folder's.")] = "",
-    listed: Annotated[bool, typer.Option("--list", help="Show the templates and write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the plan that is there.")] = False,
+    name: Annotated[str, typer.Option("--name", help="Name of the plan; default: the folder's.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List the templates and write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Begin a tracking plan from templates."""
+    """Create a tracking plan from templates."""
     from router.errors import UsageError
 
     if listed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import typer
 
 from router.cli import report
-from router.cli.options import Json
-from router.cli.plan.arguments import PlanFolder, counted
+from router.cli.options import Json, PlanFolder
+from router.cli.report import counted
 
 
 def command(plan: PlanFolder, as_json: Json = False) -> None:
-    """Run the examples of a plan. Exit status 1 where one does not hold."""
+    """Run the examples of a plan. Exit status 1 if one fails."""
     from router.plan import compile_plan, load_plan
     from router.plan_tools.examples import problems, run_examples
 

@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from router.cli.plan.arguments import PlanFolder
+from router.cli.options import PlanFolder
 
 
 def command(
     plan: PlanFolder,
     language: Annotated[Literal["python", "typescript"], typer.Option("--lang", help="The language to write.")],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Left out: the standard output.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="File to write; default: standard output.")
+    ] = None,
 ) -> None:
     """Write a typed client of a plan."""
     from router.cli.plan.export import write
