@@ -45,7 +45,8 @@ PATTERNS = (
 )
 _PATTERN_WORDS = frozenset(("und", "nul", "nil", "non", "nan", "fun"))  # three letters that patterns above begin with
 _BLANKS = "0-+.:,;?!_/\\|*~#'\"()[]{}<> \t\r\n"  # zeros, dashes and such name nobody, however many
-_ODD_STARTS = frozenset(("", *_BLANKS, *"%$@"))  # of the blanks, and of all other patterns
+_PATTERN_STARTS = frozenset("{<[%*$#@(")  # of all other patterns
+_ODD_STARTS = _PATTERN_STARTS | frozenset(("", *_BLANKS))
 _AROUND = "\"'` \t\r\n"
 _SHORT = 24  # characters; most ids are longer and begin with a letter or digit that no placeholder begins with
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
@@ -74,7 +75,7 @@ class Placeholders:
         if bare in WORDS:
             found = True
         elif bare[:1] in _ODD_STARTS:
-            found = not bare.strip(_BLANKS) or self._is_pattern(bare)
+            found = not bare.strip(_BLANKS) or (bare[0] in _PATTERN_STARTS and self._is_pattern(bare))
         else:
             found = bare[:3] in _PATTERN_WORDS and self._is_pattern(bare)
         if not found and (self._added is None or not self._added.fullmatch(_encodable(bare))):
