@@ -37,6 +37,21 @@ def test_each_type_shows_every_setting_with_a_meaning(line: Line, name: str) -> 
 
 
 @pytest.mark.parametrize("name", TYPES)
+def test_each_type_says_what_its_partner_is_like(line: Line, name: str) -> None:
+    """From the class, as delivery keeps to it."""
+    shown = line("destinations", "show", name)
+    described = line("destinations", "show", name, "--json").answer
+    connector = destination_types()[name]
+
+    assert f"Call types: {', '.join(connector.types)}" in shown.out
+    assert f"Events a request can carry: {connector.limits.count}," in shown.out
+    assert "An event sent again is " in shown.out
+    assert (described["order"], described["idempotency"]) == (connector.order, connector.idempotency)
+    assert described["probe"] is connector.can_check()
+    assert described["limits"]["request_bytes"] == connector.limits.request_bytes
+
+
+@pytest.mark.parametrize("name", TYPES)
 def test_the_example_of_each_type_loads(line: Line, tmp_path: Path, name: str) -> None:
     example = line("destinations", "show", name, "--json").answer["example"]
     path = tmp_path / "t.yaml"
