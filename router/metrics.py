@@ -80,6 +80,7 @@ ROUTED_TOTALS = PartitionTotals(
 STOPPED = _counter("router_events_stopped", "Events that ended with an agent, and why", "agent", "source", "reason")
 FILTERED = _counter("router_events_filtered", "Events not routed to a destination", "destination", "reason")
 VIOLATIONS = _counter("router_violations", "Violations found", "source", "class")
+REPAIRED = _counter("router_events_repaired", "What the reader put right in events, by kind", "source", "repair")
 UNKNOWN_INTEGRATIONS = _counter("router_integrations_unknown", "Integrations keys that name no destination", "source")
 LOST = _counter(
     "router_messages_lost", "Offsets that the broker no longer had when they were due", "topic", "partition"

@@ -27,12 +27,14 @@ from router.events.event import (
     Invalid,
     Limits,
     fallback_id,
-    is_time,
-    iso,
+    lacks_message_id,
     normalise,
     shape_problem,
-    split,
 )
+from router.events.parser import Repairs, encode
+from router.events.placeholders import Placeholders
+from router.events.reader import split
+from router.events.times import is_canonical, iso
 from router.events.records import Headers, Place, invalid_record
 from router.events.topics import Topics
 
@@ -93,6 +95,7 @@ class Decode(Agent):
         "not an event; router tap events.invalid --from-beginning --json",
     )
     reasons = REASONS
+    counters = (metrics.REPAIRED,)
 
     def __init__(
         self,
@@ -106,6 +109,7 @@ class Decode(Agent):
         default_source: str | None,
         disabled: Iterable[str] = (),
         rekey: bool = True,
+        placeholders: Placeholders | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.limits = limits
@@ -117,6 +121,7 @@ class Decode(Agent):
         self._default_source = default_source or ""
         self._disabled = frozenset(disabled)
         self._rekey = rekey
+        self._placeholders = placeholders or Placeholders()
         self._clock = clock
         self._most_bytes = min(limits.event_bytes, limits.keys * LEAST_BYTES_OF_A_KEY)
         self._times: dict[int, str] = {}
@@ -135,6 +140,7 @@ class Decode(Agent):
             default_source=topology.default_source,
             disabled=[name for name, source in sources.items() if not source.enabled],
             rekey=setup.rekey,
+            placeholders=topology.identity.blocked.placeholders(),
             clock=setup.clock,
         )
 
@@ -152,7 +158,12 @@ class Decode(Agent):
 
     def take(self, message: Message, lane: int, batch: Batch) -> list[Event]:
         """The events of one message that go on; the rest is rejected or sent round."""
-        items = self.items(message, lane)
+        repairs = Repairs()
+        items = self.items(message, lane, repairs)
+        if repairs:
+            source = next((item.source for item in items if item.source), "none")
+            for repair, number in repairs.items():
+                batch.count(metrics.REPAIRED, source, repair, number=number)
         self.reject([item for item in items if isinstance(item, Rejected)], batch)
         events = [item for item in items if isinstance(item, Event)]
         if not self._rekey:
@@ -185,6 +196,7 @@ class Decode(Agent):
         if (
             type(message_id) is not str
             or not 0 < len(message_id) <= self.limits.message_id
+            or self._placeholders.matches(message_id)
             or (type(user), type(anonymous)) not in _IDS
             or not (user or anonymous)
             or type(call) is not str
@@ -217,12 +229,14 @@ class Decode(Agent):
         ):
             return None
         original = get("originalTimestamp") or get("timestamp")
-        if type(original) is str and get("sentAt") is None:
-            received = body["receivedAt"] = self._times.get(at) or self._time(at)
-            body["originalTimestamp"] = original
-            body["timestamp"] = original if is_time(original) else received
+        if get("sentAt") is None and type(original) is str and is_canonical(original):
+            body["receivedAt"] = self._times.get(at) or self._time(at)
+            body["originalTimestamp"] = body["timestamp"] = original
         else:
-            normalise(body, at, "")
+            repairs = Repairs()
+            normalise(body, at, "", repairs)
+            if repairs:  # they are counted by the closer look
+                return None
         return Event(body, source, lane, message.offset(), at, key, None)
 
     def _source_of_write_key(self, topic: str, headers: Headers | None, field: Any) -> str:
@@ -239,31 +253,41 @@ class Decode(Agent):
 
     # The closer look.
 
-    def items(self, message: Message, lane: int) -> list[Event | Rejected]:
+    def items(self, message: Message, lane: int, repairs: Repairs) -> list[Event | Rejected]:
         """What a message holds, in order."""
         headers = message.headers()
         kind, at = message.timestamp()
         origin = self._origin(message, headers or (), at if kind == LOG_APPEND_TIME else None)
-        items = split(message.value(), self.limits)
+        items = split(message.value(), self.limits, repairs)
         alone = len(items) == 1
-        return [self._item(item, index, origin, message, lane, alone=alone) for index, item in enumerate(items)]
+        return [
+            self._item(item, index, origin, message, lane, repairs, alone=alone) for index, item in enumerate(items)
+        ]
 
     def _item(
-        self, item: Body | Invalid, index: int, origin: _Origin, message: Message, lane: int, *, alone: bool
+        self,
+        item: Body | Invalid,
+        index: int,
+        origin: _Origin,
+        message: Message,
+        lane: int,
+        repairs: Repairs,
+        *,
+        alone: bool,
     ) -> Event | Rejected:
         topic, partition, offset, at, source, header, own = origin
         if type(item) is dict:
             written = item.pop("writeKey", None)
             if not source:
                 source = self._source(header, written)
-            reason = self._source_problem(source) or shape_problem(item, self.limits)
+            reason = self._source_problem(source) or shape_problem(item, self.limits, repairs)
             if not reason:
-                spare = ""
-                if not item.get("messageId"):
-                    spare = fallback_id(self._cluster, topic, partition, offset, at, index)
-                normalise(item, at, spare)
+                new_id = ""
+                if lacks_message_id(item, self._placeholders, repairs):
+                    new_id = fallback_id(self._cluster, topic, partition, offset, at, index)
+                normalise(item, at, new_id, repairs)
                 return Event(item, source, lane, offset, at, message.key(), own)
-            item = Invalid(reason, (message.value() or b"") if alone else orjson.dumps(item))
+            item = Invalid(reason, (message.value() or b"") if alone else encode(item))
         assert isinstance(item, Invalid)
         return Rejected(item, lane, Place(topic, partition, offset), message.key(), source)
 

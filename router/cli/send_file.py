@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import orjson
 
 from router.document import dotted
 from router.errors import Problem
-from router.events.event import REASONS, Body, Invalid, Limits, device_key, json_reason, limited, merged, shape_problem
+from router.events.event import REASONS, Invalid, Limits, device_key, shape_problem
+from router.events.parser import Repairs, encode, is_json
+from router.events.reader import Item, limited, merged, read
 
 _DOCUMENT_BYTES = 256 * 1024 * 1024
 
@@ -32,92 +34,62 @@ def events(stream: IO[bytes], name: str, limits: Limits) -> Iterator[Ready | Pro
     if first is None:
         yield Problem(name, 0, 0, "", "expected events, got an empty file")
         return
-    if _parsed(first[1]) is None:
-        yield from _document(first, numbered, name, limits)
-        return
+    if not is_json(first[1]):
+        second = next(numbered, None)
+        if second is not None and not is_json(second[1]):
+            yield from _document(chain([first, second], numbered), name, limits)
+            return
+        numbered = chain([second] if second else [], numbered)
     for number, line in chain([first], numbered):
-        yield from _line(number, line, name, limits)
+        for item in read(line, Repairs()):
+            yield _checked(item._replace(line=number), name, limits)
 
 
-def _document(
-    first: tuple[int, bytes], rest: Iterator[tuple[int, bytes]], name: str, limits: Limits
-) -> Iterator[Ready | Problem]:
-    """One JSON document over several lines; or NDJSON after all, whose first line is broken."""
-    second = next(rest, None)
-    if second is None or _parsed(second[1]) is not None:
-        yield _unreadable(name, *first)
-        for number, line in chain([second] if second else [], rest):
-            yield from _line(number, line, name, limits)
-        return
+def _document(numbered: Iterator[tuple[int, bytes]], name: str, limits: Limits) -> Iterator[Ready | Problem]:
+    """A file that is not NDJSON."""
     parts, size, last = [], 0, 0
-    for number, line in chain([first, second], rest):
+    for number, line in numbered:
         parts.append(b"\n" * (number - 1 - last) + line)  # blank lines count in the places of errors
         size, last = size + len(parts[-1]), number
         if size > _DOCUMENT_BYTES:
             yield Problem(name, 0, 0, "", f"expected at most {_DOCUMENT_BYTES} bytes in one document; use NDJSON")
             return
-    try:
-        value = orjson.loads(b"".join(parts))
-    except orjson.JSONDecodeError as error:
-        yield Problem(name, error.lineno, error.colno, "", f"expected JSON, got {error.msg}")
-    else:
-        yield from _items(value, name, 0, limits)
+    data = b"".join(parts)
+    items = read(data, Repairs())
+    if len(items) == 1 and isinstance(items[0].value, Invalid) and not items[0].path:
+        yield _unreadable(data, items[0].value.reason, name)
+        return
+    for item in items:
+        yield _checked(item if item.line > 1 else item._replace(line=0), name, limits)
 
 
-def _line(number: int, line: bytes, name: str, limits: Limits) -> Iterator[Ready | Problem]:
-    value = _parsed(line)
-    if value is None:
-        yield _unreadable(name, number, line)
-    else:
-        yield from _items(value[0], name, number, limits)
-
-
-def _items(value: Any, name: str, line: int, limits: Limits) -> Iterator[Ready | Problem]:
-    if type(value) is dict and "batch" in value and "type" not in value:
-        items = value["batch"]
-        if type(items) is not list:
-            yield _problem(name, line, ("batch",), "batch_not_list")
-            return
-        for index, item in enumerate(items):
-            yield _item(merged(item, value), name, line, ("batch", index), limits)
-    elif type(value) is list:
-        for index, item in enumerate(value):
-            yield _item(item, name, line, (index,), limits)
-    else:
-        yield _item(value, name, line, (), limits)
-
-
-def _item(item: Any, name: str, line: int, path: tuple[str | int, ...], limits: Limits) -> Ready | Problem:
-    if type(item) is not dict:
-        return _problem(name, line, path, "not_object")
-    item.pop("writeKey", None)
-    reason = shape_problem(item, limits)
+def _checked(item: Item, name: str, limits: Limits) -> Ready | Problem:
+    """The event of an item, or what is wrong with it."""
+    body = merged(item.value, item.envelope)
+    if isinstance(body, Invalid):
+        return _problem(item, name, body.reason)
+    if type(body) is not dict:
+        return _problem(item, name, "not_object")
+    body.pop("writeKey", None)
+    reason = shape_problem(body, limits, Repairs())
     if reason:
-        return _problem(name, line, path, reason)
-    return _checked(item, name, line, path, limits)
-
-
-def _checked(item: Body, name: str, line: int, path: tuple[str | int, ...], limits: Limits) -> Ready | Problem:
+        return _problem(item, name, reason)
     try:
-        value = orjson.dumps(item)
-    except TypeError:  # orjson writes fewer levels than it reads
-        return _problem(name, line, path, "too_deep")
-    checked = limited(item, value, limits)
-    if isinstance(checked, Invalid):
-        return _problem(name, line, path, checked.reason)
-    return Ready(value, device_key(item))
+        value = encode(body)
+    except TypeError:
+        return _problem(item, name, "too_deep")
+    checked = limited(body, value, limits)
+    return _problem(item, name, checked.reason) if isinstance(checked, Invalid) else Ready(value, device_key(body))
 
 
-def _parsed(line: bytes) -> tuple[Any] | None:
+def _unreadable(data: bytes, reason: str, name: str) -> Problem:
     try:
-        return (orjson.loads(line),)
-    except orjson.JSONDecodeError:
-        return None
+        orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return Problem(name, error.lineno, error.colno, "", f"expected JSON, got {error.msg}")
+    return Problem(name, 1, 1, "", f"expected an event, got none: {REASONS[reason]}")
 
 
-def _unreadable(name: str, number: int, line: bytes) -> Problem:
-    return _problem(name, number, (), json_reason(line))
-
-
-def _problem(name: str, line: int, path: tuple[str | int, ...], reason: str) -> Problem:
-    return Problem(name, line, 1 if line else 0, dotted(path), f"expected an event, got none: {REASONS[reason]}")
+def _problem(item: Item, name: str, reason: str) -> Problem:
+    text = f"expected an event, got none: {REASONS[reason]}"
+    return Problem(name, item.line, 1 if item.line else 0, dotted(item.path), text)

@@ -20,7 +20,7 @@ from router.dedupe.changelog import ChangelogError, unpack
 from router.dedupe.inspect import WindowReader, compare_window, window_reader
 from router.dedupe.window import Row
 from router.errors import RouterError
-from router.events.event import iso
+from router.events.times import iso
 from router.events.topics import Topics
 from router.identity import IdentityRules, Replica
 from router.identity.inspect import ReplicaReader, replica_reader

@@ -8,8 +8,10 @@ from router.events.event import CALL_TYPES, Limits
 
 _ID = {"type": ["string", "integer", "null"]}
 _NEEDED_ID = {"type": ["string", "integer"], "minLength": 1}
-_OBJECT = {"type": ["object", "null"]}
-_TIME = {"description": "ISO-8601; what cannot be read is replaced by the receive time"}
+_OBJECT = {"type": ["object", "null", "array"], "maxItems": 0}  # an empty list is PHP's empty object
+_TIME = {
+    "description": "ISO 8601, RFC 2822 or the time since 1970; what cannot be read is replaced by the receive time"
+}
 _OF_TYPE: dict[str, dict[str, Any]] = {
     "track": {"required": ["event"], "properties": {"event": {"type": "string", "minLength": 1}}},
     "group": {"required": ["groupId"], "properties": {"groupId": _NEEDED_ID}},

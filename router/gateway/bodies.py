@@ -1,77 +1,76 @@
-"""Request bodies as items: one event, or a batch with what it says for all of its items.
+"""Request bodies as items, by the reader of all messages: one event, a batch, a list, or several lines.
 
 An item that alone is unreadable is an `Invalid` among the others. The bytes of an item are looked up when asked for.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from router.events.damaged_batch import cut
-from router.events.event import Body, Invalid, json_reason
+from router.events.event import Body, Invalid
+from router.events.parser import Repairs, has_long_digits
+from router.events.reader import Item, merged, read
 
 
 class Items:
-    """`values` are parsed items or `Invalid`; `envelope` is the batch body, empty for a single event."""
+    """`values` are parsed items or `Invalid`; `envelope` is the batch body they all came in, empty without one.
 
-    def __init__(self, body: bytes, values: list[Any], envelope: Body, pieces: list[bytes] | None = None) -> None:
-        self.values = values
-        self.envelope = envelope
+    `alone`: the body is one JSON object and that is the event. `repairs` counts what the reader put right.
+    """
+
+    def __init__(self, body: bytes, items: list[Item], repairs: Repairs | None = None) -> None:
+        self.repairs = Repairs() if repairs is None else repairs
+        self.envelope: Body = items[0].envelope if items else {}
+        self.values: list[Any] = [item.value for item in items]
+        if any(item.envelope is not self.envelope for item in items):
+            self.envelope = {}
+            self.values = [merged(item.value, item.envelope) for item in items]
+        self.alone = len(items) == 1 and not items[0].path
         self._body = body
-        self._pieces = pieces
+        self._items = items
+        self._pieces: list[bytes] | None = None
 
     def raw(self, index: int | None) -> bytes:
         """The bytes of an item as they came; the whole body's when it is the item, or when they cannot be told."""
         if index is None:
             return self._body
+        own = self._items[index].raw
+        if own is not None:
+            return own
         if self._pieces is None:
             found = cut(self._body)
-            self._pieces = found.items if found and len(found.items) == len(self.values) else []
+            self._pieces = found.items if found and len(found.items) == len(self._items) else []
         return self._pieces[index] if self._pieces else self._body
 
 
-def single(body: bytes) -> Items | str:
-    """The one event of a body, or why it cannot be read."""
+def single(body: bytes, longest_damaged: int = 0) -> Items | str:
+    """The events of a body that is meant to be one event, or why it cannot be read.
+
+    Of more than `longest_damaged` bytes, a body that is not JSON is not looked into.
+    """
     try:
-        return Items(body, [orjson.loads(body)], {})
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return unreadable(body)
+        return _read(body, longest_damaged)
+    if type(value) is not dict or has_long_digits(body):
+        return _read(body, longest_damaged)
+    return Items(body, [Item(value, {}, 1, (), body)])
 
 
-def batch(body: bytes, salvage_bytes: int) -> Items | str:
-    """The items of a batch body, or why there are none. A body of up to `salvage_bytes` is cut when it is not JSON."""
-    try:
-        envelope = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return (_salvaged(body) if len(body) <= salvage_bytes else None) or unreadable(body)
-    if type(envelope) is not dict:
-        return "not_object"
-    values = envelope.get("batch")
-    if type(values) is not list:
+def batch(body: bytes, longest_damaged: int) -> Items | str:
+    """The items of a batch body, or why there are none."""
+    items = _read(body, longest_damaged)
+    if isinstance(items, Items) and items.alone and "type" not in items.values[0]:
         return "batch_not_list"
-    return Items(body, values, envelope) if values else "empty"
+    return items
 
 
-def _salvaged(body: bytes) -> Items | None:
-    pieces = cut(body)
-    if not pieces or not pieces.items:
-        return None
-    try:
-        envelope = orjson.loads(pieces.envelope)
-    except orjson.JSONDecodeError:
-        return None
-    return Items(body, [_loaded(piece) for piece in pieces.items], envelope, pieces.items)
-
-
-def _loaded(piece: bytes) -> Any:
-    try:
-        return orjson.loads(piece)
-    except orjson.JSONDecodeError:
-        return Invalid(json_reason(piece), piece)
-
-
-def unreadable(body: bytes) -> str:
-    """Why a body is no JSON."""
-    return json_reason(body) if body else "empty"
+def _read(body: bytes, longest_damaged: int) -> Items | str:
+    repairs = Repairs()
+    items = read(body, repairs, longest_damaged)
+    if not items:
+        return "empty"
+    if len(items) == 1 and isinstance(items[0].value, Invalid):
+        return items[0].value.reason
+    return Items(body, items, repairs)

@@ -214,6 +214,8 @@ class RequestHandler:
             self._counts.events(source, code or reason, items)
         if code:
             return refused(code, retry_after=RETRY_SECONDS)
+        for labels, number in result.repairs.items():
+            metrics.REPAIRED.labels(*labels).inc(number)
         return accepted(len(result.events), result.rejected) if result.events else all_refused(result.rejected)
 
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
 from router.config.models import LimitsConfig
-from router.events.event import Body, Invalid, Limits, device_key, iso, limited, merged, shape_problem
+from router.events.event import Body, Invalid, Limits, device_key, shape_problem
+from router.events.parser import Repairs, encode
+from router.events.reader import limited, merged
 from router.events.records import KEPT_OF_OVERSIZE, MAX_VALUE, Headers, Record, invalid_record
+from router.events.times import iso
 from router.gateway.address import Client, from_end_user
 from router.gateway.answers import Fault
 from router.gateway.bodies import Items
@@ -30,7 +31,8 @@ STAGE = "gateway"
 class IngestResult:
     """What became of a request's items: records to produce, faults of refused items, and the counts of both.
 
-    `sources` counts events by source, `refusals` refused items by source and code, `spent` both by key.
+    `sources` counts events by source, `refusals` refused items by source and code, `spent` both by key,
+    `repairs` what was put right by source and repair.
     """
 
     events: list[Record] = field(default_factory=list)
@@ -39,6 +41,7 @@ class IngestResult:
     sources: Counter[str] = field(default_factory=Counter)
     refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
     spent: Counter[bytes] = field(default_factory=Counter)
+    repairs: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -87,14 +90,16 @@ class Ingest:
         """
         now = int(self._clock() * 1000)
         head, at, received = credential or NO_KEY, iso(now), str(now).encode()
-        found = Items(body, [], {}) if isinstance(items, str) else items
+        found = Items(body, []) if isinstance(items, str) else items
         request = _Request(found, kind, credential is not None, head, client, at, received)
         if isinstance(items, str):
             self._reject(request, None, items, body, head)
-        elif kind:
+        elif found.alone:
             self._item(request, None, found.values[0])
         else:
             self._batch(request, body)
+        for repair, number in found.repairs.items():
+            request.result.repairs[request.credential.source, repair] += number
         return request.result
 
     def keep(self, body: bytes, reason: str, source: str, length: int | None = None) -> Record:
@@ -123,7 +128,7 @@ class Ingest:
             self._reject(request, index, "not_object", request.items.raw(index), request.credential)
             return
         credential = self._credential_of(request, item.pop("writeKey", None))
-        reason = credential.problem or self._problem(item, request.type)
+        reason = credential.problem or self._problem(item, request.type, request.items.repairs)
         if not reason:
             self._complete(item, request)
             value = _dumped(item)
@@ -143,10 +148,10 @@ class Ingest:
             credential = request.credentials[written] = self.keys.find(written)
         return credential
 
-    def _problem(self, item: Body, kind: str) -> str:
+    def _problem(self, item: Body, kind: str, repairs: Repairs) -> str:
         if kind and item.setdefault("type", kind) != kind:
             return "type_mismatch"
-        return shape_problem(item, self.limits)
+        return shape_problem(item, self.limits, repairs)
 
     def _complete(self, item: Body, request: _Request) -> None:
         """Fill what the sender left out and the gateway knows."""
@@ -200,6 +205,6 @@ def limits_of(config: LimitsConfig) -> Limits:
 
 def _dumped(item: Body) -> bytes:
     try:
-        return orjson.dumps(item)
+        return encode(item)
     except TypeError:  # orjson writes fewer levels than it reads
         return b""

@@ -21,7 +21,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from router import metrics
 from router.errors import Unavailable
-from router.events.event import iso
+from router.events.times import iso
 from router.events.records import Record
 from router.identity.store import IdentityStore, Merge
 from router.kafka import offset_metadata

@@ -10,7 +10,7 @@ from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID
 
-from router.events.event import iso, milliseconds
+from router.events.times import iso, milliseconds
 from router.mapping.template import json_text, text_of
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

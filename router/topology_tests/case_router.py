@@ -14,7 +14,7 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.dedupe.window_memory import MemoryWindow
-from router.events.event import iso, milliseconds
+from router.events.times import iso, milliseconds
 from router.events.records import Headers
 from router.identity import IdentityRules, MemoryIdentityStore, Merge, Replica
 from router.metrics import FILTERED

@@ -15,7 +15,7 @@ from router.config.types import Model
 from router.config.validate import validate
 from router.document import nearest, read
 from router.errors import FileError, Problem
-from router.events.event import milliseconds
+from router.events.times import milliseconds
 
 NOW = "2026-01-01T00:00:00Z"
 LISTS = ("resolved", "blocked", "invalid", "violations", "merges", "filtered")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.events.damaged_batch import cut
+from router.events.damaged_batch import Brackets, Cut, cut
 
 TEXT = st.text(alphabet=string.printable + '"\\[]{}:,batch', max_size=20)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -78,8 +78,6 @@ def test_a_comma_after_the_last_item_is_no_item() -> None:
     [
         b"",
         b"null",
-        b"[]",
-        b'[{"batch": [1]}]',
         b"{}",
         b'{"batch": 1}',
         b'{"a": {"batch": [1]}}',
@@ -112,3 +110,34 @@ def test_hostile_bodies_are_given_up_in_linear_time(body: bytes) -> None:
     """4 MB of the worst; a pattern that backtracks would take hours."""
     found = cut(body)
     assert found is None or len(found.items) < 100_000
+
+
+@given(st.lists(st.sampled_from([b'{"ok": ["]}", {"\\"": 1}]}', *SPOILERS]), min_size=1, max_size=8))
+def test_a_list_is_cut_as_a_batch_is(items: list[bytes]) -> None:
+    assert cut(b" [" + b", ".join(items) + b"]") == Cut(b" []", items)
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"), [(b'[{"a": NaN}]', True), (b'[{"a": NaN}', False), (b'[{"a": [}]', False), (b"[[[", False)]
+)
+def test_a_cut_says_whether_the_list_was_closed(text: bytes, closed: bool) -> None:
+    found = cut(text)
+
+    assert found is not None
+    assert found.closed is closed
+
+
+@pytest.mark.parametrize(
+    ("text", "closing"),
+    [
+        (b'{"a": "}"}{', 10),
+        (b"[[1], {}] 5", 9),
+        (b'{"a": "\n"}', None),
+        (b'{"a": [}', None),
+        (b"{", None),
+        (b"{" * 200_000, None),
+    ],
+)
+def test_an_object_ends_at_its_own_bracket(text: bytes, closing: int | None) -> None:
+    """A text does not go over a newline."""
+    assert Brackets(text).closing(0) == closing

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.events.event import CALL_TYPES, Limits, shape_problem
+from router.events.parser import Repairs
 from router.events.schema import event_schema
 
 LIMITS = Limits(message_id=20)
@@ -40,7 +41,7 @@ events = st.fixed_dictionaries(
 def test_schema_and_router_agree(event: dict[str, Any]) -> None:
     valid = VALIDATOR.is_valid(event)
 
-    assert valid == (shape_problem(event, LIMITS) == "")
+    assert valid == (shape_problem(event, LIMITS, Repairs()) == "")
 
 
 @pytest.mark.parametrize("value", [None, [], "event", 1])

@@ -15,4 +15,4 @@ class CallEndpoint(Endpoint):
         self.paths = (f"/v1/{call}", f"/v1/{call[0]}")
 
     def decode(self, body: bytes, query: str, limits: Limits) -> Items | str:
-        return single(body)
+        return single(body, limits.batch_bytes)
