@@ -17,6 +17,7 @@ from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.route import Choice
 from router.events.event import RELEASED, Event
+from router.events.parser import encode
 from router.events.records import Headers
 from router.metrics import FILTERED, UNKNOWN_INTEGRATIONS
 
@@ -42,7 +43,10 @@ class Emit(Agent):
             event.out = headers if event.headers is None else [*headers, *event.headers]
             if "profileId" in body:
                 del body["profileId"]
-            event.value = dumps(body)
+            try:
+                event.value = dumps(body)
+            except TypeError:  # a whole number beyond 64 bits
+                event.value = encode(body)
             if not event.keep:
                 event.body = RELEASED
 

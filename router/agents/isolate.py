@@ -10,14 +10,13 @@ import traceback
 from collections import ChainMap
 from collections.abc import Sequence
 
-import orjson
-
 from router import metrics
 from router.agents.batch import Batch, Fresh, Lanes, Pending
 from router.agents.decode import Message, Rejected
 from router.agents.pipeline import Pipeline
 from router.errors import RouterError
 from router.events.event import Event, Invalid
+from router.events.parser import encode
 from router.events.records import Place
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Isolated:
 
     def _event(self, event: Event, place: Place, batch: Batch, pending: Pending) -> None:
         part = Batch(batch.places, pending)
-        raw = orjson.dumps(event.body)
+        raw = encode(event.body)
         try:
             self.pipeline.prepare(event)
             self.pipeline.process([event], part)

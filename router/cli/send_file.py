@@ -15,7 +15,7 @@ from router.document import dotted
 from router.errors import Problem
 from router.events.event import REASONS, Invalid, Limits, device_key, shape_problem
 from router.events.parser import Repairs, encode, is_json
-from router.events.reader import Item, limited, merged, read
+from router.events.reader import InputItem, limited, merged, read
 
 _DOCUMENT_BYTES = 256 * 1024 * 1024
 
@@ -29,7 +29,9 @@ class Ready(NamedTuple):
 
 def events(stream: IO[bytes], name: str, limits: Limits) -> Iterator[Ready | Problem]:
     """Every item of a file: an event that is fit to be sent, or what is wrong with it. `name` stands in problems."""
-    numbered = ((number, line) for number, line in enumerate(stream, 1) if not line.isspace())
+    numbered: Iterator[tuple[int, bytes]] = (
+        (number, line) for number, line in enumerate(stream, 1) if not line.isspace()
+    )
     first = next(numbered, None)
     if first is None:
         yield Problem(name, 0, 0, "", "expected events, got an empty file")
@@ -63,7 +65,7 @@ def _document(numbered: Iterator[tuple[int, bytes]], name: str, limits: Limits) 
         yield _checked(item if item.line > 1 else item._replace(line=0), name, limits)
 
 
-def _checked(item: Item, name: str, limits: Limits) -> Ready | Problem:
+def _checked(item: InputItem, name: str, limits: Limits) -> Ready | Problem:
     """The event of an item, or what is wrong with it."""
     body = merged(item.value, item.envelope)
     if isinstance(body, Invalid):
@@ -90,6 +92,6 @@ def _unreadable(data: bytes, reason: str, name: str) -> Problem:
     return Problem(name, 1, 1, "", f"expected an event, got none: {REASONS[reason]}")
 
 
-def _problem(item: Item, name: str, reason: str) -> Problem:
+def _problem(item: InputItem, name: str, reason: str) -> Problem:
     text = f"expected an event, got none: {REASONS[reason]}"
     return Problem(name, item.line, 1 if item.line else 0, dotted(item.path), text)

@@ -28,7 +28,7 @@ _JUNCTION = re.compile(rb"\}[ \t\r]*(?=\{)")
 _MOST_JUNCTIONS = 20  # tried for one broken line
 
 
-class Item(NamedTuple):
+class InputItem(NamedTuple):
     """One item: `value` is parsed JSON or an `Invalid`, `envelope` the batch body it came in (empty without one).
 
     `line` is the line at which its JSON begins, counted from 1, and `path` its place in there: an index in a list, or
@@ -42,7 +42,7 @@ class Item(NamedTuple):
     raw: bytes | None
 
 
-def read(data: bytes, repairs: Repairs, longest_damaged: int | None = None) -> list[Item]:
+def read(data: bytes, repairs: Repairs, longest_damaged: int | None = None) -> list[InputItem]:
     """The items of a message, a request body or a file. Empty only for a batch or list without items, or blank data.
 
     Of more than `longest_damaged` bytes, what is not JSON as a whole is one `Invalid`.
@@ -74,7 +74,7 @@ def split(value: bytes | None, limits: Limits, repairs: Repairs) -> list[Body | 
     return [_within_limits(item, value, limits) for item in items]
 
 
-def _within_limits(item: Item, message: bytes, limits: Limits) -> Body | Invalid:
+def _within_limits(item: InputItem, message: bytes, limits: Limits) -> Body | Invalid:
     if isinstance(item.value, Invalid):
         return item.value
     value = merged(item.value, item.envelope)
@@ -148,34 +148,35 @@ def _without_frame(data: bytes) -> bytes:
     return data[5:] if data[:1] == b"\0" and data[5:6] in (b"{", b"[") else data
 
 
-def _items(value: Any, raw: bytes, line: int, repairs: Repairs) -> Iterator[Item]:
+def _items(value: Any, raw: bytes, line: int, repairs: Repairs) -> Iterator[InputItem]:
     """The items of one JSON value."""
     if type(value) is dict:
         if "batch" not in value or "type" in value:
-            yield Item(value, _EMPTY, line, (), raw)
+            yield InputItem(value, _EMPTY, line, (), raw)
         else:
-            yield from _batch(value, raw, line, ())
+            yield from batch_items(value, raw, line)
     elif type(value) is list and any(type(item) is dict for item in value):
         repairs["list_of_events"] += 1
         for index, item in enumerate(value):
             if type(item) is dict and "batch" in item and "type" not in item:
-                yield from _batch(item, raw, line, (index,))
+                yield from batch_items(item, raw, line, (index,))
             else:
-                yield Item(item, _EMPTY, line, (index,), None)
+                yield InputItem(item, _EMPTY, line, (index,), None)
     else:
-        yield Item(Invalid("not_object", raw), _EMPTY, line, (), raw)
+        yield InputItem(Invalid("not_object", raw), _EMPTY, line, (), raw)
 
 
-def _batch(batch: Body, raw: bytes, line: int, path: tuple[str | int, ...]) -> Iterator[Item]:
+def batch_items(batch: Body, raw: bytes, line: int = 1, path: tuple[str | int, ...] = ()) -> Iterator[InputItem]:
+    """The items of a batch body that came as `raw`."""
     items = batch["batch"]
     if type(items) is not list:
-        yield Item(Invalid("batch_not_list", raw), batch, line, (*path, "batch"), raw)
+        yield InputItem(Invalid("batch_not_list", raw), batch, line, (*path, "batch"), raw)
         return
     for index, item in enumerate(items):
-        yield Item(item, batch, line, (*path, "batch", index), None)
+        yield InputItem(item, batch, line, (*path, "batch", index), None)
 
 
-def _closer_look(data: bytes, repairs: Repairs, longest_damaged: int | None) -> list[Item]:
+def _closer_look(data: bytes, repairs: Repairs, longest_damaged: int | None) -> list[InputItem]:
     """The items of what is not one JSON text that orjson parses."""
     try:
         return list(_items(parse(data, repairs), data, 1, repairs))
@@ -189,7 +190,7 @@ def _closer_look(data: bytes, repairs: Repairs, longest_damaged: int | None) -> 
     return _damaged(data, 1, repairs) or _Pieces(data, repairs).items() or [_invalid(reason, data, 1)]
 
 
-def _damaged(data: bytes, line: int, repairs: Repairs, *, closed: bool = True) -> list[Item]:
+def _damaged(data: bytes, line: int, repairs: Repairs, *, closed: bool = True) -> list[InputItem]:
     """The items of a batch body or of a list that one of them spoils; empty when it is neither.
 
     `closed`: only where the list is closed and nothing is amiss around it.
@@ -209,7 +210,8 @@ def _damaged(data: bytes, line: int, repairs: Repairs, *, closed: bool = True) -
     else:
         return []
     return [
-        Item(_value(piece, repairs), envelope, line, (*place, index), piece) for index, piece in enumerate(found.items)
+        InputItem(_value(piece, repairs), envelope, line, (*place, index), piece)
+        for index, piece in enumerate(found.items)
     ]
 
 
@@ -220,8 +222,8 @@ def _value(piece: bytes, repairs: Repairs) -> Any:
         return Invalid(error.reason, piece)
 
 
-def _invalid(reason: str, raw: bytes, line: int) -> Item:
-    return Item(Invalid(reason, raw), _EMPTY, line, (), raw)
+def _invalid(reason: str, raw: bytes, line: int) -> InputItem:
+    return InputItem(Invalid(reason, raw), _EMPTY, line, (), raw)
 
 
 class _Pieces:
@@ -235,14 +237,14 @@ class _Pieces:
         self._data = data
         self._repairs = repairs
         self._brackets = Brackets(data)
-        self._found: list[Item] = []
+        self._found: list[InputItem] = []
         self._broken: tuple[int, int, int, str] | None = None  # start, end, line and reason
         self._any_whole = False
         self._joint = 0  # where a whole object begins on a broken line
         self._line_end = -1
         self._cut_is_tried = False
 
-    def items(self) -> list[Item]:
+    def items(self) -> list[InputItem]:
         """All items; empty when not a single JSON value, be it damaged, stands by itself."""
         data, position, line = self._data, 0, 1
         while (start := _SPACE.match(data, position).end()) < len(data):  # type: ignore[union-attr]  # always matches
@@ -330,7 +332,7 @@ class _Pieces:
         self._broken = (start, end, line, reason)
         return end
 
-    def _whole(self, items: Iterable[Item]) -> None:
+    def _whole(self, items: Iterable[InputItem]) -> None:
         self._end_broken()
         self._found += items
         self._any_whole = True

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from router.events.event import Body, Event, Invalid, device_key
+from router.events.parser import encode
 
 MAX_VALUE = 900_000
 KEPT_OF_OVERSIZE = 64 * 1024
@@ -87,7 +88,7 @@ def blocked_record(topic: str, event: Event, violations: Iterable[Violation], pl
         ("violations", reasons),
         ("plan", plan.encode()),
     ]
-    return topic, orjson.dumps(event.body), event.key, headers
+    return topic, encode(event.body), event.key, headers
 
 
 def violation_summary(violation: Violation) -> dict[str, Any]:
@@ -125,7 +126,7 @@ def keyed_record(topic: str, body: Body, source: str, received: int, origin: Pla
         ("received-at", str(received).encode()),
         ("origin", str(origin).encode()),
     ]
-    return topic, orjson.dumps(body), device_key(body), [*ours, *(headers or ())]
+    return topic, encode(body), device_key(body), [*ours, *(headers or ())]
 
 
 def violation_generated(event: Event, violation: Violation, number: int) -> Body:

@@ -5,12 +5,14 @@ An item that alone is unreadable is an `Invalid` among the others. The bytes of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
 from router.events.damaged_batch import cut
 from router.events.event import Body, Invalid
 from router.events.parser import Repairs, has_long_digits
-from router.events.reader import Item, merged, read
+from router.events.reader import InputItem, batch_items, merged, read
 
 
 class Items:
@@ -19,7 +21,7 @@ class Items:
     `alone`: the body is one JSON object and that is the event. `repairs` counts what the reader put right.
     """
 
-    def __init__(self, body: bytes, items: list[Item], repairs: Repairs | None = None) -> None:
+    def __init__(self, body: bytes, items: list[InputItem], repairs: Repairs | None = None) -> None:
         self.repairs = Repairs() if repairs is None else repairs
         self.envelope: Body = items[0].envelope if items else {}
         self.values: list[Any] = [item.value for item in items]
@@ -55,20 +57,27 @@ def single(body: bytes, longest_damaged: int = 0) -> Items | str:
         return _read(body, longest_damaged)
     if type(value) is not dict or has_long_digits(body):
         return _read(body, longest_damaged)
-    return Items(body, [Item(value, {}, 1, (), body)])
+    return Items(body, [InputItem(value, {}, 1, (), body)])
 
 
 def batch(body: bytes, longest_damaged: int) -> Items | str:
     """The items of a batch body, or why there are none."""
     items = _read(body, longest_damaged)
-    if isinstance(items, Items) and items.alone and "type" not in items.values[0]:
-        return "batch_not_list"
+    if isinstance(items, Items) and items.alone:
+        value = items.values[0]
+        if type(value.get("batch")) is list:  # here it is a batch, whatever its `type` says
+            return _items(body, list(batch_items(value, body)), items.repairs)
+        if "type" not in value:
+            return "batch_not_list"
     return items
 
 
 def _read(body: bytes, longest_damaged: int) -> Items | str:
     repairs = Repairs()
-    items = read(body, repairs, longest_damaged)
+    return _items(body, read(body, repairs, longest_damaged), repairs)
+
+
+def _items(body: bytes, items: list[InputItem], repairs: Repairs) -> Items | str:
     if not items:
         return "empty"
     if len(items) == 1 and isinstance(items[0].value, Invalid):

@@ -21,8 +21,8 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from router import metrics
 from router.errors import Unavailable
-from router.events.times import iso
 from router.events.records import Record
+from router.events.times import iso
 from router.identity.store import IdentityStore, Merge
 from router.kafka import offset_metadata
 from router.kafka.group_consumer import GroupConsumer, PartitionState

@@ -14,8 +14,8 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.dedupe.window_memory import MemoryWindow
-from router.events.times import iso, milliseconds
 from router.events.records import Headers
+from router.events.times import iso, milliseconds
 from router.identity import IdentityRules, MemoryIdentityStore, Merge, Replica
 from router.metrics import FILTERED
 from router.topology_tests.cases import LISTS, Case

@@ -10,6 +10,7 @@ import orjson
 from router.agents.decode import Decode
 from router.agents.dedupe import dedupe_key, key_prefix
 from router.events.event import Event, Limits, normalise, shape_problem
+from router.events.parser import Repairs
 from router.events.topics import Topics
 
 AT = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -62,8 +63,8 @@ def message(body: Any, **of: Any) -> FakeMessage:
 
 def event(body: dict[str, Any], *, source: str = "web", received: int = AT, lane: int = 0) -> Event:
     """A normalised event."""
-    assert not shape_problem(body, Limits())
-    normalise(body, received, "spare")
+    assert not shape_problem(body, Limits(), Repairs())
+    normalise(body, received, "" if body.get("messageId") else "spare", Repairs())
     made = Event(body, source, lane, 0, received, b"k", None)
     made.digest = dedupe_key(key_prefix(source), body["messageId"])
     return made

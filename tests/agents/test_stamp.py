@@ -20,6 +20,7 @@ from router.agents.route import Route
 from router.agents.validate import Validate
 from router.agents.verdict import SourceRules, mark
 from router.config.models import Enforce
+from router.events.parser import Repairs
 from router.events.topics import Topics
 from router.identity import IdentityRules
 from router.metrics import VIOLATIONS
@@ -145,7 +146,7 @@ def test_an_event_of_a_source_without_plan_is_not_stamped() -> None:
 
 def test_an_event_on_its_way_round_whose_source_has_gone_is_kept_with_that_reason() -> None:
     gone = message(track(), of_topic=TOPICS.keyed, of_headers=[("source", b"gone"), ("received-at", b"1")])
-    (taken,) = decode(TOPICS).items(gone, 0)
+    (taken,) = decode(TOPICS).items(gone, 0, Repairs())
 
     assert isinstance(taken, Rejected)
     assert taken.invalid.reason == "unknown_source"

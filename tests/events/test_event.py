@@ -102,7 +102,8 @@ def test_a_time_that_cannot_be_read_is_counted(times: dict[str, Any], repairs: d
 
 @pytest.mark.parametrize("field", ["properties", "traits", "context", "integrations"])
 def test_an_empty_list_is_an_empty_object_of_php(field: str) -> None:
-    body, repairs = {**EVENT, field: []}, Repairs()
+    body: dict[str, Any] = {**EVENT, field: []}
+    repairs = Repairs()
 
     assert shape_problem(body, LIMITS, repairs) == ""
     assert body[field] == {}
