@@ -14,6 +14,7 @@ from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.dedupe.window_memory import MemoryWindow
+from router.events.parser import JsonError, Repairs, parse
 from router.events.records import Headers
 from router.events.times import iso, milliseconds
 from router.identity import IdentityRules, MemoryIdentityStore, Merge, Replica
@@ -86,7 +87,7 @@ class CaseRouter:
         if name == "invalid":
             item = _object(value) | {"raw": _text(value), "reason": said["error-code"], "stage": said["error-stage"]}
         else:
-            item = orjson.loads(value)
+            item = parse(value, Repairs())
         if name in ("blocked", "invalid"):
             item |= {"source": said.get("source")}
         if name == "blocked":
@@ -106,7 +107,7 @@ def _text(value: str | bytes | None) -> str:
 def _object(value: bytes) -> dict[str, Any]:
     """The fields of what is no event, where it is an object at least."""
     try:
-        found = orjson.loads(value)
-    except orjson.JSONDecodeError:
+        found = parse(value, Repairs())
+    except JsonError:
         return {}
     return found if isinstance(found, dict) else {}

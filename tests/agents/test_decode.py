@@ -225,7 +225,7 @@ def test_nesting_is_bounded_for_each_value(values: list[bytes | None]) -> None:
 
 @given(
     st.lists(
-        st.sampled_from([b'{"a":1234567890123}', b'{"a":[1]}', b'{"a":"10:00:00"}', b"{}", b""]),
+        st.sampled_from([b'{"a":123456}', b'{"a":[1]}', b'{"a":"10:00:00"}', b"{}", b""]),
         max_size=6,
     ),
     st.sampled_from([b'"a":[]', b'"a":[ ]', b'"a":[\n]', b'"a":-9223372036854775809', b'"a":18446744073709551616']),
