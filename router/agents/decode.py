@@ -383,9 +383,10 @@ def _long_numbers(data: bytes) -> _Places:
     if not len(hits):
         return hits
     halves = np.frombuffer(data, dtype=np.uint32, count=len(data) >> 2)
-    last = len(halves) - 1
+    places = [2 * hits + offset for offset in (-2, -1, 2, 3)]
     digits = [
-        (halves[np.clip(2 * hits + offset, 0, last)] & _HIGH_BITS_OF_4) == _FOUR_DIGITS for offset in (-2, -1, 2, 3)
+        (place >= 0) & (place < len(halves)) & (halves[place % len(halves)] & _HIGH_BITS_OF_4 == _FOUR_DIGITS)
+        for place in places
     ]
     found: _Places = 8 * hits[(digits[1] & (digits[0] | digits[2])) | (digits[2] & digits[3])]
     return found

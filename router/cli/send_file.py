@@ -43,7 +43,7 @@ def events(stream: IO[bytes], name: str, limits: Limits) -> Iterator[Ready | Pro
             return
         numbered = chain([second] if second else [], numbered)
     for number, line in chain([first], numbered):
-        for item in read(line, Repairs()):
+        for item in [] if line.strip() == b"[]" else read(line, Repairs()):
             yield _checked(item._replace(line=number), name, limits)
 
 

@@ -80,9 +80,15 @@ def test_a_bad_item_is_named_by_its_path() -> None:
 
 def test_a_broken_document_is_one_problem_with_its_place() -> None:
     """Blank lines count."""
-    found, (problem,) = read('[\n\n  {"type": "track"},\n  nonsense\n]')
+    found, (problem,) = read('{\n\n  "type": "track",\n  "event": nonsense\n}')
     assert found == []
-    assert problem.startswith("f:4:3: ")
+    assert problem.startswith("f:4:12: ")
+
+
+def test_a_broken_item_of_a_document_is_named_and_its_neighbours_are_sent() -> None:
+    found, (problem,) = read(f"[\n\n  {json.dumps(TRACK)},\n  nonsense,\n  {json.dumps(PAGE)}\n]")
+    assert found == [TRACK, PAGE]
+    assert problem.split(": ")[1] == "[1]"
 
 
 @pytest.mark.parametrize("text", ["", "\n \n", "[]\n"])
