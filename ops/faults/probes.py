@@ -14,7 +14,7 @@ from ops.faults.fleet import Member
 from router.errors import Unavailable
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.kafka.offsets import Committed, GroupOffsets, Partition
+from router.kafka.offsets import Committed, GroupOffsets, PartitionKey
 
 CALL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
@@ -26,7 +26,7 @@ class Probe(Protocol):
     def over(self) -> bool: ...
 
 
-def ends(cluster: Cluster, topic: str, partitions: int, *, uncommitted: bool = True) -> dict[Partition, int]:
+def ends(cluster: Cluster, topic: str, partitions: int, *, uncommitted: bool = True) -> dict[PartitionKey, int]:
     """The end of each partition, or, without `uncommitted`, its first open transaction. Raises Unavailable.
 
     By a new client each time: one that knew the broker before a restart is refused for up to a minute (leader epoch).
@@ -44,7 +44,7 @@ class Commits:
         self.cluster, self._group = cluster, group
         self._client: GroupOffsets | None = None
 
-    def committed(self, places: Iterable[Partition]) -> dict[Partition, Committed]:
+    def committed(self, places: Iterable[PartitionKey]) -> dict[PartitionKey, Committed]:
         """Raises Unavailable."""
         if self._client is None:
             self._client = GroupOffsets(self.cluster, self._group, stable=False, timeout=CALL_SECONDS)
@@ -67,7 +67,7 @@ class CommittedPast:
         self._group = group
         self._place = topic, partitions
         self._after = time.monotonic() + SETTLE_SECONDS
-        self._wanted: Mapping[Partition, int] = {}
+        self._wanted: Mapping[PartitionKey, int] = {}
 
     def over(self) -> bool:
         if time.monotonic() < self._after:
@@ -83,7 +83,7 @@ class CommittedPast:
 class VisiblePast:
     """Readers at read_committed see all that was in the topic at the moment of the fault."""
 
-    def __init__(self, cluster: Cluster, topic: str, wanted: Mapping[Partition, int]) -> None:
+    def __init__(self, cluster: Cluster, topic: str, wanted: Mapping[PartitionKey, int]) -> None:
         self._cluster = cluster
         self._topic = topic
         self._wanted = wanted

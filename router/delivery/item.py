@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from router.delivery.tracker import Counts, Tracker, decode
 from router.destinations.base import Delivery
-from router.kafka.group_consumer import PartitionState
+from router.kafka.partition_state import PartitionState
 
 OVERHEAD = 200  # bytes counted for an event beside its value
 RawHeaders = Sequence[tuple[str, bytes | None]]

@@ -19,7 +19,7 @@ from router.embedded.sizes import Sizes
 from router.errors import RouterError
 from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
-from router.kafka.offsets import GroupOffsets, Partition
+from router.kafka.offsets import GroupOffsets, PartitionKey
 
 # Of 5 MiB and 100,000 batches. The rest is for what is on its way while the offsets are being looked at.
 LIMIT_BYTES = 3 * 1024 * 1024
@@ -63,9 +63,9 @@ class Backlog:
         self._watched = tuple(watched)
         self._offsets: dict[str, GroupOffsets] = {}
         self._limit_bytes, self._limit_messages = limit_bytes, limit_messages
-        self._partitions: dict[str, list[Partition]] = {}
-        self._lags: dict[tuple[Partition, str], tuple[int, int]] = {}
-        self._sizes: dict[Partition, Sizes] = {}
+        self._partitions: dict[str, list[PartitionKey]] = {}
+        self._lags: dict[tuple[PartitionKey, str], tuple[int, int]] = {}
+        self._sizes: dict[PartitionKey, Sizes] = {}
         self._looked = NEVER
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -144,14 +144,14 @@ class Backlog:
     ) -> None:
         self.stop()
 
-    def _due(self, topic: str, group: str) -> Iterable[tuple[Partition, int]]:
+    def _due(self, topic: str, group: str) -> Iterable[tuple[PartitionKey, int]]:
         partitions = self._of(topic)
         if group not in self._offsets:
             self._offsets[group] = GroupOffsets(self._cluster, group, stable=False, timeout=STALE_SECONDS)
         committed = self._offsets[group].committed(partitions)
         return [(key, committed[key].offset if key in committed else 0) for key in partitions]
 
-    def _of(self, topic: str) -> list[Partition]:
+    def _of(self, topic: str) -> list[PartitionKey]:
         if topic not in self._partitions:
             count = self._admin.topics().get(topic)
             if count is None:
@@ -159,27 +159,27 @@ class Backlog:
             self._partitions[topic] = [(topic, number) for number in range(count)]
         return self._partitions[topic]
 
-    def _bytes(self, key: Partition, messages: int, otherwise: float) -> int:
+    def _bytes(self, key: PartitionKey, messages: int, otherwise: float) -> int:
         sizes = self._sizes.get(key)
         if sizes is None:
             return int(messages * otherwise)
         return int(sizes.newest(messages, self._looked - FRESH_SECONDS, otherwise))
 
-    def _measure(self, due: Mapping[tuple[Partition, str], int], ends: Mapping[Partition, Watermarks]) -> None:
+    def _measure(self, due: Mapping[tuple[PartitionKey, str], int], ends: Mapping[PartitionKey, Watermarks]) -> None:
         """Read, once, what another process (or this one before it was killed) has left outstanding."""
-        starts: dict[Partition, int] = {}
+        starts: dict[PartitionKey, int] = {}
         for (key, _), offset in due.items():
             first = max(offset, ends[key].low)
             if first < ends[key].high and key not in self._sizes:
                 starts[key] = min(first, starts.get(key, first))
-        found: dict[Partition, Sizes] = {key: Sizes() for key in starts}
+        found: dict[PartitionKey, Sizes] = {key: Sizes() for key in starts}
         for key, size in message_sizes(self._cluster, starts, MEASURE_SECONDS):
             found[key].note(size + OVERHEAD_BYTES, 0.0)
         with self._lock:
             self._sizes = found | self._sizes
 
     def _forget(self) -> None:
-        longest: dict[Partition, int] = {}
+        longest: dict[PartitionKey, int] = {}
         for (key, _), (messages, _) in self._lags.items():
             longest[key] = max(messages, longest.get(key, 0))
         for key, sizes in self._sizes.items():

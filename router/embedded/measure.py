@@ -11,15 +11,15 @@ from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error
-from router.kafka.offsets import Partition
+from router.kafka.offsets import PartitionKey
 
 _BATCH = 500
 _WAIT_SECONDS = 0.1
 
 
 def message_sizes(
-    cluster: Cluster, starts: Mapping[Partition, int], deadline: float
-) -> Iterator[tuple[Partition, int]]:
+    cluster: Cluster, starts: Mapping[PartitionKey, int], deadline: float
+) -> Iterator[tuple[PartitionKey, int]]:
     """(partition, bytes of key and value) of each message from these offsets to each partition's end, in order.
 
     Raises Unavailable when that takes more than `deadline` seconds.

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from router import metrics
 from router.errors import Unavailable
 from router.identity.replica import Replica
-from router.kafka.ends import log_ends
+from router.kafka.offsets import log_ends
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0

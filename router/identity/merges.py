@@ -25,7 +25,8 @@ from router.events.records import Record
 from router.events.times import iso
 from router.identity.store import IdentityStore, Merge
 from router.kafka import offset_metadata
-from router.kafka.group_consumer import GroupConsumer, PartitionState
+from router.kafka.group_consumer import GroupConsumer
+from router.kafka.partition_state import PartitionState
 from router.kafka.transactions import CommitRefused
 
 log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""Kafka: client settings, administration and partitioning."""
+"""Kafka: clients, administration, group consumer, transactions, offset metadata."""

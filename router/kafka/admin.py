@@ -23,7 +23,7 @@ from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
-from router.kafka.offsets import Committed, GroupOffsets, Partition
+from router.kafka.offsets import Committed, GroupOffsets, PartitionKey
 
 REQUEST_SECONDS = 10.0
 _RETRY_SECONDS = 0.1
@@ -114,20 +114,22 @@ class Admin:
         return found + (self._setting_differences(described) if self._cluster.capabilities.topic_administration else [])
 
     def committed(
-        self, group: str, partitions: Iterable[Partition], *, stable: bool = True
-    ) -> dict[Partition, Committed]:
+        self, group: str, partitions: Iterable[PartitionKey], *, stable: bool = True
+    ) -> dict[PartitionKey, Committed]:
         """What the group has committed, where it has; see GroupOffsets."""
         with GroupOffsets(self._cluster, group, stable=stable, timeout=self._timeout) as offsets:
             return offsets.committed(partitions)
 
-    def watermarks(self, partitions: Iterable[Partition], *, uncommitted: bool = True) -> dict[Partition, Watermarks]:
+    def watermarks(
+        self, partitions: Iterable[PartitionKey], *, uncommitted: bool = True
+    ) -> dict[PartitionKey, Watermarks]:
         """Ends of each partition. Without `uncommitted`, `high` stops at the first open transaction."""
         wanted = list(partitions)
         low = self._offsets(wanted, OffsetSpec.earliest(), uncommitted)  # type: ignore[no-untyped-call]
         high = self._offsets(wanted, OffsetSpec.latest(), uncommitted)  # type: ignore[no-untyped-call]
         return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}
 
-    def lag(self, group: str, topics: Iterable[str]) -> dict[Partition, int]:
+    def lag(self, group: str, topics: Iterable[str]) -> dict[PartitionKey, int]:
         """Offsets between a group's commit (the oldest kept when it has none) and the end.
 
         On transactional topics the markers count too: an idle group's lag there is small but not 0.
@@ -143,7 +145,7 @@ class Admin:
         """Hand waiting log lines to Python's logging; for a connection that lives long."""
         self._client.poll(0)
 
-    def _offsets(self, partitions: list[Partition], spec: OffsetSpec, uncommitted: bool) -> dict[Partition, int]:
+    def _offsets(self, partitions: list[PartitionKey], spec: OffsetSpec, uncommitted: bool) -> dict[PartitionKey, int]:
         if not partitions:
             return {}
         level = IsolationLevel.READ_UNCOMMITTED if uncommitted else IsolationLevel.READ_COMMITTED

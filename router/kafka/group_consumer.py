@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from confluent_kafka import (
@@ -25,9 +24,9 @@ from confluent_kafka import (
 
 from router import metrics
 from router.errors import Unavailable
-from router.kafka.ends import log_ends
 from router.kafka.offset_metadata import text_of
-from router.kafka.offsets import Partition, stable_offsets
+from router.kafka.offsets import PartitionKey, log_ends, stable_offsets
+from router.kafka.partition_state import PartitionState
 from router.kafka.transactions import CommitRefused
 
 log = logging.getLogger(__name__)
@@ -38,43 +37,7 @@ CALL_SECONDS = 30.0
 CHECK_SECONDS = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class PartitionState:
-    """One owned partition, from its assignment to its revocation. Written by the consuming thread.
-
-    `committed` is where a restart begins, `next` the offset after the last message read; both are OFFSET_BEGINNING
-    while the group has committed nothing. `reached_ms` is the broker's time of the last message read, `end` where the
-    last end-of-partition event stood.
-    """
-
-    topic: str
-    number: int
-    committed: int = OFFSET_BEGINNING
-    next: int = OFFSET_BEGINNING
-    end: int | None = None
-    reached_ms: int = 0
-
-    @property
-    def place(self) -> Partition:
-        return self.topic, self.number
-
-    @property
-    def at_end(self) -> bool:
-        """Nothing more to read. The event may come with the messages before it, and stands behind their markers."""
-        return self.end is not None and self.end >= self.next
-
-    @property
-    def due(self) -> int:
-        """The offset that the broker is asked for next: past the markers behind the last message."""
-        return max(self.next, self.end or 0) if self.next >= 0 else self.next
-
-
 State = TypeVar("State", bound=PartitionState)
-
-
-def watermark_ms(partitions: Iterable[PartitionState], now_ms: int) -> int:
-    """The receive time that every one of these partitions has reached."""
-    return min((now_ms if one.at_end else one.reached_ms for one in partitions), default=0)
 
 
 class Owner(Protocol[State]):
@@ -116,12 +79,12 @@ class GroupConsumer(Generic[State]):
         self._most = most
         self._owner: Owner[State]
         self.partitions: list[State] = []
-        self.index: dict[Partition, int] = {}  # of each partition in `partitions`
+        self.index: dict[PartitionKey, int] = {}  # of each partition in `partitions`
         self.generation = 0  # changes whenever partitions come or go
         self.joined = False
         self.problem = ""  # why the broker is not there
-        self._paused: set[Partition] = set()
-        self._advanced: dict[Partition, State] = {}
+        self._paused: set[PartitionKey] = set()
+        self._advanced: dict[PartitionKey, State] = {}
         self._ended: list[State] = []  # what the owner has yet to hear of
         self._in_gaps: list[State] = []
         self._assign_again = False
@@ -362,7 +325,7 @@ class GroupConsumer(Generic[State]):
         self._client.close()
 
 
-def _rows(places: Iterable[Partition]) -> list[TopicPartition]:
+def _rows(places: Iterable[PartitionKey]) -> list[TopicPartition]:
     return [TopicPartition(*place) for place in sorted(places)]
 
 

@@ -1,4 +1,6 @@
-"""What a group has committed, as its members ask it or through a consumer that has the group's name and never joins it.
+"""Where a partition begins and ends, and what a group has committed.
+
+Groups are asked by their members, or through a consumer that has the group's name and never joins it.
 
 Not through the admin client: its call for this aborts the whole process when the coordinator goes away while it waits.
 """
@@ -16,11 +18,12 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.failure import router_error, translated
+from router.kafka.failure import ABSENT, router_error, translated
 from router.kafka.offset_metadata import text_of
 
-Partition = tuple[str, int]
+PartitionKey = tuple[str, int]  # topic, number
 _AGAIN_SECONDS = 0.1
+_LEADER_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class GroupOffsets:
         with translated("Kafka settings"):
             self._consumer = Consumer(clients.reader(cluster, uncommitted=not stable) | {"group.id": group})
 
-    def committed(self, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
+    def committed(self, partitions: Iterable[PartitionKey]) -> dict[PartitionKey, Committed]:
         """Partitions without a commit are left out."""
         asked = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not asked:
@@ -85,3 +88,20 @@ def stable_offsets(consumer: Consumer, partitions: Sequence[TopicPartition], sec
             if time.monotonic() > deadline:
                 raise Unavailable(f"cannot read committed offsets: {error.args[0].str()}") from error
             time.sleep(_AGAIN_SECONDS)
+
+
+def log_ends(consumer: Consumer, topic: str, partition: int, timeout: float) -> tuple[int, int]:
+    """The first offset and the one after the last.
+
+    Asked again while the partition's leader is being found: right after a topic is made, say. Raises Unavailable after
+    `timeout` seconds, or for a refusal.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), deadline - time.monotonic())
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.name() not in ABSENT or time.monotonic() + _LEADER_PAUSE_SECONDS > deadline:
+                raise Unavailable(f"cannot read the ends of {topic}: {cause.str()}") from error
+        time.sleep(_LEADER_PAUSE_SECONDS)

@@ -23,15 +23,15 @@ from router.embedded.capacity import Capacity
 from router.errors import Unavailable
 from router.identity.log import LinkLog
 from router.identity.merges import MergesTask
-from router.kafka.group_consumer import GroupConsumer, watermark_ms
+from router.kafka.group_consumer import GroupConsumer
+from router.kafka.partition_state import watermark_ms
 from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.process.health import Health
 from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import Checkpoint, CommitBatch
 from router.worker.commit_thread import CommitThread
-from router.worker.partition import RoutePartition, encode_totals
+from router.worker.partition import RoutePartition, changelog_of, encode_totals, export_counts
 from router.worker.restore import Restore
-from router.worker.tally import changelog_of, count, hide, show
 
 log = logging.getLogger(__name__)
 IDLE_SECONDS = 0.2
@@ -178,9 +178,9 @@ class Worker:
             log.warning("offsets were not committed, the partitions have gone: %s", refused)
         for one, offset, totals in done.partitions:
             one.committed, one.totals = offset, totals
-            show(one)
+            one.show()
             self._health.beat(one.name)
-        count(done.batch)
+        export_counts(done.batch)
         metrics.BATCH_SECONDS.observe(time.monotonic() - done.started)
         metrics.BATCH_EVENTS.observe(sum(done.batch.received.values()))
         self._health.beat("route")
@@ -211,7 +211,7 @@ class Worker:
         self._finish_last("as partitions were lost" if lost else "as partitions went")
         self._pending = {}
         for one in self.consumer.partitions:
-            hide(one)
+            one.hide()
             self._health.forget(one.name)
         if self._restore is not None:
             self._restore.close()
@@ -241,7 +241,7 @@ class Worker:
             restore.close()
             self._restore = None
             for one in self.consumer.partitions:
-                show(one)
+                one.show()
                 self._health.progress(one.name, STUCK_SECONDS)
             self.consumer.set_paused(())
             self._health.ready("state", True)

@@ -1,15 +1,22 @@
-"""An owned partition of a route worker: where it stands, and the cumulative counts that ride with its offsets."""
+"""An owned partition of a route worker: where it stands, its cumulative counts, and what a batch adds to it.
+
+The counts ride with the committed offset, so they are exact across kill -9, and are exported once committed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from router import metrics
+from router.agents.batch import Batch
+from router.agents.table import ROUTE_TOTALS
 from router.agents.totals import Totals
+from router.dedupe.changelog import pack
 from router.errors import RouterError
 from router.kafka import offset_metadata
-from router.kafka.group_consumer import PartitionState
 from router.kafka.offset_metadata import MetadataTooLong, not_ours
+from router.kafka.partition_state import PartitionState
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +37,22 @@ class RoutePartition(PartitionState):
         """Of its health check."""
         return f"route.{self.topic}.{self.number}"
 
+    def show(self) -> None:
+        """Export the totals, as committed."""
+        labels = (self.topic, str(self.number))
+        counts = {f"router_events_{name}": count for name, count in self.totals.counts.items()}
+        ROUTE_TOTALS.show(labels, counts)
+        for destination, count in self.totals.routed.items():
+            metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
+
+    def hide(self) -> None:
+        """The partition is no longer this process's."""
+        labels = (self.topic, str(self.number))
+        ROUTE_TOTALS.hide(labels)
+        for destination in self.totals.routed:
+            metrics.ROUTED_TOTALS.hide((destination, *labels))
+        metrics.ROUTE_LAG.remove(*labels)
+
 
 def encode_totals(totals: Totals, destinations: Iterable[str]) -> str:
     """Offset metadata; where it would be too long, only with the counts of these destinations. Raises RouterError."""
@@ -45,3 +68,17 @@ def decode_totals(metadata: str) -> Totals:
         return Totals.from_data(offset_metadata.decode(metadata))
     except ValueError as error:
         raise not_ours(error) from error
+
+
+def changelog_of(batch: Batch, partitions: Sequence[RoutePartition]) -> dict[int, bytes]:
+    """Fresh keys, packed into one changelog value for each partition."""
+    rows: dict[int, list[tuple[bytes, int]]] = {}
+    for key, (at, index) in batch.fresh.items():
+        rows.setdefault(partitions[index].number, []).append((key, at))
+    return {number: pack(pairs) for number, pairs in rows.items()}
+
+
+def export_counts(batch: Batch) -> None:
+    """Count what has no total that rides with offsets."""
+    for (metric, labels), number in batch.counts.items():
+        metric.labels(*labels).inc(number)

@@ -18,7 +18,7 @@ from router import metrics
 from router.dedupe.changelog import ChangelogError, unpack
 from router.dedupe.window import Row, Window
 from router.errors import RouterError, Unavailable
-from router.kafka.ends import log_ends
+from router.kafka.offsets import log_ends
 
 log = logging.getLogger(__name__)
 CALL_SECONDS = 30.0

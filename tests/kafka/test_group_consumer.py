@@ -16,7 +16,8 @@ from router.events.topics import TopicSpec
 from router.kafka import clients, group_consumer
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.kafka.group_consumer import GroupConsumer, PartitionState, watermark_ms
+from router.kafka.group_consumer import GroupConsumer
+from router.kafka.partition_state import PartitionState, watermark_ms
 from router.kafka.transactions import CommitRefused
 from tests.worker.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
 

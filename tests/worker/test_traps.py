@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError
 from router import metrics
 from router.agents.table import ROUTE_TOTALS
 from router.errors import Fenced, Unavailable
-from router.kafka.group_consumer import watermark_ms
+from router.kafka.partition_state import watermark_ms
 from tests.agents.messages import track
 from tests.worker.fake_kafka import FakeKafka, FakeProducer, Fuse, Place
 from tests.worker.test_crash_points import IDS, PLACES, TOPICS, Disk, Life, delivered, filled

@@ -28,16 +28,16 @@ from router.engines.faust.partitions import FaustPartitions
 from router.engines.faust.transport import Standing
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin
-from router.kafka.group_consumer import watermark_ms
-from router.kafka.offsets import Partition
+from router.kafka.offsets import PartitionKey
+from router.kafka.partition_state import watermark_ms
 from router.kafka.watchdog import Watchdog
 from router.process.health import Health
 from router.process.reload import Reload
 from router.worker.build import WorkerBuilder, calm_collector
 from router.worker.checkpoint import AtLeastOnce, CommitBatch
 from router.worker.loop import Components
+from router.worker.partition import changelog_of, export_counts
 from router.worker.restore import Restore
-from router.worker.tally import changelog_of, count
 
 log = logging.getLogger(__name__)
 BATCH_EVENTS = 2000
@@ -170,7 +170,7 @@ class FaustEngine:
         self._checkpoint.apply(commit)
         self._partitions.advance(messages, batch)
         self._partitions.settle()
-        count(batch)
+        export_counts(batch)
         parts.merges.feed()
         metrics.BATCH_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_EVENTS.observe(sum(batch.received.values()))
@@ -192,7 +192,7 @@ class FaustEngine:
             await self._in_thread(self._catch_up, generation, {p for p in places if p[0] in self._topics})
             return True
 
-    def _catch_up(self, generation: int, places: set[Partition]) -> None:
+    def _catch_up(self, generation: int, places: set[PartitionKey]) -> None:
         """A slice of the restore; what Faust has fetched meanwhile waits. First the offsets, then the logs' ends."""
         if self._restore is None or self._restoring != generation:
             self._forget()
@@ -214,7 +214,7 @@ class FaustEngine:
             self._health.ready("kafka", True)
             self._health.ready("state", True)
 
-    def _keep_house(self, standings: dict[Partition, Standing]) -> None:
+    def _keep_house(self, standings: dict[PartitionKey, Standing]) -> None:
         parts, partitions = self._parts, self._partitions
         parts.topology.take()
         parts.links.follow()
@@ -252,7 +252,7 @@ class FaustEngine:
             self._restore.close()
             self._restore = None
 
-    def _oldest(self, place: Partition) -> int:
+    def _oldest(self, place: PartitionKey) -> int:
         return self._opening.admin.watermarks([place])[place].low
 
     def _close(self) -> None:

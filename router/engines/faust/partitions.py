@@ -15,10 +15,9 @@ from router.agents.batch import Batch
 from router.agents.decode import LOG_APPEND_TIME, Message
 from router.agents.totals import Totals
 from router.engines.faust.transport import Standing
-from router.kafka.offsets import Committed, Partition
+from router.kafka.offsets import Committed, PartitionKey
 from router.process.health import Health
 from router.worker.partition import RoutePartition, encode_totals
-from router.worker.tally import hide, show
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +26,18 @@ class FaustPartitions:
     """The partitions of one generation of the group. `oldest` gives the first offset that the broker has of a place."""
 
     def __init__(
-        self, health: Health, destinations: Callable[[], Sequence[str]], oldest: Callable[[Partition], int]
+        self, health: Health, destinations: Callable[[], Sequence[str]], oldest: Callable[[PartitionKey], int]
     ) -> None:
         self._health = health
         self._destinations = destinations
         self._oldest = oldest
         self.rows: list[RoutePartition] = []
-        self.index: dict[Partition, int] = {}
-        self._marks: dict[Partition, dict[int, Totals]] = {}
-        self._last: dict[Partition, RoutePartition] = {}  # also after the end: a commit may still be under way
-        self._landed: deque[tuple[dict[int, Totals], Partition, int]] = deque()
+        self.index: dict[PartitionKey, int] = {}
+        self._marks: dict[PartitionKey, dict[int, Totals]] = {}
+        self._last: dict[PartitionKey, RoutePartition] = {}  # also after the end: a commit may still be under way
+        self._landed: deque[tuple[dict[int, Totals], PartitionKey, int]] = deque()
 
-    def start(self, places: Iterable[Partition], committed: Mapping[Partition, Committed]) -> None:
+    def start(self, places: Iterable[PartitionKey], committed: Mapping[PartitionKey, Committed]) -> None:
         """Own these partitions, each from what is committed of it."""
         self.end()
         self.rows = [_opened(place, committed.get(place)) for place in sorted(places)]
@@ -49,20 +48,20 @@ class FaustPartitions:
     def open(self, stuck_seconds: float) -> None:
         """State is there: events are read from now on."""
         for one in self.rows:
-            show(one)
+            one.show()
             self._health.progress(one.name, stuck_seconds)
 
     def end(self) -> None:
         """The partitions are no longer owned."""
         for one in self.rows:
-            hide(one)
+            one.hide()
             self._health.forget(one.name)
         self.rows, self.index = [], {}
         self._landed.clear()
 
     def look_for_gaps(self, messages: Sequence[Message]) -> None:
         """Count what the broker dropped before it was read: Faust's client goes on behind it without a word."""
-        first: dict[Partition, Message] = {}
+        first: dict[PartitionKey, Message] = {}
         for message in messages:
             first.setdefault((message.topic(), message.partition()), message)
         for place, message in first.items():
@@ -87,14 +86,14 @@ class FaustPartitions:
             self._marks[place][one.next] = one.ahead
             self._health.beat(one.name)
 
-    def note(self, place: Partition, offset: int) -> str:
+    def note(self, place: PartitionKey, offset: int) -> str:
         """The totals as of this offset, for a commit's metadata."""
         one = self._last.get(place)
         if one is None:
             return ""
         return encode_totals(self._marks[place].get(offset, one.totals), self._destinations())
 
-    def landed(self, place: Partition, offset: int) -> None:
+    def landed(self, place: PartitionKey, offset: int) -> None:
         marks = self._marks.get(place)
         if marks is not None:
             self._landed.append((marks, place, offset))
@@ -109,9 +108,9 @@ class FaustPartitions:
             one.committed, one.totals = offset, marks.get(offset, one.totals)
             for done in [mark for mark in marks if mark <= offset]:
                 del marks[done]
-            show(one)
+            one.show()
 
-    def look(self, standings: Mapping[Partition, Standing]) -> None:
+    def look(self, standings: Mapping[PartitionKey, Standing]) -> None:
         """Take note of ends and lags; a one at its end rightly stands still."""
         for one in self.rows:
             standing = standings.get(one.place)
@@ -131,7 +130,7 @@ class FaustPartitions:
         return all(one.at_end for one in self.rows)
 
 
-def _opened(place: Partition, committed: Committed | None) -> RoutePartition:
+def _opened(place: PartitionKey, committed: Committed | None) -> RoutePartition:
     if committed is None:
         return RoutePartition(*place)
     return RoutePartition.open(*place, committed.offset, committed.metadata)

@@ -14,16 +14,16 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition  # type: ignore[i
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
-from router.kafka.offsets import Partition
+from router.kafka.offsets import PartitionKey
 
 
 class Commits(Protocol):
     """What rides with a commit. Called in the consumer's thread."""
 
-    def note(self, place: Partition, offset: int) -> str:
+    def note(self, place: PartitionKey, offset: int) -> str:
         """The metadata of this offset."""
 
-    def landed(self, place: Partition, offset: int) -> None:
+    def landed(self, place: PartitionKey, offset: int) -> None:
         """The offset is committed."""
 
 
@@ -43,7 +43,7 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_consumer(loop)
         consumer._isolation_level = "read_committed"
         consumer.commit = partial(self._commit_noted, consumer.commit)
-        self._handed: dict[Partition, int] = {}
+        self._handed: dict[PartitionKey, int] = {}
         return consumer
 
     async def _commit_noted(self, commit: Any, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
@@ -60,8 +60,8 @@ class _Thread(driver.AIOKafkaConsumerThread):
             self._handed[_place(tp)] = given[-1].offset + 1
         return records
 
-    async def standings(self) -> dict[Partition, Standing]:
-        found: dict[Partition, Standing] = {}
+    async def standings(self) -> dict[PartitionKey, Standing]:
+        found: dict[PartitionKey, Standing] = {}
         subscription = self._ensure_consumer()._subscription.subscription
         assignment = subscription.assignment if subscription is not None else None
         if assignment is None:
@@ -80,9 +80,9 @@ class _Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> _Thread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
-    async def standings(self) -> dict[Partition, Standing]:
+    async def standings(self) -> dict[PartitionKey, Standing]:
         """Where each owned partition stands that has a position."""
-        standings: dict[Partition, Standing] = await self._thread.call_thread(self._thread.standings)
+        standings: dict[PartitionKey, Standing] = await self._thread.call_thread(self._thread.standings)
         return standings
 
 
@@ -96,5 +96,5 @@ class NotingTransport(driver.Transport):
         self.commits = commits
 
 
-def _place(tp: TopicPartition) -> Partition:
+def _place(tp: TopicPartition) -> PartitionKey:
     return str(tp.topic), int(tp.partition)

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from router.errors import Unavailable
-from router.kafka.ends import log_ends
+from router.kafka.offsets import log_ends
 
 
 class Asked:
