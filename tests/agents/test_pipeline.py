@@ -21,8 +21,7 @@ from router.config.loader import load_topology
 from router.dedupe.window_memory import MemoryWindow
 from router.destinations.registry import destination_types
 from router.events.event import Event
-from router.worker.partition import decode_totals, encode_totals
-from router.worker.tally import count
+from router.worker.partition import decode_totals, encode_totals, export_counts
 from tests.agents.messages import message, track
 from tests.identity.replicas import memory_replica
 
@@ -113,7 +112,7 @@ def test_its_counters_are_exported_with_the_batch(tmp_path: Path) -> None:
     stopped = metrics.STOPPED.labels("suppress", "web", "user")
     before = stopped._value.get()
 
-    count(run(pipeline(tmp_path, Suppress, behind="dedupe"), track(userId="u-gone")))
+    export_counts(run(pipeline(tmp_path, Suppress, behind="dedupe"), track(userId="u-gone")))
 
     assert stopped._value.get() == before + 1
     assert SIZES.labels("web")._value.get() == 1
