@@ -40,7 +40,7 @@ CHECK_SECONDS = 1.0
 State = TypeVar("State", bound=PartitionState)
 
 
-class Owner(Protocol[State]):
+class PartitionOwner(Protocol[State]):
     """Who the partitions are for. Called in the consuming thread, from within its calls."""
 
     def assigned(self, partitions: list[State]) -> None:
@@ -77,7 +77,7 @@ class GroupConsumer(Generic[State]):
         self._topics = list(topics)
         self._open_state = open_state
         self._most = most
-        self._owner: Owner[State]
+        self._owner: PartitionOwner[State]
         self.partitions: list[State] = []
         self.index: dict[PartitionKey, int] = {}  # of each partition in `partitions`
         self.generation = 0  # changes whenever partitions come or go
@@ -90,7 +90,7 @@ class GroupConsumer(Generic[State]):
         self._assign_again = False
         self._client = client({**settings, "error_cb": self._broker_error})
 
-    def join(self, owner: Owner[State]) -> None:
+    def join(self, owner: PartitionOwner[State]) -> None:
         self._owner = owner
         self._client.subscribe(self._topics, self._assigned, self._revoked, self._lost)
 

@@ -1,21 +1,9 @@
-"""A checkpoint: how one batch becomes durable, and what kill -9 leaves after each of its steps.
+"""A checkpoint: the steps by which one batch becomes durable. Each guarantee says what kill -9 after a step leaves.
 
-exactly_once
-  1 produce outputs    an open transaction, which no reader sees and the broker aborts; the batch is read again
-  2 produce changelog  the same
-  3 send offsets       the same
-  4 commit             the batch is done, all of it; local state is behind by it and restored from the changelog
-  5 write local state  done; rows and changelog position are one write, which is there or is not
+1 produce outputs, 2 produce changelog, 3 send offsets, 4 commit, 5 write local state.
 
-at_least_once, for brokers without transactions
-  1 produce outputs    any part of them is there; the batch is read again, so that part is repeated
-  2 produce changelog  all outputs are there, and so are keys: the batch is read again, the keys there drop repeats
-  5 write local state  the same
-  3 send offsets and
-  4 commit             done. A key is known only once its output is durable: when in doubt, emit
-
-Steps 1 and 2, and 3 and 4 of a transaction, are `publish`: it may run in a thread of its own, while the next batch is
-prepared. The rest is `apply`, for the thread that owns the consumer and the local state.
+`publish` may run in a thread of its own, while the next batch is prepared; `apply` is for the thread that owns the
+consumer and the local state.
 """
 
 from __future__ import annotations
@@ -77,7 +65,12 @@ def committing(checkpoint: Checkpoint) -> Callable[[Sequence[Record], list[Topic
 
 
 class ExactlyOnce:
-    """Outputs, changelog and offsets in one transaction."""
+    """Outputs, changelog and offsets in one transaction.
+
+    kill -9 after 1, 2 or 3 leaves an open transaction, which no reader sees and the broker aborts; the batch is read
+    again. After 4 all of the batch is done, and local state is behind by it until it is restored from the changelog.
+    5 is one write, which is there or is not.
+    """
 
     def __init__(self, transactions: Transactions, state: LocalState | None = None) -> None:
         self._transactions = transactions
@@ -99,7 +92,12 @@ class ExactlyOnce:
 
 
 class AtLeastOnce:
-    """Outputs first, offsets last. `commit_offsets` is None where another commits them."""
+    """Outputs first, offsets last, for brokers without transactions. `commit_offsets` is None where another commits.
+
+    kill -9 after 1 leaves any part of the outputs; the batch is read again, so that part is repeated. After 2 or 5 all
+    outputs are there and so are their keys, by which the batch, read again, is dropped. A key is known only once its
+    output is durable: when in doubt, emit.
+    """
 
     def __init__(
         self,
