@@ -40,7 +40,7 @@ def command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Events; - for standard input.", allow_dash=True)],
     topology: Annotated[
         list[Path],
-        typer.Option("--topology", metavar="TOPOLOGY", help="Topology file; left out: the only one in topologies/."),
+        typer.Option("--topology", metavar="TOPOLOGY", help="Topology file; default: the only one in topologies/."),
     ] = [],  # noqa: B006  typer copies it
     as_json: Json = False,
     *,

@@ -218,7 +218,7 @@ def test_destinations_come_and_go(folder: Path) -> None:
     assert list(kept.topology.destinations) == list(kept.connector_settings) == ["mail"]
 
 
-def test_a_newcomer_without_topics_stays_out_until_they_are_there(folder: Path) -> None:
+def test_an_added_destination_without_topics_stays_out_until_they_are_there(folder: Path) -> None:
     before, after = loaded(folder), loaded(folder, BASE + "  mail: {type: pipe}\n")
     kept, found = follow(before, after, without=["mail"])
 
