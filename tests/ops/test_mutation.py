@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from ops.mutation import PARTS, Part, mutants, survivors
+from ops.mutation import PARTS, Part, mutants, tried
 from ops.running import ROOT
 
 SOURCE = '''\
@@ -50,10 +50,12 @@ def test_what_no_test_notices_survives(tmp_path: Path) -> None:
     (tmp_path / "sums.py").write_text("def add(one, other):\n    return one + other\n\ndef none():\n    return 1\n")
     (tmp_path / "test_sums.py").write_text("from sums import add\n\ndef test_add():\n    assert add(2, 3) == 5\n")
 
-    survived, count = survivors(Part(("sums.py",), ("test_sums.py",), 0), tmp_path, jobs=2)
+    outcomes = list(tried(Part(("sums.py",), ("test_sums.py",), 0), tmp_path, jobs=2))
 
-    assert count == 2
-    assert [(mutant.line, mutant.change) for mutant in survived] == [(5, "1  ->  (2)")]
+    assert [(mutant.line, mutant.change, survived) for mutant, survived in outcomes] == [
+        (2, "one + other  ->  (one - other)", False),
+        (5, "1  ->  (2)", True),
+    ]
 
 
 def test_the_parts_name_files_that_are_there() -> None:
