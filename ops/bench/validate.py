@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from router.agents.verdict import SourceRules
+from router.agents.verdict import Enforcement
 from router.config.models import Enforce
 from router.plan import CompiledPlan, compile_plan, load_plan
 
@@ -127,7 +127,7 @@ def report(events: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         write(Path(name), events)
         compiled, taken = load(Path(name))
-    rules = SourceRules(compiled, Enforce())
+    rules = Enforcement(compiled, Enforce())
     good, bad, unplanned = event(), event(), event()
     bad["properties"]["total"] = "x"
     unplanned["event"] = "Unplanned"

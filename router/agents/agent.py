@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from prometheus_client import Counter as Metric
 
@@ -24,6 +24,7 @@ from router.events.topics import Topics
 
 RouteKey = tuple[str, str, str]  # source, call type, event name (empty but for track)
 Prepare = Callable[[Event], object]
+RENAMED: Final = "renamed"  # what `prepare` gives for an event that has another name now: it begins anew
 
 
 class Ending(NamedTuple):
@@ -95,7 +96,8 @@ class Agent:
     def prepare(self, event: Event) -> object:
         """Do all that needs the body, while it is fresh from the parser: it is released before `process`.
 
-        True keeps the event from the agents behind this one: it is going to end here.
+        True keeps the event from the agents behind this one: it is going to end here. RENAMED sends it through all
+        agents again, by its new name.
         """
         raise NotImplementedError(f"{type(self).__name__}.prepare")
 

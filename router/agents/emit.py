@@ -1,7 +1,7 @@
 """emit: write each event to the clean stream and to the topic of each destination chosen, completed by its profile.
 
 An event is serialised once, when all agents before have prepared it, and its bytes are shared by all topics. Where an
-agent has given a destination bytes of its own (`Choice.own`), these are written there instead.
+agent has given a destination a body of its own (`Choice.bodies`), that is written there instead.
 Without state: kill -9 loses nothing here.
 """
 
@@ -47,6 +47,8 @@ class Emit(Agent):
                 event.value = dumps(body)
             except TypeError:  # a whole number beyond 64 bits
                 event.value = encode(body)
+            if event.choice.bodies:
+                event.own = _serialised(event.choice)
             if not event.keep:
                 event.body = RELEASED
 
@@ -57,7 +59,7 @@ class Emit(Agent):
         for event in events:
             key = event.profile.encode()
             choice: Choice = event.choice
-            if choice.own:
+            if choice.bodies:
                 _emit_own(event, key, choice, batch)
             else:
                 value = join((memoryview(event.value)[:-1], b',"profileId":"', key, b'"}'))
@@ -79,10 +81,20 @@ class Emit(Agent):
 
 def _emit_own(event: Event, key: bytes, choice: Choice, batch: Batch) -> None:
     """In the order of the batch, as all: what goes to one topic stays in order."""
-    shared = tuple(topic for topic in choice.topics if topic not in choice.own)
-    for topics, value in ((shared, event.value), *(((t,), own) for t, own in choice.own.items() if t in choice.topics)):
+    shared = tuple(topic for topic in choice.topics if topic not in event.own)
+    for topics, value in ((shared, event.value), *(((topic,), own) for topic, own in event.own.items())):
         if topics:
             batch.fans.append((topics, _with_profile(value, key), key, event.out))
+
+
+def _serialised(choice: Choice) -> dict[str, bytes]:
+    """Topic to bytes; a body that several destinations share is serialised once."""
+    made: dict[int, bytes] = {}
+    for body in choice.bodies.values():
+        if id(body) not in made:
+            body.pop("profileId", None)
+            made[id(body)] = encode(body)
+    return {choice.topic(name): made[id(body)] for name, body in choice.bodies.items()}
 
 
 def _with_profile(value: bytes, key: bytes) -> bytes:

@@ -27,7 +27,7 @@ REMEMBERED = 1_000
 
 
 class FilterEvents(Agent):
-    """`filters` by destination, in the order of the file; `topic_of` gives a destination's topic."""
+    """`filters` by destination, in the order of the file."""
 
     name = "filter"
     reasons: ClassVar = {
@@ -36,9 +36,8 @@ class FilterEvents(Agent):
         "filter_error": "a filter met a value of a type that it cannot use",
     }
 
-    def __init__(self, filters: Mapping[str, Sequence[FilterConfig]], topic_of: Callable[[str], str]) -> None:
+    def __init__(self, filters: Mapping[str, Sequence[FilterConfig]]) -> None:
         self._filters = {name: tuple(map(compiled, each)) for name, each in filters.items() if each}
-        self._topic_of = topic_of
         self._without: dict[tuple[Choice, tuple[tuple[str, str], ...]], Choice] = {}
 
     @classmethod
@@ -49,14 +48,14 @@ class FilterEvents(Agent):
             for name, config in destinations.items()
             if not types[config.type].ignores_integrations  # warehouse and archive get everything
         }
-        return cls(filters, setup.topics.destination)
+        return cls(filters)
 
     def compile(self, key: RouteKey) -> Prepare | None:
         return self.prepare if self._filters else None
 
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice
-        refused, own = [], {}
+        refused, bodies = [], {}
         for name in choice.chosen:
             filters = self._filters.get(name)
             if filters is None:
@@ -65,14 +64,10 @@ class FilterEvents(Agent):
             if isinstance(outcome, str):
                 refused.append((name, outcome))
             elif outcome is not None:
-                topic = self._topic_of(name)
-                before = orjson.loads(choice.own[topic]) if topic in choice.own else event.body
-                own[topic] = orjson.dumps({k: v for k, v in outcome(before).items() if k != "profileId"})
+                bodies[name] = outcome(choice.bodies.get(name, event.body))
         if refused:
             choice = self._refusing(choice, tuple(refused))
-        if own:
-            choice = Choice(choice.chosen, choice.topics, choice.refused, choice.unknown, {**choice.own, **own})
-        event.choice = choice
+        event.choice = choice.with_bodies(bodies)
 
     def _refusing(self, choice: Choice, refused: tuple[tuple[str, str], ...]) -> Choice:
         """The choice without some destinations, one for all events alike: they are counted by it."""
@@ -80,12 +75,7 @@ class FilterEvents(Agent):
         if found is None:
             if len(self._without) >= REMEMBERED:
                 self._without.clear()
-            out = {name for name, _ in refused}
-            chosen = tuple(name for name in choice.chosen if name not in out)
-            gone = set(map(self._topic_of, out))
-            topics = tuple(topic for topic in choice.topics if topic not in gone)
-            found = Choice(chosen, topics, (*choice.refused, *refused), choice.unknown, choice.own)
-            self._without[choice, refused] = found
+            found = self._without[choice, refused] = choice.without(refused)
         return found
 
 

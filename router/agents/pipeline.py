@@ -9,22 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from router.agents.agent import Agent, Prepare, RouteKey, Setup
+from router.agents.agent import RENAMED, Agent, Prepare, RouteKey, Setup
 from router.agents.batch import Batch, Lanes, Pending, lane_of
+from router.agents.bots import Bots
+from router.agents.consent import Consent
 from router.agents.decode import Decode, Message
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
 from router.agents.filter import FilterEvents
 from router.agents.identify import Identify
+from router.agents.privacy import Privacy
 from router.agents.route import Route
+from router.agents.source_rules import SourceRules
 from router.agents.validate import Validate
 from router.events.event import Event
 
-AGENTS: tuple[type[Agent], ...] = (Decode, Dedupe, Validate, Identify, Route, FilterEvents, Emit)
+AGENTS: tuple[type[Agent], ...] = (
+    Decode, Dedupe, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
+)  # fmt: skip
 """The order in which events meet the agents, in both phases. Decode is first, Emit last.
 
 Dedupe stands before Validate so that a violation is reported once. Agents that change or stop an event by its source
-belong behind Decode; those that change what one destination gets (`Choice.own`) between Route and Emit.
+belong behind it; those that change what one destination gets (`Choice.bodies`) between Route and Emit.
 """
 REMEMBERED = 10_000
 
@@ -69,11 +75,15 @@ class Pipeline:
         steps = self._routes.get(key) or self._compiled(key)
         try:
             for step in steps:
-                if step(event):
-                    return
+                if ended := step(event):
+                    break
+            else:
+                return
         except Exception:
             self.at_work = self._names[step]
             raise
+        if ended is RENAMED:
+            self.prepare(event)
 
     def process(self, events: Sequence[Event], batch: Batch) -> None:
         """The agents' work on a whole batch of prepared events."""

@@ -7,8 +7,8 @@ not chosen is counted with its reason. Without state: kill -9 loses nothing here
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
 from router.config.models import DestinationConfig, chosen
@@ -72,15 +72,45 @@ class Choice:
     integrations object say nothing that is understood.
 
     Compared by identity: one choice is shared by all events alike, so counting choices counts events. An agent that
-    changes what a destination gets gives the event a choice of its own: `own` maps a topic to a body, as JSON bytes
-    that end in `}`; topics without one share the event's.
+    changes what a destination gets gives the event a choice of its own: `bodies` has what a destination gets instead of
+    the event's body, which all others share. `topics` are those of the clean stream, then one for each chosen.
     """
 
     chosen: tuple[str, ...]
     topics: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
     unknown: int = 0
-    own: Mapping[str, bytes] = field(default_factory=dict)
+    bodies: Mapping[str, Body] = field(default_factory=dict)
+
+    def without(self, refused: Sequence[tuple[str, str]]) -> Choice:
+        """A choice without these destinations, each with the reason why."""
+        if not refused:
+            return self
+        out = {name for name, _ in refused}
+        clean = len(self.topics) - len(self.chosen)
+        kept = [pair for pair in zip(self.chosen, self.topics[clean:], strict=True) if pair[0] not in out]
+        return Choice(
+            tuple(name for name, _ in kept),
+            (*self.topics[:clean], *(topic for _, topic in kept)),
+            (*self.refused, *refused),
+            self.unknown,
+            {name: body for name, body in self.bodies.items() if name not in out},
+        )
+
+    def with_bodies(self, bodies: Mapping[str, Body]) -> Choice:
+        """A choice where these destinations get bodies of their own."""
+        return replace(self, bodies={**self.bodies, **bodies}) if bodies else self
+
+    def topic(self, destination: str) -> str:
+        """The topic of a chosen destination."""
+        return self.topics[len(self.topics) - len(self.chosen) + self.chosen.index(destination)]
+
+
+class Defaults(NamedTuple):
+    """Integrations that a source names for its events: for all, and by event name."""
+
+    all: Mapping[str, bool] = {}
+    by_event: Mapping[str, Mapping[str, bool]] = {}
 
 
 class Route(Agent):
@@ -94,11 +124,16 @@ class Route(Agent):
     }
 
     def __init__(
-        self, subscriptions: Sequence[Subscription], topic_of: Callable[[str], str], clean: tuple[str, ...] = ()
+        self,
+        subscriptions: Sequence[Subscription],
+        topic_of: Callable[[str], str],
+        clean: tuple[str, ...] = (),
+        defaults: Mapping[str, Defaults] | None = None,
     ) -> None:
         self._subscriptions = subscriptions
         self._topic_of = topic_of
         self._clean = clean
+        self._defaults = dict(defaults or {})
         self._by_source: dict[str, list[Subscription]] = {}
         self._known = {"all"}.union(*(each.names for each in subscriptions))
 
@@ -112,16 +147,21 @@ class Route(Agent):
                 ignores = connector.ignores_integrations
                 subscriptions.append(subscription(name, config, connector.integrations, ignores=ignores))
         clean = (setup.topics.resolved,) if topology.topics.resolved else ()
-        return cls(subscriptions, setup.topics.destination, clean)
+        defaults = {
+            name: Defaults(source.integrations, source.event_integrations) for name, source in topology.sources.items()
+        }
+        return cls(subscriptions, setup.topics.destination, clean, defaults)
 
     def compile(self, key: RouteKey) -> Prepare:
-        usual = self.choose(key, {})
+        defaults = self._defaults_of(key)
+        usual = self.choose(key, defaults)
 
         def prepare(event: Event) -> None:
             body = event.body
             if "integrations" in body or "options" in body or "integrations" in (body.get("context") or _NONE):
-                integrations, unclear = integrations_of(body)
-                event.choice = self.choose(key, integrations, unclear) if integrations or unclear else usual
+                given, unclear = integrations_of(body)
+                merged = with_defaults(given, defaults)
+                event.choice = self.choose(key, merged, unclear) if given or unclear else usual
             else:
                 event.choice = usual
 
@@ -140,6 +180,13 @@ class Route(Agent):
         unknown = unclear + sum(name not in self._known for name in integrations)
         topics = (*self._clean, *map(self._topic_of, chosen))
         return Choice(tuple(chosen), topics, tuple(refused), unknown)
+
+    def _defaults_of(self, key: RouteKey) -> dict[str, bool]:
+        """The integrations that the source names for such an event; those named for the event come first."""
+        source, _, name = key
+        defaults = self._defaults.get(source, Defaults())
+        own = defaults.by_event.get(name, {}) if name else {}
+        return {_folded(each): on for each, on in {**defaults.all, **own}.items()}
 
     def _of_source(self, source: str) -> Sequence[Subscription]:
         found = self._by_source.get(source)
@@ -169,6 +216,12 @@ def integrations_of(body: Body) -> tuple[dict[str, bool], int]:
         elif given is not None:
             unclear += 1
     return found, unclear
+
+
+def with_defaults(given: Mapping[str, bool], defaults: Mapping[str, bool]) -> dict[str, bool]:
+    """An event's integrations over those of its source. Where it switches all off, no default switches one on."""
+    kept = defaults if given.get("all", True) else {name: on for name, on in defaults.items() if not on}
+    return {**kept, **given}
 
 
 def _is_on(value: Any) -> bool | None:

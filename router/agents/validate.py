@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Self
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.dedupe import key_of_blocked
-from router.agents.verdict import SourceRules, Verdict, mark
+from router.agents.verdict import Enforcement, Verdict, mark
 from router.config.models import Enforce
 from router.events.event import Event
 from router.events.records import blocked_record, violation_generated, violation_record
@@ -41,11 +41,14 @@ class Validate(Agent):
         "blocked",
         "by the tracking plan; router tap events.blocked --from-beginning --json",
     )
-    reasons: ClassVar = {"plan": "the tracking plan does not allow it"}
+    reasons: ClassVar = {
+        "plan": "the tracking plan does not allow it",
+        "source_rule": "a rule of the source blocks it",
+    }
     counters = (VIOLATIONS,)
 
     def __init__(
-        self, topics: Topics, rules: Mapping[str, SourceRules], forward: Mapping[str, Forward] | None = None
+        self, topics: Topics, rules: Mapping[str, Enforcement], forward: Mapping[str, Forward] | None = None
     ) -> None:
         self._topics = topics
         self.rules = dict(rules)
@@ -56,7 +59,7 @@ class Validate(Agent):
         loaded, sources = setup.loaded, setup.loaded.topology.sources
         return cls(
             setup.topics,
-            {name: SourceRules(loaded.plans.get(name), source.enforce) for name, source in sources.items()},
+            {name: Enforcement(loaded.plans.get(name), source.enforce) for name, source in sources.items()},
             {name: _forward(source.enforce) for name, source in sources.items()},
         )
 
@@ -79,7 +82,7 @@ class Validate(Agent):
 
         return prepare
 
-    def _judge(self, event: Event, rules: SourceRules) -> bool:
+    def _judge(self, event: Event, rules: Enforcement) -> bool:
         """Whether the event is going to be blocked. Its body is kept, for the records about it."""
         verdict = event.verdict = rules.check(event.body)
         if verdict is not None:
@@ -98,7 +101,9 @@ class Validate(Agent):
         for event in judged:
             self._report(event, batch)
         blocked = [event for event in judged if event.verdict.blocked]
-        self.end(blocked, "plan", batch)
+        by_rule = [event for event in blocked if event.verdict.violations[0].klass == "source_rule"]
+        self.end(by_rule, "source_rule", batch)
+        self.end([event for event in blocked if event not in by_rule] if by_rule else blocked, "plan", batch)
         return [event for event in events if event.verdict is None or not event.verdict.blocked]
 
     def _report(self, event: Event, batch: Batch) -> None:

@@ -32,7 +32,7 @@ class Verdict(NamedTuple):
     violations: tuple[Violation, ...]
 
 
-class SourceRules:
+class Enforcement:
     """A source's plan and its actions, resolved once. A call type's own action stands before the source's.
 
     `reference` is the plan's name and revision; empty without a plan.

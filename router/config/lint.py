@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 
+from router.config import shape_lint
 from router.config.models import chosen
 from router.config.substitution import Scalar
 from router.config.tree import Node
@@ -19,32 +20,28 @@ from router.events.topics import Topics
 from router.fql import FqlError, compile_query
 
 SOURCE_TYPES = ("segment",)
-Named = tuple[str, Node]
 
 
 def problems(root: Node) -> Iterator[Problem]:
     """Contradictions, which end a command with status 1."""
-    sources, destinations = _members(root, "sources"), _members(root, "destinations")
+    sources, destinations = shape_lint.members(root, "sources"), shape_lint.members(root, "destinations")
     yield from _source_types(sources)
     yield from _write_keys(sources)
     yield from _source_topics(root, sources, [name for name, _ in destinations])
     yield from _references(root, sources)
     yield from _events_and_except(destinations)
+    yield from shape_lint.problems(root, sources, destinations)
 
 
 def warnings(root: Node, events: Mapping[str, Collection[str]], *, bootstrap: bool) -> Iterator[Problem]:
     """What works but is hardly meant. `events` has the names that the plan of each source with a plan knows."""
-    sources, destinations = _members(root, "sources"), _members(root, "destinations")
+    sources, destinations = shape_lint.members(root, "sources"), shape_lint.members(root, "destinations")
     yield from _globs_without_match([name for name, _ in sources], destinations)
     yield from _enforced_without_plan(sources)
     yield from _events_without_rule([name for name, _ in sources], destinations, events)
+    yield from shape_lint.warnings(destinations)
     if bootstrap:
         yield from _default_write_keys(sources)
-
-
-def _members(node: Node, key: str) -> list[Named]:
-    child = node.child(key)
-    return list(child.value.items()) if child is not None and isinstance(child.value, dict) else []
 
 
 def _texts(node: Node, key: str) -> list[tuple[str, Node]]:
@@ -64,7 +61,7 @@ def _scalar(node: Node) -> Scalar | None:
     return node.value if isinstance(node.value, Scalar) else None
 
 
-def _source_types(sources: list[Named]) -> Iterator[Problem]:
+def _source_types(sources: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in sources:
         kind = _text(node, "type")
         if kind and kind[0] not in SOURCE_TYPES:
@@ -72,7 +69,7 @@ def _source_types(sources: list[Named]) -> Iterator[Problem]:
             yield kind[1].problem(message)
 
 
-def _write_keys(sources: list[Named]) -> Iterator[Problem]:
+def _write_keys(sources: list[shape_lint.Named]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for name, node in sources:
         for key, at in _texts(node, "write_keys"):
@@ -83,7 +80,7 @@ def _write_keys(sources: list[Named]) -> Iterator[Problem]:
                 yield at.problem(f"expected a write key of its own, got one that source {owner} has too")
 
 
-def _source_topics(root: Node, sources: list[Named], destinations: list[str]) -> Iterator[Problem]:
+def _source_topics(root: Node, sources: list[shape_lint.Named], destinations: list[str]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     prefix, name = _text(root, "topics", "prefix"), _text(root, "name")
     ours = {spec.name for spec in Topics(name[0] if name else "", prefix[0] if prefix else "").specs(destinations)}
@@ -100,7 +97,7 @@ def _source_topics(root: Node, sources: list[Named], destinations: list[str]) ->
             seen.add(topic)
 
 
-def _references(root: Node, sources: list[Named]) -> Iterator[Problem]:
+def _references(root: Node, sources: list[shape_lint.Named]) -> Iterator[Problem]:
     """Names of sources, where something else refers to one."""
     known = [name for name, _ in sources]
     default = _text(root, "default_source")
@@ -120,14 +117,14 @@ def _no_such_source(name: str, at: Node, known: list[str]) -> Problem:
     return at.problem(f"expected {'a source' if hint or not known else 'one of ' + ', '.join(known)}, got {name}", hint)
 
 
-def _events_and_except(destinations: list[Named]) -> Iterator[Problem]:
+def _events_and_except(destinations: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in destinations:
         excluded = node.child("except")
         if _texts(node, "events") and excluded is not None and _texts(node, "except"):
             yield excluded.problem("expected either events or except, got both", at_key=True)
 
 
-def _globs_without_match(known: list[str], destinations: list[Named]) -> Iterator[Problem]:
+def _globs_without_match(known: list[str], destinations: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in destinations:
         for glob, at in _texts(node, "sources"):
             pattern = glob.removeprefix("!")
@@ -136,7 +133,7 @@ def _globs_without_match(known: list[str], destinations: list[Named]) -> Iterato
                 yield at.problem(message, nearest(pattern, known))
 
 
-def _enforced_without_plan(sources: list[Named]) -> Iterator[Problem]:
+def _enforced_without_plan(sources: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in sources:
         enforce = node.child("enforce")
         if enforce is not None and enforce.pointer[:1] != ("defaults",) and node.child("plan") is None:
@@ -144,7 +141,7 @@ def _enforced_without_plan(sources: list[Named]) -> Iterator[Problem]:
 
 
 def _events_without_rule(
-    known: list[str], destinations: list[Named], events: Mapping[str, Collection[str]]
+    known: list[str], destinations: list[shape_lint.Named], events: Mapping[str, Collection[str]]
 ) -> Iterator[Problem]:
     """Names of events that no plan knows, where every source of the destination has a plan."""
     for _, node in destinations:
@@ -168,7 +165,7 @@ def _filtered_events(destination: Node) -> Iterator[tuple[str, Node]]:
                 yield from ((event, query[1]) for event in sorted(compile_query(query[0]).events))
 
 
-def _default_write_keys(sources: list[Named]) -> Iterator[Problem]:
+def _default_write_keys(sources: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in sources:
         for _, at in _texts(node, "write_keys"):
             scalar = _scalar(at)

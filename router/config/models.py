@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from router.config.filters import MAX_FILTERS, FilterConfig
+from router.config.shape import ConsentConfig, EventRules, PrivacyConfig
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
 from router.events.placeholders import Placeholders
 
@@ -70,6 +71,15 @@ class SourceConfig(Model):
     plan: Path | None = Field(None, description="Folder of its tracking plan; default: no plan, every event is allowed")
     enforce: Enforce = Enforce()
     enabled: bool = Field(True, description="Set to false to send its events to events.invalid")
+    rules: EventRules = Field(EventRules(), description="Allow, block, rename, omit: before the plan is asked")
+    integrations: dict[str, bool] = Field(
+        {},
+        description="Destinations switched on or off for its events, unless an event's own integrations say otherwise",
+    )
+    event_integrations: dict[str, dict[str, bool]] = Field({}, description="The same for single track calls, by name")
+    bots: Literal["keep", "flag", "drop"] = Field(
+        "keep", description="Events of crawlers: flag sets context.bot, drop sends them to no destination"
+    )
 
 
 class BatchConfig(Model):
@@ -121,6 +131,7 @@ class DestinationConfig(Model):
     settings: dict[str, Any] = Field(
         {}, repr=False, description="Settings of its type; see `router destinations show TYPE`"
     )
+    consent: tuple[str, ...] = Field((), description="Consent categories that it needs, all of them; left out: none")
     delivery: DeliveryConfig = DeliveryConfig()
 
 
@@ -236,9 +247,11 @@ class Topology(Model):
     gateway: GatewayConfig = Field(GatewayConfig(), description="Limits and timeouts of the HTTP gateway")
     dedupe: DedupeConfig = Field(DedupeConfig(), description="How repeated events are recognized")
     identity: IdentityConfig = Field(IdentityConfig(), description="How identifiers become profiles")
+    privacy: PrivacyConfig = Field(PrivacyConfig(), description="Classes of personal data and how to treat each")
     mask: tuple[str, ...] = Field((), description="Names of fields whose values are masked in logs, samples and errors")
     sources: dict[Name, SourceConfig] = Field(description="Sources of events by name")
     destinations: dict[Name, DestinationConfig] = Field({}, description="Destinations of events by name")
+    consent: ConsentConfig = Field(ConsentConfig(), description="How a person's consent is read from events")
 
     @property
     def enabled_destinations(self) -> list[str]:

@@ -85,9 +85,11 @@ class Event:
     set `keep`.
     """
 
+    own: dict[str, bytes]  # set by emit, for an event whose destinations do not all share its bytes
+
     __slots__ = (
         *("body", "headers", "key", "lane", "name", "offset", "received", "source", "type"),
-        *("choice", "digest", "ids", "keep", "out", "profile", "value", "verdict"),
+        *("choice", "digest", "ids", "keep", "out", "own", "profile", "value", "verdict"),
     )
 
     def __init__(

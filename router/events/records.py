@@ -14,7 +14,7 @@ from router.events.parser import encode
 
 MAX_VALUE = 900_000
 KEPT_OF_OVERSIZE = 64 * 1024
-ViolationClass = Literal["unplanned_event", "unplanned_property", "violation", "common"]
+ViolationClass = Literal["unplanned_event", "unplanned_property", "violation", "common", "source_rule"]
 Headers = list[tuple[str, str | bytes | None]]
 
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers

@@ -18,7 +18,7 @@ from router.agents.identify import Identify
 from router.agents.pipeline import Pipeline
 from router.agents.route import Route, subscription
 from router.agents.validate import Forward, Validate
-from router.agents.verdict import SourceRules
+from router.agents.verdict import Enforcement
 from router.config.models import DestinationConfig, Enforce
 from router.dedupe.window_memory import MemoryWindow
 from router.events.event import Event, Limits
@@ -36,11 +36,11 @@ LANES = {(TOPICS.raw, 0): 0, (TOPICS.keyed, 0): 1, ("shop.app", 0): 2}
 LIMITS = Limits(event_bytes=2000, depth=6, keys=60, message_id=20)
 NARROW = Plan("narrow", rules=(Rule("track", "Ping", schemas={"properties": {"required": ["n"]}}),), revision="abc")
 RULES = {
-    "web": SourceRules(compile_plan(WIDE), Enforce()),
-    "app": SourceRules(compile_plan(WIDE), BLOCKING),
-    "till": SourceRules(compile_plan(NARROW), Enforce(unplanned_property="omit")),
-    "free": SourceRules(None, Enforce()),
-    "off": SourceRules(None, Enforce()),
+    "web": Enforcement(compile_plan(WIDE), Enforce()),
+    "app": Enforcement(compile_plan(WIDE), BLOCKING),
+    "till": Enforcement(compile_plan(NARROW), Enforce(unplanned_property="omit")),
+    "free": Enforcement(None, Enforce()),
+    "off": Enforcement(None, Enforce()),
 }
 DESTINATIONS = {
     "lake": DestinationConfig(type="file"),

@@ -59,7 +59,7 @@ class Suppress(Agent):
 
 
 class Trim(Agent):
-    """Gives one destination bytes of its own."""
+    """Gives one destination a body of its own."""
 
     name = "trim"
     reasons: ClassVar = {"trimmed": "nothing would be left"}
@@ -71,8 +71,7 @@ class Trim(Agent):
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice
         if event.body.get("properties"):
-            own = {"dest.crm": orjson.dumps({"messageId": event.body["messageId"]})}
-            event.choice = Choice(choice.chosen, choice.topics, choice.refused, choice.unknown, own)
+            event.choice = choice.with_bodies({"crm": {"messageId": event.body["messageId"]}})
 
 
 def pipeline(folder: Path, *more: type[Agent], behind: str) -> Pipeline:

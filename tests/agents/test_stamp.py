@@ -18,7 +18,7 @@ from router.agents.identify import Identify
 from router.agents.pipeline import Pipeline
 from router.agents.route import Route
 from router.agents.validate import Validate
-from router.agents.verdict import SourceRules, mark
+from router.agents.verdict import Enforcement, mark
 from router.config.models import Enforce
 from router.events.parser import Repairs
 from router.events.topics import Topics
@@ -36,7 +36,7 @@ PLAN = Plan(
     revision="0123456789ab",
 )
 STAMP = "shop@0123456789ab"
-RULES = SourceRules(compile_plan(PLAN), Enforce())
+RULES = Enforcement(compile_plan(PLAN), Enforce())
 TOPICS = Topics("shop", partitions=1)
 LANES = {(TOPICS.raw, 0): 0, (TOPICS.keyed, 0): 1}
 JSON = st.recursive(
@@ -83,12 +83,12 @@ def test_any_context_takes_the_stamp_or_stays(context: Any) -> None:
 
 def test_without_a_plan_nothing_is_written() -> None:
     body: dict[str, Any] = {"context": {}}
-    mark(body, SourceRules(None, Enforce()).reference)
+    mark(body, Enforcement(None, Enforce()).reference)
     assert body == {"context": {}}
 
 
 def test_a_plan_without_revision_stamps_its_name() -> None:
-    assert SourceRules(compile_plan(Plan("shop")), Enforce()).reference == "shop"
+    assert Enforcement(compile_plan(Plan("shop")), Enforce()).reference == "shop"
 
 
 class Nothing:
@@ -98,7 +98,7 @@ class Nothing:
 
 def outputs(body: dict[str, Any], enforce: Enforce | None = None, *, plan: bool = True) -> tuple[Batch, dict[str, Any]]:
     """A batch of one event, and its records by topic: value and headers."""
-    sources = {"web": SourceRules(compile_plan(PLAN) if plan else None, enforce or Enforce())}
+    sources = {"web": Enforcement(compile_plan(PLAN) if plan else None, enforce or Enforce())}
     replica = memory_replica()
 
     def append(record: bytes) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.agents.verdict import MAX_VIOLATIONS, SourceRules, Verdict, omit
+from router.agents.verdict import MAX_VIOLATIONS, Enforcement, Verdict, omit
 from router.config.models import ClassActions, Enforce
 from router.plan import Plan, compile_plan
 from router.plan.model import DRAFT_2020_12, Rule
@@ -65,7 +65,7 @@ def track(event: str = "Order Completed", /, **properties: Any) -> dict[str, Any
 
 
 def check(body: dict[str, Any], enforce: Enforce = BLOCK) -> Verdict | None:
-    return SourceRules(COMPILED, enforce).check(body)
+    return Enforcement(COMPILED, enforce).check(body)
 
 
 def found(body: dict[str, Any], enforce: Enforce = BLOCK) -> list[tuple[str, str, str]]:
@@ -87,7 +87,7 @@ def test_an_event_that_conforms_has_no_verdict_and_is_left_alone() -> None:
 
 
 def test_without_a_plan_everything_passes() -> None:
-    assert SourceRules(None, BLOCK).check({"type": "track", "event": "?"}) is None
+    assert Enforcement(None, BLOCK).check({"type": "track", "event": "?"}) is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_strange_context_means_the_oldest_version(context: Any) -> None:
 
 def test_actions_come_from_the_call_type_then_the_source_then_allow() -> None:
     enforce = Enforce(violation="block", identify=ClassActions(violation="omit"), page=ClassActions(violation="allow"))
-    rules = SourceRules(COMPILED, enforce)
+    rules = Enforcement(COMPILED, enforce)
 
     assert rules.actions["track"] == {
         "unplanned_event": "allow",
@@ -291,7 +291,7 @@ def test_a_section_as_a_whole_is_never_removed() -> None:
     body = {"type": "track", "event": "A", "properties": {"a": 1, "b": 2}, "context": {}}
     before = copy.deepcopy(body)
 
-    verdict = SourceRules(compile_plan(plan), OMIT).check(body)
+    verdict = Enforcement(compile_plan(plan), OMIT).check(body)
 
     assert verdict
     assert [each.pointer for each in verdict.violations] == ["/properties", "/context"]
@@ -360,7 +360,7 @@ def test_a_name_refused_twice_counts_once_by_the_stricter_action(
     keyword: str, violation: Any, unplanned: Any, klass: str, blocked: bool
 ) -> None:
     schema = {"$schema": DRAFT_2020_12, "properties": {"a": {}}, keyword: False}
-    rules = SourceRules(
+    rules = Enforcement(
         compile_plan(Plan("p", (Rule("track", "A", schemas={"properties": schema}),))),
         Enforce(violation=violation, unplanned_property=unplanned),
     )

@@ -23,7 +23,7 @@ from router.agents.isolate import Isolated
 from router.agents.pipeline import Pipeline
 from router.agents.route import Route, subscription
 from router.agents.validate import Validate
-from router.agents.verdict import SourceRules
+from router.agents.verdict import Enforcement
 from router.config.models import DestinationConfig, Enforce
 from router.events.event import Event
 from router.events.topics import Topics
@@ -202,7 +202,7 @@ def _pipeline(store: Store, destination: str) -> Pipeline:
         [
             decode(TOPICS),
             Dedupe(store, WINDOW),
-            Validate(TOPICS, {"web": SourceRules(None, Enforce())}),
+            Validate(TOPICS, {"web": Enforcement(None, Enforce())}),
             ByDevice(),
             Route([wanted], TOPICS.destination, (TOPICS.resolved,)),
             Emit(),

@@ -42,12 +42,12 @@ class StrictCheck:
     """The answers to events, under strict enforcement."""
 
     def __init__(self, compiled: Any) -> None:
-        from router.agents.verdict import SourceRules
+        from router.agents.verdict import Enforcement
         from router.config.models import Enforce
 
         strict = Enforce(unplanned_event="block", unplanned_property="block", violation="block", common="block")
         self.compiled = compiled
-        self.rules = SourceRules(compiled, strict)
+        self.rules = Enforcement(compiled, strict)
 
     def answer(self, item: EventLine) -> dict[str, Any]:
         """One line's object: messageId, event, outcome, violations."""
