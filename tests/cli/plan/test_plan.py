@@ -176,7 +176,7 @@ def test_check_reads_events_as_people_have_them(line: Line, plan: Path, tmp_path
         ("{}", "/type", "expected one of identify, track"),
         ('{"type": "track"}', "/event", "expected the event's name, got none"),
         ('{"type": "track", "event": 5}', "/event", "expected the event's name, got none"),
-        ('{"type": "track", "event": "A", "properties": []}', "/properties", "expected an object, got another value"),
+        ('{"type": "track", "event": "A", "properties": [1]}', "/properties", "expected an object, got another value"),
     ],
 )
 def test_what_is_no_event_is_blocked_and_takes_no_neighbour(
