@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from router.agents.table import REASONS
+from router.agents.table import ENDINGS, REASONS
 from router.cli.screen import table
 from router.process.health import Report
 from router.process.snapshot import DestinationRow, ProcessRow, Snapshot
@@ -34,14 +34,15 @@ def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
 
 
 def _totals(seen: Snapshot) -> Table:
-    made = table("", "received", "invalid", "blocked", "duplicates", "resolved", "merged", "waiting", numbers=7)
-    counts = (seen.received, seen.invalid, seen.blocked, seen.duplicates, seen.resolved, seen.merged, seen.waiting)
+    titles = [ending.title for ending in ENDINGS]
+    made = table("", "received", *titles, "merged", "waiting", numbers=len(titles) + 3)
+    counts = (seen.received, *(seen.ended[ending.name] for ending in ENDINGS), seen.merged, seen.waiting)
     made.add_row("events", *map(_number, counts))
     return made
 
 
 def _balance(seen: Snapshot) -> Text:
-    sums = f"{seen.invalid} + {seen.blocked} + {seen.duplicates} + {seen.resolved}"
+    sums = " + ".join(f"{seen.ended[ending.name]}" for ending in ENDINGS)
     off = [row.name for row in seen.destinations if not row.balanced]
     if seen.balanced and not off:
         return Text(
@@ -75,12 +76,9 @@ def _reasons(seen: Snapshot) -> Iterator[str]:
     """One line for each place where events stop, with the command that shows them."""
     if seen.lost:
         yield f"  lost        {seen.lost}: the broker deleted messages before they were read; see retention"
-    if seen.invalid:
-        yield f"  invalid     {seen.invalid}: not an event; router tap events.invalid --from-beginning --json"
-    if seen.blocked:
-        yield f"  blocked     {seen.blocked}: by the tracking plan; router tap events.blocked --from-beginning --json"
-    if seen.duplicates:
-        yield f"  duplicates  {seen.duplicates}: repeats of a messageId within the window"
+    for ending in ENDINGS:
+        if ending.advice and seen.ended[ending.name]:
+            yield f"  {ending.title:11} {seen.ended[ending.name]}: {ending.advice}"
     for row in seen.destinations:
         yield from _destination_reasons(row)
 

@@ -1,6 +1,6 @@
 """What a metrics page says at one moment, as numbers that an operator asks for. Pure: families in, a snapshot out.
 
-Conservation: received = invalid + blocked + duplicate + resolved, and for each destination
+Conservation: received = the sum of all endings of events, as the agents declare them, and for each destination
 routed = delivered + filtered + dead + pending. Pages of several processes are read one after the other, so under load
 the sums can be out by what moved in between; at rest they are exact.
 """
@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
+
+from router.agents.table import ENDINGS
 
 _OF_DELIVERY = ("router_delivery_delivered", "router_delivery_pending", "router_delivery_lag_messages")
 Histogram = list[tuple[float, float]]  # upper bound in seconds, cumulative count
@@ -68,10 +70,7 @@ class ProcessRow:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     received: int
-    invalid: int
-    blocked: int
-    duplicates: int
-    resolved: int
+    ended: Mapping[str, int]  # events by their ending, as router.agents.table names them
     merged: int
     lost: int
     waiting: int  # messages in the source topics, not yet read
@@ -82,8 +81,24 @@ class Snapshot:
 
     @property
     def balanced(self) -> bool:
-        """received = invalid + blocked + duplicate + resolved."""
-        return self.received == self.invalid + self.blocked + self.duplicates + self.resolved
+        """Whether each event that was received has ended in one way."""
+        return self.received == sum(self.ended.values())
+
+    @property
+    def invalid(self) -> int:
+        return self.ended["invalid"]
+
+    @property
+    def blocked(self) -> int:
+        return self.ended["blocked"]
+
+    @property
+    def duplicates(self) -> int:
+        return self.ended["duplicate"]
+
+    @property
+    def resolved(self) -> int:
+        return self.ended["resolved"]
 
     @property
     def not_routed(self) -> int:
@@ -98,8 +113,9 @@ class Snapshot:
     def as_dict(self) -> dict[str, object]:
         """For --json: every number above, `pending` and `balanced` included."""
         rows = [asdict(row) | {"pending": row.pending, "balanced": row.balanced} for row in self.destinations]
-        answer = asdict(self) | {"balanced": self.balanced, "not_final": self.not_final}
-        return answer | {"destinations": rows}
+        answer = asdict(self) | {"balanced": self.balanced, "not_final": self.not_final, "destinations": rows}
+        del answer["ended"]
+        return answer | {ending.title: self.ended[ending.name] for ending in ENDINGS}
 
 
 def snapshot(families: Iterable[Metric]) -> Snapshot:
@@ -107,10 +123,7 @@ def snapshot(families: Iterable[Metric]) -> Snapshot:
     page = _Page(families)
     return Snapshot(
         received=page.total("router_events_received"),
-        invalid=page.total("router_events_invalid"),
-        blocked=page.total("router_events_blocked"),
-        duplicates=page.total("router_events_duplicate"),
-        resolved=page.total("router_events_resolved"),
+        ended={ending.name: page.total(f"router_events_{ending.name}") for ending in ENDINGS},
         merged=page.total("router_identity_merges"),
         lost=page.total("router_messages_lost"),
         waiting=page.total("router_route_lag_messages"),

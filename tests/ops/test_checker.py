@@ -76,8 +76,10 @@ class World:
         row = DestinationRow("crm", routed=len(self.routed), delivered=len(self.receipts), dead=len(self.dead))
         final = (len(self.invalid), len(self.blocked), len(self.resolved))
         return Snapshot(
-            received=len(self.raw), invalid=final[0], blocked=final[1], resolved=final[2],
-            duplicates=len(self.raw) - sum(final), merged=0, lost=0, waiting=0, accepted=0,
+            received=len(self.raw),
+            ended=dict(zip(("invalid", "blocked", "resolved"), final, strict=True))
+            | {"duplicate": len(self.raw) - sum(final)},
+            merged=0, lost=0, waiting=0, accepted=0,
             destinations=(row,), processes=(),
         )  # fmt: skip
 
@@ -107,7 +109,8 @@ def test_a_faultless_run_has_no_problems_and_agrees_with_its_metrics(world: Worl
 def test_every_fault_of_the_metrics_is_named(world: World) -> None:
     snapshot = world.snapshot()
     row = snapshot.destinations[0]
-    wrong = replace(snapshot, blocked=snapshot.blocked + 1, destinations=(replace(row, delivered=row.delivered - 1),))
+    ended = {**snapshot.ended, "blocked": snapshot.blocked + 1}
+    wrong = replace(snapshot, ended=ended, destinations=(replace(row, delivered=row.delivered - 1),))
 
     found = world.check().against(wrong)
 

@@ -158,9 +158,9 @@ def test_each_sum_that_does_not_hold_is_named(
 
 def test_what_an_earlier_run_counted_is_taken_off() -> None:
     row = DestinationRow("crm", routed=40, delivered=38, dead=2)
-    before = Snapshot(50, 1, 1, 1, 47, 2, 0, 0, 0, (row,), ())
+    before = Snapshot(50, {"invalid": 1, "blocked": 1, "duplicate": 1, "resolved": 47}, 2, 0, 0, 0, (row,), ())
     more = replace(row, routed=70, delivered=67, dead=3, p95_seconds=0.1)
-    now = Snapshot(150, 4, 3, 6, 137, 6, 0, 0, 0, (more,), ())
+    now = Snapshot(150, {"invalid": 4, "blocked": 3, "duplicate": 6, "resolved": 137}, 6, 0, 0, 0, (more,), ())
 
     assert figures(before, now) == SEEN
 
