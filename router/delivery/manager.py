@@ -1,7 +1,7 @@
 """The destinations of a process: started, changed and stopped one by one, each without the others noticing.
 
 A destination that changes is drained, committed and begun again, with what it had not finished read once more. kill -9
-in between loses nothing and repeats what `router.delivery.destination` says.
+in between loses nothing; see `router.delivery.destination` for what it can repeat.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def connector_of(loaded: Loaded, name: str) -> Connector:
 
 
 class DestinationManager:
-    """`only` names destinations; empty: all that are enabled. For one event loop; `context.failed` hears faults."""
+    """`only` names destinations; empty: all that are enabled. For one event loop; faults go to `context.failed`."""
 
     def __init__(self, context: DeliveryContext, only: Sequence[str]) -> None:
         self._context = context
@@ -100,7 +100,7 @@ def _terms(loaded: Loaded, name: str) -> DestinationSpec:
 
 
 def _forget(name: str) -> None:
-    """Gauges tell the present: nothing of a destination that does not run."""
+    """Gauges describe the present: a destination that does not run has none."""
     for gauge in (metrics.PENDING, metrics.DELIVERY_LAG, metrics.END_TO_END_P95):
         gauge.remove(name)
     for reason in _PAUSES:

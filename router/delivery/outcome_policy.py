@@ -61,7 +61,7 @@ class OutcomePolicy:
         self.latencies = LatencyWindow(clock)
 
     def apply(self, batch: Batch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
-        """Settle one attempt. Events of partitions that are gone no longer count: their new owner sends them."""
+        """Apply the outcomes of one attempt. Events of revoked partitions are left to their new owner."""
         metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
         self._learn(batch.events, outcomes, probe=probe)
         failed: list[tuple[QueuedEvent, Outcome]] = []
@@ -223,7 +223,7 @@ class OutcomePolicy:
         outcome: Outcome | None = None,
         batch: Sequence[QueuedEvent] = (),
     ) -> None:
-        """An event is dead. `stage` is read when it never waited in a lane, else deliver."""
+        """An event is dead. `stage` is `read` for an event that was never queued, else `deliver`."""
         metrics.DISCARDED.labels(self._name, label(code)).inc()
         self._delivery_log.failed("dead", discarded(code), item, outcome, batch)
         if stage != "read":

@@ -20,7 +20,7 @@ _LIFTED = 8.0  # times the rate at the last cut
 class Rate:
     """`ceiling` in events a second, None for no limit.
 
-    In any t seconds at most limit * (t + 0.1) + 1 events begin, and what one request more carries.
+    In any t seconds at most limit * (t + 0.1) + 1 events go out, plus those of one further request.
     """
 
     def __init__(self, ceiling: float | None, clock: Callable[[], float]) -> None:

@@ -18,7 +18,7 @@ def read_item(
     destination: str, partition: Partition, offset: int, value: bytes | None, key: bytes | None,
     headers: RawHeaders, taken: float,
 ) -> QueuedEvent:  # fmt: skip
-    """`taken` is the monotonic time. What is no JSON object carries the fault MESSAGE_REJECTED."""
+    """`taken` is the monotonic time. Anything but a JSON object has the fault MESSAGE_REJECTED."""
     body = _body(value)
     named = {name: _text(raw) for name, raw in headers}
     content: dict[str, Any] = body or {}
@@ -40,7 +40,7 @@ def read_item(
 
 
 def idempotency_key(destination: str, source: str, message_id: object, place: str) -> str:
-    """32 hex digits, the same for the same event and destination for ever; an event without messageId has its place."""
+    """32 hex digits, the same for the same event and destination for ever; without a messageId, by its offset."""
     identity = f"id\0{source}\0{message_id}" if message_id else f"at\0{place}"
     return blake2b(f"{destination}\0{identity}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
