@@ -1,4 +1,4 @@
-"""One destination at work: its topic's reader, its dispatcher, its settler and its connector, and how they stop.
+"""One destination at work: its topic's reader, its dispatcher, its committer and its connector, and how they stop.
 
 kill -9 loses nothing: what was not committed is read again. It repeats at most the events under way and those accepted
 since the last commit, `Dispatcher.max_uncommitted` together, each with the idempotency key it had before.
@@ -19,13 +19,13 @@ from confluent_kafka import KafkaException, Message, Producer
 from router import metrics
 from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
+from router.delivery.committer import Committer
 from router.delivery.consume import DestinationConsumer
 from router.delivery.dispatcher import Dispatcher, max_uncommitted
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.read import read_item
 from router.delivery.records import DeliveryLog
-from router.delivery.settle import Settler
 from router.destinations.base import Connector
 from router.errors import Unavailable
 from router.events.topics import Topics
@@ -71,7 +71,7 @@ class Destination:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._delivery_log = DeliveryLog(self.name, context.topics.delivery_log, context.mask)
-        self._settler: Settler | None = None
+        self._committer: Committer | None = None
         self._dispatcher: Dispatcher | None = None
         self._reader: DestinationConsumer | None = None
         self._max_uncommitted = max_uncommitted(connector, config)
@@ -86,13 +86,13 @@ class Destination:
         self._ticking = self._loop.create_task(self._tick())
         await self._open()
         checkpoint = await asyncio.to_thread(self._checkpoint)
-        settler = self._settler = Settler(
+        committer = self._committer = Committer(
             self.name, self._context.topics.dead(self.name), self._delivery_log, self._in_flight, checkpoint,
-            flush_at=self._max_uncommitted // 2, group=self._group, on_settled=self._settled,
+            flush_at=self._max_uncommitted // 2, group=self._group, on_committed=self._committed,
             on_fault=self._context.failed,
         )  # fmt: skip
         self._dispatcher = Dispatcher(
-            self._connector, self._config, settler, self._delivery_log, clock=time.monotonic, wall=time.time
+            self._connector, self._config, committer, self._delivery_log, clock=time.monotonic, wall=time.time
         )
         metrics.PENDING.labels(self.name).set_function(lambda: self._in_flight.used)
         topic = self._context.topics.destination(self.name)
@@ -109,8 +109,8 @@ class Destination:
             await asyncio.to_thread(self._reader.join)
         if self._dispatcher is not None:
             await self._dispatcher.halt(0.0)
-        if self._settler is not None:
-            await self._settler.close()
+        if self._committer is not None:
+            await self._committer.close()
         await self._connector.close()
         self._context.health.forget(self._check)
 
@@ -180,23 +180,23 @@ class Destination:
     # The same, in the loop
 
     @property
-    def _parts(self) -> tuple[Dispatcher, Settler]:
+    def _parts(self) -> tuple[Dispatcher, Committer]:
         assert self._dispatcher is not None
-        assert self._settler is not None
-        return self._dispatcher, self._settler
+        assert self._committer is not None
+        return self._dispatcher, self._committer
 
     def _assigned(self, partitions: list[Partition]) -> None:
-        dispatcher, settler = self._parts
-        settler.assigned(partitions)
+        dispatcher, committer = self._parts
+        committer.assigned(partitions)
         dispatcher.resume()
 
     async def _release(self, *, lost: bool) -> None:
-        dispatcher, settler = self._parts
+        dispatcher, committer = self._parts
         await dispatcher.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
-        await settler.release(DRAIN_SECONDS, lost=lost)
+        await committer.release(DRAIN_SECONDS, lost=lost)
 
     def _taken(self, batch: list[tuple[Partition, Message]]) -> None:
-        dispatcher, settler = self._parts
+        dispatcher, committer = self._parts
         now = time.monotonic()
         items: list[QueuedEvent] = []
         for partition, message in batch:
@@ -207,15 +207,15 @@ class Destination:
             if partition.tracker.take(offset):
                 items.append(item)
             else:
-                settler.stale(item)
-                settler.touch(partition)
+                committer.stale(item)
+                committer.touch(partition)
         dispatcher.take(items)
 
     def _reached(self, partition: Partition, offset: int) -> None:
-        if not partition.gone and partition.tracker.reach(offset):
+        if not partition.revoked and partition.tracker.reach(offset):
             self._parts[1].touch(partition)
 
-    def _settled(self) -> None:
+    def _committed(self) -> None:
         self._advanced = True
         self._parts[0].pump()
 

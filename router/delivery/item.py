@@ -15,14 +15,14 @@ RawHeaders = Sequence[tuple[str, bytes | None]]
 
 @dataclass(slots=True, eq=False)
 class Partition(PartitionState):
-    """An owned partition of the destination's topic. `gone` once it was revoked: late answers no longer count.
+    """An owned partition of the destination's topic. Once it is `revoked`, late answers no longer count.
 
     Where it is read is the consuming thread's; all else belongs to the event loop.
     """
 
     tracker: Tracker = field(default_factory=Tracker)
     counts: Counts = field(default_factory=Counts)
-    gone: bool = False
+    revoked: bool = False
     dirty: bool = False  # something to commit
 
     @classmethod

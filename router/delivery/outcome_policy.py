@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class TerminalOutcomes(Protocol):
-    """Where events go that are final; see `router.delivery.settle`."""
+    """Where events go that are final; see `router.delivery.committer`."""
 
     def delivered(self, item: QueuedEvent) -> None: ...
 
@@ -68,7 +68,7 @@ class OutcomePolicy:
         refused: list[tuple[QueuedEvent, Outcome]] = []
         smaller: list[QueuedEvent] = []
         for item, outcome in zip(batch.events, outcomes, strict=True):
-            if item.partition.gone:
+            if item.partition.revoked:
                 self._queue.done(item)
                 self._finals.stale(item)
             elif outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:

@@ -533,7 +533,7 @@ async def test_late_answers_for_partitions_that_are_gone_do_not_count() -> None:
     async with bench(all_ok, seconds=0.02) as one:
         one.give(3)
         await one.until(lambda: one.connector.busy)
-        one.partition.gone = True
+        one.partition.revoked = True
         await one.until(lambda: len(one.ends.lost) == 3)
 
     assert one.ends.count == 0

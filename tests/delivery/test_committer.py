@@ -1,4 +1,4 @@
-"""A settlement holds all that became final since the last one, and is committed once, whatever the broker answers."""
+"""A commit holds all that became final since the last one, and is committed once, whatever the broker answers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import orjson
 from confluent_kafka import TopicPartition
 
 from router import metrics
+from router.delivery.committer import Committer
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.records import DeliveryLog
-from router.delivery.settle import Settler
 from router.delivery.tracker import decode
 from router.errors import Fenced
 from router.kafka.transactions import CommitRefused, TransactionAborted
@@ -60,17 +60,17 @@ class Bench:
         self.broker = broker
         self.room = InFlightLimit(100, 1 << 20)
         self.faults: list[BaseException] = []
-        self.settled = 0
+        self.committed = 0
         self.delivery_log = DeliveryLog("crm", "delivery.log", Mask())
-        self.settler = Settler(
+        self.committer = Committer(
             "crm", "dest.crm.dead", self.delivery_log, self.room, broker, flush_at=flush_at, group=lambda: "generation",
-            on_settled=self._on_settled, on_fault=self.faults.append,
+            on_committed=self._on_committed, on_fault=self.faults.append,
         )  # fmt: skip
         self.partition = Partition("dest.crm", 2)
-        self.settler.assigned([self.partition])
+        self.committer.assigned([self.partition])
 
-    def _on_settled(self) -> None:
-        self.settled += 1
+    def _on_committed(self) -> None:
+        self.committed += 1
 
     def item(self, offset: int) -> QueuedEvent:
         one = delivery(offset)
@@ -93,8 +93,8 @@ class Bench:
 async def bench(*answers: Exception | None, transactional: bool = True, flush_at: int = 500) -> AsyncIterator[Bench]:
     one = Bench(Broker(*answers, transactional=transactional), flush_at)
     yield one
-    await one.settler.release(0.0, lost=True)
-    await one.settler.close()
+    await one.committer.release(0.0, lost=True)
+    await one.committer.close()
     assert one.broker.closed
 
 
@@ -107,8 +107,8 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
     async with bench() as one:
         first, second = one.item(5), one.item(7)
         one.item(8)
-        one.settler.dead(second, "400", "deliver")
-        one.settler.delivered(first)
+        one.committer.dead(second, "400", "deliver")
+        one.committer.delivered(first)
         one.delivery_log.accepted("delivered", first, 0.01)
         assert one.totals() == _totals(0, 0)
         await one.until(lambda: one.broker.works)
@@ -117,17 +117,17 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
         assert [record[0] for record in work.records] == ["dest.crm.dead", "delivery.log"]
         assert [(place.partition, place.offset, metadata(place)["n"]) for place in work.offsets] == [(2, 8, [1, 1])]
         assert work.group == "generation"
-        await one.until(lambda: one.settled)
+        await one.until(lambda: one.committed)
         assert one.totals() == _totals(1, 1)
-        assert (one.room.used, one.settler.uncommitted) == (1, 0)
+        assert (one.room.used, one.committer.uncommitted) == (1, 0)
 
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
     """No dead letter is lost with it, none written twice; what becomes final meanwhile waits for the next."""
     async with bench(TransactionAborted("COORDINATOR_NOT_AVAILABLE"), TransactionAborted("_TIMED_OUT")) as one:
-        one.settler.dead(one.item(1), "400", "deliver")
+        one.committer.dead(one.item(1), "400", "deliver")
         await one.until(lambda: len(one.broker.answers) == 1)
-        one.settler.delivered(one.item(2))
+        one.committer.delivered(one.item(2))
         await one.until(lambda: len(one.broker.works) == 2)
 
     assert [len(work.records) for work in one.broker.works] == [1, 0]
@@ -138,8 +138,8 @@ async def test_at_least_once_writes_records_once_and_then_offsets() -> None:
     """When only the offsets fail, only they are tried again."""
     async with bench(transactional=False) as one:
         one.broker.offset_answers = [CommitRefused("_TIMED_OUT"), CommitRefused("_TIMED_OUT")]
-        one.settler.dead(one.item(1), "400", "deliver")
-        await one.until(lambda: one.settled)
+        one.committer.dead(one.item(1), "400", "deliver")
+        await one.until(lambda: one.committed)
 
     assert (len(one.broker.works), len(one.broker.offsets)) == (1, 1)
 
@@ -147,7 +147,7 @@ async def test_at_least_once_writes_records_once_and_then_offsets() -> None:
 async def test_nothing_happened_nothing_is_written() -> None:
     """An idle destination costs no transaction."""
     async with bench() as one:
-        one.settler.note()
+        one.committer.note()
         await asyncio.sleep(0.3)
 
         assert one.broker.works == []
@@ -157,7 +157,7 @@ async def test_much_is_committed_without_waiting_for_the_interval() -> None:
     """So that little would be repeated."""
     async with bench(flush_at=3) as one:
         for offset in range(3):
-            one.settler.delivered(one.item(offset))
+            one.committer.delivered(one.item(offset))
         await asyncio.sleep(0)
         await one.until(lambda: one.broker.works)
 
@@ -168,42 +168,42 @@ async def test_releasing_commits_what_is_final_and_forgets_the_rest() -> None:
     """Before the partitions go to another process."""
     async with bench() as one:
         item, late = one.item(1), one.item(2)
-        one.settler.delivered(item)
-        await one.settler.release(DEADLINE, lost=False)
+        one.committer.delivered(item)
+        await one.committer.release(DEADLINE, lost=False)
 
         assert [work.offsets[0].offset for work in one.broker.works] == [2]
-        assert (one.partition.gone, late.partition.gone, one.room.used, one.totals()) == (True, True, 0, {})
+        assert (one.partition.revoked, late.partition.revoked, one.room.used, one.totals()) == (True, True, 0, {})
 
 
 async def test_lost_partitions_are_not_committed() -> None:
     """They are another's already; a commit under way no longer counts."""
     async with bench(*[TransactionAborted("_TIMED_OUT")] * 3) as one:
-        one.settler.delivered(one.item(1))
+        one.committer.delivered(one.item(1))
         await one.until(lambda: len(one.broker.answers) < 3)
-        await one.settler.release(0.0, lost=True)
+        await one.committer.release(0.0, lost=True)
         await asyncio.sleep(0.5)
 
-        assert (one.broker.works, one.settled) == ([], 0)
+        assert (one.broker.works, one.committed) == ([], 0)
 
 
 async def test_a_generation_that_is_over_is_not_fought_for() -> None:
     """The group has given the partitions to others: their events come again there."""
     async with bench(TransactionAborted("ILLEGAL_GENERATION")) as one:
-        one.settler.delivered(one.item(1))
+        one.committer.delivered(one.item(1))
         await one.until(lambda: not one.broker.answers)
         began = time.monotonic()
-        await one.settler.release(DEADLINE, lost=False)
+        await one.committer.release(DEADLINE, lost=False)
 
-        assert (one.broker.works, one.settled) == ([], 0)
+        assert (one.broker.works, one.committed) == ([], 0)
         assert time.monotonic() - began < DEADLINE
 
 
 async def test_a_fenced_process_says_so_and_stops_committing() -> None:
     """Somebody else has its place: the only safe answer is to end."""
     async with bench(Fenced("over")) as one:
-        one.settler.delivered(one.item(1))
+        one.committer.delivered(one.item(1))
         await one.until(lambda: one.faults)
-        one.settler.delivered(one.item(2))
+        one.committer.delivered(one.item(2))
         await asyncio.sleep(0.3)
 
         assert [type(fault) for fault in one.faults] == [Fenced]
@@ -215,8 +215,8 @@ async def test_finished_events_beyond_an_unfinished_one_ride_in_the_metadata() -
     async with bench() as one:
         items = [one.item(offset) for offset in range(10)]
         for item in items[3:7]:
-            one.settler.delivered(item)
-        await one.until(lambda: one.settled)
+            one.committer.delivered(item)
+        await one.until(lambda: one.committed)
         place = one.broker.works[0].offsets[0]
 
         assert place.offset == 0

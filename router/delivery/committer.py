@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Settlement:
+class PendingCommit:
     """What one commit holds: the records and offsets, and each partition's counts as of them."""
 
     batch: CommitBatch
@@ -46,17 +46,17 @@ class Settlement:
     published: bool = False
 
 
-class Settler:
-    """Collects finals in the event loop and commits them in a thread of its own, one settlement at a time.
+class Committer:
+    """Collects finals in the event loop and commits them in a thread of its own, one commit at a time.
 
     `flush_at` events are committed without waiting for the interval; `group` gives the metadata of the group's present
-    generation. Committed events leave the `in_flight` limit; then `on_settled` is called in the loop. `on_fault` is
+    generation. Committed events leave the `in_flight` limit; then `on_committed` is called in the loop. `on_fault` is
     called when committing is hopeless.
     """
 
     def __init__(
         self, name: str, dead_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
-        checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any], on_settled: Callable[[], None],
+        checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any], on_committed: Callable[[], None],
         on_fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._name = name
@@ -65,9 +65,9 @@ class Settler:
         self._in_flight = in_flight
         self._checkpoint = checkpoint
         self._group = group
-        self._on_settled = on_settled
+        self._on_committed = on_committed
         self._on_fault = on_fault
-        self._thread = ThreadPoolExecutor(1, f"settle-{name}")
+        self._thread = ThreadPoolExecutor(1, f"commit-{name}")
         self._partitions: list[Partition] = []
         self._records: list[Record] = []
         self._accepted = 0
@@ -130,7 +130,7 @@ class Settler:
             self._timer.cancel()
             self._timer = None
         if self._running is None and not self._broken:
-            self._running = asyncio.get_running_loop().create_task(self._settle())
+            self._running = asyncio.get_running_loop().create_task(self._commit_next())
             self._running.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -147,23 +147,23 @@ class Settler:
     def _dirty(self) -> bool:
         return bool(self._records or self._delivery_log or any(partition.dirty for partition in self._partitions))
 
-    async def _settle(self) -> None:
+    async def _commit_next(self) -> None:
         if not self._dirty():
             return
-        settlement, epoch = self._take(), self._epoch
+        commit, epoch = self._take(), self._epoch
         self.since = time.monotonic()
         try:
-            if not await self._write(settlement, epoch):
+            if not await self._write(commit, epoch):
                 return
         finally:
             self.since = None
-        self.uncommitted -= settlement.accepted
-        for partition, totals in settlement.totals:
+        self.uncommitted -= commit.accepted
+        for partition, totals in commit.totals:
             self._show(partition, totals)
-        self._in_flight.free(settlement.events, settlement.size)
-        self._on_settled()
+        self._in_flight.free(commit.events, commit.size)
+        self._on_committed()
 
-    def _take(self) -> Settlement:
+    def _take(self) -> PendingCommit:
         records = [*self._records, *self._delivery_log.records(time.time())]
         self._records = []
         finals = self._accepted, self._finals, self._size
@@ -178,15 +178,15 @@ class Settler:
             metadata = counts.encode(low, partition.tracker.finished())
             offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
             totals.append((partition, replace(counts)))
-        return Settlement(CommitBatch(records, offsets, self._group()), totals, *finals)
+        return PendingCommit(CommitBatch(records, offsets, self._group()), totals, *finals)
 
-    async def _write(self, settlement: Settlement, epoch: int) -> bool:
+    async def _write(self, commit: PendingCommit, epoch: int) -> bool:
         """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
         loop = asyncio.get_running_loop()
         until, pause = time.monotonic() + GIVE_UP_SECONDS, AGAIN_SECONDS
         while epoch == self._epoch:
             try:
-                await loop.run_in_executor(self._thread, self._commit, settlement)
+                await loop.run_in_executor(self._thread, self._commit, commit)
                 return epoch == self._epoch
             except CommitRefused as refused:
                 metrics.ABORTS.labels(refused.code).inc()
@@ -202,12 +202,12 @@ class Settler:
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return False
 
-    def _commit(self, settlement: Settlement) -> None:
-        """In the settler's thread."""
-        if not settlement.published:
-            self._checkpoint.publish(settlement.batch)
-            settlement.published = True
-        self._checkpoint.apply(settlement.batch)
+    def _commit(self, commit: PendingCommit) -> None:
+        """In the committer's thread."""
+        if not commit.published:
+            self._checkpoint.publish(commit.batch)
+            commit.published = True
+        self._checkpoint.apply(commit.batch)
 
     # Partitions
 
@@ -218,7 +218,7 @@ class Settler:
 
     def replaced(self, old: Partition, new: Partition) -> None:
         """The topic was made anew: what was counted goes on, what was open no longer counts."""
-        old.gone = True
+        old.revoked = True
         self._partitions = [new if partition is old else partition for partition in self._partitions]
 
     async def release(self, seconds: float, *, lost: bool) -> None:
@@ -229,7 +229,7 @@ class Settler:
         self._leaving = False
         self._epoch += 1
         for partition in self._partitions:
-            partition.gone = True
+            partition.revoked = True
             metrics.DELIVERY_TOTALS.hide((self._name, str(partition.number)))
         self._partitions, self._records = [], []
         self._in_flight.clear()
