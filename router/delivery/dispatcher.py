@@ -16,7 +16,7 @@ from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
-from router.delivery.queue import Batch, DeliveryQueue
+from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector, Kind, Outcome
@@ -137,7 +137,7 @@ class Dispatcher:
             self._launch(batch, probe=True)
         return None
 
-    def _launch(self, batch: Batch, *, probe: bool) -> None:
+    def _launch(self, batch: QueuedBatch, *, probe: bool) -> None:
         self.rate.spend(len(batch))
         self._under_way += len(batch)
         task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
@@ -150,7 +150,7 @@ class Dispatcher:
             raise error  # a fault of the engine itself: for the loop's exception handler
         self.pump()
 
-    async def _attempt(self, batch: Batch, probe: bool) -> None:
+    async def _attempt(self, batch: QueuedBatch, probe: bool) -> None:
         started = self._clock()
         try:
             unwell = await self._check() if probe else None

@@ -11,7 +11,7 @@ from router import metrics
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.latency import LatencyWindow
-from router.delivery.queue import Batch, DeliveryQueue
+from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog, awaiting_retry, discarded, label, reason_label
 from router.destinations.base import Kind, Outcome
@@ -60,7 +60,7 @@ class OutcomePolicy:
         self._seconds = metrics.END_TO_END.labels(name)
         self.latencies = LatencyWindow(clock)
 
-    def apply(self, batch: Batch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
+    def apply(self, batch: QueuedBatch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
         """Apply the outcomes of one attempt. Events of revoked partitions are left to their new owner."""
         metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
         self._learn(batch.events, outcomes, probe=probe)
@@ -155,7 +155,7 @@ class OutcomePolicy:
         self._delivery_log.filtered(outcome.code, item)
         self._finals.filtered(item)
 
-    def _retry(self, batch: Batch, failed: list[tuple[QueuedEvent, Outcome]], started: float) -> None:
+    def _retry(self, batch: QueuedBatch, failed: list[tuple[QueuedEvent, Outcome]], started: float) -> None:
         """Put events off, or give up those whose time is over.
 
         A batch that failed as a whole comes again as the same batch, under the same key, unless others were accepted
@@ -173,7 +173,7 @@ class OutcomePolicy:
                 self._queue.put_off(part, due)
             return
         for item, outcome in alive:
-            self._queue.put_off(Batch([item], whole=batch.whole), self._due(item, outcome, now))
+            self._queue.put_off(QueuedBatch([item], whole=batch.whole), self._due(item, outcome, now))
 
     def _has_time(
         self, item: QueuedEvent, outcome: Outcome, batch: Sequence[QueuedEvent], started: float, now: float
@@ -197,7 +197,7 @@ class OutcomePolicy:
             return now + outcome.retry_after
         return min(now + self._backoff.delay(item.attempts), item.deadline or math.inf)
 
-    def _refuse(self, batch: Batch, refused: list[tuple[QueuedEvent, Outcome]]) -> None:
+    def _refuse(self, batch: QueuedBatch, refused: list[tuple[QueuedEvent, Outcome]]) -> None:
         """Back in line, their time not counted; but one that is refused while others pass is rejected."""
         for item, outcome in refused:
             item.code = outcome.code
@@ -231,7 +231,7 @@ class OutcomePolicy:
         self._finals.dead(item, code, stage)
 
 
-def _halves(events: Sequence[QueuedEvent]) -> list[Batch]:
+def _halves(events: Sequence[QueuedEvent]) -> list[QueuedBatch]:
     """One event alone, more in two parts."""
     middle = (len(events) + 1) // 2
-    return [Batch(part, whole=True) for part in (events[:middle], events[middle:]) if part]
+    return [QueuedBatch(part, whole=True) for part in (events[:middle], events[middle:]) if part]

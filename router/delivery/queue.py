@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from router.delivery.item import QueuedEvent
 
 
-class Batch:
+class QueuedBatch:
     """Events that go out as one request.
 
     `whole`: it comes from an attempt and goes again as it is, without company: the same request under the same key, or
@@ -43,8 +43,8 @@ class DeliveryQueue:
     def clear(self) -> None:
         """Forget all events."""
         self._ready: dict[Hashable, _Ready] = {}  # by batch key; the one that has waited longest comes first
-        self._whole: deque[Batch] = deque()
-        self._later: list[tuple[float, int, Batch]] = []
+        self._whole: deque[QueuedBatch] = deque()
+        self._later: list[tuple[float, int, QueuedBatch]] = []
         self._behind: dict[bytes, deque[QueuedEvent]] = {}
         self._count = 0
 
@@ -71,11 +71,11 @@ class DeliveryQueue:
             self._behind[event.ordering_key] = deque()
         self._append(event)
 
-    def put_back(self, batches: Iterable[Batch]) -> None:
+    def put_back(self, batches: Iterable[QueuedBatch]) -> None:
         """Batches of an attempt that may be tried at once, before all others."""
         self._whole.extendleft(reversed(list(batches)))
 
-    def put_off(self, batch: Batch, due: float) -> None:
+    def put_off(self, batch: QueuedBatch, due: float) -> None:
         """To be tried again at `due`; events of a batch that is not `whole` may then find company."""
         self._count += 1
         heapq.heappush(self._later, (due, self._count, batch))
@@ -101,7 +101,7 @@ class DeliveryQueue:
                 for event in reversed(batch.events):
                     self._of(event).prepend(event)
 
-    def take(self, now: float, count: int, size: int, age: float) -> Batch | None:
+    def take(self, now: float, count: int, size: int, age: float) -> QueuedBatch | None:
         """The next request: at most `count` events and `size` bytes (one event in any case).
 
         With `age`, None while all may still fill: see `ready_at`.
@@ -111,7 +111,7 @@ class DeliveryQueue:
         for key, ready in self._ready.items():
             if ready.at(count, size, age) <= now:
                 del self._ready[key]
-                batch = Batch(ready.cut(count, size))
+                batch = QueuedBatch(ready.cut(count, size))
                 if ready.events:
                     self._ready[key] = ready
                 return batch
@@ -128,7 +128,7 @@ class DeliveryQueue:
         """When the next failed event is to be tried again."""
         return self._later[0][0] if self._later else None
 
-    def pick(self) -> Batch | None:
+    def pick(self) -> QueuedBatch | None:
         """One event for a probe, due or not: the least tried one, so that a bad event cannot fail every probe."""
         batches = (*self._whole, *(batch for _, _, batch in self._later))
         waiting = [event for ready in self._ready.values() for event in ready.events]
@@ -140,7 +140,9 @@ class DeliveryQueue:
             return None
         self._remove({id(event)})
         return (
-            batch if batch is not None and len(batch) == 1 else Batch([event], whole=batch is not None and batch.whole)
+            batch
+            if batch is not None and len(batch) == 1
+            else QueuedBatch([event], whole=batch is not None and batch.whole)
         )
 
     def expired(self, now: float) -> list[QueuedEvent]:
@@ -155,7 +157,7 @@ class DeliveryQueue:
             self._remove(set(map(id, over)))
         return over
 
-    def _begun(self) -> list[_Ready | Batch]:
+    def _begun(self) -> list[_Ready | QueuedBatch]:
         """All but those behind another."""
         return [*self._ready.values(), *self._whole, *(batch for _, _, batch in self._later)]
 
@@ -217,7 +219,7 @@ class _Ready:
         return bool(self.events)
 
 
-def _without(batch: Batch, gone: set[int]) -> Batch:
+def _without(batch: QueuedBatch, gone: set[int]) -> QueuedBatch:
     """The batch itself where it has none of those events, else what is left of it."""
     left = [event for event in batch.events if id(event) not in gone]
-    return batch if len(left) == len(batch) else Batch(left, whole=batch.whole)
+    return batch if len(left) == len(batch) else QueuedBatch(left, whole=batch.whole)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.item import QueuedEvent
-from router.delivery.queue import Batch, DeliveryQueue
+from router.delivery.queue import DeliveryQueue, QueuedBatch
 from tests.delivery.items import item
 
 MANY = 1 << 30
@@ -70,8 +70,8 @@ def test_a_request_carries_events_of_one_batch_key() -> None:
 def test_failed_events_come_when_they_are_due_and_before_new_ones() -> None:
     """The oldest first."""
     queue = filled(item(3))
-    queue.put_off(Batch([item(1)]), 20.0)
-    queue.put_off(Batch([item(2)]), 15.0)
+    queue.put_off(QueuedBatch([item(1)]), 20.0)
+    queue.put_off(QueuedBatch([item(2)]), 15.0)
 
     queue.wake(14.0)
     assert queue.due == 15.0
@@ -84,7 +84,7 @@ def test_failed_events_come_when_they_are_due_and_before_new_ones() -> None:
 def test_a_batch_that_comes_again_is_the_same_batch() -> None:
     """Under the same idempotency key: nothing joins, nothing is left out, no wait, and no part of it goes ahead."""
     queue = filled(item(9))
-    again = Batch([item(1), item(2)], whole=True)
+    again = QueuedBatch([item(1), item(2)], whole=True)
     queue.put_off(again, 5.0)
     queue.wake(5.0)
 
@@ -96,7 +96,7 @@ def test_a_batch_that_comes_again_is_the_same_batch() -> None:
 def test_parts_of_a_batch_go_at_once_and_one_by_one() -> None:
     """How a bad event is found."""
     queue = filled(item(9))
-    queue.put_back([Batch([item(0), item(1)], whole=True), Batch([item(2)], whole=True)])
+    queue.put_back([QueuedBatch([item(0), item(1)], whole=True), QueuedBatch([item(2)], whole=True)])
 
     assert queue.ready_at(4, MANY, 5.0) == 0.0
     assert taken(queue, 0, 4, MANY, 5.0) == [0, 1]
@@ -111,7 +111,7 @@ def test_profiles_keep_their_order() -> None:
 
     assert taken(queue, 0, 9, MANY, 0) == [0, 1]
     assert taken(queue, 0, 9, MANY, 0) == []
-    queue.put_off(Batch([items[0]]), 99.0)
+    queue.put_off(QueuedBatch([items[0]]), 99.0)
     queue.done(items[1])
     assert taken(queue, 0, 9, MANY, 0) == [3]
     queue.wake(99.0)
@@ -134,8 +134,8 @@ def test_a_probe_takes_the_least_tried_event() -> None:
     assert first.events == [fresh]
     later, alone = item(2), item(3)
     later.attempts, alone.attempts = 2, 4
-    queue.put_off(Batch([later, item(4)], whole=True), 1e9)
-    queue.put_back([single := Batch([alone], whole=True)])
+    queue.put_off(QueuedBatch([later, item(4)], whole=True), 1e9)
+    queue.put_back([single := QueuedBatch([alone], whole=True)])
 
     picked = [queue.pick() for _ in range(5)]
     assert [numbers(one.events) for one in picked if one is not None] == [[4], [2], [0], [3]]
@@ -148,7 +148,7 @@ def test_events_whose_time_is_over_are_taken_out() -> None:
     over, later, fresh = item(0), item(1), item(2)
     over.deadline = later.deadline = 10.0
     queue = filled(over, fresh)
-    queue.put_off(Batch([later, item(3)], whole=True), 12.0)
+    queue.put_off(QueuedBatch([later, item(3)], whole=True), 12.0)
 
     assert queue.expired(9.0) == []
     assert numbers(queue.expired(10.0)) == [0, 1]
@@ -166,7 +166,7 @@ def test_each_profile_is_delivered_in_order_whatever_fails(keys: list[bytes | No
     waiting = [item(number, lane=key) for number, key in enumerate(keys)]
     for one in waiting:
         one.batch_key = chance.choice("xy")
-    under_way: list[Batch] = []
+    under_way: list[QueuedBatch] = []
     finished: list[QueuedEvent] = []
     now = 0.0
     while waiting or under_way or queue:
@@ -190,7 +190,7 @@ def test_each_profile_is_delivered_in_order_whatever_fails(keys: list[bytes | No
         assert mine == sorted(mine)
 
 
-def _ended(queue: DeliveryQueue, batch: Batch, chance: random.Random, now: float) -> list[QueuedEvent]:
+def _ended(queue: DeliveryQueue, batch: QueuedBatch, chance: random.Random, now: float) -> list[QueuedEvent]:
     """The batch fares somehow; what of it is final."""
     result = chance.choice(["final", "final", "later", "apart", "again"])
     if result == "final":
@@ -200,7 +200,7 @@ def _ended(queue: DeliveryQueue, batch: Batch, chance: random.Random, now: float
     if result == "again":
         queue.put_back([batch])
     else:
-        parts = [batch] if result == "later" else [Batch([one]) for one in batch.events]
+        parts = [batch] if result == "later" else [QueuedBatch([one]) for one in batch.events]
         for part in parts:
             part.whole = result == "later"
             queue.put_off(part, now + chance.uniform(0, 5))
