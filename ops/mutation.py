@@ -39,7 +39,7 @@ class Part:
 
 PARTS = {
     "dedupe": Part(
-        ("router/agents/dedupe.py",), ("tests/agents/test_dedupe.py", "tests/worker/test_crash_points.py"), least=0
+        ("router/agents/dedupe.py",), ("tests/agents/test_dedupe.py", "tests/worker/test_crash_points.py"), least=85
     ),
     "changelog": Part(
         ("router/dedupe/changelog.py",),
