@@ -1,1 +1,1 @@
-"""From a destination's topic to its partner: policies composed context a connector, and the processes that run them."""
+"""From a destination's topic to its partner: policies composed around a connector, and the processes that run them."""

@@ -1,4 +1,4 @@
-"""The attempt loop of one destination: everything that is composed context a connector.
+"""The attempt loop of one destination: everything that is composed around a connector.
 
 It takes events in the order consumed, forms requests, and starts as many as order, rate, concurrency and the partner's
 health allow; `OutcomePolicy` turns each outcome into a final state or a later attempt. It lives in one event loop.
