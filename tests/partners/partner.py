@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,6 +19,11 @@ from router.destinations.registry import destination_types
 from tests.deliveries import delivery
 
 Trouble = Literal["down", "refuse", "throttle", "lose"]
+
+
+def second(number: int) -> str:
+    """The time of event `number`, for partners that know events by their second."""
+    return (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)).isoformat().replace("+00:00", ".000Z")
 
 
 class Partner(ABC):
