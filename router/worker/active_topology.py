@@ -1,6 +1,6 @@
 """Brings a changed topology into a running worker: new agents over the same state, between two batches.
 
-The batch under way is committed as the old agents made it. kill -9 at any point loses and repeats what it does without
+The batch in flight is committed as the old agents made it. kill -9 at any point loses and repeats what it does without
 a reload: agents hold no state, and what was not committed is read again, by the topology of that time.
 """
 

@@ -68,7 +68,7 @@ def calm_collector() -> None:
 
 
 class WorkerBuilder:
-    """The parts of one worker, made in order; `stack` gives back what was taken."""
+    """Makes the components of one worker, in order; `stack` gives back what was taken."""
 
     def __init__(
         self,

@@ -64,9 +64,8 @@ class InFlight:
 class Worker:
     """One route worker: the owner of its consumer's partitions.
 
-    `restore` brings the window up to the changelog of some
-    partitions. A batch of fewer than `small_batch` messages waits for the one before it and grows meanwhile: under
-    light load that gives the shortest way through.
+    `restore` brings the window up to the changelog of some partitions. A batch of fewer than `small_batch` messages
+    waits for the one before it and grows meanwhile: under light load that gives the shortest way through.
     """
 
     def __init__(
@@ -98,7 +97,7 @@ class Worker:
         consumer.join(self)
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set; then the batch under way is finished and the group is left."""
+        """Until `stop` is set; then the batch in flight is finished and the group is left."""
         try:
             while not stop.is_set():
                 self.round()
