@@ -1,5 +1,17 @@
 """The destination modules that ship, in alphabetical order. Importing one registers its type; none does I/O."""
 
-from router.destinations import braze, customerio, file, webhook
+from router.destinations import (
+    braze,
+    customerio,
+    file,
+    mixpanel,
+    webhook,
+)
 
-__all__ = ["braze", "customerio", "file", "webhook"]
+__all__ = [
+    "braze",
+    "customerio",
+    "file",
+    "mixpanel",
+    "webhook",
+]

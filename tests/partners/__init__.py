@@ -5,9 +5,17 @@ from __future__ import annotations
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.file import FilePartner
+from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
 from tests.partners.webhook import WebhookPartner
 
 PARTNERS: dict[str, type[Partner]] = {
-    partner.type: partner for partner in (BrazePartner, CustomerioPartner, FilePartner, WebhookPartner)
+    partner.type: partner
+    for partner in (
+        BrazePartner,
+        CustomerioPartner,
+        FilePartner,
+        MixpanelPartner,
+        WebhookPartner,
+    )
 }

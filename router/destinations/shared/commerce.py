@@ -13,6 +13,7 @@ from router.destinations.base import Delivery
 from router.destinations.shared.person import properties, text
 
 _CURRENCY = re.compile(r"[A-Za-z]{3}\Z")
+_AMOUNTS = frozenset(("revenue", "total", "subtotal", "value", "price", "quantity", "tax", "shipping", "discount"))
 _SIGNS = re.compile(r"[\s$€£¥]|[A-Z]{3}")
 
 
@@ -88,6 +89,16 @@ def revenue(event: Delivery) -> float | None:
             return found
     prices = [one.price * one.quantity for one in products(event) if one.price is not None]
     return round(sum(prices), 6) if prices else None
+
+
+def with_amounts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties, with amounts that were written as text as numbers."""
+
+    def number(name: str, value: Any) -> Any:
+        found = amount(value) if name in _AMOUNTS and isinstance(value, str) else None
+        return value if found is None else found
+
+    return {name: number(name, value) for name, value in given.items()}
 
 
 def currency(event: Delivery, default: str = "") -> str:

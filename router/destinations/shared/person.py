@@ -6,7 +6,9 @@ import re
 from typing import Any, NamedTuple
 
 from router.destinations.base import Delivery
+from router.events.placeholders import Placeholders
 
+_PLACEHOLDERS = Placeholders()
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
 
 
@@ -101,6 +103,11 @@ def text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
+
+
+def real(given: str) -> str:
+    """An id; empty where it is a placeholder such as `undefined`, which partners do not take for one."""
+    return "" if _PLACEHOLDERS.matches(given) else given
 
 
 def _first(source: dict[str, Any], *names: str) -> str:

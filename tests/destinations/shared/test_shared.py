@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.destinations.base import Delivery
-from router.destinations.shared import commerce, dates, keys, person, shape
+from router.destinations.shared import commerce, context, dates, keys, person, shape
 from tests.deliveries import delivery
 
 JSON = st.recursive(
@@ -174,3 +174,64 @@ def test_nothing_that_people_send_raises(fields: dict[str, Any]) -> None:
         commerce.products, commerce.revenue, commerce.currency, commerce.order_id, dates.event_time, keys.as_uuid,
     ):  # fmt: skip
         assert read(one) is not None or read is commerce.revenue
+
+
+def test_placeholders_are_no_ids() -> None:
+    assert [person.real(one) for one in ("u1", "undefined", "(null)", "00000000-0000-0000-0000-000000000000", "")] == [
+        "u1", "", "", "", "",
+    ]  # fmt: skip
+
+
+def test_amounts_as_text_become_numbers() -> None:
+    """Other texts stay, also where an amount was meant."""
+    given = {"total": "12,50 €", "price": 3, "value": "a lot", "coupon": "10"}
+
+    assert commerce.with_amounts(given) == {"total": 12.5, "price": 3, "value": "a lot", "coupon": "10"}
+
+
+def test_fields_of_the_context_by_their_paths() -> None:
+    """What is not there, or is no text or number, is left out."""
+    one = event(context={"os": {"name": "iOS"}, "screen": {"width": 390}, "app": "shop", "campaign": {"name": "May"}})
+
+    assert context.fields(one, {"os": "os.name", "width": "screen.width", "app": "app.version", "all": "os"}) == {
+        "os": "iOS",
+        "width": 390,
+    }
+    assert context.campaign(one) == {"utm_campaign": "May"}
+    assert context.fields(event(context=None), {"os": "os.name"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [
+        ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1 (KHTML, like Gecko) Version/17.4 Safari/605.1", "Safari"),
+        ("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36", "Chrome"),
+        ("Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0", "Microsoft Edge"),
+        ("Mozilla/5.0 (X11; rv:127.0) Gecko/20100101 Firefox/127.0", "Firefox"),
+        ("okhttp/4.9 Safari/1", ""),
+        (None, ""),
+    ],
+)
+def test_browsers_by_their_user_agent(agent: str | None, expected: str) -> None:
+    assert context.browser(event(context={"userAgent": agent})) == expected
+
+
+def test_options_for_a_partner_in_any_letter_case() -> None:
+    one = event(integrations={"All": False, "amplitude": {"session_id": 7}, "Mixpanel": True})
+
+    assert context.options(one, ("Amplitude",)) == {"session_id": 7}
+    assert context.options(one, ("Mixpanel",)) == {}
+    assert context.options(event(integrations=["Amplitude"]), ("Amplitude",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "expected"),
+    [
+        ("page", ("Docs", "Setup"), "Viewed Docs Setup Page"),
+        ("page", ("", "Setup"), "Viewed Setup Page"),
+        ("screen", ("", "Home"), "Viewed Home Screen"),
+        ("screen", ("",), "Loaded a Screen"),
+    ],
+)
+def test_names_of_pages_as_events(kind: str, names: tuple[str, ...], expected: str) -> None:
+    assert context.page_event(event(kind), *names) == expected
