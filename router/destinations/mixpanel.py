@@ -76,11 +76,11 @@ class MixpanelSettings(PartnerSettings):
     transactions: bool = Field(
         False, description="Append the revenue of `Order Completed` to the person's transactions; may count twice"
     )
-    increment_events: tuple[str, ...] = Field(
-        (), description="Events that count up a number of the person by their name, and set `Last <event>`"
+    increment_events: list[str] = Field(
+        [], description="Events that count up a number of the person by their name, and set `Last <event>`"
     )
-    increment_properties: tuple[str, ...] = Field(
-        (), description="Number properties of events that are added to the person's number of that name"
+    increment_properties: list[str] = Field(
+        [], description="Number properties of events that are added to the person's number of that name"
     )
 
     @model_validator(mode="after")

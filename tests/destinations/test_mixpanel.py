@@ -40,7 +40,7 @@ def sent(one: Delivery, **settings: Any) -> Any:
     return {request.url: orjson.loads(request.body) for request in made if isinstance(request, HttpRequest)}
 
 
-def imported(name: str = "Signed Up", **properties: Any) -> dict[str, Any]:
+def imported(name: Any = "Signed Up", **properties: Any) -> dict[str, Any]:
     known = {"plan": "pro", "$user_id": "u1", "distinct_id": "u1", "time": AT, "$insert_id": "m1"}
     return {"event": name, "properties": {key: one for key, one in (known | properties).items() if one is not None}}
 
