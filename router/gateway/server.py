@@ -12,12 +12,13 @@ import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
 from router import metrics
 from router.config.options import Address, RunOptions
-from router.config.topics import topics_of
+from router.config.topics import owned_topics, topics_of
 from router.embedded.capacity import Capacity, capacity_of
 from router.errors import Unavailable, UsageError
 from router.gateway.acknowledge import AckProducer
@@ -29,6 +30,7 @@ from router.gateway.renew import Renewal, ingest_of
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
+from router.kafka.owners import Owners
 from router.process.reload import Reload
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ async def serve(
     with capacity_of(cluster, topology) as capacity:
         note = capacity.note if capacity is not None else None
         producer = AckProducer(clients.producer(cluster), ack_timeout=topology.gateway.ack_timeout, note=note)
-        watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health)
+        claim = partial(Owners(cluster).claim, topology.name, owned_topics(topology))
+        watch = BrokerWatch(producer.client, (topics.raw, topics.invalid), health, claim)
         metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
         try:
             watch.start()
@@ -102,7 +105,7 @@ async def serve(
             renew = Renewal(handler, listener, capacity)
             if reload is not None:
                 renew.follow(reload, keys, cluster, options)
-            watcher = _Watcher(stop, producer, health, renew, capacity)
+            watcher = _Watcher(stop, producer, watch, health, renew, capacity)
             await _listen(handler, listener, topology.gateway.ack_timeout, watcher, listening)
         finally:
             left = await producer.close(_FLUSH_SECONDS)
@@ -127,12 +130,14 @@ class _Watcher:
         self,
         stop: Event,
         producer: AckProducer,
+        broker: BrokerWatch,
         health: HealthSink,
         renew: Callable[[], None],
         capacity: Capacity | None,
     ) -> None:
         self._stop = stop
         self._producer = producer
+        self._broker = broker
         self._health = health
         self._renew = renew
         self._capacity = capacity
@@ -149,6 +154,8 @@ class _Watcher:
         while not self._stop.is_set():
             if self._producer.fatal:
                 raise Unavailable(f"the Kafka client cannot go on: {self._producer.fatal}")
+            if self._broker.refusal is not None:
+                raise self._broker.refusal
             self._health.idle(_LOOP, "serving")
             self._renew()
             self._measured()

@@ -1,16 +1,19 @@
 """Whether Kafka accepts events now: checked in a thread, every few seconds and after each failed delivery.
 
-While it does not, requests are answered 503 at once instead of each waiting for a timeout; so until the first check.
+While it does not, requests are answered 503 at once instead of each waiting for a timeout; so until the first check,
+which also makes sure that the topics are this topology's own.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+
+from router.errors import RouterError, Unavailable
 
 CHECK = "kafka"
 _UP_SECONDS = 5.0
@@ -31,15 +34,24 @@ class HealthSink(Protocol):
 
 
 class BrokerWatch:
-    """`up` is true while the broker answers and has the topics; `asked` once its first answer, or none, has come."""
+    """`up` is true while the broker answers and has the topics; `asked` once its first answer, or none, has come.
 
-    def __init__(self, client: Producer, topics: Iterable[str], health: HealthSink) -> None:
+    `claim` is called once the topics are there, before `up` is true for the first time. What it raises, but for
+    Unavailable, is kept in `refusal` and ends the watch.
+    """
+
+    def __init__(
+        self, client: Producer, topics: Iterable[str], health: HealthSink, claim: Callable[[], object] = lambda: None
+    ) -> None:
         self._client = client
         self._topics = tuple(topics)
         self._health = health
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="broker-watch", daemon=True)
+        self._claim = claim
+        self._claimed = False
+        self.refusal: RouterError | None = None
         self.up = False
         self.asked = False
 
@@ -57,7 +69,7 @@ class BrokerWatch:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping and self.refusal is None:
             why = self._problem()
             if self.up == bool(why):
                 log.log(logging.WARNING if why else logging.INFO, "Kafka: %s", why or "answers")
@@ -75,4 +87,18 @@ class BrokerWatch:
             cause = error.args[0] if error.args else error
             return f"no answer ({cause.name() if isinstance(cause, KafkaError) else cause})"
         missing = [name for name in self._topics if name not in found or found[name].error is not None]
-        return f"topics are missing: {', '.join(missing)}; see router topics apply" if missing else ""
+        if missing:
+            return f"topics are missing: {', '.join(missing)}; see router topics apply"
+        return self._claiming()
+
+    def _claiming(self) -> str:
+        if self._claimed:
+            return ""
+        try:
+            self._claim()
+        except RouterError as error:
+            if not isinstance(error, Unavailable):
+                self.refusal = error
+            return str(error)
+        self._claimed = True
+        return ""

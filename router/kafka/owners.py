@@ -78,7 +78,8 @@ class Owners:
 
         Raises RouterError when one belongs to another topology: then none is claimed, unless both claimed at once.
         """
-        self._make_registry()
+        if not self._registry():
+            return []
         ids = self._admin.topic_ids(topics)
         owners = self.of(ids)
         _refuse(topology, {topic: owner for topic, owner in owners.items() if owner not in (topology, take_over)})
@@ -91,9 +92,12 @@ class Owners:
             log.info("claimed topic %s for topology %s", claim.topic, topology, extra={"before": claim.taken_from})
         return [claim.topic for claim in claims]
 
-    def _make_registry(self) -> None:
-        if self._cluster.capabilities.topic_administration:
+    def _registry(self) -> bool:
+        """Whether there is a registry, made if need be; an embedded broker has one where `router up` started it."""
+        if REGISTRY.name not in self._admin.topics() and self._cluster.capabilities.topic_administration:
             self._admin.create([REGISTRY])
+            return True
+        return REGISTRY.name in self._admin.topics()
 
     def _write(self, claims: Sequence[Claim]) -> None:
         if not claims:

@@ -8,7 +8,7 @@ import gzip
 import http.client
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, NamedTuple, cast
@@ -20,7 +20,8 @@ from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.config.topics import topics_of
 from router.embedded.broker import EmbeddedBroker
-from router.events.topics import Topics, TopicSpec
+from router.errors import RouterError
+from router.events.topics import REGISTRY, Topics, TopicSpec
 from router.gateway.server import serve
 from router.kafka import clients
 from router.kafka.admin import Admin
@@ -129,6 +130,8 @@ def make_topics(topics: Topics, cluster: Cluster, embedded: EmbeddedBroker | Non
     names = (topics.raw, topics.invalid)
     if embedded is not None:
         embedded.create_topics(dict.fromkeys(names, PARTITIONS))
+        with suppress(RouterError):  # another test has made it
+            embedded.create_topics({REGISTRY.name: 1})
     else:
         Admin(cluster).create([TopicSpec(name, PARTITIONS) for name in names])
 
