@@ -114,6 +114,9 @@ DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destinati
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
 RETRIES = _counter("router_delivery_retries", "Events that will be tried again", "destination", "code")
 SKIPPED = _counter("router_delivery_skipped", "Events that the mapping does not send", "destination", "reason")
+MAPPING_PROBLEMS = _counter(
+    "router_mapping_problems", "Values that a mapping left out: they could not be converted", "destination", "place"
+)
 DISCARDED = _counter("router_delivery_discarded", "Events sent to the dead letters", "destination", "code")
 END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")

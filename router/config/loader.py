@@ -176,6 +176,9 @@ class _Parts:
         for key, info in connector.Settings.model_fields.items():
             if Path in (info.annotation, *get_args(info.annotation)):
                 given = absolute(given, info.alias or key)
+        for key in connector.Settings.texts:
+            for scalar in given.find((key,))[0].scalars() if given.child(key) else ():
+                scalar.keep_text()
         settings = self._validated(connector.Settings, given)
         if settings is not None:
             self.settings[name] = settings

@@ -40,6 +40,10 @@ class Scalar:
     def value(self) -> Any:
         return self.candidates[self.choice]
 
+    def keep_text(self) -> None:
+        """Choose the text itself over what YAML reads in it."""
+        self.choice = next(number for number, value in enumerate(self.candidates) if isinstance(value, str))
+
     def advance(self) -> bool:
         """Move on to the next candidate; False when there is none."""
         if self.choice + 1 == len(self.candidates):

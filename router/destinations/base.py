@@ -85,7 +85,12 @@ class RequestLimits:
 
 
 class Settings(Model):
-    """Base of a connector's settings: unknown keys are refused."""
+    """Base of a connector's settings: unknown keys are refused.
+
+    In the settings of `texts`, which may hold any JSON, `${NAME}` stays the very text: a key `0042` is no number.
+    """
+
+    texts: ClassVar[tuple[str, ...]] = ()
 
 
 SettingsModel = type[Settings]

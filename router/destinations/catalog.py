@@ -4,6 +4,7 @@ from router.destinations import (
     braze,
     customerio,
     file,
+    http_request,
     mixpanel,
     webhook,
 )
@@ -12,6 +13,7 @@ __all__ = [
     "braze",
     "customerio",
     "file",
+    "http_request",
     "mixpanel",
     "webhook",
 ]

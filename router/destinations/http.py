@@ -193,6 +193,14 @@ class HttpDestination(Connector):
         taken = Outcome(Kind.DELIVERED, response.code)
         return [failed.get(position, taken) for position in range(len(request.events))]
 
+    def sample(self, request: HttpRequest) -> str:
+        """A request's body as samples show it. Override both of these where a body holds secrets of the settings."""
+        return request.body.decode(errors="replace")
+
+    def answer_sample(self, response: HttpResponse) -> str:
+        """An answer's body as samples show it: a partner may repeat what it was sent."""
+        return response.body.decode(errors="replace")
+
     # What happens around it
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -289,11 +297,11 @@ class HttpDestination(Connector):
         if isinstance(answer, HttpRequest) or answer.exchange is not None or not _failed(answer, final=True):
             return answer
         count = len(request.events)
-        body = request.body.decode(errors="replace") if count == 1 else f"[… {count} events …]"
+        body = self.sample(request) if count == 1 else f"[… {count} events …]"
         head = f"{request.method} {origin(self._address(request))}/…\n{', '.join(sorted(request.headers))}"
         answered = f"{response.code} {response.detail}".rstrip()
         if response.status:
-            answered += f"\n\n{response.body.decode(errors='replace')}"
+            answered += f"\n\n{self.answer_sample(response)}"
         return _sampled(answer, Exchange(f"{head}\n\n{body}", answered))
 
 

@@ -13,8 +13,8 @@ our next commit sends the same request once more, with the same key.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
-from hashlib import blake2b, sha256
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ from router.config.types import Secret
 from router.destinations.base import Delivery, RequestLimits
 from router.destinations.http import HttpDestination, HttpRequest, HttpSettings, checked_url
 from router.destinations.registry import destination
+from router.destinations.shared import keys
 
 TIMESTAMP_HEADER = "X-Timestamp"
 SIGNATURE_HEADER = "X-Signature"
@@ -52,13 +53,18 @@ class WebhookSettings(HttpSettings):
     @classmethod
     def _check_headers(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name, secret in value.items():
-            if not name or not _TOKEN.issuperset(name):
-                raise ValueError(f"expected a header name, got {name!r}")
-            if name.lower() in _OURS:
-                raise ValueError(f"expected no header that the connector sets itself, got {name}")
+            check_header_name(name, _OURS)
             if any(ord(character) < 32 or ord(character) > 255 for character in secret.get_secret_value()):
                 raise ValueError(f"expected printable Latin-1 text as value of {name}")
         return value
+
+
+def check_header_name(name: str, ours: Collection[str]) -> None:
+    """Raises ValueError for what is no header name, and for those of `ours` (in lower case)."""
+    if not name or not _TOKEN.issuperset(name):
+        raise ValueError(f"expected a header name, got {name!r}")
+    if name.lower() in ours:
+        raise ValueError(f"expected no header that the connector sets itself, got {name}")
 
 
 @destination("webhook")
@@ -71,7 +77,6 @@ class Webhook(HttpDestination):
 
     def __init__(self, name: str, settings: WebhookSettings, timeout: float) -> None:
         super().__init__(name, settings, timeout)
-        self._secret = settings.secret.get_secret_value().encode() if settings.secret else None
         own = {name: value.get_secret_value() for name, value in settings.headers.items()}
         self._headers = {"Content-Type": "application/json", **own}
 
@@ -82,21 +87,20 @@ class Webhook(HttpDestination):
             named["X-Message-Id"] = quote(str(first.body.get("messageId", "")), safe="")
             yield HttpRequest("POST", url, events, first.value, self._headers | named)
         else:
-            named = {"Idempotency-Key": _batch_key(events), "X-Attempt": str(max(one.attempt for one in events))}
+            named = {"Idempotency-Key": keys.of_batch(events), "X-Attempt": str(max(one.attempt for one in events))}
             body = b"[" + b",".join([one.value for one in events]) + b"]"
             yield HttpRequest("POST", url, events, body, self._headers | named)
 
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
-        if self._secret is None:
-            return {}
-        return {
-            TIMESTAMP_HEADER: str(int(now)),
-            SIGNATURE_HEADER: sign(self._secret, int(now), request.body),
-        }
+        return signed(self.settings.secret, request.body, now)
 
 
-def _batch_key(events: Sequence[Delivery]) -> str:
-    return blake2b("".join(one.idempotency_key for one in events).encode(), digest_size=16).hexdigest()
+def signed(secret: Secret | None, body: bytes, now: float) -> dict[str, str]:
+    """The headers that sign a request; none without a secret."""
+    if secret is None:
+        return {}
+    signature = sign(secret.get_secret_value().encode(), int(now), body)
+    return {TIMESTAMP_HEADER: str(int(now)), SIGNATURE_HEADER: signature}
 
 
 def sign(secret: bytes, timestamp: int, body: bytes) -> str:

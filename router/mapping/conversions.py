@@ -5,6 +5,7 @@ ConversionError, which says what was expected and never repeats the value.
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Callable
 from hashlib import blake2b, sha256
 from typing import Any
@@ -101,6 +102,11 @@ def sha256_hex(value: Any) -> str:
     return sha256(text_of(value).strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def basic_auth(value: Any) -> str:
+    """The value of an Authorization header for `user:password`."""
+    return "Basic " + b64encode(text_of(value).encode("utf-8", "surrogatepass")).decode()
+
+
 def ulid(value: Any) -> str:
     """A stable ULID: of a UUID its own 128 bits, of any other text the first 128 of its hash."""
     number = _bits(text_of(value))
@@ -137,6 +143,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "upper": lambda value: text_of(value).upper(),
     "trim": lambda value: text_of(value).strip(),
     "sha256": sha256_hex,
+    "basic_auth": basic_auth,
     "ulid": ulid,
     "uuid": uuid,
 }

@@ -18,7 +18,7 @@ from router.mapping.path import MISSING, MappingError, Read, compile_path
 from router.mapping.template import compile_template
 
 MAX_DEPTH = 16
-_FORMS = ("value", "path", "template", "first", "each")
+FORMS = ("value", "path", "template", "first", "each")
 Evaluate = Callable[[Any, list[str]], Any]  # event and problems (added to) to a value or MISSING
 
 
@@ -29,7 +29,7 @@ def compile_expression(given: Any, at: str = "", *, literal: bool = False, depth
     if isinstance(given, str):
         return _constant(given) if literal else _path(given, at)
     if isinstance(given, Mapping):
-        forms = [form for form in _FORMS if form in given]
+        forms = [form for form in FORMS if form in given]
         return _form(given, forms, at, literal, depth) if forms else _object(given, at, literal, depth)
     if isinstance(given, Sequence):
         inner = [

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from router.mapping.path import MISSING, MappingError, Read, compile_path
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_LITERAL = re.compile(r"\{[^{}]*\}|((?:\{\{|\}\}|[^{}])+)")
 
 
-def compile_template(text: str) -> Read:
-    """A function from an event to a text; MISSING when none of the template's paths leads anywhere."""
+def compile_template(text: str, encode: Callable[[Any], str] | None = None, *, whole: bool = False) -> Read:
+    """A function from an event to a text; MISSING when none of the template's paths leads anywhere.
+
+    `encode` writes the values (default: `text_of`). With `whole`, one value that is missing or empty is enough for
+    MISSING.
+    """
+    write = encode or text_of
     pieces: list[str | Read] = []
     last = 0
     for token in _TOKEN.finditer(text):
@@ -31,13 +38,20 @@ def compile_template(text: str) -> Read:
 
     def read(event: Any) -> Any:
         found = [piece if isinstance(piece, str) else piece(event) for piece in pieces]
-        if has_paths and not any(
-            value is not MISSING for piece, value in zip(pieces, found, strict=True) if not isinstance(piece, str)
-        ):
+        values = [value for piece, value in zip(pieces, found, strict=True) if not isinstance(piece, str)]
+        if has_paths and all(value is MISSING for value in values):
             return MISSING
-        return "".join(map(text_of, found))
+        if whole and not all(map(write, values)):
+            return MISSING
+        texts = (piece if isinstance(piece, str) else write(value) for piece, value in zip(pieces, found, strict=True))
+        return "".join(texts)
 
     return read
+
+
+def with_literals(text: str, replaced: Callable[[str], str]) -> str:
+    """The template with each literal part replaced; its paths stay."""
+    return _LITERAL.sub(lambda found: replaced(found[1]) if found[1] else found[0], text)
 
 
 def text_of(value: Any) -> str:

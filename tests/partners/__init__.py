@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.file import FilePartner
+from tests.partners.http import AnyPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
 from tests.partners.webhook import WebhookPartner
@@ -12,6 +13,7 @@ from tests.partners.webhook import WebhookPartner
 PARTNERS: dict[str, type[Partner]] = {
     partner.type: partner
     for partner in (
+        AnyPartner,
         BrazePartner,
         CustomerioPartner,
         FilePartner,

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from hashlib import blake2b
 
 from router.destinations.base import Delivery
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def of_batch(events: Sequence[Delivery]) -> str:
+    """One key for a request with these events in this order, 32 hex digits; of one event its own."""
+    if len(events) == 1:
+        return events[0].idempotency_key
+    return blake2b("".join(one.idempotency_key for one in events).encode(), digest_size=16).hexdigest()
 
 
 def as_hex(event: Delivery) -> str:
