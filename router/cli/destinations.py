@@ -66,6 +66,11 @@ _RESENT = {
     "upsert": "written over the first: nothing changes",
     "message_id": "recognised by its messageId",
 }
+_MAPS = {
+    "no": "change nothing",
+    "calls": "switch call types and events off",
+    "items": "change what is sent, and switch call types and events off",
+}
 _ORDERS = {"profile": "of each profile, which the partner needs", "none": "none is needed"}
 
 
@@ -77,6 +82,7 @@ def _traits(description: dict[str, Any]) -> list[str]:
         f"Events a request can carry: {limits['count']}, of {limits['request_bytes']} bytes together",
         f"Order: {_ORDERS[description['order']]}",
         f"An event sent again is {_RESENT.get(resent, f'recognised by a key ({resent})')}",
+        f"A map in the topology can {_MAPS[description['maps']]}",
         f"Credentials can be checked without an event: {'yes' if description['probe'] else 'no'}",
     ]
     if limits["event_bytes"]:

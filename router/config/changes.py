@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from router.config.loader import Loaded
 from router.config.models import DestinationConfig, Enforce, SourceConfig, Topology
+from router.config.shape import MapConfig
 from router.config.topics import reads_keyed
 from router.config.words import plan_words, written
 
@@ -147,9 +148,10 @@ class _Comparison:
                 continue
             fixed = {"enabled": why} if why else {}
             destinations[name] = self._model(
-                f"destinations.{name}", before[name], destination, fixed, quiet={"settings"}
+                f"destinations.{name}", before[name], destination, fixed, quiet={"settings", "map"}
             )
             self._settings(name)
+            self._map(f"destinations.{name}.map", before[name].map, destination.map)
         for name in [name for name in before if name not in after]:
             self._add(f"destinations.{name}", "removed; events not yet delivered stay in its topic")
         return destinations
@@ -162,6 +164,12 @@ class _Comparison:
         for key, info in type(after).model_fields.items():
             if getattr(before, key) != getattr(after, key):
                 self._add(f"destinations.{name}.settings.{info.alias or key}", "changed")
+
+    def _map(self, path: str, before: MapConfig, after: MapConfig) -> None:
+        """Named only, too."""
+        for call in MapConfig.model_fields:
+            if getattr(before, call) != getattr(after, call):
+                self._add(f"{path}.{call}", "changed")
 
     # Any part
 

@@ -165,6 +165,7 @@ class _Parts:
             self._settings(name, node, connector)
             self._batch(node, connector)
             self._unfiltered(node, connector)
+            self._mappable(node, connector)
         elif kind is not None and isinstance(kind.plain(), str):
             hint = nearest(kind.plain(), self.registry)
             known = "a destination type" if hint else f"one of {', '.join(self.registry)}"
@@ -188,6 +189,23 @@ class _Parts:
         if connector.ignores_integrations and filters is not None and filters.pointer[:1] != ("defaults",):
             message = f"expected no filters, got some: a {connector.type} gets every event whole"
             self.problems.append(filters.problem(message, at_key=True))
+
+    def _mappable(self, node: Node, connector: type[Connector]) -> None:
+        """A map that would change nothing is an error."""
+        given = node.child("map")
+        if given is None or connector.maps == "items" or not isinstance(given.value, dict):
+            return
+        if connector.maps == "no":
+            message = f"expected no map, got one: a {connector.type} gets every event whole"
+            self.problems.append(given.problem(message, at_key=True))
+            return
+        events = given.child("events")
+        calls = [child for key, child in given.value.items() if key != "events"]
+        named = list(events.value.values()) if events is not None and isinstance(events.value, dict) else []
+        for child in [*calls, *named]:
+            if isinstance(child.value, dict) and child.value:
+                message = f"expected false, got targets: what {connector.type} sends is not changed by a map"
+                self.problems.append(child.problem(message, at_key=True))
 
     def _batch(self, node: Node, connector: type[Connector]) -> None:
         count, rest = node.find(("delivery", "batch", "count"))

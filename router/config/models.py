@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from router.config.filters import MAX_FILTERS, FilterConfig
-from router.config.shape import ConsentConfig, EventRules, PrivacyConfig
+from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
 from router.events.placeholders import Placeholders
 
@@ -132,6 +132,7 @@ class DestinationConfig(Model):
         {}, repr=False, description="Settings of its type; see `router destinations show TYPE`"
     )
     consent: tuple[str, ...] = Field((), description="Consent categories that it needs, all of them; left out: none")
+    map: MapConfig = Field(MapConfig(), repr=False, description="Changes in what its connector makes of an event")
     delivery: DeliveryConfig = DeliveryConfig()
 
 

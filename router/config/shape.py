@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
 from router.config.types import Model, Name
+from router.events.event import CALL_TYPES
+from router.mapping import settings as mapping_settings
+from router.mapping.event_map import EventMap
+from router.mapping.mapping import Mapping
 from router.privacy.classes import Action as PrivacyAction
 from router.privacy.classes import DataClass, DataClasses
 from router.privacy.matchers import MATCHERS, pattern
@@ -113,3 +117,35 @@ class ConsentConfig(Model):
     unknown: Literal["require", "assume"] = Field(
         "require", description="An event that says nothing of a category: require refuses it, assume lets it pass"
     )
+
+
+def _targets(value: Any) -> Any:
+    if value is False:
+        return value
+    if not isinstance(value, dict):
+        raise ValueError("expected false, or targets with a path or an expression each")
+    mapping_settings.compiled(Mapping, value)
+    return value
+
+
+Targets = Annotated[
+    Any,
+    AfterValidator(_targets),
+    WithJsonSchema({"anyOf": [{"const": False}, {"type": "object"}], "description": "Targets and expressions; false"}),
+]
+
+
+class MapConfig(Model):
+    """What is changed in what the connector makes of an event, by call type. false: such events are not sent."""
+
+    identify: Targets = Field({}, description="Identify calls: targets and where their values come from, or false")
+    track: Targets = Field({}, description="The same for track calls")
+    page: Targets = Field({}, description="The same for page calls")
+    screen: Targets = Field({}, description="The same for screen calls")
+    group: Targets = Field({}, description="The same for group calls")
+    alias: Targets = Field({}, description="The same for alias calls")
+    events: dict[str, Targets] = Field({}, description="For track calls of one name, over those of track, or false")
+
+    def compiled(self) -> EventMap:
+        """The map, ready to be applied."""
+        return EventMap({call: getattr(self, call) for call in CALL_TYPES}, self.events)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from router import metrics
 from router.config.loader import Loaded
 from router.config.models import DeliveryConfig
+from router.config.shape import MapConfig
 from router.delivery.destination import DeliveryContext, Destination
 from router.destinations.base import Connector, Settings
 from router.destinations.registry import destination_types
@@ -26,6 +27,7 @@ class DestinationSpec(NamedTuple):
     type: str
     settings: Settings
     delivery: DeliveryConfig
+    map: MapConfig
 
 
 class _Running(NamedTuple):
@@ -42,7 +44,9 @@ def names_of(loaded: Loaded, only: Sequence[str]) -> list[str]:
 def connector_of(loaded: Loaded, name: str) -> Connector:
     """A destination's connector, not yet open."""
     config = loaded.topology.destinations[name]
-    return destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
+    connector = destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
+    connector.map = config.map.compiled()
+    return connector
 
 
 class DestinationManager:
@@ -96,7 +100,7 @@ class DestinationManager:
 
 def _terms(loaded: Loaded, name: str) -> DestinationSpec:
     config = loaded.topology.destinations[name]
-    return DestinationSpec(config.type, loaded.connector_settings[name], config.delivery)
+    return DestinationSpec(config.type, loaded.connector_settings[name], config.delivery, config.map)
 
 
 def _forget(name: str) -> None:

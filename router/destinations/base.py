@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Literal
 
+from router import metrics
 from router.config.types import Model
 from router.events.event import CALL_TYPES
+from router.mapping.event_map import EventMap
 
 Order = Literal["profile", "none"]
+Maps = Literal["no", "calls", "items"]
 Idempotency = Literal["none", "hex", "uuid", "ulid", "message_id", "upsert"]
 
 
@@ -110,12 +113,29 @@ class Connector(ABC):
     limits: ClassVar[RequestLimits] = RequestLimits()
     order: ClassVar[Order] = "none"  # profile: the partner needs one profile's events in order
     idempotency: ClassVar[Idempotency] = "none"  # what a resend is recognised by; upsert: it changes nothing
+    maps: ClassVar[Maps] = "no"  # what `map` may do: switch calls off, or also change what is sent (see `shaped`)
     Settings: ClassVar[SettingsModel]
 
     def __init__(self, name: str, settings: Any, timeout: float) -> None:
         self.name = name
         self.settings = settings
         self.timeout = timeout
+        self.map = EventMap()  # of the topology; set by who makes the connector
+
+    def shaped(self, event: Delivery, item: dict[str, Any]) -> dict[str, Any]:
+        """What the connector makes of one event, with the topology's `map` over it; `item` itself is not changed.
+
+        A connector calls it on the object that stands for the event at the partner (not on what goes along, such as
+        a device), before it leaves out what is empty, and says `maps = "items"`.
+        """
+        mapped = self.map.apply(event.type, event.event, event.body, item)
+        self.count_problems(mapped.problems)
+        return mapped.values
+
+    def count_problems(self, problems: Sequence[str]) -> None:
+        """Count values that a mapping left out, by the place that each problem begins with."""
+        for problem in problems:
+            metrics.MAPPING_PROBLEMS.labels(self.name, problem.partition(": ")[0]).inc()
 
     async def open(self) -> None:
         """Make clients; raise Unavailable when that cannot work."""

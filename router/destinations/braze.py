@@ -89,6 +89,7 @@ class Braze(HttpDestination):
     wait_headers = ("x-ratelimit-retry-after", "retry-after", "x-ratelimit-reset")
     limits = RequestLimits(count=OBJECTS, batch=50, request_bytes=4_000_000, rate=1_000.0)
     order = "profile"
+    maps = "items"
     Settings = BrazeSettings
     settings: BrazeSettings
 
@@ -101,7 +102,7 @@ class Braze(HttpDestination):
             elif isinstance(made, HttpRequest):
                 yield made
             else:
-                parts += made
+                parts += map(self._with_map, made)
         yield from self._identified(events)
         for start in range(0, len(parts), OBJECTS):
             yield _track(parts[start : start + OBJECTS])
@@ -164,6 +165,12 @@ class Braze(HttpDestination):
         made = self._events(event, who)
         token = self._token(event, who) if event.event in _INSTALLED else {}
         return [*([Part("attributes", {**who, **token}, event)] if token else []), *made]
+
+    def _with_map(self, part: Part) -> Part:
+        """A push token that goes along with an event is not what the event is."""
+        if part.array == "attributes" and part.event.type == "track":
+            return part
+        return part._replace(content=self.shaped(part.event, part.content))
 
     def _who(self, event: Delivery) -> dict[str, Any]:
         if user := person.user_id(event):

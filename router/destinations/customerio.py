@@ -51,6 +51,7 @@ class Customerio(HttpDestination):
     limits = RequestLimits(count=100, batch=50, request_bytes=500_000, event_bytes=32_768, rate=100.0)
     order = "profile"
     idempotency = "ulid"
+    maps = "items"
     Settings = CustomerioSettings
     settings: CustomerioSettings
 
@@ -88,7 +89,7 @@ class Customerio(HttpDestination):
         if isinstance(made, str):
             return made
         device = self._device(event, who) if "anonymous_id" not in who else None
-        items = [*made, *([device] if device else [])]
+        items = [*(self.shaped(event, item) for item in made), *([device] if device else [])]
         return [shape.present(item) for item in items] if items else "no_device_token"
 
     def _person(self, event: Delivery, who: Item) -> list[Item] | str:

@@ -28,6 +28,7 @@ def describe(connector: type[Connector]) -> dict[str, Any]:
         "order": connector.order,
         "idempotency": connector.idempotency,
         "probe": connector.can_check(),
+        "maps": connector.maps,
         "settings": settings,
         "example": yaml.safe_dump({"destinations": {f"my-{connector.type}": destination}}, sort_keys=False),
     }

@@ -22,7 +22,7 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from yarl import URL
 
-from router.destinations.base import Connector, Delivery, Exchange, Kind, Outcome, Settings
+from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome, Settings
 from router.destinations.client import HttpClient, HttpResponse, origin
 
 _RETRY = frozenset({408, 423, 425, 429, *range(500, 600)}) - {501}
@@ -136,6 +136,7 @@ class HttpDestination(Connector):
 
     Settings: ClassVar[type[HttpSettings]]
     settings: Any
+    maps: ClassVar[Maps] = "calls"
     wait_headers: ClassVar[tuple[str, ...]] = ("retry-after",)  # where the partner says how long to wait, lower case
 
     def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
@@ -239,6 +240,8 @@ class HttpDestination(Connector):
         for event in events:
             if event.type not in self.types:
                 out.append(Skip(event, "unsupported_type"))
+            elif not self.map.sends(event.type, event.event):
+                out.append(Skip(event, "mapping"))
             elif most is not None and len(event.value) > most:
                 out.append(Skip(event, "too_large", keep=True))
             else:

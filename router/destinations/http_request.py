@@ -13,7 +13,6 @@ key in `idempotency_header`: whether the partner recognises it is the partner's 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,15 +20,13 @@ from functools import partial
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import quote, urlencode
 
-import orjson
 from pydantic import Field, Secret, SecretStr, field_validator, model_validator
 
-from router import metrics
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
 from router.destinations.http import HttpDestination, HttpRequest, HttpSettings, Skip, checked_url
 from router.destinations.registry import destination
-from router.destinations.shared import keys
+from router.destinations.shared import keys, shape
 from router.destinations.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, check_header_name, signed
 from router.mapping.constants import with_constants
 from router.mapping.expression import Evaluate, compile_expression
@@ -231,21 +228,20 @@ class HttpRequestDestination(HttpDestination):
     def _evaluated(self, expression: Evaluate, event: Delivery) -> Any:
         problems: list[str] = []
         value = expression(event.body, problems)
-        for problem in problems:
-            metrics.MAPPING_PROBLEMS.labels(self.name, problem.partition(": ")[0]).inc()
+        self.count_problems(problems)
         return value
 
     def _joined(self, bodies: Sequence[Any]) -> bytes:
         match self.settings.format:
             case "array":
-                return b"[" + b",".join(map(_json, bodies)) + b"]"
+                return b"[" + b",".join(map(shape.json_bytes, bodies)) + b"]"
             case "ndjson":
-                return b"".join(_json(body) + b"\n" for body in bodies)
+                return b"".join(shape.json_bytes(body) + b"\n" for body in bodies)
             case _:
                 return self._written(bodies[0])
 
     def _written(self, body: Any) -> bytes:
-        return _form(body) if self.settings.format == "form" else _json(body)
+        return _form(body) if self.settings.format == "form" else shape.json_bytes(body)
 
 
 def _body(given: Any) -> Evaluate:
@@ -278,13 +274,6 @@ def _url_text(value: Any) -> str:
 def _header_text(value: Any) -> str:
     """What no header can carry is percent-encoded: an event cannot add a header of its own."""
     return quote(text_of(value).encode("utf-8", "replace"), safe=_PRINTABLE).strip()
-
-
-def _json(value: Any) -> bytes:
-    try:
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # whole numbers of any length, halves of a character
-        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _form(value: Mapping[str, Any]) -> bytes:

@@ -98,6 +98,7 @@ class Mixpanel(HttpDestination):
     limits = RequestLimits(count=2_000, batch=200, request_bytes=1_000_000)
     order = "profile"  # Mixpanel applies updates of a person as they come
     idempotency = "message_id"
+    maps = "items"
     Settings = MixpanelSettings
     settings: MixpanelSettings
 
@@ -176,7 +177,7 @@ class Mixpanel(HttpDestination):
         properties = commerce.with_amounts(person.properties(event))
         if event.event == "Order Completed":
             properties["revenue"] = commerce.revenue(event)
-        made = [(_IMPORT, self._item(event, name, properties))]
+        made = [(_IMPORT, self.shaped(event, self._item(event, name, properties)))]
         if self.settings.product_events and event.event == "Order Completed":
             made += [(_IMPORT, self._product(event, *one)) for one in enumerate(commerce.products(event))]
         return made + (self._counted(event, name, properties) if self.settings.people else [])
@@ -234,7 +235,8 @@ class Mixpanel(HttpDestination):
         traits = shape.present({_TRAITS.get(name, name): value for name, value in person.traits(event).items()})
         if traits and self.settings.people:
             traits.setdefault("$name", person.full_name(event))
-            made.append(self._update(event, {"$set": shape.present(traits)}))
+            path, update = self._update(event, {"$set": shape.present(traits)})
+            made.append((path, self.shaped(event, update)))
         return made or ("no_traits" if self.settings.people else "people_off")
 
     def _group(self, event: Delivery) -> Mapped | str:
@@ -243,7 +245,7 @@ class Mixpanel(HttpDestination):
             return "no_group_id"
         named = shape.present({_TRAITS.get(name, name): value for name, value in traits.items()})
         update = {"$token": self._token, "$group_key": key, "$group_id": group, "$set": named}
-        made = [(_GROUPS, update)] if named else []
+        made = [(_GROUPS, self.shaped(event, update))] if named else []
         if self.settings.people and any(_ids(event)):
             made.append(self._update(event, {"$union": {key: [group]}}))
         return made or "no_traits"

@@ -24,7 +24,7 @@ from router.config.types import Secret
 from router.destinations.base import Delivery, RequestLimits
 from router.destinations.http import HttpDestination, HttpRequest, HttpSettings, checked_url
 from router.destinations.registry import destination
-from router.destinations.shared import keys
+from router.destinations.shared import keys, shape
 
 TIMESTAMP_HEADER = "X-Timestamp"
 SIGNATURE_HEADER = "X-Signature"
@@ -73,6 +73,7 @@ class Webhook(HttpDestination):
     integrations = ("Webhook", "Webhooks")
     limits = RequestLimits(count=1_000, request_bytes=64 * 1024 * 1024)
     idempotency = "hex"
+    maps = "items"
     Settings = WebhookSettings
 
     def __init__(self, name: str, settings: WebhookSettings, timeout: float) -> None:
@@ -85,11 +86,16 @@ class Webhook(HttpDestination):
         if len(events) == 1:
             named = {"Idempotency-Key": first.idempotency_key, "X-Attempt": str(first.attempt)}
             named["X-Message-Id"] = quote(str(first.body.get("messageId", "")), safe="")
-            yield HttpRequest("POST", url, events, first.value, self._headers | named)
+            yield HttpRequest("POST", url, events, self._content(first), self._headers | named)
         else:
             named = {"Idempotency-Key": keys.of_batch(events), "X-Attempt": str(max(one.attempt for one in events))}
-            body = b"[" + b",".join([one.value for one in events]) + b"]"
+            body = b"[" + b",".join(map(self._content, events)) + b"]"
             yield HttpRequest("POST", url, events, body, self._headers | named)
+
+    def _content(self, event: Delivery) -> bytes:
+        """The event's own bytes, unless the topology's map changes it."""
+        item = self.shaped(event, event.body)
+        return event.value if item is event.body else shape.json_bytes(item)
 
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
         return signed(self.settings.secret, request.body, now)

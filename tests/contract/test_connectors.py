@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from pydantic import ValidationError
 
 from router.destinations.base import Connector, Delivery, Kind, Outcome
 from router.destinations.describe import describe
-from router.destinations.http import HttpDestination, HttpRequest
+from router.destinations.http import HttpDestination, HttpRequest, Skip
 from router.destinations.registry import destination_types
 from router.events.event import CALL_TYPES
+from router.mapping.event_map import EventMap
 from tests.partners import PARTNERS
 from tests.partners.partner import Partner, Trouble
 
@@ -172,6 +174,35 @@ async def test_requests_keep_to_the_limits(partner: Partner) -> None:
     assert {id(event) for one in requests for event in one.events} == set(map(id, events))
     assert all(max(one.weight, len(one.events)) <= connector.limits.count for one in requests if len(one.events) > 1)
     assert all(len(one.body) <= connector.limits.request_bytes for one in requests)
+
+
+@pytest.mark.parametrize("switch", ["call", "event"])
+async def test_a_call_type_or_an_event_can_be_switched_off(partner: Partner, switch: str) -> None:
+    """By the topology's map, for every HTTP connector."""
+    connector = partner.connector()
+    if not isinstance(connector, HttpDestination):
+        assert connector.maps == "no"
+        return
+    event, other = partner.event(1), partner.event(2)
+    by_name = switch == "event" and event.type == "track"
+    connector.map = EventMap(events={event.event: False}) if by_name else EventMap({event.type: False})
+
+    assert [one.reason for one in connector.mapped([event, other]) if isinstance(one, Skip)] == ["mapping", "mapping"]
+
+
+async def test_a_map_reaches_what_is_sent(partner: Partner) -> None:
+    """A connector that says so puts the map's values into the request; the event itself stays as it was."""
+    connector = partner.connector()
+    if not isinstance(connector, HttpDestination) or connector.maps != "items":
+        pytest.skip(f"{partner.type} has no items to be changed")
+    event = partner.event(1)
+    before = deepcopy(event.body)
+    connector.map = EventMap({event.type: {"probe.inner": {"template": "mapped-{messageId}"}}})
+
+    bodies = [one.body for one in connector.mapped([event]) if isinstance(one, HttpRequest)]
+
+    assert any(b"mapped-" in body for body in bodies)
+    assert event.body == before
 
 
 async def test_a_partner_that_is_down_has_not_been_delivered_to(partner: Partner, connector: Connector) -> None:

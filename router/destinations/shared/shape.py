@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +30,14 @@ def flat(value: Mapping[str, Any], separator: str = "_", prefix: str = "") -> di
 def scalar(value: Any) -> Any:
     """Text, numbers and booleans as they are, anything else as JSON text."""
     return value if value is None or isinstance(value, str | int | float | bool) else orjson.dumps(value).decode()
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON; whole numbers of any length and halves of a character too."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def cut(text: str, size: int) -> str:
