@@ -5,7 +5,7 @@ Importing this package registers all rules.
 
 from __future__ import annotations
 
-from router.plan_tools.lint import events, properties, structure
+from router.plan_tools.lint import contradictions, events, properties, structure
 from router.plan_tools.lint.rules import RULES, LintFinding, lint
 
-__all__ = ["RULES", "LintFinding", "events", "lint", "properties", "structure"]
+__all__ = ["RULES", "LintFinding", "contradictions", "events", "lint", "properties", "structure"]
