@@ -7,11 +7,13 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID
 
 from router.events.times import iso, milliseconds
+from router.mapping import hashing
 from router.mapping.template import json_text, text_of
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -102,6 +104,18 @@ def sha256_hex(value: Any) -> str:
     return sha256(text_of(value).strip().lower().encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _hashed(normalised: Callable[[str], str], expected: str) -> Callable[[Any], str]:
+    """An advertiser's hash, which is empty for a value that cannot be normalised."""
+
+    def convert(value: Any) -> str:
+        found = normalised(text_of(value))
+        if not found:
+            raise ConversionError(f"expected {expected}")
+        return found
+
+    return convert
+
+
 def basic_auth(value: Any) -> str:
     """The value of an Authorization header for `user:password`."""
     return "Basic " + b64encode(text_of(value).encode("utf-8", "surrogatepass")).decode()
@@ -143,6 +157,13 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "upper": lambda value: text_of(value).upper(),
     "trim": lambda value: text_of(value).strip(),
     "sha256": sha256_hex,
+    "meta_email": _hashed(partial(hashing.meta, "em"), "an e-mail address"),
+    "meta_phone": _hashed(partial(hashing.meta, "ph"), "a phone number"),
+    "meta_first_name": _hashed(partial(hashing.meta, "fn"), "a name"),
+    "meta_last_name": _hashed(partial(hashing.meta, "ln"), "a name"),
+    "google_email": _hashed(hashing.google_email, "an e-mail address"),
+    "google_phone": _hashed(hashing.google_phone, "a phone number with its country code"),
+    "google_name": _hashed(hashing.google_name, "a name"),
     "basic_auth": basic_auth,
     "ulid": ulid,
     "uuid": uuid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -56,6 +57,9 @@ JSON = st.recursive(
         ({"path": "timestamp", "as": "date"}, "2026-01-02"),
         ({"path": "timestamp", "as": "yyyymmdd"}, "20260102"),
         ({"path": "userId", "as": "list"}, ["u1"]),
+        ({"value": " A.da+x@Gmail.com", "as": "google_email"}, sha256(b"ada@gmail.com").hexdigest()),
+        ({"value": " A.da+x@Gmail.com", "as": "meta_email"}, sha256(b"a.da+x@gmail.com").hexdigest()),
+        ({"value": "+49 (151) 1", "as": "meta_phone"}, sha256(b"491511").hexdigest()),
         ({"each": "properties.products", "map": {"id": "sku"}}, [{"id": "s1"}, {"id": "s2"}]),
         ({"each": "context", "map": {"id": "sku"}}, MISSING),
         (

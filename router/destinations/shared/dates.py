@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from router.destinations.base import Delivery
-
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|z|[+-]\d{2}:?\d{2})?)?\Z")
+from router.mapping.days import parsed as parsed
+from router.mapping.days import yyyymmdd as yyyymmdd
 
 
 def event_time(event: Delivery) -> datetime:
@@ -21,17 +20,6 @@ def event_time(event: Delivery) -> datetime:
         if (found := parsed(event.body.get(name))) is not None:
             return found
     return datetime.fromtimestamp(0, UTC)
-
-
-def parsed(value: object) -> datetime | None:
-    """An ISO-8601 date or time, without a zone in UTC; None for anything else."""
-    if not isinstance(value, str) or not _ISO.match(value):
-        return None
-    try:
-        at = datetime.fromisoformat(value.upper().replace(" Z", "Z"))
-    except ValueError:
-        return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def iso(at: datetime) -> str:
@@ -54,23 +42,6 @@ def unix_us(at: datetime) -> int:
 def midnight_ms(at: datetime) -> int:
     """The beginning of its day, in milliseconds."""
     return unix_ms(at.replace(hour=0, minute=0, second=0, microsecond=0))
-
-
-def yyyymmdd(value: object) -> str:
-    """`20260131` from a date in one of the common spellings; empty for anything else."""
-    if isinstance(value, date):
-        return value.strftime("%Y%m%d")
-    if not isinstance(value, str):
-        return ""
-    at = parsed(value.strip())
-    for spelling in ("%Y%m%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y"):
-        if at is not None:
-            break
-        try:
-            at = datetime.strptime(value.strip(), spelling).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return at.strftime("%Y%m%d") if at is not None and at.year >= 1900 else ""
 
 
 def with_dates(value: Any, convert: Callable[[datetime], Any]) -> Any:

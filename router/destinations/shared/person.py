@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 from router.destinations.base import Delivery
 from router.events.placeholders import Placeholders
+from router.mapping.hashing import is_email as is_email
 
 _PLACEHOLDERS = Placeholders()
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
 
 
 class Address(NamedTuple):
@@ -92,10 +91,6 @@ def address(event: Delivery) -> Address:
     return Address(
         of("street"), of("city"), of("state", "region"), of("postalCode", "postal_code", "zip"), of("country")
     )
-
-
-def is_email(value: str) -> bool:
-    return _EMAIL.match(value) is not None
 
 
 def text(value: object) -> str:
