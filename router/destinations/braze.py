@@ -74,7 +74,7 @@ class BrazeSettings(PartnerSettings):
         return (self.base_url or f"https://rest.{self.instance}.{domain}").rstrip("/")
 
 
-class Part(NamedTuple):
+class BrazeObject(NamedTuple):
     """An object of a request, in one of its three arrays, and the event that it is of."""
 
     array: str
@@ -94,7 +94,7 @@ class Braze(HttpDestination):
     settings: BrazeSettings
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        parts: list[Part] = []
+        parts: list[BrazeObject] = []
         for event in events:
             made = self._request(event) or self._parts(event)
             if isinstance(made, str):
@@ -153,20 +153,20 @@ class Braze(HttpDestination):
         content = {"aliases_to_identify": aliases, "merge_behavior": self.settings.merge_behavior}
         return HttpRequest.of_json("POST", "/users/identify", events, content)
 
-    def _parts(self, event: Delivery) -> list[Part] | str:
+    def _parts(self, event: Delivery) -> list[BrazeObject] | str:
         who = self._who(event)
         if not who:
             return "no_user_id"
         match event.type:
             case "identify":
-                return [Part("attributes", {**who, **attributes(event), **self._token(event, who)}, event)]
+                return [BrazeObject("attributes", {**who, **attributes(event), **self._token(event, who)}, event)]
             case "group":
                 return self._group(event, who)
         made = self._events(event, who)
         token = self._token(event, who) if event.event in _INSTALLED else {}
-        return [*([Part("attributes", {**who, **token}, event)] if token else []), *made]
+        return [*([BrazeObject("attributes", {**who, **token}, event)] if token else []), *made]
 
-    def _with_map(self, part: Part) -> Part:
+    def _with_map(self, part: BrazeObject) -> BrazeObject:
         """A push token that goes along with an event is not what the event is."""
         if part.array == "attributes" and part.event.type == "track":
             return part
@@ -208,16 +208,16 @@ class Braze(HttpDestination):
         tokens = [shape.present({"app_id": app, "token": token, "device_id": person.text(device.get("id"))})]
         return {"push_tokens": tokens, **({"push_token_import": True} if "user_alias" in who else {})}
 
-    def _group(self, event: Delivery, who: Mapping[str, Any]) -> list[Part] | str:
+    def _group(self, event: Delivery, who: Mapping[str, Any]) -> list[BrazeObject] | str:
         group = person.group_id(event)
         if not group:
             return "no_group_id"
         made: dict[str, Any] = {f"group_{group}": True}
         if self.settings.groups == "subscription":
             made = {"subscription_groups": [{"subscription_group_id": group, "subscription_state": "subscribed"}]}
-        return [Part("attributes", {**who, **made}, event)]
+        return [BrazeObject("attributes", {**who, **made}, event)]
 
-    def _events(self, event: Delivery, who: Mapping[str, Any]) -> list[Part]:
+    def _events(self, event: Delivery, who: Mapping[str, Any]) -> list[BrazeObject]:
         base = {**who, "app_id": self._app(event), "time": dates.iso(dates.event_time(event))}
         bought = commerce.products(event)
         if (
@@ -227,11 +227,13 @@ class Braze(HttpDestination):
             and bought
         ):
             name, content = f"ecommerce.{_RECOMMENDED[event.event]}", self._ecommerce(event, bought)
-            return [Part("events", {**base, "name": name, "properties": content}, event)]
+            return [BrazeObject("events", {**base, "name": name, "properties": content}, event)]
         if event.type == "track" and event.event == "Order Completed" and bought:
-            return [Part("purchases", {**base, **self._purchase(event, one)}, event) for one in bought]
+            return [BrazeObject("purchases", {**base, **self._purchase(event, one)}, event) for one in bought]
         content = _properties(person.properties(event))
-        return [Part("events", {**base, "name": shape.cut(_name(event), NAME_BYTES), "properties": content}, event)]
+        return [
+            BrazeObject("events", {**base, "name": shape.cut(_name(event), NAME_BYTES), "properties": content}, event)
+        ]
 
     def _purchase(self, event: Delivery, one: commerce.Product) -> dict[str, Any]:
         order = {name: value for name, value in person.properties(event).items() if name != "products"}
@@ -305,7 +307,7 @@ def _item(one: commerce.Product) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def _track(parts: Sequence[Part]) -> HttpRequest:
+def _track(parts: Sequence[BrazeObject]) -> HttpRequest:
     """One event for each object, in the order of the arrays: errors name an array and a place in it."""
     arrays = {array: [part for part in parts if part.array == array] for array in _ARRAYS}
     events = [part.event for found in arrays.values() for part in found]

@@ -1,14 +1,11 @@
 """HTTP: any partner without a connector of its own. URL, headers and body are templates in the topology.
 
-`url` and `headers` are templates such as `https://api.example.com/users/{userId}`; in the URL, values are
-percent-encoded. `body` is JSON in which `{path: …}`, `{template: …}`, `{first: …}`, `{each: …, map: …}` and `as: …`
-take values of the event, and all else stands for itself; left out, it is the whole event. `format` says what is made of
-it: `json` and `form` are a request for each event, `ndjson` and `array` carry the events of a batch whose URL and
-headers are the same. An event that lacks a value of the URL is not sent (`no_url_value`), nor is one of which the body
-makes nothing (`no_body`). A value that cannot be converted is left out and counted in `router_mapping_problems_total`.
-`status` says what statuses mean where the usual meaning is wrong. `secret` signs each request, as `webhook` does.
-Constants of the topology are never shown in samples. kill -9 or a timeout sends the same request again, with the same
-key in `idempotency_header`: whether the partner recognises it is the partner's doing.
+`body` is JSON in which `{path: …}`, `{template: …}`, `{first: …}`, `{each: …, map: …}` and `as: …` take values of the
+event; left out, it is the whole event. `json` and `form` are a request for each event, `ndjson` and `array` carry those
+of a batch whose URL and headers are the same. An event that lacks a value of the URL is not sent (`no_url_value`), nor
+is one of which the body makes nothing (`no_body`). A value that cannot be converted is left out and counted. `status`
+says what statuses mean, `secret` signs as `webhook` does. Constants are never shown in samples. kill -9 or a timeout
+sends the same request again, with the same key in `idempotency_header`; recognising it is the partner's part.
 """
 
 from __future__ import annotations

@@ -2,14 +2,11 @@
 
 track is an event; page and screen are events such as `Viewed Docs Setup Page`. identify updates the person, whose
 special traits get Mixpanel's names (`email` is `$email`); group updates the group and names it in the person. With
-`identity: original` an identify call also joins the anonymous id to the user id, and alias two user ids, which cannot
-be undone; in the simplified model Mixpanel joins them by itself. `Order Completed` has its `revenue` as a number;
-on request also an event for each product, and the person's list of transactions. Listed events and properties count
-up a number of the person. Properties that Mixpanel reserves, such as `distinct_id`, are left out, and events before
-1971 are not sent. Answers to imported events name those that were not taken; of updates, Mixpanel says only that one
-of them is wrong, and they are sent again in halves. kill -9 or a timeout repeats events, which Mixpanel knows again by
-name, person, time and `$insert_id` (the end of the messageId), and updates that change nothing; only what counts up
-(increments, transactions) may count twice.
+`identity: original` identify also joins the anonymous id to the user id, and alias two user ids, which cannot be
+undone. Reserved properties, such as `distinct_id`, are left out, and events before 1971 are not sent. Answers to
+imported events name those not taken; of updates only that one is wrong: they are sent again in halves. kill -9 or a
+timeout repeats events, which Mixpanel knows again by name, person, time and `$insert_id` (the end of the messageId),
+and updates that change nothing; only what counts up (increments, transactions) may count twice.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ _NEEDED = {"then": "if", "else": "if", "minContains": "contains", "maxContains":
 _SIZES = tuple((f"min{what}", f"max{what}") for what in ("Length", "Items", "Properties", "Contains"))
 
 
-class Fault(NamedTuple):
+class Contradiction(NamedTuple):
     """A keyword's place, and what is wrong with it."""
 
     resource: Resource
@@ -57,7 +57,7 @@ class Conjunction:
         self.inherited = types
         self.types = types.intersection(*(types_of(schema) for _, _, schema in self.parts))
 
-    def contradictions(self) -> Iterator[Fault]:
+    def contradictions(self) -> Iterator[Contradiction]:
         """Why no value (or, for a bound, none of the type it is for) satisfies all parts."""
         typed = list(self._types())
         yield from typed
@@ -68,7 +68,7 @@ class Conjunction:
         yield from self._closed()
         yield from self._patterns()
 
-    def idle(self) -> Iterator[Fault]:
+    def idle(self) -> Iterator[Contradiction]:
         """Keywords that check nothing: those of a type that the value cannot have, and those that lack another."""
         for resource, path, schema in self.parts:
             own = types_of(schema) & self.types or types_of(schema)
@@ -76,23 +76,23 @@ class Conjunction:
                 of = TYPE_OF_KEYWORD.get(keyword)
                 if of is not None and of not in own and not (of == "number" and "integer" in own):
                     message = f"expected a keyword for {shown(own)}, got {keyword}, which checks only {of}s"
-                    yield Fault(resource, (*path, keyword), message)
+                    yield Contradiction(resource, (*path, keyword), message)
                 if (needed := _NEEDED.get(keyword)) and needed not in schema:
-                    yield Fault(resource, (*path, keyword), f"expected {needed} beside {keyword}, got none")
+                    yield Contradiction(resource, (*path, keyword), f"expected {needed} beside {keyword}, got none")
             if "if" in schema and not schema.keys() & {"then", "else"}:
-                yield Fault(resource, (*path, "if"), "expected then or else beside if, got neither")
+                yield Contradiction(resource, (*path, "if"), "expected then or else beside if, got neither")
 
-    def _types(self) -> Iterator[Fault]:
+    def _types(self) -> Iterator[Contradiction]:
         left = self.inherited
         for resource, path, schema in self.parts:
             own = types_of(schema)
             if not own & left:
                 message = f"expected {shown(left)}, as another schema of the same value says, got {shown(own)}"
-                yield Fault(resource, (*path, "type"), message)
+                yield Contradiction(resource, (*path, "type"), message)
                 return
             left &= own
 
-    def _values(self) -> Iterator[Fault]:
+    def _values(self) -> Iterator[Contradiction]:
         for resource, path, schema in self.parts:
             keyword = "const" if "const" in schema else "enum"
             if keyword not in schema:
@@ -100,7 +100,7 @@ class Conjunction:
             values = [schema["const"]] if keyword == "const" else schema["enum"]
             if not any(self._takes(value) for value in values):
                 message = f"expected a value that the rest of the schema ({self._rest(schema)}) allows, got none"
-                yield Fault(resource, (*path, keyword), message)
+                yield Contradiction(resource, (*path, keyword), message)
                 return
 
     def _rest(self, schema: dict[str, Any]) -> str:
@@ -119,7 +119,7 @@ class Conjunction:
                 return False
         return True
 
-    def _sizes(self) -> Iterator[Fault]:
+    def _sizes(self) -> Iterator[Contradiction]:
         for least, most in _SIZES:
             low, high = self._bound(least, max), self._bound(most, min)
             if low and high and low.value > high.value:
@@ -132,7 +132,7 @@ class Conjunction:
         found = [_Bound(schema[keyword], (r, (*p, keyword))) for r, p, schema in self.parts if keyword in schema]
         return choose(found, key=lambda bound: bound.value) if found else None
 
-    def _numbers(self) -> Iterator[Fault]:
+    def _numbers(self) -> Iterator[Contradiction]:
         lows = [bound for keyword in ("minimum", "exclusiveMinimum") if (bound := self._bound(keyword, max))]
         highs = [bound for keyword in ("maximum", "exclusiveMaximum") if (bound := self._bound(keyword, min))]
         if not lows or not highs:
@@ -151,7 +151,7 @@ class Conjunction:
                 what = f"a multiple of {step.value}" if step else "an integer"
                 yield low.fault(f"expected {what} between {low.keyword} and {high.keyword}, got none")
 
-    def _closed(self) -> Iterator[Fault]:
+    def _closed(self) -> Iterator[Contradiction]:
         """Names that one part requires and another (or the same) allows none of."""
         for _, _, closed in self.parts:
             patterns = closed.get("patternProperties", {})
@@ -162,19 +162,19 @@ class Conjunction:
                     known = name in closed.get("properties", {})
                     if not known and not any(_matches(pattern, name) for pattern in patterns):
                         message = f"expected a name that the object allows (additionalProperties: false), got {name}"
-                        yield Fault(resource, (*path, "required", number), message)
+                        yield Contradiction(resource, (*path, "required", number), message)
             low = self._bound("minProperties", max)
             if low and not patterns and low.value > len(closed.get("properties", {})):
                 count = len(closed.get("properties", {}))
                 yield low.fault(f"expected at most {count}, as many as the object allows, got {low.value}")
 
-    def _patterns(self) -> Iterator[Fault]:
+    def _patterns(self) -> Iterator[Contradiction]:
         high = self._bound("maxLength", min)
         for resource, path, schema in self.parts if high else ():
             node = parse(schema["pattern"]) if "pattern" in schema else None
             if high and node and (least := _shortest(node)) > high.value:
                 message = f"expected a pattern for at most {high.value} characters (maxLength), got one for {least}"
-                yield Fault(resource, (*path, "pattern"), message)
+                yield Contradiction(resource, (*path, "pattern"), message)
 
 
 class _Bound(NamedTuple):
@@ -189,8 +189,8 @@ class _Bound(NamedTuple):
     def open(self) -> bool:
         return self.keyword.startswith("exclusive")
 
-    def fault(self, message: str) -> Fault:
-        return Fault(*self.place, message)
+    def fault(self, message: str) -> Contradiction:
+        return Contradiction(*self.place, message)
 
 
 def _is_valid(validator: jsonschema_rs.Validator, value: Any) -> bool:

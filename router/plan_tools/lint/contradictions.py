@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from router.plan.keywords import ANNOTATIONS
 from router.plan.model import Plan, section_of
 from router.plan.resources import Place, Resources
-from router.plan_tools.lint.conjunction import TYPES, Conjunction, Fault, types_of
+from router.plan_tools.lint.conjunction import TYPES, Conjunction, Contradiction, types_of
 from router.plan_tools.lint.rules import Hit, rule
 
 _BRANCHES = ("anyOf", "oneOf", "not", "if", "then", "else")
@@ -25,7 +25,7 @@ def keyword_idle(plan: Plan) -> Iterator[Hit]:
     yield from _hits(fault for node, _ in _walks(plan) for fault in _idle(node))
 
 
-def _hits(faults: Iterable[Fault]) -> Iterator[Hit]:
+def _hits(faults: Iterable[Contradiction]) -> Iterator[Hit]:
     seen = set()
     for resource, path, message in faults:
         if (resource.uri, path) not in seen:
@@ -98,22 +98,28 @@ class _Walk:
             yield together, TYPES
 
 
-def _impossible(node: Conjunction, walk: _Walk) -> Iterator[Fault]:
+def _impossible(node: Conjunction, walk: _Walk) -> Iterator[Contradiction]:
     yield from node.contradictions()
     for resource, path, schema in node.parts:
         for keyword, inner, value in resource.inside.get(path, ()):
             if keyword == "allOf" and value is False:
-                yield Fault(resource, inner, "expected a schema that something satisfies, got false")
+                yield Contradiction(resource, inner, "expected a schema that something satisfies, got false")
             elif keyword == "not" and _takes_all(value):
-                yield Fault(resource, inner, "expected a schema that refuses something, got one that takes anything")
+                yield Contradiction(
+                    resource, inner, "expected a schema that refuses something, got one that takes anything"
+                )
             elif keyword == "properties" and value is False and inner[-1] in schema.get("required", ()):
-                yield Fault(resource, inner, f"expected a schema, got false for {inner[-1]}, which is required")
+                yield Contradiction(resource, inner, f"expected a schema, got false for {inner[-1]}, which is required")
         for keyword in ("anyOf", "oneOf"):
             branches = [(inner, value) for key, inner, value in resource.inside.get(path, ()) if key == keyword]
             if branches and all(_never(walk, node, (resource, inner)) for inner, _ in branches):
-                yield Fault(resource, (*path, keyword), f"expected a schema in {keyword} that can be met, got none")
+                yield Contradiction(
+                    resource, (*path, keyword), f"expected a schema in {keyword} that can be met, got none"
+                )
             elif keyword == "oneOf" and sum(_takes_all(value) for _, value in branches) > 1:
-                yield Fault(resource, (*path, keyword), "expected one schema that applies, got several that always do")
+                yield Contradiction(
+                    resource, (*path, keyword), "expected one schema that applies, got several that always do"
+                )
 
 
 def _never(walk: _Walk, node: Conjunction, branch: Place) -> bool:
@@ -128,12 +134,14 @@ def _never(walk: _Walk, node: Conjunction, branch: Place) -> bool:
     return not both.types or next(both.contradictions(), None) is not None
 
 
-def _idle(node: Conjunction) -> Iterator[Fault]:
+def _idle(node: Conjunction) -> Iterator[Contradiction]:
     yield from node.idle()
     for resource, path, _ in node.parts:
         for keyword, inner, value in resource.inside.get(path, ()):
             if keyword == "anyOf" and _takes_all(value):
-                yield Fault(resource, inner, "expected a schema that refuses something, got one that takes anything")
+                yield Contradiction(
+                    resource, inner, "expected a schema that refuses something, got one that takes anything"
+                )
 
 
 def _takes_all(schema: object) -> bool:
