@@ -12,6 +12,7 @@ from jsonschema_rs import ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from router.document import Pointer, json_pointer
+from router.plan.ecma import as_written
 
 _WORDS = {
     "string": "a string",
@@ -175,7 +176,7 @@ _MESSAGES: tuple[tuple[Any, Callable[[Any, ValidationError], str]], ...] = (
     (Kind.Required, lambda kind, _: f"expected the property {kind.property}, got none"),
     (Kind.Enum, _options),
     (Kind.Constant, lambda kind, _: f"expected {kind.expected_value}, got another value"),
-    (Kind.Pattern, lambda kind, _: f"expected text that matches {kind.pattern}, got text that does not"),
+    (Kind.Pattern, lambda kind, _: f"expected text that matches {as_written(kind.pattern)}, got text that does not"),
     (
         Kind.Format,
         lambda kind, _: f"expected {_FORMATS.get(kind.format, 'the format ' + kind.format)}, got another text",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.document import Pointer
+from router.plan.ecma import for_engine
 from router.plan.keywords import IN_PLACE, LEAF
 from router.plan.model import DRAFT_07
 from router.plan.resources import Place, Resource, Resources
@@ -125,7 +126,8 @@ def _written(below: _Below, children: Mapping[tuple[str, ...], str]) -> dict[str
     for key in below.children:
         inner = _reference(children[key]) if key in children else {}
         if len(key) == 2:
-            schema.setdefault(key[0], {})[key[1]] = inner
+            name = for_engine(key[1]) if key[0] == "patternProperties" else key[1]
+            schema.setdefault(key[0], {})[name] = inner
         elif inner:
             schema[key[0]] = inner
     if below.closed:

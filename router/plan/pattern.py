@@ -12,6 +12,7 @@ import jsonschema_rs
 import re2
 
 from router.plan.ambiguity import is_exponential
+from router.plan.ecma import PatternRefused, for_engine
 
 REGEX = jsonschema_rs.RegexOptions()
 _QUIET = re2.Options()
@@ -23,10 +24,13 @@ _LOOKS = {"(?=": "a look-ahead", "(?!": "a look-ahead", "(?<=": "a look-behind",
 def pattern_problem(pattern: str) -> str:
     """What is wrong with a pattern, or an empty string."""
     try:
-        jsonschema_rs.Draft7Validator({"pattern": pattern}, pattern_options=REGEX)
+        translated = for_engine(pattern)
+        jsonschema_rs.Draft7Validator({"pattern": translated}, pattern_options=REGEX)
+    except PatternRefused as refused:
+        return str(refused)
     except ValueError:
         return _refusal(pattern)
-    if is_exponential(pattern):
+    if is_exponential(translated):
         return (
             "expected a pattern that runs in linear time everywhere, got a repeat whose parts can match the same "
             "text in several ways, such as (a+)+"

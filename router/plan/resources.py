@@ -9,12 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote
 
 from router.document import Pointer, nearest
+from router.plan.ecma import for_engine
 from router.plan.keywords import DRAFT7, IN_PLACE, Draft, draft_of
 from router.plan.model import Plan, Schema
 
@@ -70,10 +72,22 @@ class Resource:
         """
         if not isinstance(self.schema, dict):
             return bool(self.schema)
-        schema = {**self.schema, "$schema": self.draft.uri, "$id": self.uri}
+        schema = {**self._with_engine_patterns(), "$schema": self.draft.uri, "$id": self.uri}
         if "$ref" in schema and self.draft is DRAFT7:
             schema["allOf"] = [{"$ref": schema.pop("$ref")}]
         return schema
+
+    def _with_engine_patterns(self) -> dict[str, Any]:
+        """The schema with its patterns as the engine takes them."""
+        copied: dict[str, Any] = deepcopy(self.schema)
+        for inner in Resource("", "", (), copied).places.values():
+            if not isinstance(inner, dict):
+                continue
+            if isinstance(inner.get("pattern"), str):
+                inner["pattern"] = for_engine(inner["pattern"])
+            if isinstance(named := inner.get("patternProperties"), dict):
+                inner["patternProperties"] = {for_engine(name): value for name, value in named.items()}
+        return copied
 
 
 Place = tuple[Resource, Pointer]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 
 from router.document import Pointer
+from router.plan.ecma import for_engine
 from router.plan.keywords import LEAF
 from router.plan.pattern import REGEX
 from router.plan.regex import PatternNode, parse
@@ -114,6 +115,7 @@ class Conjunction:
         checks.append({"type": sorted(self.inherited)})
         for (resource, _, _), check in zip([*self.parts, self.parts[0]], checks, strict=True):
             check.pop("$schema", None)
+            check |= {"pattern": for_engine(check["pattern"])} if "pattern" in check else {}
             validator = resource.draft.validator(check, pattern_options=REGEX, validate_formats=True, offline=True)
             if not _is_valid(validator, value):
                 return False
@@ -171,7 +173,7 @@ class Conjunction:
     def _patterns(self) -> Iterator[Contradiction]:
         high = self._bound("maxLength", min)
         for resource, path, schema in self.parts if high else ():
-            node = parse(schema["pattern"]) if "pattern" in schema else None
+            node = parse(for_engine(schema["pattern"])) if "pattern" in schema else None
             if high and node and (least := _shortest(node)) > high.value:
                 message = f"expected a pattern for at most {high.value} characters (maxLength), got one for {least}"
                 yield Contradiction(resource, (*path, "pattern"), message)
@@ -198,7 +200,7 @@ def _is_valid(validator: jsonschema_rs.Validator, value: Any) -> bool:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    schema = {"patternProperties": {pattern: False}}
+    schema = {"patternProperties": {for_engine(pattern): False}}
     return not jsonschema_rs.Draft7Validator(schema, pattern_options=REGEX, offline=True).is_valid({name: 0})
 
 
