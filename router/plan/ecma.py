@@ -12,7 +12,7 @@ import re
 _COUNT = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
 _CODE = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{0*([0-9A-Fa-f]{1,6})\}")
 _LOW_HALF = re.compile(r"\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
-_PROPERTY = re.compile(r"[pP]\{(?:[CLMNPSZ][a-z]?|(?:gc|General_Category)=\w+|(?:sc|Script)=\w+|[A-Z][A-Za-z_]+)\}")
+_PROPERTY = re.compile(r"[pP]\{(?:[CLMNPSZ][a-z]?|(?:gc|General_Category)=\w+|(?:sc|Script)=\w+|[A-Za-z_]+)\}")
 _DELIMITED = re.compile(r"/\^.*|.*\$/[a-z]*|/.+/[dgimsuvy]+", re.DOTALL)
 _SYNTAX = frozenset("^$\\.*+?()[]{}|/")
 _ADVICE = {
