@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from router.plan.model import NAMED, Plan, Rule, Schema
+from router.plan.model import NAMED, Plan, Rule, Schema, section_of
 from router.plan_tools.importers.assemble import EXTRAS, message_rule, prose, text, unique
 from router.plan_tools.importers.extras import with_extras
 from router.plan_tools.importers.notes import Notes
@@ -20,6 +20,9 @@ from router.plan_tools.importers.segment import common_sections
 from router.plan_tools.importers.source import Source
 
 _KINDS = ("TRACK", "IDENTIFY", "GROUP", "PAGE", "SCREEN", "COMMON")
+_OF_RULE = frozenset(("$id", "$schema", "description", "eventMetadata", "labels"))
+_SECTIONS = frozenset(("properties", "traits", "context"))
+_MESSAGE = _SECTIONS | {"type", "event", "name", "userId", "anonymousId", "messageId", "timestamp", "integrations"}
 _PLANS = ("LIVE", "PROPERTY_LIBRARY", "RULE_LIBRARY", "TEMPLATE")
 
 
@@ -55,12 +58,29 @@ def _public_rule(kind: str, entry: dict[str, Any], schema: Any, number: int, not
         expected = f"one of {', '.join(_KINDS)}" if kind not in _KINDS else "a track rule with a key"
         notes.add(f"expected {expected}, got another rule; left out", ("rules", number))
         return None
+    schema = _of_message(call_type, schema)
     rule = message_rule(
         call_type, name if call_type in NAMED else None, entry.get("version"), schema, "", notes, closed=True
     )
-    if deprecated := text(entry.get("deprecatedAt")):
+    deprecated = text(entry.get("deprecatedAt"))
+    if deprecated and not deprecated.startswith("0001-"):  # the zero time of the tool that writes it: never
         return replace(rule, labels={**rule.labels, "deprecated": deprecated})
     return rule
+
+
+def _of_message(call_type: str, schema: Any) -> Any:
+    """The schema of the whole message: Typewriter 8 and later keep that of the properties (or traits) alone."""
+    if not isinstance(schema, dict):
+        return schema
+    inside = schema.get("properties")
+    names = inside.keys() if isinstance(inside, dict) else set()
+    alone = not names <= _SECTIONS if "eventMetadata" in schema else bool(names) and not names & _MESSAGE
+    if not alone:
+        return schema
+    own = {key: value for key, value in schema.items() if key not in _OF_RULE}
+    whole = {"type": "object", "properties": {section_of(call_type): own}}
+    whole |= {"required": [section_of(call_type)]} if own.get("required") else {}
+    return whole | {key: schema[key] for key in ("$schema", "description", "labels") if key in schema}
 
 
 def _schema(entry: dict[str, Any], notes: Notes) -> Any:

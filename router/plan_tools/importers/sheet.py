@@ -69,7 +69,13 @@ class _Sheet:
                 notes.add("expected the name of an event, got none; left out")
                 continue
             self._properties(row, current, notes)
-        return [event.rule() for event in self.events.values()]
+        rules = [event.rule() for event in self.events.values()]
+        return rules if "property" in self.columns else self._open(rules)
+
+    def _open(self, rules: list[Rule]) -> list[Rule]:
+        """A sheet without a column of properties says nothing of them, so all are allowed."""
+        self.notes.add("expected a column of properties, got none; events may have any properties")
+        return [replace(rule, schemas={}) for rule in rules]
 
     def _event(self, row: Sequence[str], current: SheetEvent | None, notes: Notes) -> SheetEvent | None:
         """The event a row belongs to: the one it names, else the one before."""

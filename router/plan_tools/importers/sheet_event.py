@@ -11,7 +11,14 @@ from router.plan.model import NAMED, Rule, section_of
 from router.plan_tools.importers.assemble import version
 from router.plan_tools.importers.convert import Converter
 from router.plan_tools.importers.notes import Notes
-from router.plan_tools.importers.sheet_values import allowed, path_of_property, presence, type_of, typed_value
+from router.plan_tools.importers.sheet_values import (
+    allowed,
+    not_a_list,
+    path_of_property,
+    presence,
+    type_of,
+    typed_value,
+)
 
 _INLINE = re.compile(r"(.+?)\s*(\*)?\s*(?:\(([^()]+)\)|:\s*(.+))?\s*(\*)?\Z")
 
@@ -59,9 +66,12 @@ class SheetEvent:
             notes.add(f"expected a type, got {word}; {name} may be anything")
             found = {"x-type": word}
         schema = dict(found)
+        if "null" in map(str.lower, allowed(cells["values"])) and schema.get("type"):
+            types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            schema["type"] = [*types, *([] if "null" in types else ["null"])]
         values = self._values(name, schema, cells, notes)
         if values:
-            schema["enum"] = values
+            schema["enum"] = [*values, None] if "null" in schema.get("type", ()) else values
         if cells["pattern"] and not values:
             schema["pattern"] = cells["pattern"]
         for keyword in ("minimum", "maximum"):
@@ -80,12 +90,16 @@ class SheetEvent:
 
     def _values(self, name: str, schema: Mapping[str, Any], cells: Mapping[str, str], notes: Notes) -> list[Any]:
         """Allowed values in the property's type; a cell that is one pattern is taken for it."""
+        if not_a_list(cells["values"]):
+            notes.add(f"expected a full list of values for {name}, got prose, a range or a part of one; left out")
+            return []
         texts = allowed(cells["values"])
         if not texts or schema.get("type") in ("array", "object"):
             if texts:
                 notes.add(f"expected no list of values for {name}, which holds others; left out")
             return []
         types = schema.get("type", [])
+        texts = [text for text in texts if not ("null" in types and text.lower() == "null")]
         values = [typed_value(text, types if isinstance(types, list) else [types]) for text in texts]
         if None in values:
             notes.add(f"expected allowed values of {name} to be of its type, got others; those are left out")

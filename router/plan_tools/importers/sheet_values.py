@@ -17,6 +17,12 @@ KINDS = frozenset((*TRAITS, *WORDS["other_kinds"]))
 _TYPES: dict[str, dict[str, Any]] = {word: entry["schema"] for entry in WORDS["types"] for word in entry["words"]}
 _LIST = re.compile(r"(?:array|list)(?:\s+of\s+|\s*[<(\[]\s*)(.+?)s?\s*[>)\]]?\Z|\[\s*(.+?)\s*\]\Z|(.+?)\s*\[\]\Z")
 _SPLIT = re.compile(r"\s*(?:\||\n|;)\s*")
+_PROSE = re.compile(
+    r"\b(?:e\.? ?g\b|i\.? ?e\b|etc\b|such as|for example|example|free text|any\b|anything|and so on"
+    r"|other values|and more"
+    r"|between|up to|at least|at most|greater than|less than|depends|see )|\.\.\.|…|[<>≤≥]"
+)
+_RANGE = re.compile(r"-?[0-9.]+ ?(?:-|–|—|to|\.\.) ?-?[0-9.]+%?|-?[0-9.]+ ?\+|[a-z] ?[-–] ?[a-z]", re.IGNORECASE)
 _NOTHING = frozenset(WORDS["nothing"])
 
 
@@ -60,6 +66,14 @@ def _union(schemas: list[dict[str, Any] | None]) -> dict[str, Any] | None:
 def presence(cell: str) -> bool | None:
     """Whether a property is required; None for a word that is not known."""
     return PRESENCE.get(cell.strip().lower().removesuffix(" property"))
+
+
+def not_a_list(cell: str) -> bool:
+    """Whether a cell of allowed values is prose, a range, or names only some of them."""
+    text = cell.strip().lower()
+    if text.startswith("[") and text.endswith("]") and "..." not in text and "…" not in text:
+        return False
+    return bool(_PROSE.search(text)) or any(_RANGE.fullmatch(part) or len(part.split()) > 5 for part in allowed(cell))
 
 
 def allowed(cell: str) -> list[str]:
