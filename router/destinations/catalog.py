@@ -5,6 +5,7 @@ from router.destinations import (
     customerio,
     file,
     http_request,
+    klaviyo,
     mixpanel,
     webhook,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "customerio",
     "file",
     "http_request",
+    "klaviyo",
     "mixpanel",
     "webhook",
 ]

@@ -6,6 +6,7 @@ from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
+from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
 from tests.partners.webhook import WebhookPartner
@@ -17,6 +18,7 @@ PARTNERS: dict[str, type[Partner]] = {
         BrazePartner,
         CustomerioPartner,
         FilePartner,
+        KlaviyoPartner,
         MixpanelPartner,
         WebhookPartner,
     )
