@@ -7,6 +7,7 @@ from router.destinations import (
     http_request,
     klaviyo,
     mixpanel,
+    slack,
     webhook,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "http_request",
     "klaviyo",
     "mixpanel",
+    "slack",
     "webhook",
 ]

@@ -9,6 +9,7 @@ from tests.partners.http import AnyPartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
+from tests.partners.slack import SlackPartner
 from tests.partners.webhook import WebhookPartner
 
 PARTNERS: dict[str, type[Partner]] = {
@@ -20,6 +21,7 @@ PARTNERS: dict[str, type[Partner]] = {
         FilePartner,
         KlaviyoPartner,
         MixpanelPartner,
+        SlackPartner,
         WebhookPartner,
     )
 }
