@@ -15,7 +15,7 @@ from router.destinations.base import Connector
 def describe(connector: type[Connector]) -> dict[str, Any]:
     """`type`, `summary`, `about`, what it is like, `settings` (a list) and `example` (YAML text)."""
     settings = _settings(connector)
-    needed = {setting["name"]: setting["example"] for setting in settings if setting["required"]}
+    needed = {setting["name"]: setting["example"] for setting in settings if setting["required"] or setting["example"]}
     destination = {"type": connector.type, **({"settings": needed} if needed else {})}
     return {
         "type": connector.type,

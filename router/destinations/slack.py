@@ -40,13 +40,18 @@ class SlackSettings(PartnerSettings):
     regions: ClassVar = {"global": "https://slack.com"}
 
     token: ApiKey | None = Field(
-        None, description="Bot token (xoxb-…) with the scope chat:write; this or `webhook_url`, not both"
+        None,
+        examples=["${SLACK_TOKEN}"],
+        description="Bot token (xoxb-…) with the scope chat:write; this or `webhook_url`, not both",
     )
     webhook_url: Secret | None = Field(
         None, description="URL of an incoming webhook, which is bound to one channel; a secret"
     )
     channel: str | None = Field(
-        None, min_length=1, description="Id of the channel for messages that `channels` does not name; with a token"
+        None,
+        min_length=1,
+        examples=["C0123456789"],
+        description="Id of the channel for messages that `channels` does not name; with a token",
     )
     channels: dict[str, str] = Field({}, description="Channel ids by event name; with a token")
     templates: dict[str, str] = Field(
