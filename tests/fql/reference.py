@@ -5,6 +5,7 @@ Slow, without static checks, and sharing nothing with router.fql: the two are co
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -19,6 +20,9 @@ WRONG_TYPE = "wrong type"  # what a query answers to a value it cannot use
 
 class WrongType(Exception):
     pass
+
+
+JSON_NUMBER = r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?"
 
 
 def answer(text: str, event: dict[str, Any], source: str) -> bool | str:
@@ -174,8 +178,8 @@ def call(name: str, given: list[Any]) -> Any:
         return value == "true" if isinstance(value, str) else bool(value)
     if name == "number" and isinstance(value, bool | int | float):
         return int(value) if isinstance(value, bool) else value
-    if name == "number" and isinstance(value, str) and re.fullmatch(r"-?(0|[1-9]\d*)", value, re.ASCII):
-        return int(value)
+    if name == "number" and isinstance(value, str) and re.fullmatch(JSON_NUMBER, value, re.ASCII):
+        return json.loads(value)
     if name == "string" and isinstance(value, bool | int | str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     if name in ("lowercase", "uppercase") and isinstance(value, str):

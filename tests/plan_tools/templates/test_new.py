@@ -185,7 +185,7 @@ def test_the_readme_does_what_it_says(repository: Path, terminal: Terminal) -> N
     files = repository / ".run"
     until(lambda: any("m-1" in path.read_text() for path in files.rglob("crm-*")), terminal)
     until(lambda: any("m-1" in path.read_text() for path in files.rglob("archive-*")), terminal)
-    blocked = re.compile(r"^events +2 +0 +1 ", re.MULTILINE)
+    blocked = re.compile(r"^events +2 +0 +0 +1 ", re.MULTILINE)
     until(lambda: blocked.search(terminal.run("router status", repository)), terminal)
     shown = terminal.run(look, repository)
 
