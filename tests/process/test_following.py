@@ -171,7 +171,7 @@ def test_an_edited_plan_judges_the_next_events_and_a_broken_one_changes_nothing(
 
     shop.reloaded("refused", lambda: shop.edit(shop.rule, "total: {type: number,", "total: {type: nubmer,"), VALIDATING)
     line = next(n for n, text in enumerate(shop.rule.read_text().splitlines(), 1) if "nubmer" in text)
-    assert f"reload refused: {shop.rule}:{line}:" in shop.log()
+    eventually(lambda: f"reload refused: {shop.rule}:{line}:" in shop.log(), "the problem with its place")
     assert "(did you mean number?)" in shop.log()
     assert shop.revisions() == second
     shop.send()
