@@ -86,8 +86,9 @@ class Owners:
         claims = [
             Claim(topic, ids[topic], topology, owners.get(topic, "")) for topic in ids if owners.get(topic) != topology
         ]
-        self._write(claims)
-        self.check(topology, topics)
+        if claims:
+            self._write(claims)
+            self.check(topology, topics)  # another topology may have claimed them in the meantime
         for claim in claims:
             log.info("claimed topic %s for topology %s", claim.topic, topology, extra={"before": claim.taken_from})
         return [claim.topic for claim in claims]
@@ -100,8 +101,6 @@ class Owners:
         return REGISTRY.name in self._admin.topics()
 
     def _write(self, claims: Sequence[Claim]) -> None:
-        if not claims:
-            return
         failed: list[str] = []
         with translated("claim topics"):
             producer = Producer(clients.producer(self._cluster))
