@@ -137,11 +137,11 @@ class Decode(Agent):
     @classmethod
     def build(cls, setup: Setup) -> Self:
         topology = setup.loaded.topology
-        sources, given = topology.sources, topology.limits
+        sources = topology.sources
         return cls(
             setup.topics,
             cluster=setup.cluster,
-            limits=Limits(given.event_bytes, given.batch_bytes, given.depth, given.keys, given.message_id),
+            limits=topology.limits.of_events(),
             sources=sources,
             source_of_topic={topic: name for name, source in sources.items() for topic in source.topics},
             source_of_key={key.get_secret_value(): name for name, s in sources.items() for key in s.write_keys},

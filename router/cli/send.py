@@ -26,7 +26,6 @@ from router.config.options import RunOptions
 from router.embedded.broker import recognised
 from router.embedded.capacity import capacity_of
 from router.errors import FileError, Problem, RouterError, UsageError
-from router.gateway.ingest import limits_of
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
@@ -55,7 +54,7 @@ def command(
     cluster = recognised(Cluster.of(options))
     target = Target(loaded.topology, source)
     with _opened(file) as (stream, name), _sender(cluster, loaded.topology, target) as sender:
-        found = events(stream, name, limits_of(loaded.topology.limits))
+        found = events(stream, name, loaded.topology.limits.of_events())
         rejected = sender.send(_shown(found))
     _answer(sender.sent, rejected, target.topic, as_json=as_json)
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from router.config.filters import MAX_FILTERS, FilterConfig
 from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
+from router.events.event import Limits
 from router.events.placeholders import Placeholders
 
 CallType = Literal["identify", "track", "page", "screen", "group", "alias"]
@@ -144,6 +145,10 @@ class LimitsConfig(Model):
     depth: int = Field(32, ge=4, le=500, description="Maximum nesting depth")
     keys: int = Field(2000, ge=10, description="Maximum number of keys in an event, all objects counted")
     message_id: int = Field(100, ge=16, le=1000, description="Maximum length of a messageId in characters")
+
+    def of_events(self) -> Limits:
+        """What the reader and the normalisation of events keep to."""
+        return Limits(self.event_bytes, self.batch_bytes, self.depth, self.keys, self.message_id)
 
 
 class GatewayConfig(Model):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
-from router.config.models import LimitsConfig
 from router.events.event import Body, Invalid, Limits, device_key, shape_problem
 from router.events.parser import Repairs, encode
 from router.events.reader import limited, merged
@@ -196,11 +195,6 @@ class Ingest:
             result.invalid.append(
                 invalid_record(self._invalid, Invalid(code, raw), STAGE, key, STAGE, credential.source)
             )
-
-
-def limits_of(config: LimitsConfig) -> Limits:
-    """The limits of a topology file as those of an event."""
-    return Limits(config.event_bytes, config.batch_bytes, config.depth, config.keys, config.message_id)
 
 
 def _dumped(item: Body) -> bytes:

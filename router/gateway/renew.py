@@ -13,7 +13,7 @@ from router.config.topics import topics_of
 from router.embedded.capacity import Capacity
 from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
-from router.gateway.ingest import Ingest, limits_of
+from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
 from router.kafka.cluster import Cluster
 from router.process.reload import Reload, without_topics
@@ -25,7 +25,7 @@ LATER_SECONDS = 3.0  # by then route workers have a new write key too, and its e
 def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
     """The ingest of a topology, for these keys of its sources."""
     topics = topics_of(topology)
-    limits, most = limits_of(topology.limits), topology.gateway.max_in_flight
+    limits, most = topology.limits.of_events(), topology.gateway.max_in_flight
     return Ingest(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most)
 
 
