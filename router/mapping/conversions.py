@@ -123,8 +123,12 @@ def basic_auth(value: Any) -> str:
 
 def ulid(value: Any) -> str:
     """A stable ULID: of a UUID its own 128 bits, of any other text the first 128 of its hash."""
-    number = _bits(text_of(value))
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return ulid_of(_bits(text_of(value)))
+
+
+def ulid_of(bits: int) -> str:
+    """128 bits as 26 characters of Crockford's base 32."""
+    return "".join(_CROCKFORD[(bits >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def uuid(value: Any) -> str:

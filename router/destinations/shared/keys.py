@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from router.destinations.base import Delivery
-
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+from router.mapping.conversions import ulid_of
 
 
 def of_batch(events: Sequence[Delivery]) -> str:
@@ -37,5 +36,4 @@ def as_uuid(event: Delivery) -> str:
 
 def as_ulid(event: Delivery) -> str:
     """26 characters of Crockford's base 32."""
-    value = int(event.idempotency_key, 16)
-    return "".join(_CROCKFORD[value >> 5 * place & 31] for place in range(25, -1, -1))
+    return ulid_of(int(event.idempotency_key, 16))
