@@ -231,15 +231,17 @@ def _receipts(account: Account, destination: Destination, routed: set[str], dead
 
 
 def _order(account: Account, ledger: Ledger, place: str, found: Iterable[Found]) -> None:
-    """Events of one device in one profile are in the order in which they were sent.
+    """First copies of one device's events in one profile are in the order in which they were sent.
 
-    One whose first copy may not have been taken is left out: a later copy stands where it came.
+    A repeat stands where it came; so does the one copy of an event whose first copy may not have been taken.
     """
     last: dict[tuple[str, str], int] = defaultdict(lambda: -1)
+    seen: set[str] = set()
     for one in found:
         entry = ledger.entries.get(one.id)
-        if entry is None or entry.answers["unknown"]:
+        if one.id in seen or entry is None or entry.answers["unknown"]:
             continue
+        seen.add(one.id)
         lane = (entry.item.device, one.profile)
         if entry.item.seq < last[lane]:
             account.disordered.append((place, one.id))

@@ -22,7 +22,7 @@ from router.errors import RouterError, Stopped, Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.failure import translated
+from router.kafka.failure import LEADER_CHANGING, translated
 from router.kafka.offsets import Committed, GroupOffsets, PartitionKey
 
 REQUEST_SECONDS = 10.0
@@ -123,7 +123,10 @@ class Admin:
     def watermarks(
         self, partitions: Iterable[PartitionKey], *, uncommitted: bool = True
     ) -> dict[PartitionKey, Watermarks]:
-        """Ends of each partition. Without `uncommitted`, `high` stops at the first open transaction."""
+        """Ends of each partition. Without `uncommitted`, `high` stops at the first open transaction.
+
+        Waits for a leader: a topic just made has none for a moment.
+        """
         wanted = list(partitions)
         low = self._offsets(wanted, OffsetSpec.earliest(), uncommitted)  # type: ignore[no-untyped-call]
         high = self._offsets(wanted, OffsetSpec.latest(), uncommitted)  # type: ignore[no-untyped-call]
@@ -150,9 +153,16 @@ class Admin:
             return {}
         level = IsolationLevel.READ_UNCOMMITTED if uncommitted else IsolationLevel.READ_COMMITTED
         request = {TopicPartition(topic, partition): spec for topic, partition in partitions}
+        end = time.monotonic() + self._timeout
         with self._asking("watermarks"):
-            answers = self._client.list_offsets(request, isolation_level=level, request_timeout=self._timeout)
-            return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
+            while True:
+                answers = self._client.list_offsets(request, isolation_level=level, request_timeout=self._timeout)
+                try:
+                    return {(at.topic, at.partition): answer.result().offset for at, answer in answers.items()}
+                except KafkaException as error:
+                    if error.args[0].name() not in LEADER_CHANGING or time.monotonic() >= end:
+                        raise
+                time.sleep(_RETRY_SECONDS)
 
     def _setting_differences(self, specs: Sequence[TopicSpec]) -> list[Difference]:
         if not specs:

@@ -9,6 +9,11 @@ from confluent_kafka import KafkaError, KafkaException
 
 from router.errors import RouterError, Unavailable, UsageError
 
+# A partition has no leader yet, or the client's picture of the cluster is older than the last change of leaders.
+LEADER_CHANGING = frozenset(
+    {"FENCED_LEADER_EPOCH", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "UNKNOWN_LEADER_EPOCH"}
+)
+
 # The names that librdkafka and the protocol give to "nobody answers there" and "you may not come in".
 ABSENT = frozenset(
     {
@@ -24,16 +29,13 @@ ABSENT = frozenset(
         "BROKER_NOT_AVAILABLE",
         "COORDINATOR_LOAD_IN_PROGRESS",
         "COORDINATOR_NOT_AVAILABLE",
-        "FENCED_LEADER_EPOCH",  # this client's picture of the cluster is older than the last change of leaders
-        "LEADER_NOT_AVAILABLE",
         "NETWORK_EXCEPTION",
         "NOT_CONTROLLER",
         "NOT_COORDINATOR",
         "NOT_ENOUGH_REPLICAS",
-        "NOT_LEADER_FOR_PARTITION",
         "REQUEST_TIMED_OUT",
         "SASL_AUTHENTICATION_FAILED",
-        "UNKNOWN_LEADER_EPOCH",
+        *LEADER_CHANGING,
     }
 )
 

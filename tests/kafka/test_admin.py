@@ -67,6 +67,16 @@ def test_a_topic_made_again_has_another_id(kafka: str, unique: str) -> None:
     assert admin.topic_ids([f"{unique}.a"]) == {f"{unique}.a": ids[f"{unique}.a"]}
 
 
+def test_the_ends_of_a_topic_just_made_are_there(kafka: str, unique: str) -> None:
+    """The broker's metadata know a topic before its partitions have a leader."""
+    for number in range(10):
+        specs = [TopicSpec(f"{unique}.{number}.{letter}", 3) for letter in "abc"]
+        Admin(Cluster(kafka)).create(specs)
+        places = [(spec.name, partition) for spec in specs for partition in range(3)]
+
+        assert Admin(Cluster(kafka)).watermarks(places) == dict.fromkeys(places, Watermarks(0, 0))
+
+
 def test_commits_come_back_with_their_metadata(kafka: str, unique: str) -> None:
     cluster = Cluster(kafka)
     admin = Admin(cluster)

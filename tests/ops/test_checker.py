@@ -220,6 +220,18 @@ def test_two_events_of_a_device_in_the_wrong_order_are_found(world: World) -> No
     assert account.disordered == [("events.resolved", name_of(world.resolved[second]))]
 
 
+def test_a_repeat_behind_later_events_is_no_disorder(world: World) -> None:
+    """A batch that at least once writes again begins anew behind what was written of it."""
+    device = orjson.loads(world.resolved[0])["profileId"]
+    of_device = [value for value in world.resolved if orjson.loads(value)["profileId"] == device]
+    world.resolved.extend(of_device[:3])
+
+    account = world.check()
+
+    assert account.disordered == []
+    assert account.repeated == [("events.resolved", name_of(value)) for value in of_device[:3]]
+
+
 def test_an_answer_that_is_unknown_allows_both_fates(world: World) -> None:
     for value in (world.resolved[5], world.resolved[6]):
         world.ledger.entries[name_of(value)].answers = {"ok": 0, "refused": 0, "unknown": 1}
