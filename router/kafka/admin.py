@@ -26,6 +26,7 @@ from router.kafka.failure import LEADER_CHANGING, translated
 from router.kafka.offsets import Committed, GroupOffsets, PartitionKey
 
 REQUEST_SECONDS = 10.0
+_VISIBLE_SECONDS = 60.0  # a busy broker makes some hundred partitions in many seconds
 _RETRY_SECONDS = 0.1
 _ANSWER_SECONDS = 0.5  # while waiting for a broker: a stop is looked for in between
 _CONNECT_SECONDS = 0.2
@@ -191,7 +192,7 @@ class Admin:
 
     def _wait_visible(self, names: Iterable[str]) -> None:
         """The controller answers before the brokers know: asked at once, they would call the topic missing."""
-        end = time.monotonic() + self._timeout
+        end = time.monotonic() + _VISIBLE_SECONDS
         while missing := set(names) - set(self.topics()):
             if time.monotonic() >= end:
                 raise Unavailable(f"topics made but not visible in time: {', '.join(sorted(missing))}")
