@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "destinations": ("router.cli.destinations", "List the destination types and their settings"),
     "status": ("router.cli.status", "Show the counts and health of a running router"),
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
+    "dlq": ("router.cli.dlq", "List and show dead letters"),
     "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),

@@ -14,6 +14,8 @@ from router.destinations.registry import destination_types
 from router.errors import UsageError
 from router.process.reload import Reload
 
+FOLDER = Path("topologies")
+
 
 def load(topologies: Sequence[Path], options: RunOptions) -> Loaded:
     """Without plans. Raises FileError with all problems of all files."""
@@ -38,3 +40,11 @@ def require_broker(options: RunOptions) -> None:
     """For commands that cannot start a broker of their own. Raises UsageError when none is named."""
     if not options.bootstrap:
         raise UsageError("expected --bootstrap HOST:PORT,…: only `router up` can start an embedded broker")
+
+
+def only_topology() -> list[Path]:
+    """Where the command line names none: the only topology file in topologies/. Raises UsageError."""
+    found = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswith(".test.yaml"))
+    if len(found) != 1:
+        raise UsageError(f"expected --topology TOPOLOGY: {FOLDER}/ has {len(found)} topology files, not one")
+    return found

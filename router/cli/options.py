@@ -30,6 +30,10 @@ Topologies = Annotated[
         metavar="TOPOLOGY", help="Topology files; later ones override earlier ones (maps merge, lists replace)."
     ),
 ]
+TopologyOption = Annotated[
+    list[Path],
+    typer.Option("--topology", metavar="TOPOLOGY", help="Topology file; default: the only one in topologies/."),
+]
 PlanFolder = Annotated[Path, typer.Argument(metavar="PLAN", help="Folder of the tracking plan.")]
 Bootstrap = Annotated[
     str, typer.Option("--bootstrap", metavar="HOST:PORT,...", help="Kafka brokers; default: an embedded broker.")

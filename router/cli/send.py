@@ -17,19 +17,18 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from router.cli import report
-from router.cli.loading import load, require_broker
-from router.cli.options import Json, with_run_options
+from router.cli.loading import load, only_topology, require_broker
+from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.send_file import Ready, events
 from router.cli.sender import Sender, Target
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.embedded.broker import recognised
 from router.embedded.capacity import capacity_of
-from router.errors import FileError, Problem, RouterError, UsageError
+from router.errors import FileError, Problem, RouterError
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
-FOLDER = Path("topologies")
 _SHOWN_PROBLEMS = 1000
 
 
@@ -37,10 +36,7 @@ _SHOWN_PROBLEMS = 1000
 def command(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A source of the topology.")],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Events; - for standard input.", allow_dash=True)],
-    topology: Annotated[
-        list[Path],
-        typer.Option("--topology", metavar="TOPOLOGY", help="Topology file; default: the only one in topologies/."),
-    ] = [],  # noqa: B006  typer copies it
+    topology: TopologyOption = [],  # noqa: B006  typer copies it
     as_json: Json = False,
     *,
     options: RunOptions,
@@ -50,7 +46,7 @@ def command(
     Events that are none are reported with their place and not sent; the others are. Exit status 1 when there were any.
     """
     require_broker(options)
-    loaded = load(topology or _only_topology(), options)
+    loaded = load(topology or only_topology(), options)
     cluster = recognised(Cluster.of(options))
     target = Target(loaded.topology, source)
     with _opened(file) as (stream, name), _sender(cluster, loaded.topology, target) as sender:
@@ -67,13 +63,6 @@ def _sender(cluster: Cluster, topology: Topology, target: Target) -> Iterator[Se
         )
     with capacity_of(cluster, topology) as capacity:
         yield Sender(cluster, target, capacity)
-
-
-def _only_topology() -> list[Path]:
-    found = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswith(".test.yaml"))
-    if len(found) != 1:
-        raise UsageError(f"expected --topology TOPOLOGY: {FOLDER}/ has {len(found)} topology files, not one")
-    return found
 
 
 @contextmanager

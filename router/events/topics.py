@@ -106,6 +106,9 @@ class Topics:
     def deliver_group(self, destination: str) -> str:
         return f"{self._own}.deliver.{destination}"
 
+    def redrive_group(self, destination: str) -> str:
+        return f"{self._own}.redrive.{destination}"
+
     @property
     def _own(self) -> str:
         return f"{self.prefix}{self.name}"

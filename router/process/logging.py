@@ -32,7 +32,11 @@ def escape(text: str) -> str:
 
 def as_json_text(value: object) -> str:
     """JSON on one line in which no character moves the cursor or hides text, whatever terminal shows it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return visible(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def visible(text: str) -> str:
+    """Text in which no character moves the cursor or hides what follows, line ends included."""
     return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

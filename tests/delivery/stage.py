@@ -100,8 +100,16 @@ class Stage:
     ) -> None:
         """A message as it is, not yet flushed."""
         headers: Any = [("source", b"web"), ("type", b"track"), ("event", b"Order Completed"), *own]
-        self._producer.produce(self.topics.destination(destination), value, key, headers=headers)
+        self.produce(self.topics.destination(destination), value, key, headers)
+
+    def produce(self, topic: str, value: bytes | None, key: bytes | None, headers: Any, at: int = 0) -> None:
+        """A message of any topic, not yet flushed; `at` in ms since 1970, 0 for now."""
+        self._producer.produce(topic, value, key, headers=headers, timestamp=at)
         self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Returns when all that was put is acknowledged."""
+        assert self._producer.flush(DEADLINE) == 0
 
     # Processes
 
