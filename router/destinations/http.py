@@ -138,6 +138,7 @@ class HttpDestination(Connector):
     settings: Any
     maps: ClassVar[Maps] = "calls"
     wait_headers: ClassVar[tuple[str, ...]] = ("retry-after",)  # where the partner says how long to wait, lower case
+    default_wait: ClassVar[float | None] = None  # seconds to wait after a 429 that does not say
 
     def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
         super().__init__(name, settings, timeout)
@@ -177,7 +178,7 @@ class HttpDestination(Connector):
         """What the answer to the probe says of the partner; what would reject an event is a fault of the settings."""
         kind = kind_of(response)
         kind = Kind.REFUSED if kind is Kind.REJECTED else kind
-        return Outcome(kind, response.code, response.detail, response.wait(*self.wait_headers))
+        return Outcome(kind, response.code, response.detail, self.wait(response))
 
     # What it may use
 
@@ -187,7 +188,12 @@ class HttpDestination(Connector):
         if kind in (Kind.DELIVERED, Kind.UNCONFIRMED):
             return Outcome(kind, response.code, response.detail)
         shared = len(request.events) > 1 and kind is not Kind.REFUSED
-        return Outcome(kind, response.code, response.detail, response.wait(*self.wait_headers), shared)
+        return Outcome(kind, response.code, response.detail, self.wait(response), shared)
+
+    def wait(self, response: HttpResponse) -> float | None:
+        """Seconds to wait, as the partner asks; None where it does not."""
+        asked = response.wait(*self.wait_headers)
+        return self.default_wait if asked is None and response.status == 429 else asked
 
     def all_but(self, request: HttpRequest, response: HttpResponse, failed: Mapping[int, Outcome]) -> list[Outcome]:
         """The partner took all events but those at the given positions in the request."""

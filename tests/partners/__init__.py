@@ -6,6 +6,7 @@ from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
+from tests.partners.iterable import IterablePartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
@@ -19,6 +20,7 @@ PARTNERS: dict[str, type[Partner]] = {
         BrazePartner,
         CustomerioPartner,
         FilePartner,
+        IterablePartner,
         KlaviyoPartner,
         MixpanelPartner,
         SlackPartner,
