@@ -3,6 +3,7 @@
 from router.destinations import (
     braze,
     customerio,
+    facebook_conversions,
     file,
     http_request,
     iterable,
@@ -15,6 +16,7 @@ from router.destinations import (
 __all__ = [
     "braze",
     "customerio",
+    "facebook_conversions",
     "file",
     "http_request",
     "iterable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
+from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
 from tests.partners.iterable import IterablePartner
@@ -19,6 +20,7 @@ PARTNERS: dict[str, type[Partner]] = {
         AnyPartner,
         BrazePartner,
         CustomerioPartner,
+        FacebookConversionsPartner,
         FilePartner,
         IterablePartner,
         KlaviyoPartner,

@@ -61,6 +61,11 @@ def email(event: Delivery) -> str:
     return next((one.strip() for one in found if isinstance(one, str) and is_email(one.strip())), "")
 
 
+def email_or_hash(event: Delivery) -> str:
+    """For advertisers, who take the hash of an address as well: `email`, else any text in its place in the traits."""
+    return email(event) or text(traits(event).get("email"))
+
+
 def phone(event: Delivery) -> str:
     """As it was given: see `router.destinations.shared.hashing` for what advertisers want."""
     return text(traits(event).get("phone")) or text(properties(event).get("phone"))

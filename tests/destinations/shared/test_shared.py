@@ -53,6 +53,12 @@ def test_an_email_is_found_where_it_is(fields: dict[str, Any], email: str) -> No
     assert person.email(event(**fields)) == email
 
 
+def test_advertisers_get_an_email_that_is_hashed_already() -> None:
+    assert person.email_or_hash(event(traits={"email": "c0ffee"})) == "c0ffee"
+    assert person.email_or_hash(event(traits={"email": "c0ffee"}, properties={"email": "a@b.cd"})) == "a@b.cd"
+    assert person.email_or_hash(event(traits={})) == ""
+
+
 @pytest.mark.parametrize(
     ("traits", "names"),
     [
