@@ -17,6 +17,7 @@ from router.delivery.records import DeliveryLog, awaiting_retry, discarded, labe
 from router.destinations.base import Kind, Outcome
 
 _FOR_ALL = ("429", "503")  # codes whose Retry-After is meant for every request
+_TOO_MUCH = ("429", "THROTTLED")  # no failure of the partner; THROTTLED: of some people, whose events alone wait
 REFUSALS = 3  # of one event, while others were taken in between: then it is the event
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class OutcomePolicy:
         if any(outcome.code == "429" for outcome in again):
             self._rate.throttled()
         self._rate.close(max((one.retry_after or 0.0 for one in again if one.code in _FOR_ALL), default=0.0))
-        kinds = {outcome.kind for outcome in outcomes if outcome.code != "429"} - {Kind.FILTERED}
+        kinds = {outcome.kind for outcome in outcomes if outcome.code not in _TOO_MUCH} - {Kind.FILTERED}
         if not kinds and all(outcome.kind is Kind.FILTERED for outcome in outcomes):
             if probe:
                 self._breaker.unclear()

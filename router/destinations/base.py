@@ -45,7 +45,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of one event in one attempt. `code` is an HTTP status or a name such as ECONNREFUSED; no payload in `detail`."""
+    """Of one event in one attempt. `code` is an HTTP status or a name such as ECONNREFUSED; no payload in `detail`.
+
+    429 slows the whole destination down, THROTTLED only puts off its event.
+    """
 
     kind: Kind
     code: str

@@ -1,6 +1,7 @@
 """The destination modules that ship, in alphabetical order. Importing one registers its type; none does I/O."""
 
 from router.destinations import (
+    amplitude,
     braze,
     customerio,
     facebook_conversions,
@@ -14,6 +15,7 @@ from router.destinations import (
 )
 
 __all__ = [
+    "amplitude",
     "braze",
     "customerio",
     "facebook_conversions",

@@ -48,6 +48,11 @@ REASONS = (
         "set `delivery.rate` to what the partner allows, then redrive with `--rate`",
     ),
     Reason(
+        "THROTTLED", "THROTTLED",
+        "the partner took no more events of this one person or device for the whole retry budget",
+        "look for a client that sends too much, then redrive",
+    ),
+    Reason(
         "408, 425, 5xx", "408|425|5[0-9][0-9]", "the partner failed for the whole retry budget",
         "wait until the partner is well, then redrive",
     ),

@@ -232,6 +232,22 @@ async def test_time_that_the_partner_asked_for_is_not_counted() -> None:
     assert all(later - earlier >= 0.2 for earlier, later in pairwise(times))
 
 
+async def test_a_person_who_sends_too_much_holds_nobody_else_back() -> None:
+    """Neither the rate nor the circuit breaker takes it for the partner's state, however often it happens."""
+    asked = Outcome(Kind.RETRY, "THROTTLED", retry_after=0.001)
+
+    def busy(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [asked if one.attempt == 1 else OK for one in batch]
+
+    async with bench(busy, concurrency=1) as one:
+        one.engine.rate.throttled = pytest.fail  # type: ignore[method-assign]
+        one.engine.breaker.failed = pytest.fail  # type: ignore[method-assign,assignment]
+        one.give(30)
+        await one.until(lambda: one.ends.count == 30)
+
+    assert sorted(one.ends.accepted) == list(range(30))
+
+
 async def test_an_answer_to_a_batch_does_not_condemn_its_good_events() -> None:
     """The bad one is found by halving; the others are delivered."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.partners.amplitude import AmplitudePartner
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.facebook_conversions import FacebookConversionsPartner
@@ -17,6 +18,7 @@ from tests.partners.webhook import WebhookPartner
 PARTNERS: dict[str, type[Partner]] = {
     partner.type: partner
     for partner in (
+        AmplitudePartner,
         AnyPartner,
         BrazePartner,
         CustomerioPartner,
