@@ -108,6 +108,8 @@ def _always(_: dict[str, Any]) -> bool:
 
 
 def _action(enforce: Enforce, call_type: str, klass: str) -> Action:
+    if enforce.report_only:
+        return "allow"
     own: Action | None = getattr(getattr(enforce, call_type), klass)
     general: Action | None = getattr(enforce, klass)
     return own or general or "allow"

@@ -56,6 +56,9 @@ class Enforce(ClassActions):
     screen: ClassActions = ClassActions()
     group: ClassActions = ClassActions()
     alias: ClassActions = ClassActions()
+    report_only: bool = Field(
+        False, description="Block and omit nothing, whatever the actions say: what the plan finds is only reported"
+    )
     forward_blocked_to: Name | None = Field(None, description="Name of a source that also receives blocked events")
     forward_violations_to: Name | None = Field(
         None, description="Name of a source that receives a Violation Generated event for each violation"

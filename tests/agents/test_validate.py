@@ -86,6 +86,24 @@ def test_an_event_that_conforms_has_no_verdict_and_is_left_alone() -> None:
     assert body == before
 
 
+@pytest.mark.parametrize("enforce", [BLOCK, OMIT, Enforce(identify=ClassActions(violation="block"))])
+def test_report_only_tells_everything_and_changes_nothing(enforce: Enforce) -> None:
+    switched = enforce.model_copy(update={"report_only": True})
+    for body in (
+        track(total="a lot", extra=1),
+        track("Nobody Planned This"),
+        {"type": "identify", "traits": {"email": 1}},
+    ):
+        before = copy.deepcopy(body)
+        verdict = check(body, switched)
+
+        enforced = check(copy.deepcopy(body), enforce)
+        assert verdict is not None
+        assert enforced is not None
+        assert (verdict.blocked, verdict.violations) == (False, enforced.violations)
+        assert body == before
+
+
 def test_without_a_plan_everything_passes() -> None:
     assert Enforcement(None, BLOCK).check({"type": "track", "event": "?"}) is None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from router.agents.verdict import Enforcement
+from router.config.models import Enforce
 from router.errors import RouterError
-from router.plan import CompiledPlan, Plan, compile_plan
+from router.plan import Plan, compile_plan
 from router.plan.model import Rule, Schema
 from router.plan_tools.examples import event_of
 from router.plan_tools.inline import Inliner
@@ -15,10 +17,14 @@ USER = "u-1"
 
 
 class Samples(NamedTuple):
-    """Two events of the same rule, with `type`, `event` (of a track), `userId` and what the rule asks for."""
+    """Two events of the same rule, with `type`, `event` (of a track), `userId` and what the rule asks for.
+
+    `violations` is how often the second breaks it.
+    """
 
     good: dict[str, Any]
     broken: dict[str, Any]
+    violations: int
 
 
 def samples(plan: Plan) -> Samples:
@@ -26,15 +32,15 @@ def samples(plan: Plan) -> Samples:
 
     Raises RouterError where the plan has none.
     """
-    compiled = compile_plan(plan)
+    report = Enforcement(compile_plan(plan), Enforce(report_only=True))
     for call_type in ("track", "page", "screen"):
         for number, rule in enumerate(plan.rules):
             if rule.type == call_type:
-                events = list(_events(plan, number, rule))
-                good = next((event for event in events if not _classes(compiled, event)), None)
-                broken = next((event for event in events if "violation" in _classes(compiled, event)), None)
+                found = [(event, _violations(report, event)) for event in _events(plan, number, rule)]
+                good = next((event for event, violations in found if not violations), None)
+                broken = next(((event, len(all_)) for event, all_ in found if "violation" in all_), None)
                 if good and broken:
-                    return Samples(good, broken)
+                    return Samples(good, *broken)
     raise RouterError(f"expected a plan with an event that has examples, got {plan.name} without one")
 
 
@@ -46,8 +52,10 @@ def _events(plan: Plan, number: int, rule: Rule) -> Iterator[dict[str, Any]]:
         yield head | ({"context": context} if context else {}) | {rule.section: event[rule.section]}
 
 
-def _classes(compiled: CompiledPlan, event: dict[str, Any]) -> set[str]:
-    return {finding.violation.klass for finding in compiled.find(event).findings(event)}
+def _violations(report: Enforcement, event: dict[str, Any]) -> list[str]:
+    """The class of each violation."""
+    verdict = report.check(event)
+    return [violation.klass for violation in verdict.violations] if verdict else []
 
 
 def _context(plan: Plan, number: int) -> Schema:

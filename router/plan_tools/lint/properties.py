@@ -76,7 +76,7 @@ def property_dynamic(plan: Plan) -> Iterator[Hit]:
 def property_collision(plan: Plan) -> Iterator[Hit]:
     for group in _siblings(plan):
         seen: dict[str, str] = {}
-        for each in group:
+        for each in (each for each in group if each.name not in plan.naming.allow):
             first = seen.setdefault(words.fold(each.name), each.name)
             if first != each.name:
                 message = f"expected a name unlike the others, got {each.name}, which is {first} in other letters"

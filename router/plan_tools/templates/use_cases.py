@@ -36,6 +36,7 @@ def _template(
         case["title"],
         f"{case['aim']} Events from: {sources}. They go to: {destinations}.",
         ("identify", *needs),
+        allow=tuple(name for key in needs for name in data["allow"].get(key, ())),
         needs=needs,
         goal=titles,
     )

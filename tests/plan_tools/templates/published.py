@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 P = "product_id sku category name brand variant price quantity coupon position url image_url"
 LINK = "product_id sku category name brand variant price url image_url"
 M = "revenue shipping tax discount coupon currency affiliation"
@@ -122,6 +126,14 @@ PUBLISHED: dict[str, dict[str, str]] = {
     },
 }
 """By template, by event: its properties."""
+
+BESIDE = {"mobile": {"Push Notification Opened"}}
+"""By template, the events that no spec has and recipes send."""
+
+CALLS: list[dict[str, Any]] = [
+    json.loads(text) for text in Path(__file__).with_name("first-run.ndjson").read_text("utf-8").splitlines()
+]
+"""The first calls of newcomers, as the field's tutorials and recipes write them."""
 
 TRAITS = {
     "identify": (

@@ -20,7 +20,7 @@ def test_an_event_of_several_templates_stands_once_with_what_each_needs(tmp_path
     trial = rule(plan, "Trial Started")
 
     assert len(plan.rules) == len({(each.type, each.name) for each in plan.rules})
-    assert declared(plan, trial) == {"trial_start_date", "trial_end_date", "trial_plan_name", "category"}
+    assert declared(plan, trial) == {"trial_start_date", "trial_end_date", "trial_plan_name", "plan", "category"}
     assert trial.schemas["context"] == {"$ref": "../defs/account.yaml#/$defs/member"}
     assert trial.why == (
         "How many trials become customers; Convert trials to paid subscriptions needs it, with category; "
@@ -37,9 +37,9 @@ def test_a_use_case_alone_asks_for_no_account(tmp_path: Path) -> None:
 
 def test_a_spec_s_event_has_what_use_cases_add_only_with_them(tmp_path: Path) -> None:
     alone = written(tmp_path / "a", "ecommerce")
-    both = written(tmp_path / "b", "ecommerce", "use-case/build-high-value-lookalikes")
+    both = written(tmp_path / "b", "ecommerce", "use-case/mitigate-cart-abandonment")
 
-    added = declared(both, rule(both, "Order Completed")) - declared(alone, rule(alone, "Order Completed"))
+    added = declared(both, rule(both, "Checkout Started")) - declared(alone, rule(alone, "Checkout Started"))
 
     assert added == {"num_items"}
 

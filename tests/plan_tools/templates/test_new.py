@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -10,7 +12,9 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from ops.kafka.kraft import free_port
 from ops.running import ROOT, plain_environment
 from router.plan_tools.templates import library
 from tests.cli.lines import Line
+from tests.plan_tools.templates.published import CALLS
 
 DEADLINE_SECONDS = 120.0
 TEMPLATES = [name for name in library().templates if not name.startswith("use-case/")]
@@ -54,16 +59,16 @@ def test_a_new_repository_passes_its_checks(line: Line, tmp_path: Path, names: l
 
 
 def test_the_tests_of_a_new_repository_can_fail(line: Line, tmp_path: Path) -> None:
-    """Two of the four cases ask that something is blocked, the two others that something reaches the CRM."""
+    """Two of the four cases fail once the plan is enforced, and all of them where the CRM gets only groups."""
     line("new", tmp_path / "acme")
     topology = tmp_path / "acme/topologies/acme.yaml"
     text = topology.read_text("utf-8")
-    topology.write_text(text.replace(": block ", ": allow ").replace("violation: block", "violation: allow"))
+    topology.write_text(text.replace("report_only: true", "report_only: false"))
 
     assert line("test", tmp_path / "acme/topologies").out.endswith("2 passed, 2 failed\n")
 
-    topology.write_text(text.replace("types: [identify, track]", "types: [group]"))
-    assert line("test", tmp_path / "acme/topologies").out.endswith("2 passed, 2 failed\n")
+    topology.write_text(text.replace("# types: [identify, track]", "types: [group]"))
+    assert line("test", tmp_path / "acme/topologies").out.endswith("0 passed, 4 failed\n")
 
 
 @pytest.fixture
@@ -185,15 +190,49 @@ def test_the_readme_does_what_it_says(repository: Path, terminal: Terminal) -> N
     files = repository / ".run"
     until(lambda: any("m-1" in path.read_text() for path in files.rglob("crm-*")), terminal)
     until(lambda: any("m-1" in path.read_text() for path in files.rglob("archive-*")), terminal)
-    blocked = re.compile(r"^events +2 +0 +0 +1 ", re.MULTILINE)
-    until(lambda: blocked.search(terminal.run("router status", repository)), terminal)
+    until(lambda: any("m-2" in path.read_text() for path in files.rglob("archive-*")), terminal)
+    counted = re.compile(r"^events +2 +0 +0 +0 +2 ", re.MULTILINE)
+    until(lambda: counted.search(terminal.run("router status", repository)), terminal)
     shown = terminal.run(look, repository)
 
     assert "0 failed" in checked
     assert '"m-1"' in shown
-    assert '"m-2"' not in shown
+    assert '"m-2"' in shown
     os.killpg(terminal.child.pid, signal.SIGINT)
     assert terminal.child.wait(DEADLINE_SECONDS) == 0
+
+
+def test_a_newcomer_s_first_calls_reach_the_partner_whole(repository: Path, terminal: Terminal) -> None:
+    until(lambda: "all processes are ready" in terminal.log.read_text(errors="replace"), terminal)
+
+    for number, call in enumerate(CALLS):
+        post(f"http://127.0.0.1:{terminal.ports['8080']}/v1/{call['type']}", call | {"messageId": f"call-{number}"})
+
+    for destination in ("crm", "archive"):
+        until(partial(has_all, repository, destination), terminal)
+        got = delivered(repository, destination)
+        for number, call in enumerate(CALLS):
+            assert call.items() <= got[f"call-{number}"].items()
+
+
+def has_all(repository: Path, destination: str) -> bool:
+    return len(delivered(repository, destination)) == len(CALLS)
+
+
+def delivered(repository: Path, destination: str) -> dict[str, dict[str, Any]]:
+    """The events in a file destination's whole lines, by their ids."""
+    texts = (path.read_text("utf-8") for path in (repository / ".run").rglob(f"{destination}-*.ndjson*"))
+    events = (json.loads(text) for content in texts for text in content.splitlines(keepends=True) if text[-1] == "\n")
+    return {event["messageId"]: event for event in events}
+
+
+def post(url: str, call: dict[str, Any]) -> None:
+    body = {key: value for key, value in call.items() if key != "type"}
+    key = base64.b64encode(b"web-dev-key:").decode()
+    headers = {"Content-Type": "application/json", "Authorization": f"Basic {key}"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=DEADLINE_SECONDS) as answer:
+        assert answer.status == 200
 
 
 def test_every_file_that_the_readme_names_is_there(repository: Path) -> None:
