@@ -8,6 +8,7 @@ from tests.partners.customerio import CustomerioPartner
 from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
+from tests.partners.hubspot import HubspotPartner
 from tests.partners.iterable import IterablePartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
@@ -24,6 +25,7 @@ PARTNERS: dict[str, type[Partner]] = {
         CustomerioPartner,
         FacebookConversionsPartner,
         FilePartner,
+        HubspotPartner,
         IterablePartner,
         KlaviyoPartner,
         MixpanelPartner,
