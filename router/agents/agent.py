@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from prometheus_client import Counter as Metric
@@ -100,6 +100,13 @@ class Agent:
         agents again, by its new name.
         """
         raise NotImplementedError(f"{type(self).__name__}.prepare")
+
+    def explain(self, event: Event, destination: str) -> Iterable[str]:
+        """What it says of an event it has just prepared: lines for people (`router destinations try`), without values.
+
+        What it has changed, and why the event does not go there, is seen without it.
+        """
+        return ()
 
     def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
         """Do what needs the whole batch; returns the events that go on, in order. The others have been ended."""

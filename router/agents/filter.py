@@ -7,7 +7,7 @@ that are kept or removed change a copy of the event, for this destination alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import orjson
@@ -68,6 +68,14 @@ class FilterEvents(Agent):
         if refused:
             choice = self._refusing(choice, tuple(refused))
         event.choice = choice.with_bodies(bodies)
+
+    def explain(self, event: Event, destination: str) -> Iterator[str]:
+        for number, each in enumerate(self._filters.get(destination, ())):
+            outcome = each(event)
+            said = "decides" if isinstance(outcome, str) else "lets it pass" if outcome is None else "chooses fields"
+            yield f"destinations.{destination}.filters[{number}] {said}"
+            if isinstance(outcome, str):
+                return
 
     def _refusing(self, choice: Choice, refused: tuple[tuple[str, str], ...]) -> Choice:
         """The choice without some destinations, one for all events alike: they are counted by it."""

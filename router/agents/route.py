@@ -6,7 +6,7 @@ not chosen is counted with its reason. Without state: kill -9 loses nothing here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -166,6 +166,10 @@ class Route(Agent):
                 event.choice = usual
 
         return prepare
+
+    def explain(self, event: Event, destination: str) -> Iterator[str]:
+        if destination in event.choice.chosen:
+            yield "chosen"
 
     def choose(self, key: RouteKey, integrations: Mapping[str, bool], unclear: int = 0) -> Choice:
         """The choice for an event of this source, type and name; `integrations` as `integrations_of` reads them."""

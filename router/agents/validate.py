@@ -6,7 +6,7 @@ Repeats are gone by then, so a violation is reported once. Without state: kill -
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
@@ -92,6 +92,10 @@ class Validate(Agent):
                 return True
         mark(event.body, rules.reference)
         return False
+
+    def explain(self, event: Event, destination: str) -> Iterator[str]:
+        for violation in event.verdict.violations if event.verdict is not None else ():
+            yield f"{violation.klass}: {violation.pointer or '(event)'}: {violation.message}"
 
     def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
         """Report violations; keep what is blocked in `events.blocked`."""

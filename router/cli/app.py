@@ -29,7 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("router.cli.test", "Run topology tests, without a broker"),
     "plan": ("router.cli.plan", "Work with tracking plans"),
     "topics": ("router.cli.topics", "Show, create or check the topics of a topology"),
-    "destinations": ("router.cli.destinations", "List the destination types and their settings"),
+    "destinations": (
+        "router.cli.destinations",
+        "List destination types; try events; check credentials",
+    ),
     "status": ("router.cli.status", "Show the counts and health of a running router"),
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
     "dlq": ("router.cli.dlq", "List and show dead letters"),

@@ -17,9 +17,9 @@ from router.process.reload import Reload
 FOLDER = Path("topologies")
 
 
-def load(topologies: Sequence[Path], options: RunOptions) -> Loaded:
-    """Without plans. Raises FileError with all problems of all files."""
-    loaded = _files(topologies, options, plans=False).load()
+def load(topologies: Sequence[Path], options: RunOptions, *, plans: bool = False) -> Loaded:
+    """Raises FileError with all problems of all files."""
+    loaded = _files(topologies, options, plans=plans).load()
     report.current().warn(loaded.warnings)
     return loaded
 

@@ -8,7 +8,7 @@ connectors are made of `router.destinations.http.HttpDestination`, which leaves 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Literal
@@ -124,6 +124,7 @@ class Connector(ABC):
         self.settings = settings
         self.timeout = timeout
         self.map = EventMap()  # of the topology; set by who makes the connector
+        self.report: Callable[[Sequence[str]], None] = self.count_problems  # what a mapping could not convert
 
     def shaped(self, event: Delivery, item: dict[str, Any]) -> dict[str, Any]:
         """What the connector makes of one event, with the topology's `map` over it; `item` itself is not changed.
@@ -132,7 +133,7 @@ class Connector(ABC):
         a device), before it leaves out what is empty, and says `maps = "items"`.
         """
         mapped = self.map.apply(event.type, event.event, event.body, item)
-        self.count_problems(mapped.problems)
+        self.report(mapped.problems)
         return mapped.values
 
     def count_problems(self, problems: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
 import orjson
@@ -209,6 +209,12 @@ class HttpDestination(Connector):
         """An answer's body as samples show it: a partner may repeat what it was sent."""
         return response.body.decode(errors="replace")
 
+    def shown(self, request: HttpRequest) -> HttpRequest:
+        """The request as people may see it: of a URL that the settings give no more than its origin."""
+        whole = request.url.startswith("http")
+        url = f"{origin(request.url)}/…" if whole else self._address(request)
+        return replace(request, url=url, body=self.sample(request).encode())
+
     # What happens around it
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -290,8 +296,12 @@ class HttpDestination(Connector):
         return [self._with_sample(answer, request, response) for answer in answers]
 
     async def _ask(self, request: HttpRequest) -> HttpResponse:
-        headers = {"User-Agent": "event-router", **request.headers, **self.authenticate(request, self.clock())}
+        headers = self.headers(request, self.clock())
         return await self._client.request(request.method, self._address(request), request.body, headers)
+
+    def headers(self, request: HttpRequest, now: float) -> dict[str, str]:
+        """All headers of a request that goes out at `now`."""
+        return {"User-Agent": "event-router", **request.headers, **self.authenticate(request, now)}
 
     def _address(self, request: HttpRequest) -> str:
         return request.url if request.url.startswith("http") else self.settings.address + request.url

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 from pydantic import Field, Secret, SecretStr, field_validator, model_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
+from router.destinations.client import HttpResponse, origin
 from router.destinations.http import HttpDestination, HttpRequest, HttpSettings, Skip, checked_url
 from router.destinations.registry import destination
 from router.destinations.shared import keys, shape
@@ -29,7 +29,7 @@ from router.mapping.constants import with_constants
 from router.mapping.expression import Evaluate, compile_expression
 from router.mapping.path import MISSING, Read
 from router.mapping.settings import compiled
-from router.mapping.template import compile_template, text_of
+from router.mapping.template import compile_template, text_of, with_literals
 
 Format = Literal["json", "form", "ndjson", "array"]
 Meaning = Literal["delivered", "rejected", "retry", "refused"]
@@ -190,8 +190,17 @@ class HttpRequestDestination(HttpDestination):
         """Made once more, with the constants of the topology hidden."""
         if not self._sends_body or not request.events:
             return ""
-        hidden = _body(with_constants(self._given, lambda _: _MASK))(request.events[0].body, [])
+        hidden = _body(_hidden(self._given))(request.events[0].body, [])
         return self._joined([hidden]).decode(errors="replace")
+
+    def shown(self, request: HttpRequest) -> HttpRequest:
+        """Made once more, with the constants of the topology hidden."""
+        event = request.events[0].body
+        url = _url_template(with_literals(self.settings.url.get_secret_value(), lambda _: _MASK))(event)
+        given = {name: _hidden(_templated(one.get_secret_value())) for name, one in self.settings.headers.items()}
+        found = {name: one(event, []) for name, one in _each(_header, given).items()}
+        own = {name: _header_text(value) for name, value in found.items() if value is not MISSING}
+        return replace(super().shown(request), url=f"{origin(request.url)}/{url}", headers={**request.headers, **own})
 
     def answer_sample(self, response: HttpResponse) -> str:
         text = super().answer_sample(response)
@@ -225,7 +234,7 @@ class HttpRequestDestination(HttpDestination):
     def _evaluated(self, expression: Evaluate, event: Delivery) -> Any:
         problems: list[str] = []
         value = expression(event.body, problems)
-        self.count_problems(problems)
+        self.report(problems)
         return value
 
     def _joined(self, bodies: Sequence[Any]) -> bytes:
@@ -256,6 +265,11 @@ def _header(given: Any, at: str = "") -> Evaluate:
 def _templated(given: Any) -> Any:
     """A text is a template."""
     return {"template": given} if isinstance(given, str) else given
+
+
+def _hidden(given: Any) -> Any:
+    """The same expression with its constants hidden."""
+    return with_constants(given, lambda _: _MASK)
 
 
 def _each(compile_: Callable[[Any, str], Evaluate], given: Mapping[str, Any]) -> dict[str, Evaluate]:

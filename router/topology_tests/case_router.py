@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -26,13 +27,13 @@ STEP_MS = 1000
 
 
 class CaseRouter:
-    """Fresh for each case; `outputs` runs it."""
+    """Fresh for each case; `outputs` runs it. `pipeline` is another class of pipelines, such as one that is watched."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, pipeline: type[Pipeline] = Pipeline) -> None:
         topics = self._topics = topics_of(loaded.topology)
         self._window = MemoryWindow(topics.window_ms)
         self._replica = Replica(MemoryIdentityStore(), IdentityRules.of(loaded.topology.identity))
-        self._pipeline = Pipeline.build(Setup(loaded, "test", self._window, self._replica, self._append))
+        self.pipeline = pipeline.build(Setup(loaded, "test", self._window, self._replica, self._append))
         self._now = 0
         self._lanes = {(topics.raw, 0): 0, (topics.keyed, 0): 1}
         self._number = 0
@@ -48,7 +49,7 @@ class CaseRouter:
         self._now = (milliseconds(case.now) or 0) - STEP_MS
         for item in case.given:
             self._now = (milliseconds(item["at"]) or 0) if "at" in item else self._now + STEP_MS
-            self._take(given_message(item, self._topics, self._next(), self._now))
+            self.take(item, self._now)
         self._lists["merges"] = [_merge(merge) for _, merge in self._replica.store.merges_from(0, sys.maxsize)]
         self._lists["filtered"] = [
             {"destination": destination, "reason": reason, "count": count}
@@ -56,6 +57,10 @@ class CaseRouter:
         ]
         short = {name.removeprefix("dest."): found for name, found in self._lists.items()}
         return short | self._lists | {"duplicates": self._duplicates}
+
+    def take(self, item: Mapping[str, Any], received: int) -> None:
+        """Run a given item, received at that time (milliseconds since 1970)."""
+        self._take(given_message(item, self._topics, self._next(), received))
 
     def _append(self, record: bytes) -> None:
         """Facts about identity, to the log and back."""
@@ -69,7 +74,7 @@ class CaseRouter:
         """Run a message, and what the agents send round again because of it."""
         waiting = deque([message])
         while waiting:
-            batch = self._pipeline.run([waiting.popleft()], self._lanes)
+            batch = self.pipeline.run([waiting.popleft()], self._lanes)
             self._window.write([(key, first) for key, (first, _) in batch.fresh.items()], {})
             self._count(batch)
             for topic, value, _, headers in batch.outputs():

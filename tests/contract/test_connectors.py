@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from copy import deepcopy
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Connector, Delivery, Kind, Outcome
+from router.destinations.client import origin
 from router.destinations.describe import describe
 from router.destinations.http import HttpDestination, HttpRequest, Skip
+from router.destinations.preview import preview
 from router.destinations.registry import destination_types
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
+from router.mask import Mask
 from tests.partners import PARTNERS
 from tests.partners.partner import Partner, Trouble
 
@@ -336,3 +341,24 @@ async def test_close_twice_and_open_again(partner: Partner) -> None:
     await connector.close()
 
     assert partner.accepted() == [partner.name(partner.event(number)) for number in (1, 2)]
+
+
+async def test_a_preview_shows_the_request_and_no_secret(partner: Partner, connector: Connector) -> None:
+    """What `router destinations try` prints: the secret in no spelling that a header or a URL may have."""
+    if not isinstance(connector, HttpDestination):
+        pytest.skip(f"{partner.type} sends no requests")
+    event = partner.event(1)
+    (request,) = [one for one in connector.mapped([event]) if isinstance(one, HttpRequest)]
+
+    shown = preview(connector, request, Mask(secrets=[partner.secret] if partner.secret else []), 1_767_225_600.0)
+
+    assert shown.method == request.method
+    assert shown.url.startswith(origin(connector._address(request)))
+    assert set(request.headers) <= set(shown.headers)
+    if partner.secret:
+        spellings = {partner.secret, quote(partner.secret, safe="")}
+        spellings |= {
+            b64encode(f"{before}{partner.secret}".encode()).decode()[-12:] for before in ("", ":", "a:", "ab:")
+        }
+        text = str(shown.as_dict())
+        assert not [one for one in spellings if one in text]

@@ -117,6 +117,7 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
         blocks(".venv/bin/router status")[0],
         blocks(".venv/bin/router check")[0],
     )
+    shaping = blocks("cat > .run/shape.yaml")[0]
     sdk, producer = blocks(".venv/bin/python - <<")
 
     terminals.start(start)
@@ -127,6 +128,7 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     until(lambda: "Product Viewed" in receipts.read_text())
     shown = terminals.run(address, looking)
     checked = terminals.run(changing)
+    tried = terminals.run(shaping)
 
     assert re.search(r"^events +6 +0 +1 +1 +4 +2\b", shown, re.MULTILINE), shown
     assert shown.count('"messageId":"m2"') == 2  # in the clean stream and at the partner
@@ -134,6 +136,9 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     assert blocked["topic"] == "events.blocked"
     assert "/properties/total" in blocked["headers"]["violations"]
     assert "0 failed" in checked or "passed" in checked
+    assert "destinations.crm.filters[0] lets it pass" in tried
+    assert '"revenue": 12' in tried
+    assert "accepted: 200" in tried
     assert terminals.close() == 0
 
 
@@ -144,6 +149,7 @@ def test_the_demo_block_is_what_the_demos_own_test_runs() -> None:
 def test_every_block_is_covered() -> None:
     """A new block has to be run by a test of this file, or be one of the forms that other tests run."""
     run = [*blocks("# terminal"), *blocks("curl"), *blocks(".venv/bin/python - <<"), *blocks(".venv/bin/router")]
+    run += blocks("cat > .run/shape.yaml")
     assert sorted(BLOCKS) == sorted([*run, *blocks("./ops/demo")])
     assert [block.split()[0] for block in PLAIN] == [
         "SDKs",

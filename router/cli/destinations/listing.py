@@ -1,4 +1,4 @@
-"""`router destinations`: the destination types, and the settings of one."""
+"""`router destinations` and `router destinations show`: the destination types, and the settings of one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from router.destinations.registry import destination_types
 from router.document import nearest
 from router.errors import UsageError
 
-app = typer.Typer(help="List the destination types and their settings.")
 
-
-@app.callback(invoke_without_command=True)
 def command(ctx: typer.Context, as_json: Json = False) -> None:
     """List the destination types."""
     if ctx.invoked_subcommand:
@@ -30,7 +27,6 @@ def command(ctx: typer.Context, as_json: Json = False) -> None:
         typer.echo(f"{name:<{width}}  {connector.summary}")
 
 
-@app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="TYPE", help="A destination type.")], as_json: Json = False
 ) -> None:
