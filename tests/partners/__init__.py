@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.partners.amplitude import AmplitudePartner
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
+from tests.partners.facebook_audiences import FacebookAudiencesPartner
 from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
@@ -23,6 +24,7 @@ PARTNERS: dict[str, type[Partner]] = {
         AnyPartner,
         BrazePartner,
         CustomerioPartner,
+        FacebookAudiencesPartner,
         FacebookConversionsPartner,
         FilePartner,
         HubspotPartner,
