@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
     "dlq": ("router.cli.dlq", "List and show dead letters"),
     "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),
+    "privacy": ("router.cli.privacy", "Find personal data in events"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }

@@ -29,6 +29,12 @@ class Ready(NamedTuple):
 
 def events(stream: IO[bytes], name: str, limits: Limits) -> Iterator[Ready | Problem]:
     """Every item of a file: an event that is fit to be sent, or what is wrong with it. `name` stands in problems."""
+    for item in items(stream, name):
+        yield item if isinstance(item, Problem) else _checked(item, name, limits)
+
+
+def items(stream: IO[bytes], name: str) -> Iterator[InputItem | Problem]:
+    """Every item of a file with its place, whatever it is; a Problem where the file as a whole is none."""
     numbered: Iterator[tuple[int, bytes]] = (
         (number, line) for number, line in enumerate(stream, 1) if not line.isspace()
     )
@@ -39,15 +45,15 @@ def events(stream: IO[bytes], name: str, limits: Limits) -> Iterator[Ready | Pro
     if not is_json(first[1]):
         second = next(numbered, None)
         if second is not None and not is_json(second[1]):
-            yield from _document(chain([first, second], numbered), name, limits)
+            yield from _document(chain([first, second], numbered), name)
             return
         numbered = chain([second] if second else [], numbered)
     for number, line in chain([first], numbered):
         for item in [] if line.strip() == b"[]" else read(line, Repairs()):
-            yield _checked(item._replace(line=number), name, limits)
+            yield item._replace(line=number)
 
 
-def _document(numbered: Iterator[tuple[int, bytes]], name: str, limits: Limits) -> Iterator[Ready | Problem]:
+def _document(numbered: Iterator[tuple[int, bytes]], name: str) -> Iterator[InputItem | Problem]:
     """A file that is not NDJSON."""
     parts, size, last = [], 0, 0
     for number, line in numbered:
@@ -57,12 +63,12 @@ def _document(numbered: Iterator[tuple[int, bytes]], name: str, limits: Limits) 
             yield Problem(name, 0, 0, "", f"expected at most {_DOCUMENT_BYTES} bytes in one document; use NDJSON")
             return
     data = b"".join(parts)
-    items = read(data, Repairs())
-    if len(items) == 1 and isinstance(items[0].value, Invalid) and not items[0].path:
-        yield _unreadable(data, items[0].value.reason, name)
+    found = read(data, Repairs())
+    if len(found) == 1 and isinstance(found[0].value, Invalid) and not found[0].path:
+        yield _unreadable(data, found[0].value.reason, name)
         return
-    for item in items:
-        yield _checked(item if item.line > 1 else item._replace(line=0), name, limits)
+    for item in found:
+        yield item if item.line > 1 else item._replace(line=0)
 
 
 def _checked(item: InputItem, name: str, limits: Limits) -> Ready | Problem:

@@ -37,7 +37,10 @@ class DataClass:
 
 
 class Found(NamedTuple):
-    """A field of personal data. List items share one path: `properties.items[].email`."""
+    """A field of personal data. List items share one path: `properties.items[].email`.
+
+    In the path, `*` stands for a key that is personal data itself, by its text.
+    """
 
     path: str
     name: str
@@ -87,7 +90,10 @@ class DataClasses:
     def _scan(self, value: Any, path: str, above: tuple[str, ...]) -> Iterator[Found]:
         if isinstance(value, dict):
             for key, inner in value.items():
-                yield from self._scan(inner, f"{path}.{key}", (*above, *self._named(key)))
+                valued = self._valued(key)
+                below = f"{path}.*" if valued else f"{path}.{key}"
+                yield from (Found(below, name) for name in valued)
+                yield from self._scan(inner, below, (*above, *self._named(key)))
         elif isinstance(value, list):
             for inner in value:
                 yield from self._scan(inner, f"{path}[]", above)
