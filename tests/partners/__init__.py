@@ -10,6 +10,7 @@ from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
 from tests.partners.http import AnyPartner
 from tests.partners.hubspot import HubspotPartner
+from tests.partners.intercom import IntercomPartner
 from tests.partners.iterable import IterablePartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
@@ -28,6 +29,7 @@ PARTNERS: dict[str, type[Partner]] = {
         FacebookConversionsPartner,
         FilePartner,
         HubspotPartner,
+        IntercomPartner,
         IterablePartner,
         KlaviyoPartner,
         MixpanelPartner,
