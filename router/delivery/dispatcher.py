@@ -38,10 +38,10 @@ class BatchShape:
 
 
 def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
-    """From the topology, or, where it says nothing, the connector's own: what is there, without waiting."""
+    """From the topology, or, where it says nothing, the connector's own."""
     batch = config.batch
     if batch is None:
-        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, 0.0)
+        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, connector.limits.age)
     return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
@@ -122,6 +122,11 @@ class Dispatcher:
         """Seconds until a request is old enough or a failed event due."""
         times = [self._queue.due, self._queue.ready_at(count, self._shape.size, self._shape.age)]
         return min((at - now for at in times if at is not None), default=None)
+
+    def _fills(self) -> bool:
+        """Whether what is ready may still wait for company."""
+        at = self._queue.ready_at(self._shape.count, self._shape.size, self._shape.age)
+        return at is not None and at > self._clock()
 
     def _probe(self, now: float) -> float | None:
         """The partner is held back: one event at a time, to find out."""
@@ -208,7 +213,9 @@ class Dispatcher:
             return "waiting for the partner"
         if not self._queue:
             return "nothing to deliver"
-        return "waiting to try again" if self._queue.due is not None or self.rate.wait() > 0 else ""
+        if self._queue.due is not None or self.rate.wait() > 0:
+            return "waiting to try again"
+        return "waiting for a request to fill" if self._fills() else ""
 
     async def halt(self, seconds: float) -> None:
         """Start nothing more; let what is under way end, by force after `seconds`; forget what waits."""

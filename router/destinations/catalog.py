@@ -1,6 +1,7 @@
 """The destination modules that ship, in alphabetical order. Importing one registers its type; none does I/O."""
 
 from router.destinations import (
+    adroll,
     amplitude,
     braze,
     customerio,
@@ -18,6 +19,7 @@ from router.destinations import (
 )
 
 __all__ = [
+    "adroll",
     "amplitude",
     "braze",
     "customerio",

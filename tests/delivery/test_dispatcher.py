@@ -160,6 +160,15 @@ async def test_requests_carry_what_the_topology_says() -> None:
     assert sorted(map(len, one.connector.requests)) == [10, 20, 20]
 
 
+async def test_a_request_that_fills_is_no_reason_to_be_taken_for_stuck() -> None:
+    """However long it may wait for company."""
+    async with bench(all_ok, batch={"count": 20, "age": "1h"}) as one:
+        one.give(19)
+
+        assert one.engine.idle == "waiting for a request to fill"
+        assert one.connector.requests == []
+
+
 async def test_what_kill_minus_nine_can_repeat_is_bounded() -> None:
     """Accepted events that are not committed stop further requests until they are."""
     async with bench(all_ok) as one:

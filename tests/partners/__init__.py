@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.partners.adroll import AdrollPartner
 from tests.partners.amplitude import AmplitudePartner
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
@@ -21,6 +22,7 @@ from tests.partners.webhook import WebhookPartner
 PARTNERS: dict[str, type[Partner]] = {
     partner.type: partner
     for partner in (
+        AdrollPartner,
         AmplitudePartner,
         AnyPartner,
         BrazePartner,

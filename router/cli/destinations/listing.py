@@ -83,6 +83,9 @@ def _traits(description: dict[str, Any]) -> list[str]:
     ]
     if limits["event_bytes"]:
         lines.append(f"Largest event: {limits['event_bytes']} bytes")
+    if limits["age"]:
+        collected = f"Events are collected for {limits['age']:g} seconds, at most {limits['batch']}"
+        lines.append(f"{collected}, unless delivery.batch says otherwise")
     if limits["rate"]:
         lines.append(f"Events a second, unless delivery.rate says otherwise: {limits['rate']:g}")
     return lines
