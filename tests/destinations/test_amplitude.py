@@ -24,6 +24,8 @@ PHONE = {"id": "d-1", "type": "iOS", "model": "iPhone17", "advertisingId": "ad-1
 def event(kind: str = "track", name: str = "Signed Up", number: int = 1, **fields: Any) -> Delivery:
     made = delivery(number, **({"type": kind, "event": name, "userId": "u1", "properties": {"plan": "pro"}} | fields))
     made.type, made.event = kind, name if kind == "track" else ""
+    if kind != "track":
+        made.body["name"] = made.body.pop("event")
     return made
 
 
@@ -88,8 +90,10 @@ def update(name: str = "$identify", **more: Any) -> dict[str, Any]:
         (event("screen", category="Docs"), {}, "pages_off"),
         (event("page", category="Docs", name="Setup"), {"pages": "all"}, [item("Loaded a Page")]),
         (event("page", category="Docs", name="Setup"), {"pages": "categorized"}, [item("Viewed Docs Page")]),
+        (event("page", category="Docs", name="Setup"), {"pages": "named"}, [item("Viewed Docs Setup Page")]),
+        (event("screen", name="Home"), {"pages": "named"}, [item("Viewed Home Screen")]),
         (event("page"), {"pages": "categorized"}, "no_category"),
-        (event("screen", category="Docs"), {"pages": "named"}, "no_page_name"),
+        (event("screen", "", category="Docs"), {"pages": "named"}, "no_page_name"),
         # people
         (event("identify", traits={"plan": "pro", "seats": None}), {},
          [update(user_properties={"$set": {"plan": "pro"}, "$unset": {"seats": "-"}})]),

@@ -9,6 +9,7 @@ from tests.partners.customerio import CustomerioPartner
 from tests.partners.facebook_audiences import FacebookAudiencesPartner
 from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
+from tests.partners.ga4 import Ga4Partner
 from tests.partners.http import AnyPartner
 from tests.partners.hubspot import HubspotPartner
 from tests.partners.intercom import IntercomPartner
@@ -30,6 +31,7 @@ PARTNERS: dict[str, type[Partner]] = {
         FacebookAudiencesPartner,
         FacebookConversionsPartner,
         FilePartner,
+        Ga4Partner,
         HubspotPartner,
         IntercomPartner,
         IterablePartner,
