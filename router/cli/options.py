@@ -16,7 +16,7 @@ from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions,
 from router.kafka.cluster import parse_overrides
 
 _GATEWAY = "{}:{}".format(*GATEWAY)
-_METRICS = "{}:{}".format(*METRICS)
+METRICS_ADDRESS = "{}:{}".format(*METRICS)
 
 
 def _choose_json(value: bool) -> bool:
@@ -61,7 +61,7 @@ Json = Annotated[bool, typer.Option("--json", callback=_choose_json, help="Print
 def _shared(
     bootstrap: Bootstrap = "",
     gateway: Gateway = _GATEWAY,
-    metrics: Metrics = _METRICS,
+    metrics: Metrics = METRICS_ADDRESS,
     state: State = STATE,
     kafka: Kafka = [],  # noqa: B006  typer copies it
     env_file: EnvFile = None,

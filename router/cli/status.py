@@ -4,71 +4,61 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
 from router.cli import report
-from router.cli.options import Json, with_run_options
+from router.cli.options import METRICS_ADDRESS, Json
 from router.cli.screen import console
+from router.cli.status_pages import look
 from router.cli.status_screen import picture
-from router.config.options import Address, RunOptions
-from router.errors import Unavailable
-from router.process.health import Check, Report
-from router.process.scrape import health, scrape
-from router.process.snapshot import Snapshot, snapshot
+from router.config.options import Address, parse_address
 
 WATCH_SECONDS = 2.0
 
 
-@with_run_options("metrics")
 def command(
+    metrics: Annotated[
+        list[str],
+        typer.Option(
+            "--metrics",
+            metavar="HOST:PORT",
+            help="Address of the metrics and health pages; repeatable, what several say is added up.",
+        ),
+    ] = [METRICS_ADDRESS],  # noqa: B006  typer copies it
     watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds until Ctrl-C.")] = False,
     as_json: Json = False,
-    *,
-    options: RunOptions,
 ) -> None:
-    """Show the counts and health of a running router: events, destinations, reasons, processes.
+    """Show the counts and health of a running router: events, refusals, destinations, reasons, processes.
 
-    Reads the page at --metrics, of `router up` or of a single process. Exit status 3 when nothing answers there.
+    Reads the pages at --metrics: that of `router up`, or those of single processes. Exit status 3 when none answers.
     """
+    addresses = [parse_address(text) for text in dict.fromkeys(metrics)]
     if watch:
-        _watch(options.metrics, as_json=as_json)
+        _watch(addresses, as_json=as_json)
     elif as_json:
-        report.current().answer(_answer(options.metrics))
+        report.current().answer(_answer(addresses))
     else:
-        console().print(picture(*look(options.metrics)))
+        console().print(picture(*look(addresses)))
 
 
-def look(address: Address) -> tuple[Snapshot, Report, Report]:
-    """The counts and both health reports. Raises Unavailable when nothing answers."""
-    seen = snapshot(scrape(address))
-    return seen, _report(address, "/readyz"), _report(address, "/healthz")
-
-
-def _report(address: Address, page: str) -> Report:
-    """A process that ends between the two questions has no health to report, but its counts are still worth showing."""
-    try:
-        return health(address, page)
-    except Unavailable as error:
-        return Report(False, {"page": Check(False, str(error))})
-
-
-def _answer(address: Address) -> dict[str, object]:
-    seen, ready, live = look(address)
+def _answer(addresses: Sequence[Address]) -> dict[str, object]:
+    seen, ready, live = look(addresses)
     return seen.as_dict() | {"ready": ready.as_dict(), "live": live.as_dict()}
 
 
-def _watch(address: Address, *, as_json: bool) -> None:
+def _watch(addresses: Sequence[Address], *, as_json: bool) -> None:
     try:
         if as_json:
             while True:
-                typer.echo(json.dumps(_answer(address)))
+                typer.echo(json.dumps(_answer(addresses)))
                 time.sleep(WATCH_SECONDS)
-        with Live(picture(*look(address)), console=console(), auto_refresh=False, screen=False) as live:
+        with Live(picture(*look(addresses)), console=console(), auto_refresh=False, screen=False) as live:
             while True:
                 time.sleep(WATCH_SECONDS)
-                live.update(picture(*look(address)), refresh=True)
+                live.update(picture(*look(addresses)), refresh=True)
     except KeyboardInterrupt:
         return

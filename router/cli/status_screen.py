@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,9 +11,17 @@ from rich.text import Text
 
 from router.agents.table import ENDINGS, REASONS
 from router.cli.screen import table
+from router.gateway.answers import explained
 from router.process.health import Report
 from router.process.snapshot import DestinationRow, ProcessRow, Snapshot
 
+_FOUND: Final = {
+    "unplanned_event": "the plan does not have the event",
+    "unplanned_property": "the plan does not have the property",
+    "violation": "the event breaks its rule",
+    "common": "the event breaks a rule of all events",
+    "source_rule": "a rule of the source speaks against it",
+}
 _PAUSES = {
     "down": "the partner does not answer",
     "refused": "the partner refuses our credentials or settings (401, 403): mend them",
@@ -25,9 +34,14 @@ def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
     parts: list[RenderableType] = [_totals(seen), _balance(seen), Text()]
     if seen.destinations:
         parts += [_destinations(seen.destinations), Text()]
-    reasons = list(_reasons(seen))
-    if reasons:
-        parts += [Text("Why events did not arrive", style="bold"), *map(Text, reasons), Text()]
+    sections = {
+        "What the gateway refused": _refusals(seen),
+        "Why events did not arrive": _reasons(seen, live),
+        "What the tracking plan says": _violations(seen),
+    }
+    for title, lines in sections.items():
+        if shown := [Text(line) for line in lines]:
+            parts += [Text(title, style="bold"), *shown, Text()]
     if seen.plans:
         parts += [_plans(seen.plans), Text()]
     return Group(*parts, _processes(seen.processes, ready, live))
@@ -72,7 +86,21 @@ def _state(row: DestinationRow) -> Text:
     return Text("up to date", style="green")
 
 
-def _reasons(seen: Snapshot) -> Iterator[str]:
+def _refusals(seen: Snapshot) -> Iterator[str]:
+    """One line for each source and reason; a request with an unknown write key belongs to no source."""
+    for source, counts in seen.refused.items():
+        for code, count in counts.items():
+            hint = "; compare it with `write_keys` in the topology" if code == "unknown_write_key" else ""
+            yield f"  {count} × {code} ({source or 'none'}): {explained(code)}{hint}"
+
+
+def _violations(seen: Snapshot) -> Iterator[str]:
+    for source, counts in seen.violations.items():
+        for klass, count in counts.items():
+            yield f"  {count} × {klass} ({source}): {_FOUND.get(klass, klass)}; router tap events.violations"
+
+
+def _reasons(seen: Snapshot, live: Report) -> Iterator[str]:
     """One line for each place where events stop, with the command that shows them."""
     if seen.lost:
         yield f"  lost        {seen.lost}: the broker deleted messages before they were read; see retention"
@@ -80,10 +108,10 @@ def _reasons(seen: Snapshot) -> Iterator[str]:
         if ending.advice and seen.ended[ending.name]:
             yield f"  {ending.title:11} {seen.ended[ending.name]}: {ending.advice}"
     for row in seen.destinations:
-        yield from _destination_reasons(row)
+        yield from _destination_reasons(row, live)
 
 
-def _destination_reasons(row: DestinationRow) -> Iterator[str]:
+def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
     for reason, count in row.filtered.items():
         yield f"  {row.name}: {count} filtered: {REASONS.get(reason, reason)}"
     if row.skipped:
@@ -91,11 +119,19 @@ def _destination_reasons(row: DestinationRow) -> Iterator[str]:
         yield f"  {row.name}: {row.skipped} not sent by the destination's mapping{reasons}"
     for reason in row.paused:
         yield f"  {row.name}: {row.pending} wait, none is lost: {_PAUSES.get(reason, reason)}"
+        yield from (f"    {why}" for why in _said(row.name, live))
     if row.retries:
         yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
     if row.dead:
         codes = f" ({_by_code(row.discarded)})" if row.discarded else ""
         yield f"  {row.name}: {row.dead} given up{codes}; router tap dest.{row.name}.dead --from-beginning --json"
+
+
+def _said(destination: str, live: Report) -> Iterator[str]:
+    """What each process that delivers to it says of why it waits."""
+    for name, check in live.checks.items():
+        if name.rpartition(" ")[2] == f"deliver.{destination}" and check.why.startswith(("held back", "cannot open")):
+            yield check.why
 
 
 def _plans(plans: Mapping[str, tuple[str, ...]]) -> Table:

@@ -204,11 +204,7 @@ class Dispatcher:
     def idle(self) -> str:
         """Why it rightly does nothing new, or an empty string when it should be getting on."""
         if self.breaker.reason:
-            return (
-                "held back: the partner is down"
-                if self.breaker.reason == "down"
-                else "held back: the partner refuses us"
-            )
+            return self.policy.held()
         if self._tasks:
             return "waiting for the partner"
         if not self._queue:

@@ -15,9 +15,11 @@ from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog, awaiting_retry, discarded, label, reason_label
 from router.destinations.base import Kind, Outcome
+from router.events.times import iso
 
 _FOR_ALL = ("429", "503")  # codes whose Retry-After is meant for every request
 _TOO_MUCH = ("429", "THROTTLED")  # no failure of the partner; THROTTLED: of some people, whose events alone wait
+_HELD = {"": "", "down": "the partner is down", "refused": "the partner refuses us"}
 REFUSALS = 3  # of one event, while others were taken in between: then it is the event
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class OutcomePolicy:
         self._clock = clock
         self._wall = wall
         self._accepted = 0
+        self._last: Outcome | None = None  # what the partner said last of itself
         self._seconds = metrics.END_TO_END.labels(name)
         self.latencies = LatencyWindow(clock)
 
@@ -105,6 +108,7 @@ class OutcomePolicy:
             if probe:
                 self._breaker.unclear()
             return  # nothing was asked
+        self._last = outcomes[0]
         before, since = self._breaker.reason, self._breaker.since
         if kinds == {Kind.RETRY}:
             self._breaker.failed(probe=probe, fresh=any(item.attempts == 1 for item in batch))
@@ -131,6 +135,15 @@ class OutcomePolicy:
             log.warning("paused: the partner is down; events wait in Kafka", extra=fields)
         else:
             log.warning("resumed: the partner takes requests again", extra={"destination": self._name, "was": before})
+
+    def held(self) -> str:
+        """Why the partner is not asked freely: what it said last, since when, and when it is asked again."""
+        last, wait = self._last, self._breaker.wait()
+        said = f" ({last.code}: {last.detail})" if last and last.detail else f" ({last.code})" if last else ""
+        now = self._wall()
+        since = now - (self._clock() - self._breaker.since)
+        again = "it is being asked now" if wait is None else f"next try at {_clock_time(now + wait)}"
+        return f"held back: {_HELD[self._breaker.reason]}{said}, since {_clock_time(since)}; {again}"
 
     def _extend(self, seconds: float) -> None:
         """Time in which we were refused does not count into any event's budget."""
@@ -230,6 +243,10 @@ class OutcomePolicy:
         if stage != "read":
             self._queue.done(item)
         self._finals.dead(item, code, stage)
+
+
+def _clock_time(seconds: float) -> str:
+    return iso(int(seconds) * 1000)[:-5] + "Z"
 
 
 def _halves(events: Sequence[QueuedEvent]) -> list[QueuedBatch]:

@@ -71,6 +71,11 @@ _POINTERS = {
 }
 
 
+def explained(code: str) -> str:
+    """What a code means, for people; the code itself where it is none of the gateway's."""
+    return FAULTS.get(code) or REASONS.get(code, code)
+
+
 class Answer(NamedTuple):
     """`retry_after` is in seconds, 0 for none; `close` ends the connection after it."""
 
@@ -91,7 +96,7 @@ class Fault(NamedTuple):
         return _STATUS.get(self.code, 400)
 
     def as_dict(self) -> dict[str, Any]:
-        words = {"code": self.code, "message": FAULTS.get(self.code) or REASONS[self.code]}
+        words = {"code": self.code, "message": explained(self.code)}
         if self.item is None:
             path = "/batch" if self.code == "batch_not_list" else _POINTERS.get(self.code, "")
             return words | ({"path": path} if path else {})

@@ -52,20 +52,26 @@ class Children:
 
     def check(self, name: str, page: str) -> Check:
         """One child's answer as one check. A child that does not answer fails it."""
+        return self._ask(name, page)[name]
+
+    def _ask(self, name: str, page: str) -> dict[str, Check]:
+        """The child's answer as one check by its name, and what its own checks say of themselves while they hold."""
         if not self.runs(name):
-            return Check(False, "not running")
+            return {name: Check(False, "not running")}
         try:
             report = health(self._addresses[name], page, SECONDS)
         except Unavailable as error:
-            return Check(False, str(error))
-        return Check(report.ok, report.why())
+            return {name: Check(False, str(error))}
+        notes = {f"{name} {own}": check for own, check in report.checks.items() if check.ok and check.why}
+        return {name: Check(report.ok, report.why())} | notes
 
     def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
         with ThreadPoolExecutor(max(1, len(self._addresses)), thread_name_prefix="children") as pool:
             return dict(zip(self._addresses, pool.map(ask, self._addresses), strict=True))
 
     def _report(self, page: str) -> Report:
-        checks = self._ask_all(lambda name: self.check(name, page))
+        answers = self._ask_all(lambda name: self._ask(name, page)).values()
+        checks = {name: check for answer in answers for name, check in answer.items()}
         return Report(all(check.ok for check in checks.values()), checks)
 
     def _scrape(self, name: str) -> list[Metric] | None:

@@ -78,6 +78,8 @@ class Snapshot:
     destinations: tuple[DestinationRow, ...]
     processes: tuple[ProcessRow, ...]
     plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # revisions in force by source
+    refused: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by the gateway: source, code
+    violations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # source, class
 
     @property
     def balanced(self) -> bool:
@@ -131,6 +133,8 @@ def snapshot(families: Iterable[Metric]) -> Snapshot:
         destinations=tuple(_destination(page, name) for name in page.values("destination")),
         processes=tuple(_process(page, name) for name in page.processes()),
         plans={source: page.revisions(source) for source in page.values("source") if page.revisions(source)},
+        refused=page.by_source("router_gateway_events", "outcome", but="accepted"),
+        violations=page.by_source("router_violations", "class"),
     )
 
 
@@ -145,11 +149,11 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),
         served=any(page.tells(family, name) for family in _OF_DELIVERY),
-        paused=tuple(reason for reason, on in page.by("router_delivery_paused", "reason", name).items() if on),
-        filtered=page.by("router_events_filtered", "reason", name),
-        skips=page.by("router_delivery_skipped", "reason", name),
-        retries=page.by("router_delivery_retries", "code", name),
-        discarded=page.by("router_delivery_discarded", "code", name),
+        paused=tuple(page.by("router_delivery_paused", "reason", destination=name)),
+        filtered=page.by("router_events_filtered", "reason", destination=name),
+        skips=page.by("router_delivery_skipped", "reason", destination=name),
+        retries=page.by("router_delivery_retries", "code", destination=name),
+        discarded=page.by("router_delivery_discarded", "code", destination=name),
     )
 
 
@@ -176,12 +180,18 @@ class _Page:
         """Whether there is any sample of this destination."""
         return bool(self._matching(family, {"destination": destination}))
 
-    def by(self, family: str, label: str, destination: str) -> dict[str, int]:
+    def by(self, family: str, label: str, **labels: str) -> dict[str, int]:
         """Sums by one label's values, largest first; zeros are left out."""
         sums: Counter[str] = Counter()
-        for sample in self._matching(family, {"destination": destination}):
+        for sample in self._matching(family, labels):
             sums[sample.labels.get(label, "")] += int(sample.value)
         return {value: count for value, count in sums.most_common() if count}
+
+    def by_source(self, family: str, label: str, but: str = "") -> dict[str, dict[str, int]]:
+        """The same for each source that has any; `but` is a value that is left out."""
+        found = {source: self.by(family, label, source=source) for source in self.values("source")}
+        kept = {source: {one: n for one, n in counts.items() if one != but} for source, counts in found.items()}
+        return {source: counts for source, counts in kept.items() if counts}
 
     def gauge(self, family: str, process: str) -> float | None:
         """A gauge of one process; a page of a single process carries no label `process`."""

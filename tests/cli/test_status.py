@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -90,6 +91,71 @@ def test_the_reasons_name_place_count_and_the_command_that_shows_more(line: Line
     assert "crm: 8 wait, none is lost: the partner refuses our credentials or settings" in out
     assert "crm: 6 × 503 answered with a fault and tried again" in out
     assert "crm: 2 given up (2 × 400); router tap dest.crm.dead" in out
+
+
+REFUSED = """\
+# TYPE router_gateway_events_total counter
+router_gateway_events_total{process="gateway",source="none",outcome="unknown_write_key"} 3
+router_gateway_events_total{process="gateway",source="web",outcome="no_id"} 2
+router_gateway_events_total{process="gateway",source="web",outcome="accepted"} 7
+# TYPE router_violations_total counter
+router_violations_total{process="route",source="web",class="unplanned_event"} 4
+"""
+
+
+def test_what_the_gateway_refused_is_shown_by_reason_and_what_the_plan_says(
+    line: Line, address: str, page: Page
+) -> None:
+    """A wrong write key is what newcomers do first."""
+    page.text = REFUSED
+    out, answer = line("status", "--metrics", address).out, line("status", "--metrics", address, "--json").answer
+
+    assert "3 × unknown_write_key (none): no source has this write key; compare it with `write_keys`" in out
+    assert "2 × no_id (web): " in out
+    assert "accepted" not in out
+    assert "4 × unplanned_event (web): the plan does not have the event; router tap events.violations" in out
+    assert answer["refused"] == {"none": {"unknown_write_key": 3}, "web": {"no_id": 2}}
+    assert answer["violations"] == {"web": {"unplanned_event": 4}}
+
+
+def test_a_held_destination_is_shown_with_what_the_partner_said(line: Line, address: str, health: Health) -> None:
+    why = (
+        "held back: the partner refuses us (401: bad key), since 2026-01-01T00:00:00Z; next try at 2026-01-01T00:00:09Z"
+    )
+    health.live("deliver deliver.crm", True, why)
+    health.live("deliver deliver.lake", True, "nothing to deliver")
+
+    out = " ".join(line("status", "--metrics", address).out.split())
+
+    assert why in out
+    assert "nothing to deliver" not in out
+
+
+def test_several_pages_are_added_up_and_one_that_is_silent_is_down(line: Line, address: str) -> None:
+    ended = line("status", "--metrics", address, "--metrics", NOWHERE)
+
+    rows = [row.split() for row in ended.out.splitlines()]
+    assert ended.status == 0
+    assert ["events", "100", "1", "5", "3", "91", "2", "7"] in rows
+    assert [address, "route-2", "3", "down:", "not", "running"] in rows
+    assert [NOWHERE, "0", "down:"] in [row[:3] for row in rows]
+    assert line("status", "--metrics", NOWHERE, "--metrics", "127.0.0.1:2").status == 3
+
+
+def test_two_processes_with_pages_of_their_own_are_one_picture(line: Line, health: Health) -> None:
+    texts = [PAGE, REFUSED.replace('process="gateway",', "").replace('process="route",', "")]
+    with ExitStack() as stack:
+        named = []
+        for text in texts:
+            registry = CollectorRegistry()
+            registry.register(Page(text))
+            server = stack.enter_context(MetricsServer(bind(("127.0.0.1", 0)), health, registry))
+            named.append("{}:{}".format(*server.address))
+        answer = line("status", "--metrics", named[0], "--metrics", named[1], "--json").answer
+
+    assert (answer["received"], answer["accepted"]) == (100, 127)
+    assert answer["refused"]["web"] == {"invalid": 5, "no_id": 2}
+    assert {row["name"].split()[0] for row in answer["processes"]} == set(named)
 
 
 def test_it_says_whether_the_numbers_add_up(line: Line, address: str, page: Page) -> None:

@@ -132,6 +132,8 @@ def test_live_when_all_children_are() -> None:
     with ExitStack() as stack:
         child = FakeChild(stack, 1)
         children = Children({"route": child.server.address}, runs=lambda name: True)
+        child.health.live("deliver.crm", True, "held back: the partner is down")
         assert children.liveness().ok
+        assert children.liveness().checks["route deliver.crm"].why == "held back: the partner is down"
         child.health.live("progress", False, "stuck")
         assert children.liveness().why() == "route: progress: stuck"
