@@ -15,6 +15,7 @@ from router.destinations import (
     iterable,
     klaviyo,
     mixpanel,
+    sendgrid,
     slack,
     webhook,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "iterable",
     "klaviyo",
     "mixpanel",
+    "sendgrid",
     "slack",
     "webhook",
 ]

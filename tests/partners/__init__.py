@@ -17,6 +17,7 @@ from tests.partners.iterable import IterablePartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
+from tests.partners.sendgrid import SendgridPartner
 from tests.partners.slack import SlackPartner
 from tests.partners.webhook import WebhookPartner
 
@@ -37,6 +38,7 @@ PARTNERS: dict[str, type[Partner]] = {
         IterablePartner,
         KlaviyoPartner,
         MixpanelPartner,
+        SendgridPartner,
         SlackPartner,
         WebhookPartner,
     )
