@@ -99,15 +99,16 @@ RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took",
 PLAN_INFO = _gauge("router_plan_info", "1 for the active revision of a source's tracking plan", "source", "revision")
 RELOADS = _counter("router_reloads", "Reloads of topology and plans", "outcome")
 
-# Delivery. routed = delivered + filtered + dead + pending once every record has been taken.
+# Delivery. routed + redriven = delivered + filtered + dead + pending once every record has been taken.
 DELIVERY_TOTALS = PartitionTotals(
     {
         "router_delivery_delivered": "Events the partner accepted",
         "router_delivery_dead": "Events given up; kept in dest.<name>.dead",
         "router_delivery_filtered": "Events that the destination's mapping does not send",
+        "router_delivery_redriven": "Dead letters taken once more after a redrive",
     },
     ("destination", "partition"),
-    from_one=("router_delivery_dead", "router_delivery_filtered"),
+    from_one=("router_delivery_dead", "router_delivery_filtered", "router_delivery_redriven"),
 )
 PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")

@@ -36,6 +36,12 @@ class Privacy(Agent):
         actions = {name: actions_of(topology.privacy.destinations, name) for name in topology.destinations}
         return cls(topology.privacy.compiled(), actions)
 
+    def repeatable(self) -> Privacy:
+        """The same agent for events that it, or one before it, has treated already."""
+        made = Privacy(self._classes.repeatable(), {})
+        made._actions = self._actions
+        return made
+
     def compile(self, key: RouteKey) -> Prepare | None:
         return self.prepare if self._actions else None
 

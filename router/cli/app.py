@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "status": ("router.cli.status", "Show the counts and health of a running router"),
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
-    "dlq": ("router.cli.dlq", "List and show dead letters"),
+    "dlq": ("router.cli.dlq", "List, show, redrive and purge dead letters"),
     "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),
     "privacy": ("router.cli.privacy", "Find personal data in events"),
     "send": ("router.cli.send", "Send events from a file to a source"),

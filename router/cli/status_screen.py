@@ -58,13 +58,14 @@ def _totals(seen: Snapshot) -> Table:
 def _balance(seen: Snapshot) -> Text:
     sums = " + ".join(f"{seen.ended[ending.name]}" for ending in ENDINGS)
     off = [row.name for row in seen.destinations if not row.balanced]
+    redriven = " + redriven" if any(row.redriven for row in seen.destinations) else ""
     if seen.balanced and not off:
         return Text(
-            f"adds up: {seen.received} = {sums}; routed = delivered + filtered + dead + pending everywhere",
+            f"adds up: {seen.received} = {sums}; routed{redriven} = delivered + filtered + dead + pending everywhere",
             style="green",
         )
     wrong = [] if seen.balanced else [f"{seen.received} received are not {sums}"]
-    wrong += [f"{name}: routed is not delivered + filtered + dead + pending" for name in off]
+    wrong += [f"{name}: routed{redriven} is not delivered + filtered + dead + pending" for name in off]
     return Text(f"does not add up (yet): {'; '.join(wrong)}; at rest it must", style="yellow")
 
 
@@ -124,7 +125,9 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
         yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
     if row.dead:
         codes = f" ({_by_code(row.discarded)})" if row.discarded else ""
-        yield f"  {row.name}: {row.dead} given up{codes}; router tap dest.{row.name}.dead --from-beginning --json"
+        yield f"  {row.name}: {row.dead} given up{codes}; router dlq list {row.name}"
+    if row.redriven:
+        yield f"  {row.name}: {row.redriven} redriven from the dead letters"
 
 
 def _said(destination: str, live: Report) -> Iterator[str]:

@@ -99,12 +99,18 @@ class Committer:
         item.partition.counts.filtered += 1
         self._final(item)
 
+    def redriven(self, item: QueuedEvent) -> None:
+        """A redriven event was taken: shown at once, since it waits from now on."""
+        item.partition.redriven += 1
+        self._show(item.partition)
+
     def stale(self, item: QueuedEvent) -> None:
         """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
         self._in_flight.free(1, item.size)
 
     def _final(self, item: QueuedEvent) -> None:
         item.partition.tracker.finish(item.offset)
+        item.partition.counts.redriven += item.redriven
         self._finals += 1
         self._size += item.size
         self.touch(item.partition)
@@ -159,7 +165,8 @@ class Committer:
             self.since = None
         self.uncommitted -= commit.accepted
         for partition, totals in commit.totals:
-            self._show(partition, totals)
+            partition.committed_counts = totals
+            self._show(partition)
         self._in_flight.free(commit.events, commit.size)
         self._on_committed()
 
@@ -214,7 +221,7 @@ class Committer:
     def assigned(self, partitions: Iterable[Partition]) -> None:
         self._partitions = list(partitions)
         for partition in self._partitions:
-            self._show(partition, partition.counts)
+            self._show(partition)
 
     def replaced(self, old: Partition, new: Partition) -> None:
         """The topic was made anew: what was counted goes on, what was open no longer counts."""
@@ -246,11 +253,13 @@ class Committer:
                 log.warning("not all was committed in time; its events come again", extra={"destination": self._name})
                 return
 
-    def _show(self, partition: Partition, totals: Counts) -> None:
+    def _show(self, partition: Partition) -> None:
+        totals = partition.committed_counts
         counts = {
             "router_delivery_delivered": totals.delivered,
             "router_delivery_dead": totals.dead,
             "router_delivery_filtered": totals.filtered,
+            "router_delivery_redriven": partition.redriven,
         }
         metrics.DELIVERY_TOTALS.show((self._name, str(partition.number)), counts)
 

@@ -43,7 +43,6 @@ STUCK_SECONDS = 120.0
 TICK_SECONDS = 1.0
 IN_FLIGHT_BYTES = 16 * 1024 * 1024
 FETCHED_AHEAD_KBYTES = 8_192
-LARGEST_DEAD_LETTER = 1_040_000  # the event as it was, and its headers
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ class Destination:
 
     def _checkpoint(self) -> Checkpoint:
         cluster, topics = self._context.cluster, self._context.topics
-        larger = {"message.max.bytes": LARGEST_DEAD_LETTER, **cluster.overrides}
+        larger = {"message.max.bytes": clients.LARGEST_DEAD_LETTER, **cluster.overrides}
         if not self._context.transactional:
             return AtLeastOnce(Writer(Producer(clients.producer(cluster) | larger)), self._commit)
         name = f"{topics.deliver_group(self.name)}.{self._context.member}"
@@ -206,6 +205,8 @@ class Destination:
             item = read_item(self.name, partition, offset, message.value(), message.key(), headers, now)
             if partition.tracker.take(offset):
                 items.append(item)
+                if item.redriven:
+                    committer.redriven(item)
             else:
                 committer.stale(item)
                 committer.touch(partition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from router.delivery.tracker import Counts, Tracker, decode
 from router.destinations.base import Delivery
@@ -17,13 +17,19 @@ RawHeaders = Sequence[tuple[str, bytes | None]]
 class Partition(PartitionState):
     """An owned partition of the destination's topic. Once it is `revoked`, late answers no longer count.
 
-    Where it is read is the consuming thread's; all else belongs to the event loop.
+    Where it is read is the consuming thread's; all else belongs to the event loop. `committed_counts` are those of the
+    last commit; `redriven` counts the redriven events taken, final or not.
     """
 
     tracker: Tracker = field(default_factory=Tracker)
     counts: Counts = field(default_factory=Counts)
     revoked: bool = False
     dirty: bool = False  # something to commit
+    committed_counts: Counts = field(default_factory=Counts)
+    redriven: int = 0
+
+    def __post_init__(self) -> None:
+        self.committed_counts, self.redriven = replace(self.counts), self.counts.redriven
 
     @classmethod
     def open(cls, topic: str, number: int, committed: int, metadata: str) -> Partition:
@@ -43,17 +49,17 @@ class QueuedEvent:
     Events with one `batch_key` may share a request; those with one `ordering_key` keep their order where it is asked
     for (None: there is none to keep). `deadline` ends the attempts; None while its time does not run: before the first
     one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `code` is
-    that of the last attempt that failed; `fault` says why it cannot be sent at all.
+    that of the last attempt that failed; `fault` says why it cannot be sent at all; `redriven`: it was a dead letter.
     """
 
     __slots__ = (
         "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
-        "ordering_key", "partition", "received", "size", "taken", "value",
+        "ordering_key", "partition", "received", "redriven", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
         self, partition: Partition, offset: int, value: bytes | None, key: bytes | None, headers: RawHeaders,
-        delivery: Delivery, received: float | None, taken: float, fault: str = "",
+        delivery: Delivery, received: float | None, taken: float, fault: str = "", *, redriven: bool = False,
     ) -> None:  # fmt: skip
         self.partition = partition
         self.offset = offset
@@ -64,6 +70,7 @@ class QueuedEvent:
         self.received = received
         self.taken = taken
         self.fault = fault
+        self.redriven = redriven
         self.ordering_key = key
         self.batch_key: Hashable = None
         self.size = len(value or b"") + OVERHEAD

@@ -10,6 +10,7 @@ import orjson
 
 from router.delivery.item import Partition, QueuedEvent, RawHeaders
 from router.destinations.base import Delivery
+from router.events.records import FIRST_ORIGIN, REDRIVEN
 
 REJECTED = "MESSAGE_REJECTED"
 
@@ -18,12 +19,15 @@ def read_item(
     destination: str, partition: Partition, offset: int, value: bytes | None, key: bytes | None,
     headers: RawHeaders, taken: float,
 ) -> QueuedEvent:  # fmt: skip
-    """`taken` is the monotonic time. Anything but a JSON object has the fault MESSAGE_REJECTED."""
+    """`taken` is the monotonic time. Anything but a JSON object has the fault MESSAGE_REJECTED.
+
+    A redriven event keeps the place at which it first stood, and so its idempotency key.
+    """
     body = _body(value)
     named = {name: _text(raw) for name, raw in headers}
     content: dict[str, Any] = body or {}
     source = named.get("source", "")
-    place = f"{partition.topic}:{partition.number}:{offset}"
+    place = named.get(FIRST_ORIGIN) or f"{partition.topic}:{partition.number}:{offset}"
     delivery = Delivery(
         value or b"",
         _text(key),
@@ -35,8 +39,9 @@ def read_item(
     )
     received = epoch(content.get("receivedAt"))
     return QueuedEvent(
-        partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else ""
-    )
+        partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else "",
+        redriven=REDRIVEN in named,
+    )  # fmt: skip
 
 
 def idempotency_key(destination: str, source: str, message_id: object, place: str) -> str:

@@ -19,7 +19,7 @@ import orjson
 
 from router.delivery.item import QueuedEvent
 from router.destinations.base import Outcome
-from router.events.records import Record
+from router.events.records import DEAD_LETTER_HEADERS, Record
 from router.mask import Mask
 
 SAMPLES = 3
@@ -27,7 +27,6 @@ LONGEST = 4_000  # characters of each text in a sample
 Result = Literal["delivered", "unconfirmed", "filtered", "retry", "refused", "dead"]
 LARGEST = 1_000_000  # bytes of value, key and headers that are kept whole
 KEPT_OF_OVERSIZE = 64 * 1024
-_OURS = frozenset({"error-code", "error-stage", "attempts", "origin", "length"})
 _REASON = re.compile(r"[a-z0-9_]{1,40}\Z")
 _CODE = re.compile(r"[A-Z0-9_]{1,32}\Z")
 OTHER = "OTHER"
@@ -65,7 +64,7 @@ def dead_letter(topic: str, item: QueuedEvent, code: str, stage: str) -> Record:
         ("attempts", str(item.attempts).encode()),
         ("origin", item.origin.encode()),
     ]
-    own = [(name, raw) for name, raw in item.headers if name not in _OURS]
+    own = [(name, raw) for name, raw in item.headers if name not in DEAD_LETTER_HEADERS]
     value = item.value
     size = len(value or b"") + len(item.key or b"") + sum(len(name) + len(raw or b"") + 10 for name, raw in own)
     if value is not None and size > LARGEST:

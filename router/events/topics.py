@@ -35,7 +35,7 @@ class Topics:
     """The topics and groups of one topology. `prefix` stands before each: several topologies can share a cluster.
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
-    came, changelog none (a record belongs to its partition), links none (one partition).
+    came, changelog none (a record belongs to its partition), links none (one partition), redrives by destination.
     """
 
     name: str
@@ -96,6 +96,15 @@ class Topics:
         return f"{self.prefix}dest.{destination}.dead"
 
     @property
+    def redrives(self) -> str:
+        return f"{self._own}.redrives"
+
+    @property
+    def redrive_transactions(self) -> str:
+        """The transactional id of redrives: there is one at a time."""
+        return f"{self._own}.redrive"
+
+    @property
     def route_group(self) -> str:
         return f"{self._own}.route"
 
@@ -105,9 +114,6 @@ class Topics:
 
     def deliver_group(self, destination: str) -> str:
         return f"{self._own}.deliver.{destination}"
-
-    def redrive_group(self, destination: str) -> str:
-        return f"{self._own}.redrive.{destination}"
 
     @property
     def _own(self) -> str:
@@ -133,6 +139,7 @@ class Topics:
         specs += [TopicSpec(self.dedupe_changelog, n, changelog, "none")]
         specs += [TopicSpec(self.links, 1, links, "none"), TopicSpec(self.merges, 1, for_ever, _PROFILE)]
         specs += [TopicSpec(self.delivery_log, n, kept, "none")]
+        specs += [TopicSpec(self.redrives, 1, for_ever, "destination")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

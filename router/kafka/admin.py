@@ -114,6 +114,16 @@ class Admin:
         described = [spec for spec in specs if spec.name in present and spec.config]
         return found + (self._setting_differences(described) if self._cluster.capabilities.topic_administration else [])
 
+    def delete_before(self, offsets: Mapping[PartitionKey, int]) -> None:
+        """Delete the records of each partition before this offset, for good."""
+        if not self._cluster.capabilities.topic_administration:
+            raise RouterError("this broker cannot delete records: they end with the process that starts it")
+        wanted = [TopicPartition(topic, number, offset) for (topic, number), offset in offsets.items()]
+        if wanted:
+            with self._asking("delete records"):
+                for answer in self._client.delete_records(wanted, request_timeout=self._timeout).values():
+                    answer.result()
+
     def committed(
         self, group: str, partitions: Iterable[PartitionKey], *, stable: bool = True
     ) -> dict[PartitionKey, Committed]:

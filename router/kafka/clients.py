@@ -19,6 +19,7 @@ MAX_POLL_MS = 60_000
 TRANSACTION_MS = 10_000
 DELIVERY_MS = 30_000
 LARGEST_MESSAGE = 1_000_000
+LARGEST_DEAD_LETTER = 1_040_000  # the event as it was, and its headers
 
 
 def base(cluster: Cluster) -> Settings:

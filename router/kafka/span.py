@@ -53,5 +53,6 @@ def _until(consumer: Consumer, end: int, doing: str) -> Iterator[list[Message]]:
                 records.append(message)
         if records:
             yield records
+            heard = time.monotonic()  # whoever reads may take long
         if ended:
             return

@@ -24,6 +24,7 @@ SECTIONS = (*IDS, "traits", "properties", "context")
 MASKED = "***"
 REMEMBERED_NAMES = 10_000
 _DROPPED: Any = object()
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,13 @@ class DataClasses:
             if one.names
         ]
         self._matchers = [(one.name, matches) for one in classes for matches in one.values]
+        self._actions = _ACTIONS
+
+    def repeatable(self) -> DataClasses:
+        """The same for events that were treated before: a value that is a digest already is not hashed again."""
+        made = DataClasses(self._classes)
+        made._actions = _ACTIONS | {"hash": lambda value: value if _DIGEST.fullmatch(str(value)) else _hash(value)}
+        return made
 
     def scan(self, body: Mapping[str, Any]) -> Iterator[Found]:
         """Every field of personal data, by class."""
@@ -117,7 +125,7 @@ class DataClasses:
         if rank == 0 or value is None:
             return value
         changed[name] += 1
-        return _ACTIONS[STRICTNESS[rank]](value)
+        return self._actions[STRICTNESS[rank]](value)
 
     def _rebuilt(
         self, value: dict[str, Any], above: tuple[str, ...], ranks: Mapping[str, int], changed: Counter[str]

@@ -1,8 +1,8 @@
 """What a metrics page says at one moment, as numbers that an operator asks for. Pure: families in, a snapshot out.
 
 Conservation: received = the sum of all endings of events, as the agents declare them, and for each destination
-routed = delivered + filtered + dead + pending. Pages of several processes are read one after the other, so under load
-the sums can be out by what moved in between; at rest they are exact.
+routed + redriven = delivered + filtered + dead + pending. Pages of several processes are read one after the other, so
+under load the sums can be out by what moved in between; at rest they are exact.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class DestinationRow:
     delivered: int = 0
     dead: int = 0
     skipped: int = 0  # by the destination's mapping
+    redriven: int = 0  # dead letters that delivery has taken once more
     taken: int = 0
     waiting: int = 0
     p95_seconds: float | None = None
@@ -45,8 +46,8 @@ class DestinationRow:
 
     @property
     def pending(self) -> int:
-        """Routed and not yet final."""
-        return self.routed - self.delivered - self.skipped - self.dead
+        """Routed or redriven, and not yet final."""
+        return self.routed + self.redriven - self.delivered - self.skipped - self.dead
 
     @property
     def balanced(self) -> bool:
@@ -145,6 +146,7 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         delivered=page.total("router_delivery_delivered", destination=name),
         dead=page.total("router_delivery_dead", destination=name),
         skipped=page.total("router_delivery_filtered", destination=name),
+        redriven=page.total("router_delivery_redriven", destination=name),
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),

@@ -5,7 +5,7 @@ Reading joins no group and commits nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from router.kafka.admin import Admin, Watermarks
 from router.kafka.cluster import Cluster
 from router.kafka.span import span
 
+Place = tuple[str, int, int]  # destination, partition, offset
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
 
@@ -49,9 +50,8 @@ class DeadLetter:
         return str((self.body or {}).get("messageId") or "")
 
     @property
-    def whole(self) -> bool:
-        """Whether all of the event is kept, so that it can be sent again."""
-        return self.length is None
+    def place(self) -> Place:
+        return self.destination, self.partition, self.offset
 
 
 def read_letter(destination: str, message: Message) -> DeadLetter:
@@ -107,7 +107,10 @@ def letters(cluster: Cluster, destination: str, topic: str, bounds: Mapping[int,
 
 @dataclass(slots=True)
 class LetterGroup:
-    """Dead letters of one destination and reason; times in ms since 1970. `sample` is the latest."""
+    """Dead letters of one destination and reason; times in ms since 1970. `sample` is the latest.
+
+    `redriven` of them have been sent again.
+    """
 
     destination: str
     code: str
@@ -115,9 +118,10 @@ class LetterGroup:
     first: int
     last: int
     sample: DeadLetter
+    redriven: int = 0
 
 
-def grouped(found: Iterable[DeadLetter]) -> list[LetterGroup]:
+def grouped(found: Iterable[DeadLetter], redriven: Container[Place] = ()) -> list[LetterGroup]:
     """By destination and reason, in the order of destinations, the largest group first."""
     groups: dict[tuple[str, str], LetterGroup] = {}
     for letter in found:
@@ -126,6 +130,7 @@ def grouped(found: Iterable[DeadLetter]) -> list[LetterGroup]:
             first = LetterGroup(letter.destination, letter.code, 0, letter.time, letter.time, letter)
             group = groups[letter.destination, letter.code] = first
         group.count += 1
+        group.redriven += letter.place in redriven
         group.first = min(group.first, letter.time)
         if letter.time >= group.last:
             group.last, group.sample = letter.time, letter

@@ -60,7 +60,7 @@ class Stage:
 
     def _make_topics(self, broker: EmbeddedBroker | str) -> None:
         wanted = wanted_topics(self.loaded.topology)
-        ours = [spec for spec in wanted if ".dest." in spec.name or "delivery" in spec.name]
+        ours = [spec for spec in wanted if any(part in spec.name for part in (".dest.", "delivery", ".redrives"))]
         if isinstance(broker, EmbeddedBroker):
             broker.create_topics({spec.name: spec.partitions for spec in ours})
             return

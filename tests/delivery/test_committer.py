@@ -72,9 +72,11 @@ class Bench:
     def _on_committed(self) -> None:
         self.committed += 1
 
-    def item(self, offset: int) -> QueuedEvent:
+    def item(self, offset: int, *, redriven: bool = False) -> QueuedEvent:
         one = delivery(offset)
-        item = QueuedEvent(self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0)
+        item = QueuedEvent(
+            self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0, redriven=redriven
+        )
         self.partition.tracker.take(offset)
         self.room.add(1, item.size)
         return item
@@ -120,6 +122,22 @@ async def test_letters_log_and_offsets_are_one_settlement() -> None:
         await one.until(lambda: one.committed)
         assert one.totals() == _totals(1, 1)
         assert (one.room.used, one.committer.uncommitted) == (1, 0)
+
+
+async def test_redriven_events_are_shown_when_they_are_taken_and_kept_when_they_are_final() -> None:
+    """So that routed + redriven is never less than what is final or waits; a restart takes again what was not final."""
+    async with bench() as one:
+        first, second = one.item(5, redriven=True), one.item(6, redriven=True)
+        for item in (first, second):
+            one.committer.redriven(item)
+        assert one.totals() == _totals(0, 0, 2)
+        one.committer.dead(first, "400", "deliver")
+        await one.until(lambda: one.committed)
+        assert one.totals() == _totals(0, 1, 2)
+        place = one.broker.works[0].offsets[0]
+
+    assert metadata(place) == {"n": [0, 1], "redriven": 1}
+    assert Partition.open("dest.crm", 2, place.offset, place.metadata or "").redriven == 1
 
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
@@ -223,5 +241,6 @@ async def test_finished_events_beyond_an_unfinished_one_ride_in_the_metadata() -
         assert decode(place.metadata or "", 0)[1] == [3, 4, 5, 6]
 
 
-def _totals(delivered: int, dead: int) -> dict[str, int]:
-    return {"router_delivery_delivered": delivered, "router_delivery_dead": dead, "router_delivery_filtered": 0}
+def _totals(delivered: int, dead: int, redriven: int = 0) -> dict[str, int]:
+    others = {"router_delivery_filtered": 0, "router_delivery_redriven": redriven}
+    return {"router_delivery_delivered": delivered, "router_delivery_dead": dead} | others

@@ -75,6 +75,19 @@ def test_the_idempotency_key_belongs_to_event_and_destination() -> None:
     assert idempotency_key("crm", "web", "m1", "t:0:1") == idempotency_key("crm", "web", "m1", "t:9:9")
 
 
+def test_a_redriven_event_keeps_its_idempotency_key() -> None:
+    """Also one without a messageId, which is known by its first place."""
+    first = read(b"{}")
+    again = read_item(
+        "crm", Partition("dest.crm", 3), 99, b"{}", b"p1",
+        [("redriven", b"dest.crm.dead:3:1"), ("first-origin", first.origin.encode())], 7.0,
+    )  # fmt: skip
+
+    assert (first.redriven, again.redriven) == (False, True)
+    assert again.delivery.idempotency_key == first.delivery.idempotency_key
+    assert again.origin == "dest.crm:3:99"
+
+
 @pytest.mark.parametrize("value", [None, 5, "", "soon", "2026-01-01", "2026-01-01T00:00:00"])
 def test_a_time_without_a_zone_is_none(value: object) -> None:
     """A latency from it would be a lie."""

@@ -112,6 +112,17 @@ def test_pending_adds_up_when_it_is_taken_or_waits(seen: Snapshot) -> None:
     assert not short.destinations[0].balanced
 
 
+def test_a_redriven_event_is_final_twice_and_adds_up(seen: Snapshot) -> None:
+    page = PAGE.replace(
+        'dead_total{process="deliver",destination="crm",partition="0"} 2', 'dead_total{destination="crm"} 7'
+    )
+    redriven = '# TYPE router_delivery_redriven_total counter\nrouter_delivery_redriven_total{destination="crm"} 5\n'
+
+    assert not snapshot(families(page)).destinations[0].balanced
+    crm = snapshot(families(page + redriven)).destinations[0]
+    assert (crm.redriven, crm.dead, crm.pending, crm.balanced) == (5, 7, seen.destinations[0].pending, True)
+
+
 def test_a_missing_event_is_seen(seen: Snapshot) -> None:
     lost_one = PAGE.replace('events_resolved_total{process="route-2",topic="events.raw",partition="1"} 35', "x 34")
     assert not snapshot(families(lost_one)).balanced

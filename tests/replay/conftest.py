@@ -16,7 +16,7 @@ from tests.delivery.stage import Stage
 __all__ = ["embedded_stage", "kafka_stage", "line", "partner", "stage"]
 
 Command = Callable[..., Ended]
-AT = 1_767_225_600_000  # 2026-01-01
+AT = 1_767_225_600_000  # 2026-01-01: for the embedded broker only, since Kafka deletes what is older than its retention
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import orjson
 import pytest
 
@@ -10,6 +12,7 @@ from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage, eventually
 from tests.replay.conftest import AT, Command, put_letter
 
+STEP_MS = 600_000
 WEBHOOK = {"type": "webhook", "settings": {"url": "https://crm.example/events"}}
 
 
@@ -117,14 +120,15 @@ def test_a_destination_whose_topics_are_not_yet_made_has_none(one: Stage, dlq: C
 @pytest.mark.kafka
 def test_a_sample_is_found_by_its_time_among_many(kafka_stage: Staging, dlq: Command) -> None:
     one = kafka_stage({"crm": WEBHOOK})
+    begin = int(time.time() * 1000) - 500 * STEP_MS
     for number in range(500):
-        at = AT + number * 3_600_000
+        at = begin + number * STEP_MS
         put_letter(one, "crm", number, at=at)
         origin = f"{one.topics.destination('crm')}:0:{number}"
         sample = {"origin": origin, "request": f"POST /{number}", "response": "400"}
         record = {"destination": "crm", "outcome": "dead", "samples": [sample]}
         one.produce(one.topics.delivery_log, orjson.dumps(record), b"crm", None, at)
-    one.produce(one.topics.delivery_log, b"not json", b"crm", None, AT + 400 * 3_600_000)
+    one.produce(one.topics.delivery_log, b"not json", b"crm", None, begin + 400 * STEP_MS)
     one.flush()
     (shown,) = dlq(one, "show", "--id", "m400", "--json").answer
     assert shown["request"] == "POST /400"

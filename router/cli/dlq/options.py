@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Annotated, Any
 
 import typer
 
 from router.cli.loading import load, only_topology, require_broker
 from router.cli.options import TopologyOption, with_run_options
+from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import topics_of
@@ -24,7 +25,8 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.mask import Mask
 from router.process.run import secrets
-from router.replay.dead_letters import DeadLetter, ends, letters
+from router.replay.dead_letters import DeadLetter, Place, ends, letters
+from router.replay.redrive_log import RedriveLog
 from router.replay.selection import Selection, selection
 
 
@@ -33,11 +35,21 @@ class Chosen:
     """The destinations of a command line, the dead letters that it selects, and where they stand."""
 
     cluster: Cluster
-    topology: Topology
+    loaded: Loaded
     topics: Topics
     mask: Mask
     destinations: Sequence[str]
     selection: Selection
+
+    @cached_property
+    def redrive_log(self) -> RedriveLog:
+        dead = {name: self.topics.dead(name) for name in self.destinations}
+        return RedriveLog(self.cluster, self.topics.redrives, dead)
+
+    @cached_property
+    def redriven(self) -> Container[Place]:
+        """Letters that have been redriven, as of when this is first asked."""
+        return self.redrive_log.read()
 
     def letters(self, destination: str) -> Iterator[DeadLetter]:
         """The selected dead letters of a destination up to the present end of its topic."""
@@ -71,16 +83,21 @@ def _choose(
     )  # fmt: skip
     loaded = load(topology or only_topology(), options)
     mask = Mask(loaded.topology.mask, secrets(loaded, options))
-    names = _known(loaded.topology, destinations)
-    return Chosen(recognised(Cluster.of(options)), loaded.topology, topics_of(loaded.topology), mask, names, wanted)
+    cluster, topics = recognised(Cluster.of(options)), topics_of(loaded.topology)
+    return Chosen(cluster, loaded, topics, mask, _known(cluster, topics, loaded.topology, destinations), wanted)
 
 
-def _known(topology: Topology, asked: Sequence[str]) -> list[str]:
+def _known(cluster: Cluster, topics: Topics, topology: Topology, asked: Sequence[str]) -> list[str]:
     """The destinations that are asked for, else all, also those that are switched off. Raises RouterError."""
     for name in asked:
         if name not in topology.destinations:
             hint = nearest(name, topology.destinations)
-            raise RouterError(f"expected a destination, got {name}" + (f" (did you mean {hint}?)" if hint else ""))
+            what = f"expected a destination of {topology.name}, got {name}"
+            if topics.dead(name) in Admin(cluster).topics():
+                what += (
+                    f", which is gone: {topics.dead(name)} is there, but only a destination of the topology has rules"
+                )
+            raise RouterError(what + (f" (did you mean {hint}?)" if hint else ""))
     return list(dict.fromkeys(asked)) or list(topology.destinations)
 
 

@@ -1,51 +1,27 @@
-"""`router dlq`: why events were given up, by destination and reason, and each of them with the partner's answer."""
+"""`router dlq show`: dead letters with what was sent and what came back."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from router.cli import report
-from router.cli.dlq_options import Chosen, with_dead_letters
+from router.cli.dlq.options import Chosen, with_dead_letters
 from router.cli.options import Json
-from router.cli.screen import console, table
 from router.events.times import iso
-from router.mask import Mask
 from router.process.logging import as_json_text, visible
-from router.replay.dead_letters import DeadLetter, LetterGroup, grouped
+from router.replay.dead_letters import DeadLetter
 from router.replay.exchanges import Exchange, exchanges
 from router.replay.reasons import reason_of
 
 _SHOWN = 4_000  # characters of an event in text
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
-
-@app.callback()
-def _group() -> None:
-    """Dead letters: events that a partner refused for good, or that failed for the whole retry budget."""
-
-
-@app.command("list")
 @with_dead_letters()
-def list_letters(as_json: Json = False, *, chosen: Chosen) -> None:
-    """Count dead letters by destination and reason, with what to do about each reason."""
-    groups = grouped(letter for name in chosen.destinations for letter in chosen.letters(name))
-    if as_json:
-        report.current().answer([_group_answer(group) for group in groups])
-    elif not groups:
-        typer.echo("no dead letters")
-    else:
-        _print_groups(groups)
-
-
-@app.command()
-@with_dead_letters()
-def show(
+def command(
     count: Annotated[int, typer.Option("--count", min=1, help="Show the latest ones, at most this many each.")] = 10,
     as_json: Json = False,
     *,
@@ -56,7 +32,7 @@ def show(
     Values of masked fields and secrets are left out.
     """
     answers = [
-        _letter_answer(letter, exchange, chosen.mask)
+        _letter_answer(letter, exchange, chosen)
         for name in chosen.destinations
         for letter, exchange in _with_exchange(chosen, name, count)
     ]
@@ -75,38 +51,9 @@ def _with_exchange(chosen: Chosen, name: str, count: int) -> Iterator[tuple[Dead
     return ((letter, kept.get(letter.origin, {})) for letter in reversed(latest))
 
 
-def _group_answer(group: LetterGroup) -> dict[str, Any]:
-    reason = reason_of(group.code)
-    return {
-        "destination": group.destination,
-        "reason": group.code,
-        "count": group.count,
-        "first": iso(group.first),
-        "last": iso(group.last),
-        "sample": {"messageId": group.sample.message_id, "event": group.sample.event},
-        "means": reason.words,
-        "do": reason.advice,
-    }
-
-
-def _print_groups(groups: Iterable[LetterGroup]) -> None:
-    made = table("destination", "reason", "count", "first", "last", "sample")
-    advice: dict[str, str] = {}
-    for group in groups:
-        sample = " ".join(part for part in (group.sample.message_id, group.sample.event) if part)
-        times = iso(group.first), iso(group.last)
-        code = visible(group.code) or "-"
-        row = (group.destination, code, str(group.count), *times, visible(sample) or "-")
-        made.add_row(*map(Text, row))
-        reason = reason_of(group.code)
-        advice[code] = f"{code}: {reason.words}; {reason.advice}"
-    console().print(made)
-    typer.echo("\n" + "\n".join(advice.values()))
-
-
-def _letter_answer(letter: DeadLetter, exchange: Exchange, mask: Mask) -> dict[str, Any]:
+def _letter_answer(letter: DeadLetter, exchange: Exchange, chosen: Chosen) -> dict[str, Any]:
     """`event` is the body, or the text of what is no JSON object; `length` is there when it was cut off."""
-    reason = reason_of(letter.code)
+    reason, mask = reason_of(letter.code), chosen.mask
     raw = (letter.value or b"").decode(errors="backslashreplace")
     answer: dict[str, Any] = {
         "destination": letter.destination,
@@ -118,6 +65,7 @@ def _letter_answer(letter: DeadLetter, exchange: Exchange, mask: Mask) -> dict[s
         "do": reason.advice,
         "stage": letter.stage,
         "attempts": letter.attempts,
+        "redriven": letter.place in chosen.redriven,
         "origin": letter.origin,
         "source": letter.source,
         "messageId": letter.message_id,
@@ -134,7 +82,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     said = {name: visible(value) or "-" for name, value in answer.items() if isinstance(value, str)}
     attempts = report.counted(answer["attempts"], "attempt")
     place = f"{said['destination']} [{answer['partition']}] {answer['offset']}"
-    yield f"{place}  {said['time']}  {said['reason']} after {attempts}"
+    yield f"{place}  {said['time']}  {said['reason']} after {attempts}{', redriven' * answer['redriven']}"
     yield f"  {said['means']}; {said['do']}"
     yield f"  messageId  {said['messageId']}  source {said['source']}  origin {said['origin']}"
     text = said.get("event") or as_json_text(answer["event"])
