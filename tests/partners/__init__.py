@@ -15,6 +15,7 @@ from tests.partners.hubspot import HubspotPartner
 from tests.partners.intercom import IntercomPartner
 from tests.partners.iterable import IterablePartner
 from tests.partners.klaviyo import KlaviyoPartner
+from tests.partners.mailchimp import MailchimpPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
 from tests.partners.sendgrid import SendgridPartner
@@ -37,6 +38,7 @@ PARTNERS: dict[str, type[Partner]] = {
         IntercomPartner,
         IterablePartner,
         KlaviyoPartner,
+        MailchimpPartner,
         MixpanelPartner,
         SendgridPartner,
         SlackPartner,
