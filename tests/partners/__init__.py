@@ -18,6 +18,7 @@ from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mailchimp import MailchimpPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
+from tests.partners.posthog import PosthogPartner
 from tests.partners.sendgrid import SendgridPartner
 from tests.partners.slack import SlackPartner
 from tests.partners.webhook import WebhookPartner
@@ -40,6 +41,7 @@ PARTNERS: dict[str, type[Partner]] = {
         KlaviyoPartner,
         MailchimpPartner,
         MixpanelPartner,
+        PosthogPartner,
         SendgridPartner,
         SlackPartner,
         WebhookPartner,
