@@ -22,9 +22,11 @@ import orjson
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from yarl import URL
 
+from router.destinations.access_token import AccessToken
 from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome, Settings
 from router.destinations.client import HttpClient, HttpResponse, origin
 
+_AGENT = "event-router"
 _RETRY = frozenset({408, 423, 425, 429, *range(500, 600)}) - {501}
 _REFUSED = frozenset({401, 403, *range(300, 400)})  # a redirect: the URL is wrong, not the event
 _SEVERITY = (Kind.DELIVERED, Kind.FILTERED, Kind.UNCONFIRMED, Kind.REJECTED, Kind.RETRY, Kind.REFUSED)
@@ -132,7 +134,7 @@ class PartnerSettings(HttpSettings):
 
 
 class HttpDestination(Connector):
-    """Base of HTTP connectors. `requests`, `read`, `probe`, `authenticate` are pure; only `send` and `check` do I/O."""
+    """Base of HTTP connectors. All a connector writes is pure; only `send` and `check` do I/O."""
 
     Settings: ClassVar[type[HttpSettings]]
     settings: Any
@@ -143,6 +145,7 @@ class HttpDestination(Connector):
     def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
         super().__init__(name, settings, timeout)
         self.clock: Callable[[], float] = time.time  # a mapping may ask it only to skip what is too old for the partner
+        self._token = AccessToken(lambda: self.clock())
         self._client = HttpClient(timeout=timeout, allow_private=settings.allow_private)
 
     async def open(self) -> None:
@@ -170,6 +173,13 @@ class HttpDestination(Connector):
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
         """Headers that are added as the request goes out, at `now` in seconds since 1970: credentials, signatures."""
         return {}
+
+    def token_request(self) -> HttpRequest | None:
+        """The request, without events, that is answered with an OAuth access token; None where the partner has none.
+
+        The token goes out as a Bearer token. It is fetched and kept here, and renewed at its end or after a 401.
+        """
+        return None
 
     def probe(self) -> HttpRequest | None:
         """A request without events that shows whether the credentials are taken; None where the partner has none."""
@@ -296,12 +306,32 @@ class HttpDestination(Connector):
         return [self._with_sample(answer, request, response) for answer in answers]
 
     async def _ask(self, request: HttpRequest) -> HttpResponse:
-        headers = self.headers(request, self.clock())
+        """With an access token where the partner wants one; a token that it refuses is renewed, once."""
+        asked = self.token_request()
+        if asked is None:
+            return await self._sent(request, self.headers(request, self.clock()))
+
+        async def fetch() -> HttpResponse:
+            return await self._sent(asked, {"User-Agent": _AGENT, **asked.headers})
+
+        refused = ""
+        while True:
+            token = await self._token.get(fetch, refused)
+            if isinstance(token, HttpResponse):
+                return token
+            headers = self.headers(request, self.clock(), token)
+            response = await self._sent(request, headers)
+            if response.status != 401 or refused:
+                return response
+            refused = token
+
+    async def _sent(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
         return await self._client.request(request.method, self._address(request), request.body, headers)
 
-    def headers(self, request: HttpRequest, now: float) -> dict[str, str]:
-        """All headers of a request that goes out at `now`."""
-        return {"User-Agent": "event-router", **request.headers, **self.authenticate(request, now)}
+    def headers(self, request: HttpRequest, now: float, token: str = "") -> dict[str, str]:
+        """All headers of a request that goes out at `now`, with this access token."""
+        bearer = {} if self.token_request() is None else {"Authorization": f"Bearer {token}"}
+        return {"User-Agent": _AGENT, **request.headers, **bearer, **self.authenticate(request, now)}
 
     def _address(self, request: HttpRequest) -> str:
         return request.url if request.url.startswith("http") else self.settings.address + request.url

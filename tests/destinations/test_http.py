@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, kind_of
+from router.destinations.preview import preview
+from router.mask import Mask
 from tests.deliveries import delivery
 from tests.partners.partner import Call, HttpPartner, Reply
 
@@ -286,3 +288,102 @@ def test_json_requests_carry_their_headers() -> None:
         {"a": 1},
         {"Content-Type": "application/json", "Idempotency-Key": "k"},
     )
+
+
+class TokenPartner(ToyPartner):
+    """Takes the last token that it has granted, which it may withdraw; `denied` is its answer in place of a token."""
+
+    granted = 0
+    denied: Reply | None = None
+
+    def answer(self, call: Call) -> Reply:
+        if call.path == "/token":
+            self.granted += 1
+            return self.denied or Reply(200, {"access_token": f"token-{self.granted}", "expires_in": 3_600})
+        if call.headers.get("authorization") != f"Bearer token-{self.granted}":
+            return Reply(401, {"error": "expired"})
+        return super().answer(call)
+
+
+@pytest.fixture
+async def granting(tmp_path: Path) -> AsyncIterator[TokenPartner]:
+    async with TokenPartner(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+async def signed_in(granting: TokenPartner) -> AsyncIterator[Toy]:
+    made = type("Made", (Toy,), {"token_request": lambda self: HttpRequest("POST", "/token", (), b"grant_type=x")})
+    one: Toy = made("crm", ToySettings.model_validate(granting.settings), 5.0)
+    await one.open()
+    yield one
+    await one.close()
+
+
+async def outcomes(connector: Toy, *numbers: int) -> list[str]:
+    return [f"{one.kind.value} {one.code}" for one in await connector.send([delivery(number) for number in numbers])]
+
+
+async def test_an_access_token_is_fetched_once(granting: TokenPartner, signed_in: Toy) -> None:
+    """Requests that need it at the same time wait for one."""
+    sent = await asyncio.gather(*[outcomes(signed_in, number) for number in range(5)])
+
+    assert sent == [["delivered 200"]] * 5
+    assert granting.granted == 1
+
+
+async def test_an_access_token_is_renewed_before_it_ends(granting: TokenPartner, signed_in: Toy) -> None:
+    now = 1_000.0
+    signed_in.clock = lambda: now
+    await outcomes(signed_in, 1)
+    now += 3_600 - 61
+    await outcomes(signed_in, 2)
+    assert granting.granted == 1
+
+    now += 1
+    await outcomes(signed_in, 3)
+    assert granting.granted == 2
+
+
+async def test_an_access_token_that_is_refused_is_renewed_once(granting: TokenPartner, signed_in: Toy) -> None:
+    await outcomes(signed_in, 1)
+    granting.granted = 7  # as if somebody else had been granted one
+
+    assert await outcomes(signed_in, 2) == ["delivered 200"]
+    assert granting.granted == 8
+    assert len([call for call in granting.calls if call.path == "/take"]) == 3
+
+    granting.granted = 20
+    granting.trouble("refuse")
+    assert await outcomes(signed_in, 3) == ["refused 401"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "detail"),
+    [
+        (Reply(400, {"error": "invalid_grant"}), "refused 401", "sign in again"),
+        (Reply(401, {"error": "invalid_client"}), "refused 401", "invalid_client"),
+        (Reply(400, {"error": "Ada's secret"}), "refused 401", "no access token"),
+        (Reply(503, "down"), "retry 503", ""),
+        (Reply(429, "slow down", {"Retry-After": "7"}), "retry 429", ""),
+        (Reply(200, {"expires_in": 1}), "retry NO_TOKEN", "holds no access token"),
+    ],
+)
+async def test_without_an_access_token_nothing_is_sent(
+    granting: TokenPartner, signed_in: Toy, answer: Reply, expected: str, detail: str
+) -> None:
+    granting.denied = answer
+
+    (outcome,) = await signed_in.send([delivery(1)])
+
+    assert f"{outcome.kind.value} {outcome.code}" == expected
+    assert detail in outcome.detail
+    assert outcome.retry_after == (7.0 if "429" in expected else None)
+    assert [call.path for call in granting.calls] == ["/token"]
+
+
+async def test_a_preview_names_the_access_token_without_having_one(granting: TokenPartner, signed_in: Toy) -> None:
+    (request,) = [one for one in signed_in.mapped([delivery(1)]) if isinstance(one, HttpRequest)]
+
+    assert preview(signed_in, request, Mask(), 0.0).headers["Authorization"] == "Bearer ***"
+    assert granting.calls == []
