@@ -46,8 +46,8 @@ def _granted(response: HttpResponse) -> tuple[str, float]:
     if not 200 <= response.status < 300 or not isinstance(answer, dict):
         return "", 0.0
     token, lifetime = answer.get("access_token"), answer.get("expires_in")
-    known = isinstance(lifetime, int | float) and lifetime > 0
-    return (token if isinstance(token, str) else ""), float(lifetime) if known else LIFETIME
+    lifetime = lifetime if isinstance(lifetime, int | float) and lifetime > 0 else LIFETIME
+    return (token if isinstance(token, str) else ""), float(lifetime)
 
 
 def _denied(response: HttpResponse) -> HttpResponse:

@@ -145,7 +145,7 @@ class HttpDestination(Connector):
     def __init__(self, name: str, settings: HttpSettings, timeout: float) -> None:
         super().__init__(name, settings, timeout)
         self.clock: Callable[[], float] = time.time  # a mapping may ask it only to skip what is too old for the partner
-        self._token = AccessToken(lambda: self.clock())
+        self._access_token = AccessToken(lambda: self.clock())
         self._client = HttpClient(timeout=timeout, allow_private=settings.allow_private)
 
     async def open(self) -> None:
@@ -309,23 +309,23 @@ class HttpDestination(Connector):
         """With an access token where the partner wants one; a token that it refuses is renewed, once."""
         asked = self.token_request()
         if asked is None:
-            return await self._sent(request, self.headers(request, self.clock()))
+            return await self._transmit(request, self.headers(request, self.clock()))
 
         async def fetch() -> HttpResponse:
-            return await self._sent(asked, {"User-Agent": _AGENT, **asked.headers})
+            return await self._transmit(asked, {"User-Agent": _AGENT, **asked.headers})
 
         refused = ""
         while True:
-            token = await self._token.get(fetch, refused)
+            token = await self._access_token.get(fetch, refused)
             if isinstance(token, HttpResponse):
                 return token
             headers = self.headers(request, self.clock(), token)
-            response = await self._sent(request, headers)
+            response = await self._transmit(request, headers)
             if response.status != 401 or refused:
                 return response
             refused = token
 
-    async def _sent(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+    async def _transmit(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
         return await self._client.request(request.method, self._address(request), request.body, headers)
 
     def headers(self, request: HttpRequest, now: float, token: str = "") -> dict[str, str]:

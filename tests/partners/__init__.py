@@ -10,6 +10,7 @@ from tests.partners.facebook_audiences import FacebookAudiencesPartner
 from tests.partners.facebook_conversions import FacebookConversionsPartner
 from tests.partners.file import FilePartner
 from tests.partners.ga4 import Ga4Partner
+from tests.partners.google_ads import GoogleAdsPartner
 from tests.partners.http import AnyPartner
 from tests.partners.hubspot import HubspotPartner
 from tests.partners.intercom import IntercomPartner
@@ -35,6 +36,7 @@ PARTNERS: dict[str, type[Partner]] = {
         FacebookConversionsPartner,
         FilePartner,
         Ga4Partner,
+        GoogleAdsPartner,
         HubspotPartner,
         IntercomPartner,
         IterablePartner,
