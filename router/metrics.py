@@ -78,6 +78,9 @@ ROUTED_TOTALS = PartitionTotals(
     {"router_events_routed": "Events written to the destination's topic"}, ("destination", "topic", "partition")
 )
 STOPPED = _counter("router_events_stopped", "Events that ended with an agent, and why", "agent", "source", "reason")
+TRANSFORMED = _counter(
+    "router_transform_events", "Events given to a source's or destination's own function", "owner", "outcome"
+)
 FILTERED = _counter("router_events_filtered", "Events not routed to a destination", "destination", "reason")
 VIOLATIONS = _counter("router_violations", "Violations found", "source", "class")
 REPAIRED = _counter("router_events_repaired", "What the reader put right in events, by kind", "source", "repair")

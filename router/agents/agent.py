@@ -19,7 +19,8 @@ from router import metrics
 from router.agents.batch import Batch, Seen, lane_of
 from router.config.loader import Loaded
 from router.config.topics import topics_of
-from router.events.event import Event
+from router.events.event import Event, Invalid
+from router.events.records import Place
 from router.events.topics import Topics
 
 RouteKey = tuple[str, str, str]  # source, call type, event name (empty but for track)
@@ -38,6 +39,20 @@ class Ending(NamedTuple):
     text: str
     title: str
     advice: str = ""
+
+
+class Rejected(NamedTuple):
+    """An item that is not an event, with its place."""
+
+    invalid: Invalid
+    lane: int
+    place: Place
+    key: bytes | None
+    source: str
+    stage: str = "parse"
+
+
+Reject = Callable[[Sequence[Rejected], Batch], None]
 
 
 class Setup(NamedTuple):
@@ -85,6 +100,17 @@ class Agent:
     def build(cls, setup: Setup) -> Self:
         """The agent of a topology."""
         raise NotImplementedError(f"{cls.__name__}.build")
+
+    def expands(self) -> bool:
+        """Whether `expand` has anything to do in this topology."""
+        return False
+
+    def expand(self, events: Sequence[Event], batch: Batch, reject: Reject) -> Sequence[Event]:
+        """Replace events before any agent prepares them: what a function outside makes of a whole batch at once.
+
+        What is no longer an event is given to `reject`, which keeps it in `events.invalid`.
+        """
+        return events
 
     def compile(self, key: RouteKey) -> Prepare | None:
         """What to do with each event of this source, type and name; None for nothing. Called once for each key.

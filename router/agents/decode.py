@@ -19,7 +19,7 @@ import numpy.typing as npt
 import orjson
 
 from router import metrics
-from router.agents.agent import Agent, Ending, Setup
+from router.agents.agent import Agent, Ending, Rejected, Setup
 from router.agents.batch import Batch, Lanes, lane_of
 from router.events.event import (
     LEAST_BYTES_OF_A_KEY,
@@ -66,17 +66,6 @@ class Message(Protocol):
     def topic(self) -> Any: ...
     def partition(self) -> Any: ...
     def offset(self) -> Any: ...
-
-
-class Rejected(NamedTuple):
-    """An item that is not an event, with its place."""
-
-    invalid: Invalid
-    lane: int
-    place: Place
-    key: bytes | None
-    source: str
-    stage: str = "parse"
 
 
 class _Origin(NamedTuple):

@@ -11,8 +11,9 @@ from collections import ChainMap
 from collections.abc import Sequence
 
 from router import metrics
+from router.agents.agent import Rejected
 from router.agents.batch import Batch, Fresh, Lanes, Pending
-from router.agents.decode import Message, Rejected
+from router.agents.decode import Message
 from router.agents.pipeline import Pipeline
 from router.errors import RouterError
 from router.events.event import Event, Invalid
@@ -51,7 +52,7 @@ class Isolated:
         place = Place(message.topic(), message.partition(), message.offset())
         pipeline.at_work = pipeline.decode.name
         try:
-            events = pipeline.decode.take(message, lane, part)
+            events = pipeline.expanded(pipeline.decode.take(message, lane, part), part)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001

@@ -21,11 +21,12 @@ from router.agents.identify import Identify
 from router.agents.privacy import Privacy
 from router.agents.route import Route
 from router.agents.source_rules import SourceRules
+from router.agents.transform import Transform
 from router.agents.validate import Validate
 from router.events.event import Event
 
 AGENTS: tuple[type[Agent], ...] = (
-    Decode, Dedupe, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
+    Decode, Dedupe, Transform, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
 )  # fmt: skip
 """The order in which events meet the agents, in both phases. Decode is first, Emit last.
 
@@ -47,6 +48,7 @@ class Pipeline:
         self.decode = first
         self.agents = others
         self.at_work = first.name
+        self._expanding = [agent for agent in others if agent.expands()]
         self._routes: dict[RouteKey, list[Prepare]] = {}
         self._names: dict[Prepare, str] = {}  # of the agent that a step is of
 
@@ -63,11 +65,19 @@ class Pipeline:
         batch = Batch(list(lanes), pending or {})
         self.at_work = self.decode.name
         events = []
-        for event in self.decode.events(messages, lanes, batch):
+        for event in self.expanded(self.decode.events(messages, lanes, batch), batch):
             self.prepare(event)
             events.append(event)
         self.process(events, batch)
         return batch
+
+    def expanded(self, events: Iterable[Event], batch: Batch) -> Iterable[Event]:
+        """The events with those in place that agents replace some of them by; as they come where none does."""
+        for agent in self._expanding:
+            held = list(events)
+            self.at_work = agent.name
+            events = agent.expand(held, batch, self.decode.reject)
+        return events
 
     def prepare(self, event: Event) -> None:
         """All that needs the event's body."""

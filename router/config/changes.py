@@ -66,7 +66,16 @@ def follow(old: Loaded, new: Loaded, *, without: Collection[str] = ()) -> tuple[
     topology = comparison.topology()
     plans = {name: plan for name in topology.sources if (plan := comparison.plans.get(name)) is not None}
     settings = {name: new.connector_settings[name] for name in topology.destinations}
-    return replace(new, topology=topology, plans=plans, connector_settings=settings), comparison.changes
+    kept = {owner: one for owner, one in old.functions.items() if not _runs(owner, new.topology)}
+    functions = {owner: one for owner, one in {**kept, **new.functions}.items() if _runs(owner, topology)}
+    following = replace(new, topology=topology, plans=plans, connector_settings=settings, functions=functions)
+    return following, comparison.changes
+
+
+def _runs(owner: str, topology: Topology) -> bool:
+    """Whether what has the function is a part of the topology."""
+    kind, _, name = owner.partition(".")
+    return name in (topology.sources if kind == "sources" else topology.destinations)
 
 
 @dataclass
@@ -97,7 +106,16 @@ class _Comparison:
                 self._differ(name, getattr(before, name), getattr(after, name), _START)
             else:
                 self._differ(name, getattr(before, name), getattr(after, name))
+        self._functions()
         return after.model_copy(update=kept)
+
+    def _functions(self) -> None:
+        """A transform whose code is another, under the same name."""
+        for owner, function in self.new.functions.items():
+            before = self.old.functions.get(owner)
+            same = before is not None and (before.module, before.name) == (function.module, function.name)
+            if same and before != function:
+                self._add(f"{owner}.transform", "its code has changed")
 
     # Sources
 

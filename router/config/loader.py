@@ -18,6 +18,7 @@ from router.config.validate import M, validate
 from router.destinations.base import Connector, Settings
 from router.document import nearest
 from router.errors import FileError, Problem
+from router.transform.function import SPELLING, OwnFunction, find_function
 
 if TYPE_CHECKING:
     from router.plan import CompiledPlan
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Loaded:
     """A topology that is fit to run. `plans` has the sources that name one, where plans were asked for;
-    `connector_settings` has every destination.
+    `connector_settings` has every destination; `functions` has transforms, by `sources.<name>` and
+    `destinations.<name>`.
     """
 
     topology: Topology
@@ -34,6 +36,7 @@ class Loaded:
     warnings: tuple[Problem, ...]
     connector_settings: Mapping[str, Settings]
     plans: Mapping[str, CompiledPlan]
+    functions: Mapping[str, OwnFunction] = field(default_factory=dict)
 
 
 def load_topology(
@@ -56,12 +59,13 @@ def load_topology(
     root = files.topology(paths)
     if root is None:
         raise FileError(files.problems)
-    parts = _Parts(root, registry, bootstrap, files.inputs if plans else None)
+    parts = _Parts(root, registry, bootstrap, files.inputs if plans else None, files.inputs)
     topology = parts.topology()
     problems = _once([*files.problems, *parts.problems])
     if problems or topology is None:
         raise FileError(problems)
-    return Loaded(topology, tuple(files.read), _once([*files.warnings, *parts.warnings]), parts.settings, parts.plans)
+    warnings = _once([*files.warnings, *parts.warnings])
+    return Loaded(topology, tuple(files.read), warnings, parts.settings, parts.plans, parts.functions)
 
 
 def files_read(paths: Sequence[Path]) -> list[Path]:
@@ -79,17 +83,19 @@ def _once(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 @dataclass
 class _Parts:
     """Checks the parts of the tree one by one, so that a fault in one hides none in another. `inputs` notes plans that
-    are read; None: none is.
+    are read; None: none is. `code` notes the modules of transforms.
     """
 
     root: Node
     registry: Mapping[str, type[Connector]]
     bootstrap: bool
     inputs: Inputs | None
+    code: Inputs
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     settings: dict[str, Settings] = field(default_factory=dict)
     plans: dict[str, CompiledPlan] = field(default_factory=dict)
+    functions: dict[str, OwnFunction] = field(default_factory=dict)
     _compiled: dict[Path, CompiledPlan | None] = field(default_factory=dict)
     _events: dict[str, set[str]] = field(default_factory=dict)
 
@@ -141,7 +147,22 @@ class _Parts:
                 self.problems.append(
                     plan.problem(f"expected a folder with a tracking plan, got {folder}, which is none")
                 )
+        self._transform(f"sources.{name}", node)
         return self._validated(SourceConfig, node)
+
+    def _transform(self, owner: str, node: Node) -> None:
+        """Finds the function that a source or a destination names; its module is looked at, and not imported."""
+        given = node.child("transform")
+        spec = given.plain() if given is not None else None
+        if given is None or not isinstance(spec, str) or SPELLING.match(spec) is None:
+            return  # left out, or the model says what is wrong
+        folder = Path(given.document.file).absolute().parent
+        try:
+            found = self.functions[owner] = find_function(spec, [folder, folder.parent, Path.cwd()])
+        except ValueError as error:
+            self.problems.append(given.problem(str(error)))
+        else:
+            self.code.file(found.file)
 
     def _plan(self, name: str, folder: Path) -> None:
         from router.plan import compile_plan, load_plan  # here, since gateway and delivery do without
@@ -165,6 +186,7 @@ class _Parts:
             self._settings(name, node, connector)
             self._batch(node, connector)
             self._unfiltered(node, connector)
+            self._transform(f"destinations.{name}", node)
             self._mappable(node, connector)
         elif kind is not None and isinstance(kind.plain(), str):
             hint = nearest(kind.plain(), self.registry)
@@ -185,10 +207,11 @@ class _Parts:
             self.settings[name] = settings
 
     def _unfiltered(self, node: Node, connector: type[Connector]) -> None:
-        filters = node.child("filters")
-        if connector.ignores_integrations and filters is not None and filters.pointer[:1] != ("defaults",):
-            message = f"expected no filters, got some: a {connector.type} gets every event whole"
-            self.problems.append(filters.problem(message, at_key=True))
+        for key in ("filters", "transform"):
+            given = node.child(key)
+            if connector.ignores_integrations and given is not None and given.pointer[:1] != ("defaults",):
+                message = f"expected no {key}, got some: a {connector.type} gets every event whole"
+                self.problems.append(given.problem(message, at_key=True))
 
     def _mappable(self, node: Node, connector: type[Connector]) -> None:
         """A map that would change nothing is an error."""

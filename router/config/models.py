@@ -15,6 +15,7 @@ from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyCon
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
 from router.events.event import Limits
 from router.events.placeholders import Placeholders
+from router.transform.function import SPELLING
 
 CallType = Literal["identify", "track", "page", "screen", "group", "alias"]
 Action = Literal["allow", "omit", "block"]
@@ -81,6 +82,11 @@ class SourceConfig(Model):
         description="Destinations switched on or off for its events, unless an event's own integrations say otherwise",
     )
     event_integrations: dict[str, dict[str, bool]] = Field({}, description="The same for single track calls, by name")
+    transform: str | None = Field(
+        None,
+        pattern=SPELLING.pattern,
+        description="package.module:function, called with each event: gives the event, several, or None to block it",
+    )
     bots: Literal["keep", "flag", "drop"] = Field(
         "keep", description="Events of crawlers: flag sets context.bot, drop sends them to no destination"
     )
@@ -136,6 +142,11 @@ class DestinationConfig(Model):
         {}, repr=False, description="Settings of its type; see `router destinations show TYPE`"
     )
     consent: tuple[str, ...] = Field((), description="Consent categories that it needs, all of them; left out: none")
+    transform: str | None = Field(
+        None,
+        pattern=SPELLING.pattern,
+        description="package.module:function, called with each event before it is mapped: gives it, several, or None",
+    )
     map: MapConfig = Field(MapConfig(), repr=False, description="Changes in what its connector makes of an event")
     delivery: DeliveryConfig = DeliveryConfig()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from router.config.models import DeliveryConfig
+from router.delivery import transform
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
@@ -189,7 +190,7 @@ class Dispatcher:
         """One outcome an event, whatever the connector does."""
         try:
             async with asyncio.timeout(self._patience):
-                outcomes = await self._connector.send([item.delivery for item in batch])
+                outcomes = await transform.send(self._connector, [item.delivery for item in batch])
         except TimeoutError:
             return _failure(batch, "ETIMEDOUT", "the connector gave no answer")
         except Exception:

@@ -17,6 +17,8 @@ from router.config.shape import MapConfig
 from router.delivery.destination import DeliveryContext, Destination
 from router.destinations.base import Connector, Settings
 from router.destinations.registry import destination_types
+from router.transform.function import OwnFunction
+from router.transform.process import FunctionProcess
 
 _PAUSES = ("down", "refused", "open")
 
@@ -28,6 +30,7 @@ class DestinationSpec(NamedTuple):
     settings: Settings
     delivery: DeliveryConfig
     map: MapConfig
+    function: OwnFunction | None
 
 
 class _Running(NamedTuple):
@@ -46,6 +49,8 @@ def connector_of(loaded: Loaded, name: str) -> Connector:
     config = loaded.topology.destinations[name]
     connector = destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
     connector.map = config.map.compiled()
+    function = loaded.functions.get(f"destinations.{name}")
+    connector.function = FunctionProcess(function) if function is not None else None
     return connector
 
 
@@ -99,8 +104,8 @@ class DestinationManager:
 
 
 def _terms(loaded: Loaded, name: str) -> DestinationSpec:
-    config = loaded.topology.destinations[name]
-    return DestinationSpec(config.type, loaded.connector_settings[name], config.delivery, config.map)
+    config, function = loaded.topology.destinations[name], loaded.functions.get(f"destinations.{name}")
+    return DestinationSpec(config.type, loaded.connector_settings[name], config.delivery, config.map, function)
 
 
 def _forget(name: str) -> None:

@@ -17,6 +17,7 @@ from router import metrics
 from router.config.types import Model
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
+from router.transform.process import FunctionProcess
 
 Order = Literal["profile", "none"]
 Maps = Literal["no", "calls", "items"]
@@ -126,6 +127,7 @@ class Connector(ABC):
         self.settings = settings
         self.timeout = timeout
         self.map = EventMap()  # of the topology; set by who makes the connector
+        self.function: FunctionProcess | None = None  # the topology's `transform`, called by delivery; set likewise
         self.report: Callable[[Sequence[str]], None] = self.count_problems  # what a mapping could not convert
 
     def shaped(self, event: Delivery, item: dict[str, Any]) -> dict[str, Any]:

@@ -5,12 +5,10 @@ Used by `router destinations try`; nothing in here is part of a running router.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-
-import orjson
 
 from router.agents.agent import RENAMED, Agent
 from router.agents.batch import Batch, Lanes, Pending
@@ -18,7 +16,9 @@ from router.agents.decode import Message
 from router.agents.emit import Emit
 from router.agents.pipeline import Pipeline
 from router.agents.route import Choice
+from router.agents.transform import Transform
 from router.events.event import Body, Event
+from router.events.parser import encode
 from router.events.records import Record
 from router.metrics import STOPPED
 
@@ -72,14 +72,27 @@ class TracedPipeline(Pipeline):
         self.rejected = _reasons(self.decode, batch)
         return batch
 
-    def prepare(self, event: Event) -> None:
+    def expanded(self, events: Iterable[Event], batch: Batch) -> Iterable[Event]:
+        """As every pipeline; what a source's function makes of an event is a step of each that comes of it."""
+        held = list(events)
+        before = [self._shown(event.body) for event in held[:1]]
+        made = list(super().expanded(held, batch))
+        for event in made if self._expanding else ():
+            step = self._trace(event).step(Transform.name)
+            step.lines += changes(before[0], self._shown(event.body))
+        return made
+
+    def _trace(self, event: Event) -> EventTrace:
         trace = self._of.get(id(event))
         if trace is None:
-            body = event.body
-            trace = EventTrace(event.source, event.type, event.name, body["messageId"])
+            trace = EventTrace(event.source, event.type, event.name, event.body["messageId"])
             self._of[id(event)] = trace
             self._kept.append(event)
             self.traces.append(trace)
+        return trace
+
+    def prepare(self, event: Event) -> None:
+        trace = self._trace(event)
         for agent in self.agents:
             step = agent.compile((event.source, event.type, event.name))
             if step is None:
@@ -102,9 +115,10 @@ class TracedPipeline(Pipeline):
             for event in [event for event in events if event not in going_on]:
                 self._ended(event, agent, batch)
             events = going_on
-        for topic, value, key, headers in batch.outputs():
-            if topic == self._topic and events:
-                self._of[id(events[-1])].record = topic, value, key, headers
+        chosen = [event for event in events if self._destination in event.choice.chosen]
+        written = [record for record in batch.outputs() if record[0] == self._topic]
+        for event, record in zip(chosen, written, strict=True):
+            self._of[id(event)].record = record
 
     def _body(self, event: Event) -> Body:
         choice: Choice | None = event.choice
@@ -151,5 +165,5 @@ def changes(before: Any, after: Any, path: str = "") -> Iterator[str]:
     elif after is _MISSING:
         yield f"{path} removed"
     elif before is _MISSING or before != after:
-        text = orjson.dumps(after).decode()
+        text = encode(after).decode()
         yield f"{path} = {text if len(text) <= LONGEST else text[:LONGEST] + '…'}"

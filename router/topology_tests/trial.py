@@ -13,16 +13,17 @@ from typing import Any
 
 from router.config.loader import Loaded
 from router.config.topics import topics_of
+from router.delivery import transform
 from router.delivery.item import Partition
 from router.delivery.manager import connector_of
 from router.delivery.read import read_item
 from router.destinations import advice
-from router.destinations.base import Connector, Delivery, Outcome
+from router.destinations.base import Connector, Delivery, Kind, Outcome
 from router.destinations.http import HttpDestination, HttpRequest
 from router.destinations.preview import RequestPreview, preview
 from router.mask import Mask
 from router.topology_tests.case_router import CaseRouter
-from router.topology_tests.trace import EventTrace, Step, TracedPipeline
+from router.topology_tests.trace import EventTrace, Step, TracedPipeline, changes
 
 
 @dataclass(slots=True)
@@ -76,19 +77,27 @@ class Trials:
         self._pipeline = self._router.pipeline
         self._pipeline.watch(destination, topic, mask.value)
 
-    def run(self, item: Mapping[str, Any], now: float) -> Trial:
-        """Try an event of a source (its key `source`), received at `now` in seconds since 1970."""
+    def run(self, item: Mapping[str, Any], now: float) -> list[Trial]:
+        """Try an event of a source (its key `source`), received at `now` in seconds since 1970.
+
+        A trial for each event that the source's function makes of it; one where there is no function.
+        """
         number = len(self._pipeline.traces)
         self._router.take(item, int(now * 1000))
         if len(self._pipeline.traces) == number:
             source, call, name, message = (str(item.get(key, "")) for key in ("source", "type", "event", "messageId"))
             decode = Step("decode", list(self._pipeline.rejected), ended=True)
-            return Trial(EventTrace(source, call, name, message, [decode]), refusal="the router takes it for no event")
-        trial = Trial(self._pipeline.traces[number])
-        if trial.trace.record is None:
+            trace = EventTrace(source, call, name, message, [decode])
+            return [Trial(trace, refusal="the router takes it for no event")]
+        traces = [trace for trace in self._pipeline.traces[number:] if trace.source == item["source"]]
+        return [self._trial(trace, number + place, now) for place, trace in enumerate(traces)]
+
+    def _trial(self, trace: EventTrace, number: int, now: float) -> Trial:
+        trial = Trial(trace)
+        if trace.record is None:
             trial.refusal = "it does not reach the destination"
         else:
-            self._map(trial, number, now)
+            self._deliver(trial, number, now)
         return trial
 
     async def send(self, trials: Sequence[Trial]) -> None:
@@ -97,7 +106,7 @@ class Trials:
         try:
             for trial in trials:
                 if trial.delivery is not None and not trial.refusal:
-                    (trial.outcome,) = await self.connector.send([trial.delivery])
+                    (trial.outcome,) = await transform.send(self.connector, [trial.delivery])
                     await self._explain(trial, trial.outcome)
         finally:
             await self.connector.close()
@@ -111,22 +120,42 @@ class Trials:
         outcome = replace(outcome, detail=self._mask.text(outcome.detail, echoes))
         trial.outcome = await advice.with_region(self.connector, outcome)
 
-    def _map(self, trial: Trial, number: int, now: float) -> None:
+    def _deliver(self, trial: Trial, number: int, now: float) -> None:
         assert trial.trace.record is not None
         _, value, key, headers = trial.trace.record
         raw = [(name, text.encode() if isinstance(text, str) else text) for name, text in headers or ()]
         item = read_item(self._destination, self._partition, number, value, key, raw, time.monotonic())
         trial.delivery, trial.written = item.delivery, self._mask.value(item.delivery.body)
+        self._problems.clear()
+        for delivery in self._transformed(trial, item.delivery):
+            self._map(trial, delivery, now)
+        trial.problems = list(dict.fromkeys(self._problems))
+
+    def _transformed(self, trial: Trial, delivery: Delivery) -> list[Delivery]:
+        """What the destination's own function makes of it."""
+        if self.connector.function is None:
+            return [delivery]
+        (made,) = transform.transformed(self.connector.function, self._destination, [delivery])
+        if isinstance(made, Outcome):
+            filtered = made.kind is Kind.FILTERED
+            trial.refusal = "the function gives nothing for it" if filtered else f"{made.code}: {made.detail}"
+            trial.trace.steps.append(Step("transform", [trial.refusal], ended=True))
+            return []
+        bodies = [self._mask.value(one.body) for one in made]
+        lines = list(changes(trial.written, bodies[0]))
+        trial.trace.steps.append(Step("transform", [*lines, f"{len(made)} events"] if len(made) > 1 else lines))
+        trial.written = bodies if len(bodies) > 1 else bodies[0]
+        return made
+
+    def _map(self, trial: Trial, delivery: Delivery, now: float) -> None:
         if not isinstance(self.connector, HttpDestination):
             return
-        self._problems.clear()
-        for one in self.connector.mapped([item.delivery]):
+        for one in self.connector.mapped([delivery]):
             if isinstance(one, HttpRequest):
                 trial.requests.append(preview(self.connector, one, self._mask, now))
             elif not trial.requests:
                 kept = "it would be kept as a dead letter" if one.keep else "the mapping does not send it"
                 trial.refusal = f"{one.reason}: {kept}"
-        trial.problems = list(dict.fromkeys(self._problems))
 
 
 def _enabled(loaded: Loaded, destination: str) -> Loaded:

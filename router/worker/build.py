@@ -48,6 +48,7 @@ BROKER_SECONDS = 60.0
 RESTORE_SECONDS = 3600.0
 GC_ALLOCATIONS = 1_000_000
 TRANSACTION_MESSAGES = 8000  # a transaction costs the broker a marker in every partition it writes to
+TRANSFORMED_MESSAGES = 400  # a function may take its time with each, and a batch ends before it counts as stuck
 
 
 def run_route(
@@ -177,6 +178,8 @@ class WorkerBuilder:
     def _consumer(self) -> GroupConsumer[RoutePartition]:
         settings = clients.consumer(self.cluster, self.topics.route_group)
         most = TRANSACTION_MESSAGES if self.transactional else BATCH_MESSAGES
+        if any(source.transform for source in self.loaded.topology.sources.values()):
+            most = TRANSFORMED_MESSAGES
         return GroupConsumer(settings, input_topics(self.loaded.topology), RoutePartition.open, most=most)
 
     def restore(self, window: Window, partitions: set[int]) -> Restore:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.agents.agent import Rejected
 from router.agents.batch import Batch
-from router.agents.decode import Rejected
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
 from router.agents.identify import Identify

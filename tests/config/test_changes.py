@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from router.config.changes import Change, added_destinations, changes, follow
 from router.config.loader import Loaded
 from tests.config.topologies import load, write
+from tests.transform.functions import module
 
 PLAN = "type: track\nevent: Order Completed\nproperties: {type: object, properties: {total: {type: number}}}\n"
 BASE = """
@@ -306,3 +307,26 @@ def test_following_keeps_what_is_fixed_and_leaves_only_that_to_change(folder: Pa
     targets = {source.enforce.forward_blocked_to for source in kept.topology.sources.values()} - {None}
     assert targets <= kept.topology.sources.keys()
     assert (changes(before, after) == []) == (meaning(before) == meaning(after))
+
+
+def test_another_code_of_a_transform_is_a_change(folder: Path) -> None:
+    text = BASE.replace("{write_keys: [one, two],", "{transform: 'acme.clean:event', write_keys: [one, two],")
+    module(folder)
+    before = loaded(folder, text)
+    module(folder, "def event(event):\n    return event\n")
+    after = loaded(folder, text)
+
+    assert told(changes(before, after)) == [("sources.web.transform", "its code has changed", False)]
+    assert follow(before, after)[0].functions == after.functions
+    assert changes(after, loaded(folder, text)) == []
+
+
+def test_a_source_that_stays_for_its_topics_keeps_its_transform(folder: Path) -> None:
+    module(folder)
+    own = "orders: {transform: 'acme.clean:event',"
+    before = loaded(folder, BASE.replace("orders: {", own))
+    after = loaded(folder, BASE.replace("  orders: {topics: [orders.events], plan: ./plan}\n", ""))
+
+    following, _ = follow(before, after)
+
+    assert following.functions == before.functions

@@ -63,7 +63,7 @@ def command(
     if send and not isinstance(trials.connector, HttpDestination):
         raise UsageError(f"expected a destination that is sent requests, got {name}: what it would write is shown")
     items = list(_items(loaded, name, events, _source(loaded, name, source)))
-    done = [trials.run(item, time.time()) for item in items]
+    done = [trial for item in items for trial in trials.run(item, time.time())]
     if send:
         asyncio.run(trials.send(done))
     _warn_of_blanks(trials.connector)
@@ -132,6 +132,7 @@ def _warn_of_blanks(connector: Any) -> None:
 
 def _lines(trial: Trial) -> Iterator[str]:
     from router.destinations.advice import in_words
+    from router.events.parser import encode
 
     trace = trial.trace
     yield f"{trace.type} {trace.name}".rstrip() + f" ({trace.message_id}), from the source {trace.source}"
@@ -147,7 +148,7 @@ def _lines(trial: Trial) -> Iterator[str]:
         yield from (f"  {'':<13} {name}: {value}" for name, value in request.headers.items())
         yield from (f"  {'':<13} {line}" for line in _pretty(request.body))
     if trial.written is not None and not trial.requests and not trial.refusal:
-        yield f"  {'written':<13} {orjson.dumps(trial.written).decode()}"
+        yield f"  {'written':<13} {encode(trial.written).decode()}"
     if trial.outcome is not None:
         yield f"  {'answer':<13} {in_words(trial.outcome)}"
         yield from (f"  {'':<13} {line}" for line in _pretty(trial.answer))

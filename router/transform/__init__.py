@@ -1,0 +1,1 @@
+"""Functions of one's own, run on events in processes apart: found, checked, called with limits, never trusted."""
