@@ -39,7 +39,7 @@ class Recording(Connector):
 @pytest.fixture
 def connector(tmp_path: Path) -> Iterator[Recording]:
     one = Recording()
-    one.function = FunctionProcess(function(tmp_path), cpu_seconds=0.1, hang_seconds=120.0)
+    one.function = FunctionProcess(function(tmp_path), hang_seconds=120.0)
     yield one
     one.function.close()
 

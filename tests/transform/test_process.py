@@ -16,7 +16,7 @@ from tests.transform.functions import function
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[FunctionProcess]:
-    one = FunctionProcess(function(tmp_path), cpu_seconds=0.1, hang_seconds=120.0)
+    one = FunctionProcess(function(tmp_path), hang_seconds=120.0)
     yield one
     one.close()
 
