@@ -17,9 +17,9 @@ from router.process.reload import Reload
 FOLDER = Path("topologies")
 
 
-def load(topologies: Sequence[Path], options: RunOptions, *, plans: bool = False) -> Loaded:
-    """Raises FileError with all problems of all files."""
-    loaded = _files(topologies, options, plans=plans).load()
+def load(topologies: Sequence[Path], options: RunOptions, *, plans: bool = False, secrets: bool = True) -> Loaded:
+    """Raises FileError with all problems of all files; a missing secret is none for commands that use no `secrets`."""
+    loaded = _files(topologies, options, plans=plans, secrets=secrets).load()
     report.current().warn(loaded.warnings)
     return loaded
 
@@ -31,9 +31,10 @@ def watch(topologies: Sequence[Path], options: RunOptions, *, plans: bool = True
     return reload
 
 
-def _files(topologies: Sequence[Path], options: RunOptions, *, plans: bool) -> SourceFiles:
-    registry, bootstrap = destination_types(), not options.embedded
-    return SourceFiles(topologies, registry, env_file=options.env_file, bootstrap=bootstrap, plans=plans)
+def _files(topologies: Sequence[Path], options: RunOptions, *, plans: bool, secrets: bool = True) -> SourceFiles:
+    registry, env_file = destination_types(), options.env_file
+    bootstrap = not options.embedded
+    return SourceFiles(topologies, registry, env_file=env_file, bootstrap=bootstrap, plans=plans, secrets=secrets)
 
 
 def require_broker(options: RunOptions) -> None:

@@ -46,7 +46,7 @@ def command(
     Events that are none are reported with their place and not sent; the others are. Exit status 1 when there were any.
     """
     require_broker(options)
-    loaded = load(topology or only_topology(), options)
+    loaded = load(topology or only_topology(), options, secrets=False)
     cluster = recognised(Cluster.of(options))
     target = Target(loaded.topology, source)
     with _opened(file) as (stream, name), _sender(cluster, loaded.topology, target) as sender:

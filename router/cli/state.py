@@ -43,7 +43,7 @@ def _group() -> None:
 @with_run_options("bootstrap", "state", "kafka", "env_file")
 def stat(topologies: Topologies, as_json: Json = False, *, options: RunOptions) -> None:
     """Show counts, sizes and checkpoints of every worker's stores; with --bootstrap also how far they lag."""
-    topics = topics_of(load(topologies, options).topology)
+    topics = topics_of(load(topologies, options, secrets=False).topology)
     folders = _slots(options, topics)
     ends = _ends(Admin(Cluster.of(options)), topics) if options.bootstrap else {}
     found = [_stat(slot, topics, ends) for slot in folders]
@@ -65,7 +65,7 @@ def verify(topologies: Topologies, as_json: Json = False, *, options: RunOptions
     The identity log is read anew into a scratch replica beside the state, which needs as much room again.
     """
     require_broker(options)
-    topics = topics_of(load(topologies, options).topology)
+    topics = topics_of(load(topologies, options, secrets=False).topology)
     cluster = Cluster.of(options)
     ends = _ends(Admin(cluster), topics)
     found = [one for slot in _slots(options, topics) for one in _verify(slot, cluster, topics, ends)]

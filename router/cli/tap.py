@@ -1,18 +1,20 @@
-"""`router tap`: the events of a topic as they come, as NDJSON, without joining a group."""
+"""`router tap`: the events of a topic, as they come or as they lie there, without joining a group."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, cast
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated
 
-import orjson
 import typer
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from router.cli.loading import require_broker
 from router.cli.options import Json, with_run_options
+from router.cli.tap_filter import EventFilter
+from router.cli.tap_lines import lines, pretty, whole
 from router.config.options import RunOptions
 from router.document import nearest
 from router.errors import RouterError, UsageError
@@ -20,7 +22,8 @@ from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
-from router.process.logging import as_json_text
+from router.kafka.timeline import Bounds, latest, since, timeline
+from router.replay.selection import moment
 
 _POLL_SECONDS = 0.5
 
@@ -29,24 +32,67 @@ _POLL_SECONDS = 0.5
 def command(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="A topic, such as events.resolved or dest.crm.")],
     from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Start at the oldest message.")] = False,
+    last: Annotated[
+        int, typer.Option("--last", min=0, metavar="N", help="Show the last N messages that are wanted, and end.")
+    ] = 0,
+    from_time: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Start at a time, or at an age such as 15m.")
+    ] = "",
+    event: Annotated[
+        list[str], typer.Option("--event", metavar="NAME", help="Only events of this name; repeatable.")
+    ] = [],  # noqa: B006  typer copies it
+    user: Annotated[
+        list[str],
+        typer.Option("--user", metavar="ID", help="Only of this user id, anonymous id or profile id; repeatable."),
+    ] = [],  # noqa: B006
+    where: Annotated[
+        str, typer.Option("--where", metavar="FQL", help="Only events for which this condition holds.")
+    ] = "",
     count: Annotated[int, typer.Option("--count", min=0, help="Stop after this many messages; 0: never.")] = 0,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for new messages at the end.")] = True,
+    follow: Annotated[
+        bool | None,
+        typer.Option("--follow/--no-follow", help="Wait for new messages at the end. Default: yes, without --last."),
+    ] = None,
+    as_pretty: Annotated[
+        bool, typer.Option("--pretty", help="Lines for people, with the reason why an event ended here.")
+    ] = False,
     as_json: Json = False,
     *,
     options: RunOptions,
 ) -> None:
-    """Print the events of a topic as they come, one JSON object a line, committed ones only. Ctrl-C ends it.
+    """Print the events of a topic, one JSON object a line, committed ones only. Ctrl-C ends it.
 
-    A topic of a topology with a prefix may be named without it. With --json each message is shown whole: topic,
-    partition, offset, time, key, headers, value. Nothing is committed: reading disturbs nobody.
+    Without an option those that come from now on; what lies there already comes in the order of time. A topic of a
+    topology with a prefix may be named without it. With --json each message is shown whole: topic, partition, offset,
+    time, key, headers, value. Nothing is committed: reading disturbs nobody.
     """
     require_broker(options)
+    start = moment(from_time, "--since", int(time.time() * 1000))
+    wanted = EventFilter.of(event, user, where, start)
+    if as_json and as_pretty:
+        raise UsageError("expected one of --json and --pretty, got both")
     cluster = Cluster.of(options)
     topics = Admin(cluster).topics()
-    name = resolve(topic, topics)
+    tap = Tap(cluster, resolve(topic, topics), wanted)
+    found = tap.messages(
+        from_beginning=from_beginning, last=last, follow=not last if follow is None else follow, count=count
+    )
+    show = whole_line if as_json else pretty if as_pretty else value_lines
+    _print(found, show)
+
+
+def whole_line(message: Message) -> Iterator[str]:
+    yield whole(message)
+
+
+def value_lines(message: Message) -> Iterator[str]:
+    yield from lines(message.value() or b"")
+
+
+def _print(found: Iterator[Message], show: Callable[[Message], Iterator[str]]) -> None:
     try:
-        for message in messages(cluster, name, topics[name], from_beginning, count, follow):
-            for line in [whole(message)] if as_json else lines(message.value() or b""):
+        for message in found:
+            for line in show(message):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -68,72 +114,69 @@ def resolve(asked: str, topics: dict[str, int]) -> str:
     return found[0]
 
 
-def messages(
-    cluster: Cluster, topic: str, partitions: int, from_beginning: bool, count: int, follow: bool
-) -> Iterator[Message]:
-    """Messages as they come; ends after `count`, or at the present end of all partitions unless `follow`."""
-    start = OFFSET_BEGINNING if from_beginning else OFFSET_END
-    with translated(f"tap {topic}"):
-        consumer = Consumer(clients.reader(cluster))
-        try:
-            consumer.assign([TopicPartition(topic, number, start) for number in range(partitions)])
-            ended: set[int | None] = set()
-            shown = 0
-            while follow or len(ended) < partitions:
-                message = consumer.poll(_POLL_SECONDS)
-                if message is None:
-                    continue
-                if (error := message.error()) is not None:
-                    _judge(error, topic)
-                    ended.add(message.partition())
-                    continue
-                yield message
-                shown += 1
-                if shown == count:
-                    return
-        finally:
-            consumer.close()
+def lying_there(cluster: Cluster, topic: str, count: int) -> Iterator[Message]:
+    """What a topic holds now, the oldest first; at most `count` messages, 0 for all."""
+    tap = Tap(cluster, topic, EventFilter())
+    return tap.messages(from_beginning=True, last=0, follow=False, count=count)
 
 
-def _judge(error: KafkaError, topic: str) -> None:
-    """Returns at the end of a partition; raises for the rest."""
-    if error.code() != KafkaError._PARTITION_EOF:
-        raise router_error(KafkaException(error), f"tap {topic}")
+class Tap:
+    """The wanted messages of one topic."""
 
+    def __init__(self, cluster: Cluster, topic: str, wanted: EventFilter) -> None:
+        self._cluster = cluster
+        self._topic = topic
+        self._wanted = wanted
 
-def lines(value: bytes) -> list[str]:
-    """A message's value as NDJSON: JSON on one line, several events on several; what is no JSON as {"bytes": text}."""
-    parsed = _parsed(value)
-    if parsed is not None:
-        return [as_json_text(parsed)]
-    parts = [part for part in value.split(b"\n") if part.strip()]
-    return [as_json_text(_parsed(part) or {"bytes": part.decode(errors="backslashreplace")}) for part in parts]
+    def messages(self, *, from_beginning: bool, last: int, follow: bool, count: int) -> Iterator[Message]:
+        """What lies there in the order of time, as far as it is asked for, then what comes if `follow`; at most `count`
+        messages, 0 for all.
+        """
+        bounds = self._bounds()
+        there = self._there(bounds, from_beginning=from_beginning, last=last)
+        shown = 0
+        for message in there:
+            yield message
+            shown += 1
+            if shown == count:
+                return
+        for message in self._coming({number: at.high for number, at in bounds.items()}) if follow else ():
+            yield message
+            shown += 1
+            if shown == count:
+                return
 
+    def _bounds(self) -> Bounds:
+        admin = Admin(self._cluster)
+        wanted = [(self._topic, number) for number in range(admin.topics()[self._topic])]
+        found = admin.watermarks(wanted, uncommitted=False)
+        return {number: at for (_, number), at in found.items()}
 
-def whole(message: Message) -> str:
-    """A message as one JSON object; `value` is JSON where it is, else `bytes` is its text."""
-    value = message.value() or b""
-    parsed = _parsed(value)
-    _, created = message.timestamp()
-    headers = cast("Sequence[tuple[str, bytes | None]]", message.headers() or ())
-    shown: dict[str, Any] = {
-        "topic": message.topic(),
-        "partition": message.partition(),
-        "offset": message.offset(),
-        "timestamp": created,
-        "key": _text(message.key()),
-        "headers": {name: _text(content) for name, content in headers},
-    }
-    shown |= {"bytes": _text(value)} if parsed is None else {"value": parsed}
-    return as_json_text(shown)
+    def _there(self, bounds: Bounds, *, from_beginning: bool, last: int) -> Iterator[Message]:
+        start = self._wanted.since
+        if start is not None:
+            bounds = since(self._cluster, self._topic, bounds, start)
+        if last:
+            return iter(latest(self._cluster, self._topic, bounds, last, self._wanted.matches))
+        if from_beginning or start is not None:
+            return filter(self._wanted.matches, timeline(self._cluster, self._topic, bounds))
+        return iter(())
 
+    def _coming(self, starts: Mapping[int, int]) -> Iterator[Message]:
+        with translated(f"tap {self._topic}"):
+            consumer = Consumer(clients.reader(self._cluster))
+            try:
+                consumer.assign([TopicPartition(self._topic, number, at) for number, at in starts.items()])
+                while True:
+                    message = consumer.poll(_POLL_SECONDS)
+                    if message is None or self._ended(message.error()) or not self._wanted.matches(message):
+                        continue
+                    yield message
+            finally:
+                consumer.close()
 
-def _parsed(value: bytes) -> Any:
-    try:
-        return orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _text(value: bytes | str | None) -> str | None:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+    def _ended(self, error: KafkaError | None) -> bool:
+        """Whether it says that a partition's end is reached; raises for other errors."""
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise router_error(KafkaException(error), f"tap {self._topic}")
+        return error is not None

@@ -34,7 +34,7 @@ def _group() -> None:
 @with_run_options("env_file")
 def show(topologies: Topologies, as_json: Json = False, *, options: RunOptions) -> None:
     """Show every topic that the topology needs: name, key, partitions, settings. No broker is asked."""
-    specs = wanted_topics(load(topologies, options).topology)
+    specs = wanted_topics(load(topologies, options, secrets=False).topology)
     if as_json:
         report.current().answer([_as_dict(spec) for spec in specs])
         return
@@ -51,7 +51,7 @@ def apply(topologies: Topologies, as_json: Json = False, take_over: TakeOver = "
     changed: see `topics check`. Topics of another topology are refused.
     """
     require_broker(options)
-    topology = load(topologies, options).topology
+    topology = load(topologies, options, secrets=False).topology
     specs, owned = wanted_topics(topology), owned_topics(topology)
     admin, owners = Admin(cluster(options)), Owners(cluster(options))
     if not take_over:
@@ -66,7 +66,7 @@ def apply(topologies: Topologies, as_json: Json = False, take_over: TakeOver = "
 def check(topologies: Topologies, as_json: Json = False, *, options: RunOptions) -> None:
     """Compare the topology's topics with the cluster's. Exit status 1 when anything differs."""
     require_broker(options)
-    topology = load(topologies, options).topology
+    topology = load(topologies, options, secrets=False).topology
     specs = wanted_topics(topology)
     foreign = Owners(cluster(options)).foreign(topology.name, owned_topics(topology))
     differences = [Difference(topic, "topology", topology.name, owner) for topic, owner in foreign.items()]

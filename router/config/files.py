@@ -25,7 +25,8 @@ NAMED = ("sources", "destinations")  # maps whose members have a name each
 class Files:
     """Reads files and collects problems. `env` None: placeholders stand for what only the environment knows.
 
-    `read` are the topology files; `inputs` notes every file before it is read, secrets files too.
+    Without `secrets` they stand for secrets that are missing, too. `read` are the topology files; `inputs` notes every
+    file before it is read, secrets files too.
     """
 
     env: Mapping[str, str] | None
@@ -33,6 +34,7 @@ class Files:
     inputs: Inputs = field(default_factory=Inputs)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    secrets: bool = True
 
     def topology(self, paths: Sequence[Path]) -> Node | None:
         """The merged tree of the files, without `include` and `defaults`; None where no file could be read."""
@@ -63,7 +65,7 @@ class Files:
         except FileError as error:
             self.problems += error.problems
             return None
-        substitution = Substitution(document, self.env, self.inputs.file)
+        substitution = Substitution(document, self.env, self.inputs.file, secrets=self.secrets)
         node = tree(document, substitution)
         self.problems += substitution.problems
         if not isinstance(node.value, dict):

@@ -47,15 +47,18 @@ def load_topology(
     placeholders: bool = False,
     bootstrap: bool = False,
     plans: bool = True,
+    secrets: bool = True,
     inputs: Inputs | None = None,
 ) -> Loaded:
     """Read, merge and check topology files. Raises FileError with all problems.
 
     `env` (default: this process's) answers `${NAME}`, unless `placeholders` stand for what it would say. `bootstrap`
     says that the topology runs on a cluster of one's own, where a write key taken from a default is a warning. Without
-    `plans` no tracking plan is looked at. `inputs` notes the files that are read.
+    `plans` no tracking plan is looked at; without `secrets` those that are missing are no problem, see `Substitution`.
+    `inputs` notes the files that are read.
     """
-    files = Files(None if placeholders else os.environ if env is None else env, inputs=inputs or Inputs())
+    known = None if placeholders else os.environ if env is None else env
+    files = Files(known, inputs=inputs or Inputs(), secrets=secrets)
     root = files.topology(paths)
     if root is None:
         raise FileError(files.problems)

@@ -12,7 +12,7 @@ from router.destinations.base import Connector
 
 
 class SourceFiles:
-    """Topology files and an env file; `bootstrap` and `plans` as for `load_topology`.
+    """Topology files and an env file; `bootstrap`, `plans` and `secrets` as for `load_topology`.
 
     An env file that is a pipe can be read only once: its values are kept.
     """
@@ -25,12 +25,14 @@ class SourceFiles:
         env_file: Path | None = None,
         bootstrap: bool = False,
         plans: bool = True,
+        secrets: bool = True,
     ) -> None:
         self._paths = tuple(paths)
         self._registry = registry
         self._env_file = env_file
         self._bootstrap = bootstrap
         self._plans = plans
+        self._secrets = secrets
         self._env: dict[str, str] | None = None
         self.inputs = Inputs()
 
@@ -43,8 +45,9 @@ class SourceFiles:
             inputs.file(path)
         env = self._environment(inputs)
         return load_topology(
-            self._paths, env=env, registry=self._registry, bootstrap=self._bootstrap, plans=self._plans, inputs=inputs
-        )
+            self._paths, env=env, registry=self._registry, bootstrap=self._bootstrap, plans=self._plans,
+            secrets=self._secrets, inputs=inputs,
+        )  # fmt: skip
 
     def _environment(self, inputs: Inputs) -> dict[str, str]:
         if self._env_file is None:

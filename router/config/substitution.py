@@ -20,6 +20,7 @@ from router.errors import Problem
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
+_SECRET = frozenset(("settings", "write_keys"))  # keys of a topology under which secrets stand
 _STAND_INS = ("1", "true", "1s", "1/s", "http://placeholder.invalid/", "127.0.0.1:1", "2000-01-01T00:00:00Z")
 
 
@@ -65,14 +66,21 @@ class _Found:
 class Substitution:
     """Substitutes the scalars of one document and collects problems.
 
-    `env` None: placeholders are used. `reads` is called with each secrets file before it is read.
+    `env` None: placeholders are used. `reads` is called with each secrets file before it is read. Without `secrets`
+    placeholders stand for what is not set or not readable in connectors' settings and write keys.
     """
 
     def __init__(
-        self, document: Document, env: Mapping[str, str] | None, reads: Callable[[Path], object] = lambda _: None
+        self,
+        document: Document,
+        env: Mapping[str, str] | None,
+        reads: Callable[[Path], object] = lambda _: None,
+        *,
+        secrets: bool = True,
     ) -> None:
         self.document = document
         self.env = env
+        self._secrets = secrets
         self.problems: list[Problem] = []
         self._reads = reads
 
@@ -134,4 +142,6 @@ class Substitution:
         return stand_in or "placeholder-" + Path(path).name
 
     def _report(self, pointer: Pointer, message: str, hint: str = "") -> None:
+        if not self._secrets and _SECRET.intersection(pointer):
+            return
         self.problems.append(self.document.problem(pointer, message, hint))

@@ -49,11 +49,12 @@ class QueuedEvent:
     Events with one `batch_key` may share a request; those with one `ordering_key` keep their order where it is asked
     for (None: there is none to keep). `deadline` ends the attempts; None while its time does not run: before the first
     one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `code` is
-    that of the last attempt that failed; `fault` says why it cannot be sent at all; `redriven`: it was a dead letter.
+    that of the last attempt that failed; `answer` what the partner said when it was given up; `fault` says why it
+    cannot be sent at all; `redriven`: it was a dead letter.
     """
 
     __slots__ = (
-        "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
+        "answer", "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
         "ordering_key", "partition", "received", "redriven", "size", "taken", "value",
     )  # fmt: skip
 
@@ -78,6 +79,7 @@ class QueuedEvent:
         self.deadline: float | None = None
         self.left: float | None = None
         self.code = ""
+        self.answer = ""
 
     @property
     def origin(self) -> str:

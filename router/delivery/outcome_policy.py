@@ -239,6 +239,8 @@ class OutcomePolicy:
     ) -> None:
         """An event is dead. `stage` is `read` for an event that was never queued, else `deliver`."""
         metrics.DISCARDED.labels(self._name, label(code)).inc()
+        if outcome is not None:
+            item.answer = self._delivery_log.answer(item, outcome, batch)
         self._delivery_log.failed("dead", discarded(code), item, outcome, batch)
         if stage != "read":
             self._queue.done(item)

@@ -23,6 +23,7 @@ from router.events.records import DEAD_LETTER_HEADERS, Record
 from router.mask import Mask
 
 SAMPLES = 3
+LONGEST_ANSWER = 1_000  # characters, in a dead letter's header
 LONGEST = 4_000  # characters of each text in a sample
 Result = Literal["delivered", "unconfirmed", "filtered", "retry", "refused", "dead"]
 LARGEST = 1_000_000  # bytes of value, key and headers that are kept whole
@@ -55,14 +56,17 @@ def awaiting_retry(code: str) -> str:
 def dead_letter(topic: str, item: QueuedEvent, code: str, stage: str) -> Record:
     """A message for `dest.<name>.dead`: value, key and headers as they came.
 
-    Added are `error-code`, `error-stage` (read or deliver), `attempts` and `origin` (topic:partition:offset). What no
-    longer fits a message with them is kept as its first 64 KiB, with its whole length in the header `length`.
+    Added are `error-code`, `error-stage` (read or deliver), `attempts`, `origin` (topic:partition:offset) and
+    `partner-answer`: what the partner said, masked, at most 1,000 characters; missing where its time ended while the
+    partner was not asked. What no longer fits a message with them is kept as its first 64 KiB, its whole length in the
+    header `length`.
     """
     added = [
         ("error-code", label(code).encode()),
         ("error-stage", stage.encode()),
         ("attempts", str(item.attempts).encode()),
         ("origin", item.origin.encode()),
+        *([("partner-answer", item.answer.encode())] if item.answer else []),
     ]
     own = [(name, raw) for name, raw in item.headers if name not in DEAD_LETTER_HEADERS]
     value = item.value
@@ -145,6 +149,17 @@ class DeliveryLog:
             value["samples"] = group.samples
         return orjson.dumps(value)
 
+    def answer(self, item: QueuedEvent, outcome: Outcome, batch: Sequence[QueuedEvent] = ()) -> str:
+        """What the partner said, for the dead letter's headers: the response, else our words for what happened."""
+        echoes = self._echoes(item, batch)
+        if outcome.exchange is not None and outcome.exchange.response:
+            return _masked(self._mask, outcome.exchange.response, echoes)[:LONGEST_ANSWER]
+        return self._mask.text(outcome.detail, echoes)[:LONGEST_ANSWER]
+
+    def _echoes(self, item: QueuedEvent, batch: Sequence[QueuedEvent]) -> frozenset[str]:
+        """Hidden values of the request's events, which an answer may quote."""
+        return frozenset().union(*[self._mask.hidden(one.delivery.body) for one in batch or (item,)])
+
     def _sample(self, item: QueuedEvent, outcome: Outcome | None, batch: Sequence[QueuedEvent]) -> dict[str, Any]:
         """Event, request, answer: without secrets and masked fields, also where the answer quotes them."""
         mask, body = self._mask, item.delivery.body
@@ -152,7 +167,7 @@ class DeliveryLog:
         text = orjson.dumps(event).decode()
         sample: dict[str, Any] = {"origin": item.origin, "event": event if len(text) <= LONGEST else text[:LONGEST]}
         if outcome is not None:
-            echoes = frozenset().union(*[mask.hidden(one.delivery.body) for one in batch or (item,)])
+            echoes = self._echoes(item, batch)
             sample["detail"] = mask.text(outcome.detail, echoes)
             if outcome.exchange is not None:
                 sample["request"] = _masked(mask, outcome.exchange.request, echoes)

@@ -17,7 +17,7 @@ KEPT_OF_OVERSIZE = 64 * 1024
 ViolationClass = Literal["unplanned_event", "unplanned_property", "violation", "common", "source_rule"]
 Headers = list[tuple[str, str | bytes | None]]
 
-DEAD_LETTER_HEADERS = frozenset({"error-code", "error-stage", "attempts", "origin", "length"})
+DEAD_LETTER_HEADERS = frozenset({"error-code", "error-stage", "attempts", "origin", "partner-answer", "length"})
 REDRIVEN = "redriven"  # header: the place (topic:partition:offset) of the dead letter that an event was
 FIRST_ORIGIN = "first-origin"  # header of a redriven event: its place when it was first to be delivered
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers

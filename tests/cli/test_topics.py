@@ -54,6 +54,32 @@ def test_show_prints_one_line_a_topic(line: Line, topology: Path) -> None:
     assert table[0].split() == ["topic", "partitions", "key", "settings"]
 
 
+SECRETS = """
+name: acme
+topics: {prefix: "${ACME_PREFIX:-}"}
+sources: {web: {write_keys: ["${ACME_WRITE_KEY}"]}}
+destinations: {crm: {type: webhook, settings: {url: "${ACME_URL}", secret: "${file:missing.txt}"}}}
+"""
+
+
+def test_secrets_are_not_asked_of_those_who_look_at_topics(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "acme.yaml"
+    file.write_text(SECRETS)
+    monkeypatch.setenv("ACME_PREFIX", "staging.")
+
+    ended = line("topics", "show", file, "--json")
+    assert "staging.events.raw" in [topic["name"] for topic in ended.answer]
+    assert line("topics", "check", file, "--bootstrap", "127.0.0.1:1").status == 3
+    assert line("send", "web", "-", "--topology", file, "--bootstrap", "127.0.0.1:1").status == 3
+
+    file.write_text(SECRETS.replace("${ACME_PREFIX:-}", "${ACME_PREFIXES}"))
+    refused = line("topics", "show", file)
+    assert refused.status == 1
+    assert "expected the environment variable ACME_PREFIXES to be set" in refused.err
+
+
 def test_a_faulty_topology_is_status_1_before_any_broker_is_asked(line: Line, tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("name: x\nsources: {}\ntypo: 1\n")

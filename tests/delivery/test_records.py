@@ -15,6 +15,7 @@ from router.delivery.records import (
     KEPT_OF_OVERSIZE,
     LARGEST,
     LONGEST,
+    LONGEST_ANSWER,
     OTHER,
     SAMPLES,
     DeliveryLog,
@@ -165,9 +166,13 @@ def test_no_sample_shows_a_masked_field_or_a_secret() -> None:
     neighbour = event(2, traits={"email": "bob@example.com"})
     one.failed("dead", "errors.discarded.400", event(1), outcome, [event(1), neighbour])
 
-    text = str(values(one))
+    item = event(1)
+    item.answer = one.answer(item, outcome, [item, neighbour])
+    headers = dict(dead_letter("dead", item, "400", "deliver")[3] or [])
+    text = str([values(one), headers["partner-answer"]])
 
     assert "m1" in text
+    assert str(headers["partner-answer"]).startswith("b'400")
     assert not any(secret in text for secret in ("ada@", "bob@", "hush"))
 
 
@@ -175,7 +180,9 @@ def test_samples_are_short() -> None:
     """Whatever the sizes of event, request and answer."""
     one = delivery_log()
     exchange = Exchange("POST\n\n" + "r" * 100_000, "200\n\n" + "a" * 100_000)
-    one.failed("dead", "c", event(1, note="n" * 100_000), Outcome(Kind.REJECTED, "400", exchange=exchange))
+    outcome = Outcome(Kind.REJECTED, "400", exchange=exchange)
+    one.failed("dead", "c", event(1, note="n" * 100_000), outcome)
+    assert len(one.answer(event(1), outcome)) == LONGEST_ANSWER
 
     sample = values(one)[0]["samples"][0]
 

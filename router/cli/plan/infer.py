@@ -73,7 +73,7 @@ def _of_files(files: list[Path]) -> Iterator[dict[str, Any] | None]:
 def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str, Any] | None]:
     """The events of a topic from its oldest message to its present end. Raises what tap raises."""
     from router.cli.loading import require_broker
-    from router.cli.tap import messages, resolve
+    from router.cli.tap import lying_there, resolve
     from router.kafka.admin import Admin
     from router.kafka.cluster import Cluster
     from router.plan_tools.infer.events import of_message
@@ -82,5 +82,5 @@ def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str,
     cluster = Cluster.of(options)
     topics = Admin(cluster).topics()
     name = resolve(topic, topics)
-    for message in messages(cluster, name, topics[name], from_beginning=True, count=count, follow=False):
+    for message in lying_there(cluster, name, count):
         yield from of_message(message.value() or b"")

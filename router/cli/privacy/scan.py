@@ -79,7 +79,7 @@ def _privacy(topology: Sequence[Path], options: RunOptions) -> PrivacyConfig:
     from router.config.shape import PrivacyConfig
 
     if topology or any(FOLDER.glob("*.yaml")):
-        privacy = load(topology or only_topology(), options).topology.privacy
+        privacy = load(topology or only_topology(), options, secrets=False).topology.privacy
         if privacy.classes:
             return privacy
     typer.echo(f"no privacy.classes in a topology: looking for {', '.join(BUILT_IN)}", err=True)
@@ -108,7 +108,7 @@ def _place(name: str, item: InputItem) -> str:
 
 
 def _topic(asked: str, count: int, options: RunOptions) -> Iterator[_Item]:
-    from router.cli.tap import messages, resolve
+    from router.cli.tap import lying_there, resolve
     from router.events.parser import Repairs
     from router.events.reader import read
     from router.kafka.admin import Admin
@@ -118,7 +118,7 @@ def _topic(asked: str, count: int, options: RunOptions) -> Iterator[_Item]:
     cluster = Cluster.of(options)
     topics = Admin(cluster).topics()
     topic = resolve(asked, topics)
-    for message in messages(cluster, topic, topics[topic], from_beginning=True, count=count, follow=False):
+    for message in lying_there(cluster, topic, count):
         place = f"{topic}:{message.partition()}:{message.offset()}"
         for item in read(message.value() or b"", Repairs()):
             yield _Item(place, _body(item))
