@@ -15,6 +15,7 @@ from tests.partners.http import AnyPartner
 from tests.partners.hubspot import HubspotPartner
 from tests.partners.intercom import IntercomPartner
 from tests.partners.iterable import IterablePartner
+from tests.partners.kafka import KafkaPartner
 from tests.partners.klaviyo import KlaviyoPartner
 from tests.partners.mailchimp import MailchimpPartner
 from tests.partners.mixpanel import MixpanelPartner
@@ -40,6 +41,7 @@ PARTNERS: dict[str, type[Partner]] = {
         HubspotPartner,
         IntercomPartner,
         IterablePartner,
+        KafkaPartner,
         KlaviyoPartner,
         MailchimpPartner,
         MixpanelPartner,
