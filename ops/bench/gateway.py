@@ -30,7 +30,7 @@ from router.config.loader import Loaded
 from router.config.models import Topology
 from router.config.options import Address, RunOptions
 from router.embedded.broker import EmbeddedBroker
-from router.events.topics import Topics, TopicSpec
+from router.events.topics import REGISTRY, Topics, TopicSpec
 from router.gateway.server import run_gateway
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -38,6 +38,7 @@ from router.process.health import Health
 
 KEY = "bench-key"
 PARTITIONS = 12
+Where = tuple[str, str]  # bootstrap address, topic prefix
 
 
 def event(number: int) -> dict[str, Any]:
@@ -181,8 +182,8 @@ def obey(pipe: Connection) -> Event:
 
 
 @contextmanager
-def broker(bootstrap: str) -> Iterator[tuple[str, str]]:
-    """Bootstrap address and topic prefix, with the topics made."""
+def broker(bootstrap: str) -> Iterator[Where]:
+    """The broker, with the topics made."""
     if bootstrap:
         prefix = f"bench-{secrets.token_hex(4)}."
         topics = Topics("bench", prefix=prefix)
@@ -191,15 +192,16 @@ def broker(bootstrap: str) -> Iterator[tuple[str, str]]:
         return
     topics = Topics("bench")
     with EmbeddedBroker() as embedded:
-        yield embedded.start({topics.raw: PARTITIONS, topics.invalid: PARTITIONS}), ""
+        yield embedded.start({topics.raw: PARTITIONS, topics.invalid: PARTITIONS, REGISTRY.name: 1}), ""
 
 
-def measure(target: Callable[..., None], where: tuple[str, str], chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """Single events, then batches of 50, against a fresh server process."""
+def measure(target: Callable[..., None], where: Where, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """Single events, then batches of 50, against a fresh server process. Raises EOFError when that ends too early."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     child = context.Process(target=target, args=(*where, theirs), daemon=True)
     child.start()
+    theirs.close()
     address = ours.recv()
     time.sleep(1)  # until the gateway's first look at the broker
     rows = []
