@@ -15,18 +15,18 @@ class EventMap:
 
     def __init__(self, calls: Dict[str, Given] | None = None, events: Dict[str, Given] | None = None) -> None:
         """Raises MappingError."""
-        self._calls = {name: _compiled(given) for name, given in (calls or {}).items()}
-        self._events = {name: _compiled(given) for name, given in (events or {}).items()}
+        self._calls, self._events = dict(calls or {}), dict(events or {})
+        self._of_calls, self._of_events = _compiled(self._calls), _compiled(self._events)
 
     def sends(self, call: str, event: str) -> bool:
         """Whether these events are sent at all."""
         if call == "track" and event in self._events:
-            return self._events[event] is not None
-        return self._calls.get(call, _UNCHANGED) is not None
+            return self._events[event] is not False
+        return self._calls.get(call) is not False
 
     def changes(self, call: str, event: str) -> list[Mapping]:
         """The mappings that are applied to such an event, in order."""
-        found = [self._calls.get(call), self._events.get(event) if call == "track" else None]
+        found = [self._of_calls.get(call), self._of_events.get(event) if call == "track" else None]
         return [one for one in found if one is not None]
 
     def apply(self, call: str, event: str, body: Any, item: dict[str, Any]) -> Mapped:
@@ -39,11 +39,9 @@ class EventMap:
         return Mapped(values, problems)
 
 
-_UNCHANGED = Mapping({})
-
-
-def _compiled(given: Given) -> Mapping | None:
-    return None if given is False else Mapping(given)
+def _compiled(given: Dict[str, Given]) -> dict[str, Mapping]:
+    """Only those that change something."""
+    return {name: Mapping(targets) for name, targets in given.items() if targets}
 
 
 def _copy(value: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from router.config.shape import MapConfig
+from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap, Given
 
 BODY: dict[str, Any] = {"event": "Order Completed", "userId": "u1", "traits": {"plan_type": "gold"}}
@@ -37,6 +39,14 @@ def test_an_item_is_changed_by_call_type_and_then_by_event(
 
 def test_an_item_that_nothing_changes_is_the_very_same() -> None:
     assert EventMap({"identify": RENAME}).apply("track", "A", BODY, ITEM).values is ITEM
+
+
+def test_a_topology_without_a_map_leaves_every_item_the_very_same() -> None:
+    """Such as the webhook's, which is then sent with the event's own bytes."""
+    event_map = MapConfig().compiled()
+
+    for call in CALL_TYPES:
+        assert event_map.apply(call, "Order Completed", BODY, ITEM).values is ITEM
 
 
 @pytest.mark.parametrize(
