@@ -16,6 +16,7 @@ from router.config.models import DestinationConfig, SourceConfig, Topology
 from router.config.tree import Node, without
 from router.config.validate import M, validate
 from router.destinations.base import Connector, Settings
+from router.destinations.registry import own_type
 from router.document import nearest
 from router.errors import FileError, Problem
 from router.transform.function import SPELLING, OwnFunction, find_function
@@ -159,9 +160,8 @@ class _Parts:
         spec = given.plain() if given is not None else None
         if given is None or not isinstance(spec, str) or SPELLING.match(spec) is None:
             return  # left out, or the model says what is wrong
-        folder = Path(given.document.file).absolute().parent
         try:
-            found = self.functions[owner] = find_function(spec, [folder, folder.parent, Path.cwd()])
+            found = self.functions[owner] = find_function(spec, _code_folders(given))
         except ValueError as error:
             self.problems.append(given.problem(str(error)))
         else:
@@ -184,18 +184,29 @@ class _Parts:
     def _destination(self, name: str, node: Node) -> DestinationConfig | None:
         config = self._validated(DestinationConfig, node)
         kind = node.child("type")
-        connector = self.registry.get(kind.plain()) if kind and isinstance(kind.plain(), str) else None
+        connector = self._connector(kind) if kind is not None else None
         if connector is not None:
             self._settings(name, node, connector)
             self._batch(node, connector)
             self._unfiltered(node, connector)
             self._transform(f"destinations.{name}", node)
             self._mappable(node, connector)
-        elif kind is not None and isinstance(kind.plain(), str):
+        elif kind is not None and isinstance(kind.plain(), str) and ":" not in kind.plain():
             hint = nearest(kind.plain(), self.registry)
             known = "a destination type" if hint else f"one of {', '.join(self.registry)}"
             self.problems.append(kind.problem(f"expected {known}, got {shown(kind.plain())}", hint))
         return config
+
+    def _connector(self, kind: Node) -> type[Connector] | None:
+        """The class of a destination's type: of the registry, or the one of a team's own that is named."""
+        named = kind.plain()
+        if not isinstance(named, str) or named in self.registry or ":" not in named:
+            return self.registry.get(named) if isinstance(named, str) else None
+        try:
+            return own_type(named, _code_folders(kind))
+        except ValueError as error:
+            self.problems.append(kind.problem(str(error)))
+            return None
 
     def _settings(self, name: str, node: Node, connector: type[Connector]) -> None:
         given = node.child("settings") or Node({}, node.document, (*node.pointer, "settings"))
@@ -239,6 +250,12 @@ class _Parts:
         if not rest and isinstance(value, int) and value > connector.limits.count:
             expected = f"expected at most {connector.limits.count}, the most that {connector.type} takes in a request"
             self.problems.append(count.problem(f"{expected}, got {value}"))
+
+
+def _code_folders(node: Node) -> list[Path]:
+    """Where the code that a topology names is looked for before Python looks elsewhere."""
+    folder = Path(node.document.file).absolute().parent
+    return [folder, folder.parent, Path.cwd()]
 
 
 def absolute(node: Node, key: str) -> Node:

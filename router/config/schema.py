@@ -8,6 +8,7 @@ from typing import Any
 
 from router.config.models import Topology
 from router.destinations.base import Connector
+from router.transform.function import SPELLING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "${NAME}, ${NAME:-default} or ${file:PATH}"}
@@ -53,7 +54,7 @@ def _partial(definition: dict[str, Any]) -> dict[str, Any]:
 def _add_settings(definitions: dict[str, Any], registry: Mapping[str, type[Connector]]) -> None:
     """The type of a destination decides what its `settings` are."""
     destination = definitions["DestinationConfig"]
-    destination["properties"]["type"] |= {"enum": list(registry)}
+    destination["properties"]["type"] |= {"anyOf": [{"enum": list(registry)}, {"pattern": SPELLING.pattern}]}
     destination["properties"]["settings"].pop("additionalProperties", None)
     choices = destination["allOf"] = []
     for name, connector in registry.items():

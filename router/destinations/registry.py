@@ -1,12 +1,28 @@
-"""The destination types by name."""
+"""The destination types by name: those that ship, those of installed packages, and classes that a topology names.
+
+A package offers types by entry points of the group `event_router.destinations`; a topology names a class by
+`type: package.module:Class`. Both are imported as they are: a connector is code of ours, whoever wrote it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
 
 from router.destinations.base import Connector
+from router.transform.function import find_function
 
+GROUP = "event_router.destinations"
 _TYPES: dict[str, type[Connector]] = {}
+
+log = logging.getLogger(__name__)
 
 
 def destination(name: str) -> Callable[[type[Connector]], type[Connector]]:
@@ -23,7 +39,49 @@ def destination(name: str) -> Callable[[type[Connector]], type[Connector]]:
 
 
 def destination_types() -> dict[str, type[Connector]]:
-    """All types that this package ships, by name."""
+    """All types that are known here, by name."""
     import router.destinations.catalog  # noqa: F401  the explicit list of modules; imported here to end the cycle
 
+    _installed_types()
     return dict(sorted(_TYPES.items()))
+
+
+@cache
+def _installed_types() -> None:
+    """Those of other packages. One that cannot be loaded is missing where a topology names it, and only there."""
+    for point in entry_points(group=GROUP):
+        try:
+            _add(point.name, point.load())
+        except Exception as error:  # noqa: BLE001  whatever a package does at import
+            log.warning("a destination type was not loaded: %s", error, extra={"type": point.name})
+
+
+def own_type(spec: str, folders: Iterable[Path]) -> type[Connector]:
+    """The class that `package.module:Class` names, looked for in these folders and where Python looks.
+
+    Raises ValueError, in words that follow the place in the topology.
+    """
+    if spec in _TYPES:
+        return _TYPES[spec]
+    found = find_function(spec, folders, what="class")
+    if str(found.root) not in sys.path:
+        sys.path.append(str(found.root))
+    try:
+        cls = getattr(importlib.import_module(found.module), found.name)
+    except Exception as error:
+        raise ValueError(f"expected a module that can be imported, got {type(error).__name__}: {error}") from error
+    _add(spec, cls)
+    return _TYPES[spec]
+
+
+def _add(name: str, cls: Any) -> None:
+    """Raises ValueError for what is no connector, and for a name that is taken."""
+    if not (inspect.isclass(cls) and issubclass(cls, Connector)) or inspect.isabstract(cls):
+        raise ValueError(f"expected a class of router.destinations.base.Connector with all its methods, got {name}")
+    missing = [one for one in ("summary", "Settings") if not hasattr(cls, one)]
+    if missing:
+        raise ValueError(f"expected a connector with {' and '.join(missing)}, got {name} without")
+    if _TYPES.setdefault(name, cls) is not cls:
+        raise ValueError(f"destination type {name} is registered twice")
+    if not hasattr(cls, "type"):
+        cls.type = name

@@ -30,18 +30,18 @@ class OwnFunction:
     digest: str
 
 
-def find_function(spec: str, folders: Iterable[Path]) -> OwnFunction:
-    """Raises ValueError, in words that follow the place in the topology."""
+def find_function(spec: str, folders: Iterable[Path], *, what: str = "function") -> OwnFunction:
+    """Raises ValueError, in words that follow the place in the topology. `what` it is in those words."""
     spelled = SPELLING.match(spec)
     if spelled is None:
-        raise ValueError(f"expected package.module:function, got {spec}")
+        raise ValueError(f"expected package.module:{what}, got {spec}")
     module, name = spelled.groups()
     roots = list(dict.fromkeys([*folders, *(Path(entry or ".") for entry in sys.path)]))
     for root in roots:
         for file in _files(root, module):
             if file.is_file():
                 source = file.read_bytes()
-                _check(source, name, file)
+                _check(source, name, file, what)
                 return OwnFunction(module, name, root.absolute(), file.absolute(), hashlib.sha256(source).hexdigest())
     raise ValueError(f"expected a module that can be imported, got {module}: not in {roots[0]}, nor where Python looks")
 
@@ -51,7 +51,7 @@ def _files(root: Path, module: str) -> tuple[Path, Path]:
     return path.with_suffix(".py"), path / "__init__.py"
 
 
-def _check(source: bytes, name: str, file: Path) -> None:
+def _check(source: bytes, name: str, file: Path, what: str) -> None:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
@@ -61,9 +61,9 @@ def _check(source: bytes, name: str, file: Path) -> None:
     if name not in names:
         hint = nearest(name, names)
         meant = f" (did you mean {hint}?)" if hint else ""
-        raise ValueError(f"expected a function of {file.name}, got {name}, which is not there{meant}")
+        raise ValueError(f"expected a {what} of {file.name}, got {name}, which is not there{meant}")
     if names[name] is ast.AsyncFunctionDef:
-        raise ValueError(f"expected a function that is not async, got {name}")
+        raise ValueError(f"expected a {what} that is not async, got {name}")
 
 
 def _names(tree: ast.Module) -> Iterator[tuple[str, type[ast.AST]]]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from router.cli import report
+from router.cli.loading import FOLDER
 from router.cli.options import Json
 from router.destinations.base import Connector
 from router.destinations.registry import destination_types
@@ -34,6 +36,8 @@ def show(
     from router.destinations.describe import describe
 
     types = destination_types()
+    if ":" in name:
+        types[name] = _own(name)
     if name not in types:
         hint = nearest(name, types)
         known = f"did you mean {hint}?" if hint else f"one of {', '.join(types)}"
@@ -43,6 +47,15 @@ def show(
         report.current().answer(description)
     else:
         typer.echo(_text(types[name], description))
+
+
+def _own(name: str) -> type[Connector]:
+    from router.destinations.registry import own_type
+
+    try:
+        return own_type(name, [Path.cwd(), FOLDER.absolute()])
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _text(connector: type[Connector], description: dict[str, Any]) -> str:
