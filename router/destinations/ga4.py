@@ -10,8 +10,8 @@ twice, but for purchases, which reports know by their `transaction_id`.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
@@ -83,7 +83,6 @@ class Ga4(HttpDestination):
     maps = "items"
     Settings = Ga4Settings
     settings: Ga4Settings
-    clock: Callable[[], float] = staticmethod(time.time)  # decides only whether an event is too old to be sent
 
     def batch_key(self, event: Delivery) -> Hashable:
         """A request is about one client."""
@@ -122,6 +121,10 @@ class Ga4(HttpDestination):
         )
         secret = quote(own.api_secret.get_secret_value(), safe="")
         return f"{'/debug' if own.debug else ''}/mp/collect?{stream}&api_secret={secret}"
+
+    def shown(self, request: HttpRequest) -> HttpRequest:
+        made = super().shown(request)
+        return replace(made, url=f"{made.url.partition('api_secret=')[0]}api_secret=***")
 
     def _envelope(self, event: Delivery) -> Item:
         """All of a request but its events: whom they are about."""

@@ -181,6 +181,10 @@ class HttpDestination(Connector):
         """
         return None
 
+    def dated(self, request: HttpRequest, now: float) -> bytes:
+        """The body as it goes out at `now`, in seconds since 1970: for partners that want the time of sending in it."""
+        return request.body
+
     def probe(self) -> HttpRequest | None:
         """A request without events that shows whether the credentials are taken; None where the partner has none."""
         return None
@@ -326,7 +330,8 @@ class HttpDestination(Connector):
             refused = token
 
     async def _transmit(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
-        return await self._client.request(request.method, self._address(request), request.body, headers)
+        body = self.dated(request, self.clock())
+        return await self._client.request(request.method, self._address(request), body, headers)
 
     def headers(self, request: HttpRequest, now: float, token: str = "") -> dict[str, str]:
         """All headers of a request that goes out at `now`, with this access token."""

@@ -223,6 +223,15 @@ def test_streams_and_the_validation_server(settings: dict[str, Any], url: str) -
     assert made.url == url
 
 
+def test_the_secret_in_the_url_is_not_shown() -> None:
+    (made,) = connector(api_secret="hush").mapped([event()])
+
+    assert isinstance(made, HttpRequest)
+    assert connector(api_secret="hush").shown(made).url == (
+        "https://www.google-analytics.com/mp/collect?measurement_id=G-ABC123&api_secret=***"
+    )
+
+
 def test_delivery_cannot_be_confirmed() -> None:
     request = HttpRequest("POST", "/mp/collect", [event(), event()])
     for status, kind in ((204, Kind.UNCONFIRMED), (503, Kind.RETRY), (0, Kind.RETRY), (413, Kind.REJECTED)):

@@ -21,6 +21,7 @@ from tests.partners.mailchimp import MailchimpPartner
 from tests.partners.mixpanel import MixpanelPartner
 from tests.partners.partner import Partner
 from tests.partners.posthog import PosthogPartner
+from tests.partners.segment import SegmentPartner
 from tests.partners.sendgrid import SendgridPartner
 from tests.partners.slack import SlackPartner
 from tests.partners.webhook import WebhookPartner
@@ -46,6 +47,7 @@ PARTNERS: dict[str, type[Partner]] = {
         MailchimpPartner,
         MixpanelPartner,
         PosthogPartner,
+        SegmentPartner,
         SendgridPartner,
         SlackPartner,
         WebhookPartner,
