@@ -29,6 +29,7 @@ from router.mask import Mask
 from router.process.health import Health
 from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets, secrets
+from router.process.rundir import check_state
 from router.process.signals import until
 from router.state.slot import Slot
 
@@ -51,6 +52,7 @@ def run_delivery(
     cannot go on.
     """
     check_names(loaded.topology, only)
+    check_state(options.state)
     slot = Slot.take(options.state, "deliver")
     try:
         _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload))
@@ -108,7 +110,7 @@ async def _deliver(
         health,
         failed,
     )
-    await asyncio.to_thread(_claim_topics, context.cluster, topology)
+    await asyncio.to_thread(_claim_topics, context.cluster, topology, stop)
     manager = DestinationManager(context, only)
     await manager.update(loaded, manager.prepare(loaded))
     over = asyncio.Event()
@@ -133,9 +135,11 @@ async def _deliver(
             one.result()
 
 
-def _claim_topics(cluster: Cluster, topology: Topology) -> None:
-    """Raises RouterError when a topic belongs to another topology, Unavailable when the broker stays away."""
-    wait_ready(cluster, _BROKER_SECONDS)
+def _claim_topics(cluster: Cluster, topology: Topology, stop: Event) -> None:
+    """Raises RouterError when a topic belongs to another topology, Unavailable when the broker stays away, Stopped soon
+    after `stop` is set.
+    """
+    wait_ready(cluster, _BROKER_SECONDS, stop)
     Owners(cluster).claim(topology.name, owned_topics(topology))
 
 

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PART = ".part"
+MODE = 0o640  # events are about people: nobody but the owner and the group reads them
 _TAIL_BYTES = 64 * 1024
 
 
@@ -56,7 +57,7 @@ def _create(folder: Path, prefix: str) -> tuple[Path, int]:
     while True:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = folder / f"{prefix}-{stamp}-{uuid.uuid4().hex[:12]}.ndjson{PART}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
@@ -127,13 +128,17 @@ def _publish(part: Path, size: int, *, compress: bool) -> Path | None:
 def _compressed(part: Path, final: Path) -> None:
     """A crash on the way leaves the `.part` file, from which all of this is done again under the same name."""
     draft = final.with_name(final.name + ".tmp")
-    with part.open("rb") as source, draft.open("wb") as target:
+    with part.open("rb") as source, open(draft, "wb", opener=_private) as target:
         with gzip.GzipFile(part.name.removesuffix(PART), "wb", 6, target, mtime=0) as packed:
             shutil.copyfileobj(source, packed, 1024 * 1024)
         target.flush()
         os.fsync(target.fileno())
     draft.replace(final)
     sync_folder(final.parent)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, MODE)
 
 
 def sync_folder(folder: Path) -> None:

@@ -42,7 +42,7 @@ class Slot:
         root.mkdir(parents=True, exist_ok=True)
         for number in range(MAX_SLOTS):
             path = root / f"{kind}-{number}"
-            path.mkdir(exist_ok=True)
+            path.mkdir(0o750, exist_ok=True)  # ids of people are in the stores
             lock = _lock(path / "lock")
             if lock is not None:
                 try:

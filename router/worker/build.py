@@ -36,6 +36,7 @@ from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
 from router.process.health import Health
 from router.process.reload import Reload
+from router.process.rundir import check_state
 from router.state.slot import Slot
 from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
@@ -56,7 +57,7 @@ def run_route(
 ) -> None:
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
-        worker = WorkerBuilder(loaded, options, health, stack, reload=reload).worker()
+        worker = WorkerBuilder(loaded, options, health, stack, stop=stop, reload=reload).worker()
         calm_collector()
         worker.run(stop)
 
@@ -69,7 +70,10 @@ def calm_collector() -> None:
 
 
 class WorkerBuilder:
-    """Makes the components of one worker, in order; `stack` gives back what was taken."""
+    """Makes the components of one worker, in order; `stack` gives back what was taken.
+
+    Raises Unavailable without a broker or a folder for state, Stopped soon after `stop` is set while it connects.
+    """
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class WorkerBuilder:
         health: Health,
         stack: ExitStack,
         *,
+        stop: threading.Event | None = None,
         transactions: bool = True,
         reload: Reload[Pipeline] | None = None,
     ) -> None:
@@ -91,7 +96,8 @@ class WorkerBuilder:
         exactly_once = loaded.topology.guarantee == "exactly_once"
         self.transactional = exactly_once and transactions and self.cluster.capabilities.transactions
         health.ready("kafka", False, "connecting")
-        self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS)
+        check_state(options.state)
+        self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS, stop)
         self.admin = Admin(self.cluster)
         Owners(self.cluster).claim(loaded.topology.name, owned_topics(loaded.topology))
         self._check_partitions()

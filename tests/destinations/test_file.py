@@ -185,6 +185,21 @@ def test_recovery_leaves_others_files_alone(tmp_path: Path) -> None:
     assert done.read_bytes() == b"{}\n{}\n"
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_finished_file_is_for_the_owner_and_the_group_alone(tmp_path: Path, compress: bool) -> None:
+    """Whatever the umask lets through: events are about people."""
+    before = os.umask(0)
+    try:
+        growing = ndjson.LineFile(tmp_path, "lake", compress=compress)
+        growing.append(b"{}\n")
+        done = growing.finish()
+    finally:
+        os.umask(before)
+
+    assert done is not None
+    assert done.stat().st_mode & 0o777 == 0o640
+
+
 def test_recovery_after_a_crash_between_compressing_and_removing_repeats_nothing(tmp_path: Path) -> None:
     """The compressed file has its final name already, the `.part` file is still there."""
     part = tmp_path / "lake-20260101T000000Z-0123456789ab.ndjson.part"

@@ -55,7 +55,7 @@ def run_faust(
 ) -> None:
     """Run the agents on Faust until `stop` is set. Raises RouterError as `run_route` does."""
     with ExitStack() as stack:
-        builder = WorkerBuilder(loaded, options, health, stack, transactions=False, reload=reload)
+        builder = WorkerBuilder(loaded, options, health, stack, stop=stop, transactions=False, reload=reload)
         refuse_security(builder.cluster)
         if loaded.topology.guarantee == "exactly_once":
             log.warning("the topology asks for exactly_once; the Faust engine is at least once")
