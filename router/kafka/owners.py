@@ -89,8 +89,9 @@ class Owners:
         if claims:
             self._write(claims)
             self.check(topology, topics)  # another topology may have claimed them in the meantime
-        for claim in claims:
-            log.info("claimed topic %s for topology %s", claim.topic, topology, extra={"before": claim.taken_from})
+            before = sorted({claim.taken_from for claim in claims} - {""})
+            names = ", ".join(claim.topic for claim in claims)
+            log.info("topology %s owns from now on: %s", topology, names, extra={"before": before})
         return [claim.topic for claim in claims]
 
     def _registry(self) -> bool:
