@@ -26,6 +26,7 @@ from router.errors import Unavailable
 from router.mapping.path import MISSING, Read
 from router.mapping.settings import compiled
 from router.mapping.template import compile_template
+from router.mask import secret_settings
 
 _POLL_SECONDS = 0.1
 _OURS = frozenset(
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 class KafkaSettings(Settings):
-    texts: ClassVar = ("kafka",)
+    texts: ClassVar = ("kafka", "kafka_secrets")
 
     bootstrap: str = Field(
         examples=["kafka.example.com:9092"], min_length=1, description="Brokers to begin with: HOST:PORT,…"
@@ -54,8 +55,9 @@ class KafkaSettings(Settings):
         None, description="A template such as {userId}; left out: the profile id. Without a value: no key"
     )
     headers: dict[str, str] = Field({}, description="Further headers: templates; one without a value is left out")
-    kafka: dict[str, SecretStr] = Field(
-        {}, description="Settings of librdkafka, such as security.protocol and sasl.password"
+    kafka: dict[str, str] = Field({}, description="Settings of librdkafka, such as security.protocol; no secrets")
+    kafka_secrets: dict[str, SecretStr] = Field(
+        {}, description="Those of its settings that are secret, such as sasl.password and ssl.key.password"
     )
 
     @field_validator("key")
@@ -72,12 +74,20 @@ class KafkaSettings(Settings):
             compiled(_template, one)
         return value
 
-    @field_validator("kafka")
+    @field_validator("kafka", "kafka_secrets")
     @classmethod
-    def _check_kafka(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    def _check_names(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
             if name in _OURS:
                 raise ValueError(f"expected no {name}: what is promised rests on it")
+        return value
+
+    @field_validator("kafka")
+    @classmethod
+    def _check_kafka(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if secret_settings({name: name}):
+                raise ValueError(f"expected {name} under kafka_secrets: it would be shown here")
         return value
 
 
@@ -154,10 +164,11 @@ class Kafka(Connector):
             await asyncio.to_thread(_end, *old)
 
     def _made(self) -> Producer:
-        given = {name: value.get_secret_value() for name, value in self.settings.kafka.items()}
+        hidden = {name: value.get_secret_value() for name, value in self.settings.kafka_secrets.items()}
         settings: dict[str, Any] = {
             "client.id": "event-router", "compression.type": "lz4", "linger.ms": 5, "log.connection.close": False,
-            "log_level": 3, "logger": log, "reconnect.backoff.max.ms": 1_000, "enable.metrics.push": False, **given,
+            "log_level": 3, "logger": log, "reconnect.backoff.max.ms": 1_000, "enable.metrics.push": False,
+            **self.settings.kafka, **hidden,
             "acks": "all", "bootstrap.servers": self.settings.bootstrap, "enable.idempotence": True,
             "delivery.timeout.ms": max(1_000, round(self.timeout * 1_000)), "error_cb": self._note,
             "partitioner": "murmur2_random",

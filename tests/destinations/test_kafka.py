@@ -144,7 +144,8 @@ async def test_a_setting_that_librdkafka_does_not_know_is_named() -> None:
     "settings",
     [
         {"topic": "a b"}, {"topic": ""}, {"bootstrap": ""}, {"key": "{userId"}, {"headers": {"a": "{"}},
-        {"kafka": {"acks": "1"}}, {"kafka": {"bootstrap.servers": "x"}},
+        {"kafka": {"acks": "1"}}, {"kafka": {"sasl.password": "hush"}}, {"kafka_secrets": {"acks": "1"}},
+        {"kafka": {"bootstrap.servers": "x"}},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ class KafkaPartner(Partner):
 
     async def __aenter__(self) -> Self:
         address = await asyncio.to_thread(self.broker.start, {TOPIC: 1})
-        self.settings = {"bootstrap": address, "topic": TOPIC, "kafka": {"sasl.password": self.secret}}
+        self.settings = {"bootstrap": address, "topic": TOPIC, "kafka_secrets": {"sasl.password": self.secret}}
         return self
 
     async def __aexit__(self, *_: object) -> None:
