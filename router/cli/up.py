@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +14,13 @@ from router.cli.loading import watch
 from router.cli.options import Topologies, with_run_options
 from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
+from router.config.topics import topics_of
+from router.errors import RouterError
+from router.kafka.cluster import Cluster
 from router.process.up import Running, run_up
+from router.replay.redrive_log import MOST_COUNTED, open_letters
 
+log = logging.getLogger(__name__)
 _CALL, _EVENT = "identify", '{"userId": "u1"}'  # what nearly every tracking plan lets through
 
 
@@ -31,8 +39,25 @@ def command(
     reload = watch(topologies, options)
     files = [path.absolute() for path in topologies]
     raise typer.Exit(
-        run_up(reload, files, options, workers=workers, announce=lambda running: typer.echo(announcement(running)))
+        run_up(reload, files, options, workers=workers, announce=lambda running: announce(running, topologies))
     )
+
+
+def announce(running: Running, topologies: Sequence[Path]) -> None:
+    """Print where things are; then, on a broker that was there before, how many dead letters wait there."""
+    typer.echo(announcement(running))
+    if running.options.embedded:
+        return
+    topology = running.loaded.topology
+    try:
+        waiting = open_letters(Cluster.of(running.options), topics_of(topology), list(topology.destinations))
+    except RouterError as error:
+        log.warning("cannot count the dead letters: %s", error)
+        return
+    if waiting:
+        counts = ", ".join(f"{name} {count}{'+' * (count >= MOST_COUNTED)}" for name, count in waiting.items())
+        named = " ".join(f"--topology {shlex.quote(str(path))}" for path in topologies)
+        typer.echo(f"  dead     {counts} dead letters; router dlq list {named} --bootstrap {running.options.bootstrap}")
 
 
 def announcement(running: Running) -> str:

@@ -7,18 +7,22 @@ and the `offsets` of the letters. It is kept for ever: a letter may outlive its 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 import orjson
 from confluent_kafka import Message
 
 from router.errors import RouterError
 from router.events.records import Record
+from router.events.topics import Topics
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.span import span
-from router.replay.dead_letters import DeadLetter, Place, ends
+from router.replay.dead_letters import DeadLetter, Place, ends, letters
+
+MOST_COUNTED = 10_000
 
 
 class RedriveLog:
@@ -63,3 +67,17 @@ class RedriveLog:
             "offsets": offsets,
         }  # fmt: skip
         return self._topic, orjson.dumps(value), destination.encode(), None
+
+
+def open_letters(cluster: Cluster, topics: Topics, destinations: Iterable[str]) -> dict[str, int]:
+    """How many dead letters of each destination have not been redriven, up to MOST_COUNTED; without those of none.
+
+    Raises RouterError.
+    """
+    dead = {name: topics.dead(name) for name in destinations}
+    redriven = RedriveLog(cluster, topics.redrives, dead).read()
+    counts = {}
+    for name, topic in dead.items():
+        found = letters(cluster, name, topic, ends(Admin(cluster), topic))
+        counts[name] = sum(1 for _ in islice((one for one in found if one.place not in redriven), MOST_COUNTED))
+    return {name: count for name, count in counts.items() if count}

@@ -187,6 +187,15 @@ def test_the_pipeline_does_the_same_without_it(
         pending = got.fresh
 
 
+def test_only_a_redrive_can_call_an_event_redriven() -> None:
+    """A producer's headers pass, but none that the router gives a meaning on its own topics."""
+    own = [("redriven", b"dest.crm.dead:0:1"), ("first-origin", b"dest.crm:0:1"), ("traceparent", b"00")]
+    batch = pipeline().run([message(track(), of_headers=own)], LANES)
+
+    headers = [headers for topic, _, _, headers in batch.outputs() if topic == TOPICS.destination("crm")]
+    assert [[pair for pair in each or () if pair in own] for each in headers] == [[("traceparent", b"00")]]
+
+
 def taken(**fields: Any) -> Event | None:
     made = message(track(**fields))
     return pipeline().decode.fast(made, made.value(), 0)

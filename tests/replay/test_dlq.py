@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
 
+from router.cli.up import announce
+from router.process.up import Running
 from tests.delivery.conftest import Staging
 from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage, eventually
@@ -103,6 +106,23 @@ def test_without_dead_letters_the_commands_say_so(one: Stage, dlq: Command) -> N
     assert dlq(one, "list").out.strip() == "no dead letters"
     assert dlq(one, "show").out.strip() == "no dead letters"
     assert dlq(one, "list", "--json").answer == []
+
+
+def test_up_says_how_many_wait(one: Stage, dlq: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that were redriven do not."""
+    running = Running(one.loaded, replace(one.options, embedded=False), "exactly_once")
+    announce(running, [one.file])
+    assert "dead letters" not in capsys.readouterr().out
+    for number in range(5):
+        put_letter(one, "crm", number)
+    one.flush()
+    assert dlq(one, "redrive", "crm", "--id", "m1").status == 0
+    announce(running, [one.file])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert (
+        line
+        == f"  dead     crm 4 dead letters; router dlq list --topology {one.file} --bootstrap {one.cluster.bootstrap}"
+    )
 
 
 def test_wrong_usage_is_named(one: Stage, dlq: Command) -> None:

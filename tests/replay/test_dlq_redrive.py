@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,11 +13,13 @@ import pytest
 from router import metrics
 from router.delivery.records import LARGEST
 from router.events.times import iso
+from tests.cli.lines import Line
 from tests.delivery.conftest import Staging
 from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage, eventually
 from tests.replay.conftest import AT, Command, put_letter
 
+RUNBOOK = Path(__file__).parents[2] / "ops" / "runbook.md"
 WEBHOOK = {"type": "webhook", "settings": {"url": "https://crm.example/events"}}
 
 
@@ -55,6 +59,32 @@ def test_what_was_refused_arrives_after_a_redrive(stage: Staging, partner: Partn
     (group,) = dlq(one, "list", "--json").answer
     assert (group["count"], group["redriven"]) == (6, 6)
     assert {letter["redriven"] for letter in dlq(one, "show", "--json").answer} == {True}
+
+
+def test_the_story_of_the_runbook(
+    stage: Staging, partner: Partner, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands as they stand there: an order did not reach the CRM, the URL is corrected, it arrives."""
+    story = RUNBOOK.read_text("utf-8").partition("### An order did not reach the CRM\n")[2].partition("\n### ")[0]
+    looking, repairing = (block.split("\n") for block in re.findall(r"^```\n(.*?)\n```$", story, re.M | re.S))
+    partner.faults(old=[{"kind": "status", "status": 404}])
+    one = stage({"crm": partner.webhook("/old")})
+    monkeypatch.setenv("ROUTER_BOOTSTRAP", one.cluster.bootstrap)
+    monkeypatch.setenv("ROUTER_TOPOLOGY", str(one.file))
+    names = one.send("crm", 3)
+    with one.delivering():
+        eventually(lambda: one.totals("crm") == (0, 3), "the dead letters")
+    listed, shown = (line(*command.split()[1:]).out for command in looking)
+    assert "404: the address does not exist" in listed
+    assert f"POST {partner.url}/" in shown
+    one.write({"crm": partner.webhook("/crm")})
+    before, after, listed = (line(*command.split()[1:]).out for command in repairing)
+    assert before.splitlines() == ["crm: 3 dead letters would be redriven"]
+    assert after.splitlines() == ["crm: 3 dead letters redriven"]
+    assert ["crm", "404", "3", "3"] in [row.split()[:4] for row in listed.splitlines()]
+    with one.delivering(follow=True):
+        eventually(lambda: one.totals("crm") == (3, 3), "the redriven events")
+    assert sorted(partner.names("/crm")) == sorted(names)
 
 
 def test_a_letter_that_is_refused_again_is_a_new_letter(
