@@ -14,7 +14,7 @@ import yaml
 from tests.cli.lines import Ended, Line
 from tests.config.topologies import write
 from tests.partners import PARTNERS
-from tests.partners.partner import Partner
+from tests.partners.partner import HttpPartner
 
 ORDER = {"type": "track", "event": "Order Completed", "userId": "u1", "properties": {"total": 9.5, "card": "4111"}}
 URL = {"url": "http://127.0.0.1:9/x", "allow_private": True}
@@ -149,7 +149,7 @@ def test_examples_are_those_of_the_plan(line: Line) -> None:
     assert all(one["requests"] for one in ended.answer)
 
 
-@pytest.mark.parametrize("name", sorted({*PARTNERS} - {"file"}))
+@pytest.mark.parametrize("name", sorted(name for name, one in PARTNERS.items() if issubclass(one, HttpPartner)))
 async def test_an_event_is_sent_and_the_answer_said(line: Line, tmp_path: Path, name: str) -> None:
     """For every connector that sends requests, against its double."""
     async with PARTNERS[name](tmp_path) as partner:
@@ -170,7 +170,6 @@ async def test_an_event_is_sent_and_the_answer_said(line: Line, tmp_path: Path, 
 
 async def test_nothing_is_sent_unasked(line: Line, tmp_path: Path) -> None:
     async with PARTNERS["webhook"](tmp_path) as partner:
-        assert isinstance(partner, Partner)
         path = topology(tmp_path, settings=partner.settings)
         ended = await asyncio.to_thread(tried, line, path, ORDER)
 
@@ -242,7 +241,7 @@ async def test_check_asks_every_partner_for_its_opinion_of_the_credentials(line:
     assert said["good"] == "takes the credentials"
     assert "401: the partner does not accept the credentials" in said["bad"]
     assert "cannot be asked without an event" in said["hook"]
-    assert said["lake"] == "has no credentials"
+    assert said["lake"] == "cannot be asked"
     assert "destinations.hook.settings.secret begins or ends with a blank" in every.err
     assert (one.status, one.answer[0]["accepted"]) == (0, True)
     assert not (tmp_path / "out").exists()

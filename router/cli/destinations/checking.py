@@ -83,8 +83,8 @@ def _words(connector: Connector, outcome: Outcome | None) -> str:
     from router.destinations.advice import accepted, in_words
     from router.destinations.http import HttpDestination
 
-    if not isinstance(connector, HttpDestination):
-        return "has no credentials"
+    if outcome is None and not isinstance(connector, HttpDestination):
+        return "cannot be asked"
     if outcome is None:
         return f"cannot be asked without an event: router destinations try {connector.name} --send"
     return "takes the credentials" if accepted(outcome) else in_words(outcome)
