@@ -3,7 +3,8 @@
 To add one: write `router/cli/<name>.py` with a function `command` (its typer parameters are the command line, its
 docstring the help), or a `typer.Typer` named `app` for a group of commands, and add one line to COMMANDS. A command
 returns nothing; to end with another status it raises a RouterError or `typer.Exit(1)`. Answers go to stdout, the rest
-to stderr. Every option gets the environment variable `ROUTER_<OPTION>`; shared options are in `router.cli.options`.
+to stderr; what a command is run to find is its answer (`router.cli.findings`). Every option gets the environment
+variable `ROUTER_<OPTION>`; shared options are in `router.cli.options`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from router.cli import report
-from router.cli.options import EnvFile, Json
+from router.cli.findings import Diagnostic
+from router.cli.options import EnvFile, Format, Json
 from router.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def command(
         ),
     ] = False,
     env_file: EnvFile = None,
+    form: Format = "text",
     as_json: Json = False,
 ) -> None:
     """Check files and report every problem. Warnings do not change the exit status."""
@@ -51,16 +53,16 @@ def command(
     check.run()
     errors, warnings = _sorted(check.errors), _sorted(check.warnings)
     differences = _differences(check, revision) if diff and not errors else []
-    if as_json:
+    shown = report.current()
+    if shown.as_json:
         objects = {"errors": [p.as_dict() for p in errors], "warnings": [p.as_dict() for p in warnings]}
         told = {"differences": [each.as_dict() for each in differences]} if diff else {}
-        report.current().answer(objects | {"fine": check.fine} | told)
+        shown.answer(objects | {"fine": check.fine} | told)
     else:
-        report.current().warn(warnings)
-        _print(errors, check.fine)
-        for each in differences:
-            report.current().warn(each.problems)
-            typer.echo("\n".join(each.lines()))
+        changed = [problem for each in differences for problem in each.problems]
+        shown.show([*(Diagnostic(one, "warning") for one in (*warnings, *changed)), *map(Diagnostic, errors)])
+        if shown.plain:
+            _print(len(errors), check.fine, differences)
     if errors:
         raise typer.Exit(1)
 
@@ -84,10 +86,8 @@ def _sorted(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line, p.column))
 
 
-def _print(errors: list[Problem], fine: list[str]) -> None:
-    for problem in errors:
-        typer.echo(str(problem), err=True)
+def _print(errors: int, fine: list[str], differences: list[TopologyDifference]) -> None:
     if errors:
-        typer.echo(report.counted(len(errors), "problem"), err=True)
-    for line in fine:
+        typer.echo(report.counted(errors, "problem"))
+    for line in (*fine, *(line for each in differences for line in each.lines())):
         typer.echo(line)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from router.cli import report
+from router.cli.findings import DiagnosticFormat
 from router.config.options import EMBEDDED, GATEWAY, METRICS, STATE, RunOptions, from_supervisor, parse_address
 from router.kafka.cluster import parse_overrides
 
@@ -20,7 +21,13 @@ METRICS_ADDRESS = "{}:{}".format(*METRICS)
 
 
 def _choose_json(value: bool) -> bool:
-    report.current().as_json = value
+    report.current().as_json |= value
+    return value
+
+
+def _choose_format(value: DiagnosticFormat) -> DiagnosticFormat:
+    report.current().form = value
+    report.current().as_json |= value == "json"
     return value
 
 
@@ -56,6 +63,15 @@ EnvFile = Annotated[
     typer.Option("--env-file", metavar="FILE", help="File of KEY=VALUE lines; environment variables override it."),
 ]
 Json = Annotated[bool, typer.Option("--json", callback=_choose_json, help="Print the result as JSON on stdout.")]
+
+Format = Annotated[
+    DiagnosticFormat,
+    typer.Option(
+        "--format",
+        callback=_choose_format,
+        help="How findings are shown: text; json, as --json; github, annotations of a workflow; sarif, a document.",
+    ),
+]
 
 
 def _shared(

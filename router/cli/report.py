@@ -1,4 +1,7 @@
-"""How a command tells what is wrong: text on stderr, or with `--json` objects on stdout."""
+"""How a command tells what is wrong: text on stderr, or with `--json` objects on stdout.
+
+A command that is run to find problems has the option `--format` and shows them on stdout.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,36 @@ from typing import Any
 
 import typer
 
+from router.cli.findings import Diagnostic, DiagnosticFormat, errors, rendered
 from router.errors import FileError, Problem, RouterError
 
 
 @dataclass
 class Reporter:
-    """One per command line. `as_json` is set by the option `--json`."""
+    """One per command line. `as_json` is set by the option `--json`, `form` by `--format`: None for commands whose
+    purpose is not to find problems.
+    """
 
     as_json: bool = False
+    form: DiagnosticFormat | None = None
 
     def error(self, error: RouterError) -> None:
         if self.as_json:
             self.answer({"errors": _objects(error), "warnings": []})
+        elif self.form and isinstance(error, FileError):
+            self.show(errors(error.problems))
         else:
             typer.echo(str(error) if isinstance(error, FileError) else f"Error: {error}", err=True)
+
+    def show(self, found: Iterable[Diagnostic]) -> None:
+        """What the command was to find, in the format that was asked for."""
+        for line in rendered(found, self.form or "text"):
+            typer.echo(line)
+
+    @property
+    def plain(self) -> bool:
+        """Whether people read it: other formats take nothing but findings."""
+        return self.form not in ("github", "sarif")
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Warnings never change the exit status."""

@@ -143,7 +143,7 @@ def test_a_revision_with_faults_is_told_with_its_own_places(line: Line, shop: Pa
     ended = line("check", shop / "topologies/shop.yaml", "--no-env", "--diff")
 
     assert ended.status == 0
-    assert ended.err.startswith("warning: HEAD:topologies/shop.yaml:6:24: destinations.crm.evnts: ")
+    assert ended.out.startswith("warning: HEAD:topologies/shop.yaml:6:24: destinations.crm.evnts: ")
     assert ended.out.splitlines()[-1].endswith("not to be compared, HEAD is faulty")
 
 

@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from router.cli.options import Json, PlanFolder
+from router.cli import report
+from router.cli.findings import Diagnostic
+from router.cli.options import Format, Json, PlanFolder
 from router.cli.plan.events import EventLine, read_items
 from router.cli.report import counted
+from router.errors import Problem
 
 
 def command(
@@ -20,22 +23,33 @@ def command(
         list[Path],
         typer.Argument(metavar="FILE", help="Events: one, a JSON list, or one per line; - for standard input."),
     ],
+    form: Format = "text",
     as_json: Json = False,
 ) -> None:
     """Validate events against a plan, with every violation blocking. Exit status 1 if any event is not allowed."""
     from router.plan import compile_plan, load_plan
 
-    check = StrictCheck(compile_plan(load_plan(plan)))
+    check, shown = StrictCheck(compile_plan(load_plan(plan))), report.current()
     items = [(path, item) for path in files for item in read_items(path)]
     blocked = 0
+    found: list[Diagnostic] = []
     for path, item in items:
         answer = check.answer(item)
         blocked += answer["outcome"] != "allowed"
-        typer.echo(orjson.dumps(answer).decode() if as_json else "\n".join(check.told(path, item, answer)))
-    if not as_json:
+        found += [_finding(path, item, violation) for violation in answer["violations"]]
+        if shown.plain:
+            lines = [orjson.dumps(answer).decode()] if shown.as_json else check.told(path, item, answer)
+            typer.echo("\n".join(lines))
+    if not shown.plain:
+        shown.show(found)
+    elif not shown.as_json:
         typer.echo(f"{counted(len(items), 'event')}: {len(items) - blocked} allowed, {blocked} blocked")
     if blocked:
         raise typer.Exit(1)
+
+
+def _finding(path: Path, item: EventLine, violation: dict[str, Any]) -> Diagnostic:
+    return Diagnostic(Problem(str(path), item.line, 0, violation["path"], violation["message"]), rule=violation["type"])
 
 
 class StrictCheck:

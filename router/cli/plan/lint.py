@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from router.cli import report
-from router.cli.options import Json, PlanFolder
+from router.cli.findings import Diagnostic
+from router.cli.options import Format, Json, PlanFolder
 from router.cli.report import counted
 
 
@@ -15,6 +16,7 @@ def command(
     plan: PlanFolder,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     every: Annotated[bool, typer.Option("--all", help="Include findings of level info.")] = False,
+    form: Format = "text",
     as_json: Json = False,
 ) -> None:
     """Check a plan's files, schemas and names. Exit status 1 where there is an error."""
@@ -27,12 +29,13 @@ def command(
     levels: dict[str, list[LintFinding]] = {
         level: [found for found in findings if found.level == level] for level in ("error", "warning", "info")
     }
-    if as_json:
-        report.current().answer({f"{level}s": [found.as_dict() for found in levels[level]] for level in levels})
+    shown = report.current()
+    if shown.as_json:
+        shown.answer({f"{level}s": [found.as_dict() for found in levels[level]] for level in levels})
     else:
-        for found in findings:
-            typer.echo(f"{found.level}: {found.problem} [{found.rule}]", err=True)
+        shown.show(Diagnostic(found.problem, found.level, found.rule) for found in findings if found.level != "off")
         counts = (("rule", len(loaded.rules)), ("error", len(levels["error"])), ("warning", len(levels["warning"])))
-        typer.echo(f"{plan}: {', '.join(counted(count, noun) for noun, count in counts)}")
+        if shown.plain:
+            typer.echo(f"{plan}: {', '.join(counted(count, noun) for noun, count in counts)}")
     if levels["error"] or (strict and levels["warning"]):
         raise typer.Exit(1)
