@@ -81,7 +81,9 @@ class _Origin(NamedTuple):
 
 
 class Decode(Agent):
-    """The first agent: the only one that reads messages. `sources` are all there are."""
+    """The first agent: the only one that reads messages. `sources` are all there are; `refused` has the reason for each
+    whose events are refused.
+    """
 
     name = "decode"
     ending = Ending(
@@ -103,7 +105,7 @@ class Decode(Agent):
         source_of_topic: Mapping[str, str],
         source_of_key: Mapping[str, str],
         default_source: str | None,
-        disabled: Iterable[str] = (),
+        refused: Mapping[str, str] | None = None,
         rekey: bool = True,
         placeholders: Placeholders | None = None,
         clock: Callable[[], float] = time.time,
@@ -115,7 +117,7 @@ class Decode(Agent):
         self._source_of_topic = dict(source_of_topic)
         self._source_of_key = dict(source_of_key)
         self._default_source = default_source or ""
-        self._disabled = frozenset(disabled)
+        self._refused = dict(refused or {})
         self._rekey = rekey
         self._placeholders = placeholders or Placeholders()
         self._clock = clock
@@ -135,7 +137,7 @@ class Decode(Agent):
             source_of_topic={topic: name for name, source in sources.items() for topic in source.topics},
             source_of_key={key.get_secret_value(): name for name, s in sources.items() for key in s.write_keys},
             default_source=topology.default_source,
-            disabled=[name for name, source in sources.items() if not source.enabled],
+            refused={name: why for name, source in sources.items() if (why := source.refusal(topology.environment))},
             rekey=setup.rekey,
             placeholders=topology.identity.blocked.placeholders(),
             clock=setup.clock,
@@ -222,7 +224,7 @@ class Decode(Agent):
             or type(name) is not str
             or (not name and call == "track")
             or not source
-            or source in self._disabled
+            or source in self._refused
         ):
             return None
         original = get("originalTimestamp") or get("timestamp")
@@ -310,7 +312,7 @@ class Decode(Agent):
     def _source_problem(self, source: str) -> str:
         if source not in self._sources:  # of a re-keyed event, it may be gone by now
             return "unknown_source"
-        return "source_disabled" if source in self._disabled else ""
+        return self._refused.get(source, "")
 
 
 def _decimal(header: bytes | None) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
-from router.config.models import DestinationConfig, chosen
+from router.config.models import DestinationConfig, chosen, is_of_another
 from router.destinations.registry import destination_types
 from router.events.event import Body, Event
 
@@ -22,7 +22,10 @@ _NONE: Body = {}
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What one destination wants. `names` are what the integrations object may call it, folded, the nearest first."""
+    """What one destination wants. `names` are what the integrations object may call it, folded, the nearest first.
+
+    A `foreign` one is of another environment.
+    """
 
     name: str
     sources: tuple[str, ...]
@@ -31,12 +34,15 @@ class Subscription:
     excluded: frozenset[str]
     names: tuple[str, ...]
     ignores_integrations: bool
+    foreign: bool = False
 
     def takes_source(self, source: str) -> bool:
         return chosen(self.sources, source)
 
     def refusal(self, call_type: str, name: str) -> str:
         """Why an event of this type and name does not go there, or an empty string."""
+        if self.foreign:
+            return "environment"
         if self.types and call_type not in self.types:
             return "type"
         if call_type == "track" and ((self.events and name not in self.events) or name in self.excluded):
@@ -51,9 +57,16 @@ class Subscription:
 
 
 def subscription(
-    name: str, config: DestinationConfig, integrations: Sequence[str], *, ignores: bool = False
+    name: str,
+    config: DestinationConfig,
+    integrations: Sequence[str],
+    *,
+    ignores: bool = False,
+    environment: str | None = None,
 ) -> Subscription:
-    """The Subscription of a destination of the topology; `integrations` are the names its connector declares."""
+    """The Subscription of a destination; `integrations` are the names its connector declares, `environment` is the
+    topology's.
+    """
     names = (name, *([config.integration] if config.integration else []), *integrations)
     return Subscription(
         name,
@@ -63,6 +76,7 @@ def subscription(
         frozenset(config.except_),
         tuple(map(_folded, names)),
         ignores,
+        is_of_another(config.labels, environment),
     )
 
 
@@ -118,6 +132,7 @@ class Route(Agent):
 
     name = "route"
     reasons: ClassVar = {
+        "environment": "the destination is labelled with another environment than the topology's",
         "type": "its call type is not in `types`",
         "event": "its name is not in `events`, or is in `except`",
         "integrations": "its integrations object switches the destination off",
@@ -144,8 +159,15 @@ class Route(Agent):
         for name, config in topology.destinations.items():
             if config.enabled:
                 connector = types[config.type]
-                ignores = connector.ignores_integrations
-                subscriptions.append(subscription(name, config, connector.integrations, ignores=ignores))
+                subscriptions.append(
+                    subscription(
+                        name,
+                        config,
+                        connector.integrations,
+                        ignores=connector.ignores_integrations,
+                        environment=topology.environment,
+                    )
+                )
         clean = (setup.topics.resolved,) if topology.topics.resolved else ()
         defaults = {
             name: Defaults(source.integrations, source.event_integrations) for name, source in topology.sources.items()

@@ -101,7 +101,9 @@ class FileCheck:
 
     def _topology(self, paths: list[Path]) -> None:
         loaded = self._load(paths, self.env)
-        self.warnings += loaded.warnings
+        self.warnings += [warning for warning in loaded.warnings if warning not in loaded.foreign]
+        if loaded.foreign:
+            raise FileError(loaded.foreign)
         sources, destinations = len(loaded.topology.sources), len(loaded.topology.destinations)
         counts = f"{counted(sources, 'source')}, {counted(destinations, 'destination')}"
         self.fine.append(f"{' '.join(map(str, paths))}: topology {loaded.topology.name}, {counts}")

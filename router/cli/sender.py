@@ -14,6 +14,7 @@ from router.config.topics import topics_of
 from router.document import nearest
 from router.embedded.capacity import Capacity
 from router.errors import Problem, RouterError, Unavailable
+from router.events.event import REASONS
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
@@ -29,8 +30,9 @@ class Target:
         if config is None:
             hint = nearest(source, topology.sources)
             raise RouterError(f"expected a source, got {source}" + (f" (did you mean {hint}?)" if hint else ""))
-        if not config.enabled:
-            raise RouterError(f"expected a source that is enabled, got {source}, which is switched off")
+        refusal = config.refusal(topology.environment)
+        if refusal:
+            raise RouterError(f"expected a source whose events are accepted, got {source}: {REASONS[refusal]}")
         self.topic = config.topics[0] if config.topics else topics_of(topology).raw
         self.write_key = b""
         if config.topics:

@@ -83,7 +83,13 @@ def announcement(running: Running) -> str:
 def _first_event(loaded: Loaded, options: RunOptions) -> str:
     """A curl command. The write key itself is shown only where everything ends with the terminal."""
     key = next(
-        (key for source in loaded.topology.sources.values() if source.enabled for key in source.write_keys), None
+        (
+            key
+            for source in loaded.topology.sources.values()
+            if not source.refusal(loaded.topology.environment)
+            for key in source.write_keys
+        ),
+        None,
     )
     if key is None:
         return "no source has a write key, so every HTTP call is answered 401"

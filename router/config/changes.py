@@ -54,7 +54,8 @@ def changes(old: Loaded, new: Loaded) -> list[Change]:
 def added_destinations(old: Loaded, new: Loaded) -> list[str]:
     """Destinations that events begin to go to: their topics must be there first."""
     before = old.topology.enabled_destinations
-    return [name for name in new.topology.enabled_destinations if name not in before]
+    after = new.topology.model_copy(update={"environment": old.topology.environment})  # another needs a restart
+    return [name for name in after.enabled_destinations if name not in before]
 
 
 def follow(old: Loaded, new: Loaded, *, without: Collection[str] = ()) -> tuple[Loaded, list[Change]]:
@@ -164,7 +165,7 @@ class _Comparison:
                 if not why:
                     destinations[name] = destination
                 continue
-            fixed = {"enabled": why} if why else {}
+            fixed = {"enabled": why, "labels": why} if why else {}
             destinations[name] = self._model(
                 f"destinations.{name}", before[name], destination, fixed, quiet={"settings", "map"}
             )

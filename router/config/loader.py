@@ -12,6 +12,7 @@ from router.config import lint
 from router.config.explain import shown
 from router.config.files import Files
 from router.config.inputs import Inputs
+from router.config.labels import other_environment, without_unknown
 from router.config.models import DestinationConfig, SourceConfig, Topology
 from router.config.tree import Node, without
 from router.config.validate import M, validate
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class Loaded:
     """A topology that is fit to run. `plans` has the sources that name one, where plans were asked for;
     `connector_settings` has every destination; `functions` has transforms, by `sources.<name>` and
-    `destinations.<name>`.
+    `destinations.<name>`. `foreign` are those of the warnings that name parts of another environment.
     """
 
     topology: Topology
@@ -38,6 +39,7 @@ class Loaded:
     connector_settings: Mapping[str, Settings]
     plans: Mapping[str, CompiledPlan]
     functions: Mapping[str, OwnFunction] = field(default_factory=dict)
+    foreign: tuple[Problem, ...] = ()
 
 
 def load_topology(
@@ -63,13 +65,15 @@ def load_topology(
     root = files.topology(paths)
     if root is None:
         raise FileError(files.problems)
+    root = without_unknown(root)
     parts = _Parts(root, registry, bootstrap, files.inputs if plans else None, files.inputs)
     topology = parts.topology()
     problems = _once([*files.problems, *parts.problems])
     if problems or topology is None:
         raise FileError(problems)
-    warnings = _once([*files.warnings, *parts.warnings])
-    return Loaded(topology, tuple(files.read), warnings, parts.settings, parts.plans, parts.functions)
+    foreign = _once([*other_environment(root)])
+    warnings = _once([*files.warnings, *parts.warnings, *foreign])
+    return Loaded(topology, tuple(files.read), warnings, parts.settings, parts.plans, parts.functions, foreign)
 
 
 def files_read(paths: Sequence[Path]) -> list[Path]:

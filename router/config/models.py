@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from router.config.filters import MAX_FILTERS, FilterConfig
 from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig
@@ -20,6 +20,7 @@ from router.transform.function import SPELLING
 CallType = Literal["identify", "track", "page", "screen", "group", "alias"]
 Action = Literal["allow", "omit", "block"]
 Guarantee = Literal["exactly_once", "at_least_once"]
+Labels = dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=100)]]
 
 
 class TopicsConfig(Model):
@@ -68,6 +69,9 @@ class Enforce(ClassActions):
 
 class SourceConfig(Model):
     description: str = Field("", description="Free text for readers of this file")
+    labels: Labels = Field(
+        {}, description="Labels of your own; of another `environment` than the topology's, its events are refused"
+    )
     type: str = Field("segment", description="Format of its messages: events of the Segment spec")
     write_keys: tuple[Secret, ...] = Field(
         (), description="Keys that clients of this source send; each key belongs to one source"
@@ -90,6 +94,12 @@ class SourceConfig(Model):
     bots: Literal["keep", "flag", "drop"] = Field(
         "keep", description="Events of crawlers: flag sets context.bot, drop sends them to no destination"
     )
+
+    def refusal(self, environment: str | None) -> str:
+        """Why a topology of this environment refuses its events: a reason of `events.invalid`, or an empty string."""
+        if not self.enabled:
+            return "source_disabled"
+        return "other_environment" if is_of_another(self.labels, environment) else ""
 
 
 class BatchConfig(Model):
@@ -125,6 +135,9 @@ class DeliveryConfig(Model):
 class DestinationConfig(Model):
     type: str = Field(description="A destination type; see `router destinations`")
     description: str = Field("", description="Free text for readers of this file")
+    labels: Labels = Field(
+        {}, description="Labels of your own; of another `environment` than the topology's, it gets no events"
+    )
     sources: tuple[str, ...] = Field(
         ("*",), description="Globs of source names, applied in order; `!` excludes. Default: all sources"
     )
@@ -255,6 +268,11 @@ class Topology(Model):
         description="Name of the topology; consumer groups, transactional ids and state topics begin with it"
     )
     description: str = Field("", description="Free text for readers of this file")
+    environment: Name | None = Field(
+        None,
+        description="Environment that it runs in, such as prod; sources and destinations labelled with another one "
+        "take no part",
+    )
     guarantee: Guarantee = Field(
         "exactly_once", description="Processing guarantee from the source topics to the destination topics"
     )
@@ -276,7 +294,16 @@ class Topology(Model):
     @property
     def enabled_destinations(self) -> list[str]:
         """The names of the destinations that events go to, in the order of the file."""
-        return [name for name, destination in self.destinations.items() if destination.enabled]
+        return [
+            name
+            for name, destination in self.destinations.items()
+            if destination.enabled and not is_of_another(destination.labels, self.environment)
+        ]
+
+
+def is_of_another(labels: Mapping[str, str], environment: str | None) -> bool:
+    """Whether labels name another environment than the topology's; where either names none, they do not."""
+    return environment is not None and labels.get("environment", environment) != environment
 
 
 def chosen(globs: Sequence[str], name: str) -> bool:

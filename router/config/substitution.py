@@ -29,13 +29,14 @@ class Scalar:
     """A substituted value: `candidates` in the order they are tried.
 
     `secret` says that (part of) it came from the environment or a secrets file and must not be shown; `defaulted` that
-    a default stood in for an unset variable.
+    a default stood in for an unset variable; `placeholder` that what stands here is not known.
     """
 
     candidates: tuple[Any, ...]
     secret: bool = False
     defaulted: bool = False
     choice: int = 0
+    placeholder: bool = False
 
     @property
     def value(self) -> Any:
@@ -95,7 +96,7 @@ class Substitution:
         if found.placeholder:
             texts += [self._render(text, pointer, found, stand_in) for stand_in in _STAND_INS]
         candidates = {repr(value): value for t in texts for value in (typed(t), t)}
-        return Scalar(tuple(candidates.values()), found.secret, found.defaulted)
+        return Scalar(tuple(candidates.values()), found.secret, found.defaulted, placeholder=found.placeholder)
 
     def _render(self, text: str, pointer: Pointer, found: _Found, stand_in: str = "") -> str:
         return _REFERENCE.sub(partial(self._value, pointer=pointer, found=found, stand_in=stand_in), text)

@@ -69,7 +69,8 @@ def check_names(topology: Topology, only: Sequence[str]) -> None:
             did_you_mean = f" (did you mean {hint}?)" if hint else ""
             raise UsageError(f"expected a destination of {topology.name}, got {name}{did_you_mean}")
         if name not in enabled:
-            raise UsageError(f"the destination {name} has enabled: false")
+            why = "is of another environment" if topology.destinations[name].enabled else "has enabled: false"
+            raise UsageError(f"the destination {name} {why}")
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -54,6 +54,7 @@ REASONS = {
     "not_an_object": "`properties`, `traits`, `context` or `integrations` is not an object",
     "unknown_source": "no source has this write key, and there is no default source",
     "source_disabled": "the source is switched off",
+    "other_environment": "the source is labelled with another environment than the topology's",
     "transform_failed": "the source's own function failed on it, or gave something that is no event",
     "transform_timeout": "the source's own function took too long",
     "poison": "an agent failed on it; see the stage",

@@ -40,6 +40,7 @@ FAULTS = {
 _STATUS = {
     "no_write_key": 401,
     "unknown_write_key": 401,
+    "other_environment": 403,
     "source_disabled": 404,
     "not_found": 404,
     "method_not_allowed": 405,

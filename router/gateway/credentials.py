@@ -25,7 +25,8 @@ _LONGEST_KEY = 512  # characters; longer ones are not hashed
 class Credential:
     """What a presented write key is worth: the source it writes as, or the code of what is wrong with it.
 
-    `header` goes with each message; `digest` identifies the key. A disabled source has a name and a problem.
+    `header` goes with each message; `digest` identifies the key. A source that is disabled or of another environment
+    has a name and a problem.
     """
 
     source: str
@@ -39,19 +40,24 @@ UNKNOWN_KEY = Credential(NO_SOURCE, "unknown_write_key")
 
 
 class WriteKeys:
-    """The keys of all sources; each source may have several at once, so that a key can be replaced without a gap."""
+    """The keys of all sources; each source may have several at once, so that a key can be replaced without a gap.
 
-    def __init__(self, sources: Mapping[str, SourceConfig], salt: bytes = b"") -> None:
+    `environment` is the topology's.
+    """
+
+    def __init__(
+        self, sources: Mapping[str, SourceConfig], environment: str | None = None, *, salt: bytes = b""
+    ) -> None:
         self._salt = salt or secrets.token_bytes(_DIGEST_BYTES)
         self._sources = {
-            self._digest(key.get_secret_value()): (name, "" if source.enabled else "source_disabled")
+            self._digest(key.get_secret_value()): (name, source.refusal(environment))
             for name, source in sources.items()
             for key in source.write_keys
         }
 
-    def renewed(self, sources: Mapping[str, SourceConfig]) -> WriteKeys:
+    def renewed(self, sources: Mapping[str, SourceConfig], environment: str | None = None) -> WriteKeys:
         """The keys of other sources; a key that was there before keeps its digest."""
-        return WriteKeys(sources, self._salt)
+        return WriteKeys(sources, environment, salt=self._salt)
 
     def find(self, key: Any) -> Credential:
         """The credential of whatever was presented as a key, in a header or in a body."""

@@ -42,7 +42,9 @@ class Renewal:
         """Apply changed topologies from now on; `keys` are the present ones."""
         self._reload = reload
         reload.use(
-            lambda loaded: ingest_of(loaded.topology, keys.renewed(loaded.topology.sources)),
+            lambda loaded: ingest_of(
+                loaded.topology, keys.renewed(loaded.topology.sources, loaded.topology.environment)
+            ),
             register=lambda loaded: register_secrets(loaded, options),
             absent=partial(without_topics, cluster),
             delay=LATER_SECONDS,

@@ -88,7 +88,7 @@ async def serve(
         metrics.GATEWAY_IN_FLIGHT.set_function(lambda: float(producer.in_flight))
         try:
             watch.start()
-            keys = WriteKeys(topology.sources)
+            keys = WriteKeys(topology.sources, topology.environment)
             handler = RequestHandler(
                 topology.gateway,
                 ingest_of(topology, keys),

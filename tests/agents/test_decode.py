@@ -58,7 +58,7 @@ def pipeline(default: str | None = "web", *, rekey: bool = True) -> Pipeline:
         source_of_topic={"shop.app": "app"},
         source_of_key={f"key-{name}": name for name in RULES},
         default_source=default,
-        disabled=("off",),
+        refused={"off": "source_disabled"},
         rekey=rekey,
     )
     replica = memory_replica()

@@ -88,6 +88,17 @@ def test_faults_of_all_files_are_reported_at_once(line: Line, shop: Path) -> Non
     assert lines[3] == "3 problems"
 
 
+def test_parts_of_another_environment_are_faults(line: Line, shop: Path) -> None:
+    text = TOPOLOGY.replace("{type: file", "{labels: {environment: staging}, type: file")
+    path = write(shop, "topologies/shop.yaml", text + "environment: prod\n")
+
+    ended = line("check", path, "--json")
+
+    assert ended.status == 1
+    assert [problem["path"] for problem in ended.answer["errors"]] == ["destinations.lake.labels.environment"]
+    assert (ended.answer["warnings"], ended.answer["fine"]) == ([], [])
+
+
 def test_faults_as_objects(line: Line, shop: Path) -> None:
     path = write(shop, "topologies/shop.yaml", TOPOLOGY.replace("type: file", "type: fil"))
 

@@ -98,6 +98,7 @@ REFUSED = """\
 router_gateway_events_total{process="gateway",source="none",outcome="unknown_write_key"} 3
 router_gateway_events_total{process="gateway",source="web",outcome="no_id"} 2
 router_gateway_events_total{process="gateway",source="web",outcome="accepted"} 7
+router_gateway_events_total{process="gateway",source="test",outcome="other_environment"} 1
 # TYPE router_violations_total counter
 router_violations_total{process="route",source="web",class="unplanned_event"} 4
 """
@@ -112,9 +113,12 @@ def test_what_the_gateway_refused_is_shown_by_reason_and_what_the_plan_says(
 
     assert "3 × unknown_write_key (none): no source has this write key; compare it with `write_keys`" in out
     assert "2 × no_id (web): " in out
+    assert "1 × other_environment (test): the source is labelled with another environment than the topology's" in out
     assert "accepted" not in out
     assert "4 × unplanned_event (web): the plan does not have the event; router tap events.violations" in out
-    assert answer["refused"] == {"none": {"unknown_write_key": 3}, "web": {"no_id": 2}}
+    assert answer["refused"] == {
+        "none": {"unknown_write_key": 3}, "web": {"no_id": 2}, "test": {"other_environment": 1},
+    }  # fmt: skip
     assert answer["violations"] == {"web": {"unplanned_event": 4}}
 
 

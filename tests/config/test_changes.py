@@ -243,6 +243,29 @@ def test_a_destination_that_is_switched_on_needs_its_topics_too(folder: Path) ->
     assert kept.topology.destinations["crm"].delivery.rate == 20
 
 
+def test_a_destination_that_comes_into_the_environment_needs_its_topics_too(folder: Path) -> None:
+    text = BASE.replace("name: shop", "name: shop\nenvironment: prod")
+    before = loaded(folder, text.replace("type: pipe,", "type: pipe, labels: {environment: qa},"))
+    after = loaded(folder, text)
+    kept, found = follow(before, after, without=added_destinations(before, after))
+
+    assert added_destinations(before, after) == ["crm"]
+    assert [(change.path, change.restart) for change in found] == [("destinations.crm.labels", True)]
+    assert kept.topology.enabled_destinations == []
+    assert follow(before, after)[0].topology.enabled_destinations == ["crm"]
+
+
+def test_another_environment_needs_a_restart(folder: Path) -> None:
+    labelled = BASE.replace("type: pipe,", "type: pipe, labels: {environment: qa},")
+    before = loaded(folder, labelled.replace("name: shop", "name: shop\nenvironment: prod"))
+    after = loaded(folder, labelled.replace("name: shop", "name: shop\nenvironment: qa"))
+    kept, found = follow(before, after)
+
+    assert told(found) == [("environment", "prod -> qa", True)]
+    assert added_destinations(before, after) == []
+    assert (kept.topology.environment, kept.topology.enabled_destinations) == ("prod", [])
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 SOURCES = st.fixed_dictionaries(
     {},

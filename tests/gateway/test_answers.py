@@ -33,6 +33,7 @@ def test_every_code_has_a_status_and_words(code: str) -> None:
         ("bad_gzip", 400),
         ("no_write_key", 401),
         ("unknown_write_key", 401),
+        ("other_environment", 403),
         ("source_disabled", 404),
         ("not_found", 404),
         ("method_not_allowed", 405),

@@ -35,6 +35,21 @@ def test_a_disabled_source_is_told_from_an_unknown_key() -> None:
     assert KEYS.find("never-key") is UNKNOWN_KEY
 
 
+def test_a_key_of_another_environment_is_told_from_an_unknown_key() -> None:
+    sources = {
+        "web": SourceConfig(write_keys=("web-key",), labels={"environment": "prod"}),
+        "test": SourceConfig(write_keys=("test-key",), labels={"environment": "staging"}),
+    }
+    keys = WriteKeys(sources, "prod")
+
+    assert [(found.source, found.problem) for found in map(keys.find, ("web-key", "test-key"))] == [
+        ("web", ""),
+        ("test", "other_environment"),
+    ]
+    assert keys.renewed(sources, "staging").find("web-key").problem == "other_environment"
+    assert keys.renewed(sources).find("test-key").problem == ""
+
+
 @pytest.mark.parametrize("key", ["old-ke", "old-key ", "OLD-KEY", "x" * 100_000, "old-key\0", "\ud800"])
 def test_a_text_that_is_not_configured_is_unknown(key: str) -> None:
     assert KEYS.find(key) is UNKNOWN_KEY

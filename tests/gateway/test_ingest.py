@@ -34,6 +34,7 @@ SOURCES = {
     "web": SourceConfig(write_keys=("web-key",)),
     "app": SourceConfig(write_keys=("app-key",)),
     "gone": SourceConfig(write_keys=("gone-key",), enabled=False),
+    "test": SourceConfig(write_keys=("test-key",), labels={"environment": "staging"}),
 }
 
 
@@ -43,7 +44,7 @@ POSTED = [path for path, endpoint in BY_PATH.items() if "POST" in endpoint.metho
 
 def ingest(limits: Limits | None = None, max_events: int = 1000) -> Ingest:
     return Ingest(
-        WriteKeys(SOURCES),
+        WriteKeys(SOURCES, "prod"),
         limits or Limits(),
         raw=RAW,
         invalid=INVALID,
@@ -170,6 +171,7 @@ def test_keys_stand_in_the_header_in_the_batch_or_in_the_item() -> None:
         ("", "no_write_key"),
         ("x", "unknown_write_key"),
         ("gone-key", "source_disabled"),
+        ("test-key", "other_environment"),
     ],
 )
 def test_without_a_valid_key_nothing_is_taken_and_nothing_kept(key: Any, code: str) -> None:

@@ -171,6 +171,26 @@ def test_what_is_no_event_comes_out_with_its_reason(folder: Path) -> None:
     )
 
 
+def test_what_is_of_another_environment_sends_and_gets_nothing(folder: Path) -> None:
+    text = TOPOLOGY.replace(
+        "  app: {write_keys: [app-key]}", "  app: {write_keys: [app-key], labels: {environment: qa}}"
+    )
+    text = text.replace("  dark: {enabled: false}", "  sandbox: {types: [page], labels: {environment: qa}}")
+    write(folder, "t.yaml", text + "environment: prod\n")
+    event = {"type": "track", "event": "Anything", "userId": "u1"}
+
+    passes(
+        folder,
+        [ORDER, {**event, "writeKey": "app-key"}, {**event, "source": "app"}],
+        {
+            "crm": [{"event": "Order Completed"}],
+            "sandbox": [],
+            "invalid": [{"reason": "other_environment", "source": "app"}, {"reason": "other_environment"}],
+            "filtered": [{"destination": "sandbox", "reason": "environment", "count": 1}],
+        },
+    )
+
+
 def test_without_a_source_the_write_key_decides_and_then_the_default_source(folder: Path) -> None:
     event = {"type": "track", "event": "Anything", "userId": "u1"}
 

@@ -85,9 +85,10 @@ def _source(loaded: Loaded, name: str, asked: str) -> str:
         hint = nearest(asked, sources)
         raise UsageError(f"expected a source, got {asked}" + (f" (did you mean {hint}?)" if hint else ""))
     globs = loaded.topology.destinations[name].sources
-    taken = [one for one, config in sources.items() if config.enabled and chosen(globs, one)]
+    environment = loaded.topology.environment
+    taken = [one for one, config in sources.items() if not config.refusal(environment) and chosen(globs, one)]
     if not asked and not taken:
-        raise UsageError(f"expected --source SOURCE: {name} takes no source that is enabled")
+        raise UsageError(f"expected --source SOURCE: {name} takes no source whose events are accepted")
     return asked or taken[0]
 
 

@@ -78,8 +78,11 @@ def _require_topics(chosen: Chosen) -> None:
                 f"expected the topic {topic} at {chosen.cluster.bootstrap}, got none: see router topics apply"
             )
     for name in chosen.destinations:
-        if not chosen.loaded.topology.destinations[name].enabled:
-            typer.echo(f"note: {name} is switched off: what is redriven waits until it is on", err=True)
+        if name not in chosen.loaded.topology.enabled_destinations:
+            typer.echo(
+                f"note: {name} is switched off, or of another environment: what is redriven waits until it is on",
+                err=True,
+            )
 
 
 def _writer(chosen: Chosen, stack: ExitStack) -> RedriveWriter:
