@@ -40,6 +40,9 @@ _STATUSES = {
     422: "the partner understood the request and does not accept its values; its answer says why",
     429: "too many requests for the partner at this time",
 }
+_UNREACHABLE = frozenset(
+    ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT")
+)
 _KINDS = {
     Kind.DELIVERED: "accepted",
     Kind.UNCONFIRMED: "sent; this partner's answer does not say whether it accepts the event",
@@ -53,6 +56,11 @@ _KINDS = {
 def accepted(outcome: Outcome) -> bool:
     """Whether the partner has the event, as far as it says."""
     return outcome.kind in (Kind.DELIVERED, Kind.UNCONFIRMED)
+
+
+def unreachable(outcome: Outcome) -> bool:
+    """Whether nobody answered: no connection to the partner, or no answer in time."""
+    return outcome.code in _UNREACHABLE
 
 
 def in_words(outcome: Outcome) -> str:

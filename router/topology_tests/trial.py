@@ -47,6 +47,11 @@ class Trial:
         """Whether it would be sent and, where the partner was asked, is taken."""
         return not self.refusal and (self.outcome is None or advice.accepted(self.outcome))
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether it was sent and the partner could not be reached."""
+        return self.outcome is not None and advice.unreachable(self.outcome)
+
     def as_dict(self) -> dict[str, Any]:
         steps = [{"agent": one.agent, "says": one.lines, "ended": one.ended} for one in self.trace.steps]
         found: dict[str, Any] = {

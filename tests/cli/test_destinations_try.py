@@ -183,8 +183,10 @@ def test_a_closed_port_is_said(line: Line, tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}/x"
         path = topology(tmp_path, settings={"url": url, "allow_private": True})
         ended = tried(line, path, ORDER, options=("--send",))
+        also_refused = tried(line, path, ORDER, {"type": "page"}, options=("--send",))
 
-    assert ended.status == 1
+    assert ended.status == 3
+    assert also_refused.status == 1
     assert "ECONNREFUSED: nothing listens at that address and port" in ended.out
 
 
@@ -245,3 +247,14 @@ async def test_check_asks_every_partner_for_its_opinion_of_the_credentials(line:
     assert "destinations.hook.settings.secret begins or ends with a blank" in every.err
     assert (one.status, one.answer[0]["accepted"]) == (0, True)
     assert not (tmp_path / "out").exists()
+
+
+def test_check_of_a_partner_that_is_not_there_ends_with_a_status_of_its_own(line: Line, tmp_path: Path) -> None:
+    with socket.socket() as bound:  # and never listens
+        bound.bind(("127.0.0.1", 0))
+        settings = {"base_url": f"http://127.0.0.1:{bound.getsockname()[1]}", "allow_private": True}
+        path = topology(tmp_path, type="customerio", settings={"site_id": "s", "api_key": "k", **settings})
+        ended = line("destinations", "check", "--topology", path)
+
+    assert ended.status == 3
+    assert "ECONNREFUSED" in ended.out

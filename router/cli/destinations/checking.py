@@ -30,10 +30,11 @@ def command(
 ) -> None:
     """Ask each partner, by a request without events, whether it takes the credentials.
 
-    Exit status 1 when one does not. A partner that has no such request is named and counts as fine.
+    Exit status 1 when one does not, 3 when only some cannot be reached. A partner that has no such
+    request is named and counts as fine.
     """
     from router.delivery.manager import connector_of
-    from router.destinations.advice import accepted, blank_credentials
+    from router.destinations.advice import accepted, blank_credentials, unreachable
 
     loaded = load(topology or only_topology(), options)
     for name in names:
@@ -50,8 +51,9 @@ def command(
         width = max(map(len, said), default=0)
         for name, words in said.items():
             typer.echo(f"{name:<{width}}  {words}")
-    if any(outcome is not None and not accepted(outcome) for outcome in outcomes):
-        raise typer.Exit(1)
+    failed = [outcome for outcome in outcomes if outcome is not None and not accepted(outcome)]
+    if failed:
+        raise typer.Exit(3 if all(map(unreachable, failed)) else 1)
 
 
 def destination_of(loaded: Loaded, name: str) -> None:

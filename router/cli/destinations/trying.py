@@ -50,7 +50,8 @@ def command(
 ) -> None:
     """Try events on a destination: each agent's part, the exact request with its secrets masked, the partner's answer.
 
-    No broker is needed and nothing is sent without --send. Exit status 1 when an event would not be accepted.
+    No broker is needed and nothing is sent without --send. Exit status 1 when an event would not be accepted, 3 when
+    only the partner cannot be reached.
     """
     from router.destinations.http import HttpDestination
     from router.mask import Mask
@@ -72,8 +73,9 @@ def command(
     else:
         for trial in done:
             typer.echo("\n".join(_lines(trial)))
-    if not all(trial.accepted for trial in done):
-        raise typer.Exit(1)
+    failed = [trial for trial in done if not trial.accepted]
+    if failed:
+        raise typer.Exit(3 if all(trial.unanswered for trial in failed) else 1)
 
 
 def _source(loaded: Loaded, name: str, asked: str) -> str:
