@@ -215,7 +215,7 @@ class _Parts:
     def _settings(self, name: str, node: Node, connector: type[Connector]) -> None:
         given = node.child("settings") or Node({}, node.document, (*node.pointer, "settings"))
         for key, info in connector.Settings.model_fields.items():
-            if Path in (info.annotation, *get_args(info.annotation)):
+            if Path in (info.annotation, *get_args(info.annotation)) or key in connector.Settings.paths:
                 given = absolute(given, info.alias or key)
         for key in connector.Settings.texts:
             for scalar in given.find((key,))[0].scalars() if given.child(key) else ():
@@ -263,9 +263,9 @@ def _code_folders(node: Node) -> list[Path]:
 
 
 def absolute(node: Node, key: str) -> Node:
-    """A relative path under `key` is relative to the file it stands in."""
+    """A relative path under `key` is relative to the file it stands in; a URL stays as it is."""
     child = node.child(key)
-    if child is None or not isinstance(child.plain(), str) or not child.plain():
+    if child is None or not isinstance(child.plain(), str) or not child.plain() or "://" in child.plain():
         return node
     path = os.path.normpath(Path(child.document.file).absolute().parent / child.plain())
     return replace(without(node, key), value={**node.value, key: replace(child, value=path)})

@@ -97,9 +97,11 @@ class Settings(Model):
     """Base of a connector's settings: unknown keys are refused.
 
     In the settings of `texts`, which may hold any JSON, `${NAME}` stays the very text: a key `0042` is no number.
+    Those of `paths` are a path or a URL; a relative path is relative to the topology file, as in settings of type Path.
     """
 
     texts: ClassVar[tuple[str, ...]] = ()
+    paths: ClassVar[tuple[str, ...]] = ()
 
 
 SettingsModel = type[Settings]

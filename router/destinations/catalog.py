@@ -3,6 +3,7 @@
 from router.destinations import (
     adroll,
     amplitude,
+    archive,
     braze,
     customerio,
     facebook_audiences,
@@ -28,6 +29,7 @@ from router.destinations import (
 __all__ = [
     "adroll",
     "amplitude",
+    "archive",
     "braze",
     "customerio",
     "facebook_audiences",

@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-import orjson
 from pydantic import Field
 
 from router.config.types import Bytes, Duration
@@ -70,7 +69,7 @@ class File(Connector):
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         if not batch:
             return []
-        lines = b"".join([_line(one) for one in batch])
+        lines = b"".join([ndjson.line(one) for one in batch])
         try:
             current = await self._in(self._writer, lambda: self._append(lines))
         except OSError as error:
@@ -136,11 +135,6 @@ class File(Connector):
             aged.finish()
         except OSError as error:
             log.warning("a file could not be finished and stays .part", extra={"destination": self.name, "why": error})
-
-
-def _line(delivery: Delivery) -> bytes:
-    value = delivery.value
-    return (orjson.dumps(delivery.body) if b"\n" in value or b"\r" in value else value) + b"\n"
 
 
 def _failure(error: OSError) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.partners.adroll import AdrollPartner
 from tests.partners.amplitude import AmplitudePartner
+from tests.partners.archive import ArchivePartner
 from tests.partners.braze import BrazePartner
 from tests.partners.customerio import CustomerioPartner
 from tests.partners.facebook_audiences import FacebookAudiencesPartner
@@ -32,6 +33,7 @@ PARTNERS: dict[str, type[Partner]] = {
         AdrollPartner,
         AmplitudePartner,
         AnyPartner,
+        ArchivePartner,
         BrazePartner,
         CustomerioPartner,
         FacebookAudiencesPartner,
