@@ -127,5 +127,5 @@ def test_what_is_no_connector_is_refused_with_its_place(line: Line, folder: Path
     ended = line("check", topology(folder, kind))
 
     assert ended.status == 1
-    assert "t.yaml:3:" in ended.err
-    assert "destinations.acme.type: " + words in ended.err or words in ended.err
+    assert "t.yaml:3:" in ended.out
+    assert "destinations.acme.type: " + words in ended.out or words in ended.out
