@@ -6,8 +6,8 @@ whole or not at all. The hash is over the events' idempotency keys, so a batch s
 has a line under `_manifest/`: name, events, bytes, SHA-256, first and last `receivedAt`. Storage that is full or
 read-only, or that we have no right to write to, pauses the destination. kill -9 loses nothing; up to 4,000 events that
 were written and not yet committed are written again, into other files if the batches are cut differently: readers tell
-repeats by `messageId`.
-`s3://`, `gs://` and `az://` need `pip install 'event-router[s3]'`, `[gcs]` or `[azure]`.
+repeats by `messageId`. A check of the credentials writes an empty object `_check`. `s3://`, `gs://` and `az://` need
+`pip install 'event-router[s3]'`, `[gcs]` or `[azure]`.
 """
 
 from __future__ import annotations
