@@ -194,7 +194,7 @@ def test_paths_of_properties(name: str, steps: list[str]) -> None:
     assert path_of_property(name) == steps
 
 
-HEADINGS = ("Event", "Property", "Type", "Required", "Allowed values", "Regex", "Min", "List", "Version")
+HEADINGS = ("Event", "Property", "Type", "Required", "Allowed values", "Regex", "Min", "List", "Version", "Example")
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 

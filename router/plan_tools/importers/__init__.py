@@ -19,6 +19,7 @@ from router.plan_tools.importers.notes import Notes
 from router.plan_tools.importers.registry import FORMATS, Format
 from router.plan_tools.importers.settle import settle
 from router.plan_tools.importers.source import Source, read_sources
+from router.plan_tools.importers.trial import refused
 from router.plan_tools.lint import RULES, events, lint, properties, structure  # noqa: F401  they register their rules
 
 __all__ = ["FORMATS", "Imported", "import_plan"]
@@ -26,11 +27,15 @@ __all__ = ["FORMATS", "Imported", "import_plan"]
 
 @dataclass(frozen=True)
 class Imported:
-    """A plan that loads, the name of the format it came from, and what did not carry over as it stood."""
+    """A plan that loads, the format it came from, and what did not carry over as it stood.
+
+    `refused` is what the plan refuses and should not: examples of the source, events with all required properties.
+    """
 
     plan: Plan
     format: Format
     warnings: tuple[Problem, ...]
+    refused: tuple[Problem, ...] = ()
 
 
 def import_plan(paths: Iterable[Path]) -> Imported:
@@ -43,7 +48,7 @@ def import_plan(paths: Iterable[Path]) -> Imported:
     plan = settle(found.read(sources, notes), notes)
     if not any(is_ours(source.data) for source in sources):
         plan = _at_ease(replace(plan, naming=naming_of(plan)), notes)
-    return Imported(plan, found, tuple(notes.found))
+    return Imported(plan, found, tuple(notes.found), tuple(refused(plan, notes.file)))
 
 
 def _at_ease(plan: Plan, notes: Notes) -> Plan:

@@ -99,7 +99,7 @@ class Conjunction:
             if keyword not in schema:
                 continue
             values = [schema["const"]] if keyword == "const" else schema["enum"]
-            if not any(self._takes(value) for value in values):
+            if not any(self.takes(value) for value in values):
                 message = f"expected a value that the rest of the schema ({self._rest(schema)}) allows, got none"
                 yield Contradiction(resource, (*path, keyword), message)
                 return
@@ -109,7 +109,7 @@ class Conjunction:
         own = LEAF & schema.keys() - {"description", "title"}
         return ", ".join(sorted((own | others) - {"description", "title", "examples", "default"}))
 
-    def _takes(self, value: Any) -> bool:
+    def takes(self, value: Any) -> bool:
         """Whether all that is said of the value itself, not of what is inside, allows it."""
         checks = [{key: schema[key] for key in LEAF & schema.keys()} for _, _, schema in self.parts]
         checks.append({"type": sorted(self.inherited)})
