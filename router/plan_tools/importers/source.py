@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +16,15 @@ import orjson
 
 from router.document import Document, parse
 from router.errors import FileError, Problem
+from router.plan_tools.importers.sheet_columns import find_header
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LEVELS = 64
 _SUFFIXES = (".json", ".yaml", ".yml", ".csv", ".tsv")
 _DELIMITERS = ",;\t|"
+_NAMED_DELIMITER = re.compile(r"sep=([,;\t|])\r?\n")
+_SAMPLE = 65_536
+_END = "\0"
 
 Rows = list[list[str]]
 
@@ -118,16 +125,48 @@ def _levels(data: Any) -> int:
 
 
 def _table(path: Path, text: str) -> Rows:
+    """The cells of a table, read by the delimiter under which its headings are found and its rows are of one width."""
     if "\0" in text:
         raise _refused(path, "expected a table as text (CSV), got binary data")
-    sample = text[:65_536]
+    named = _NAMED_DELIMITER.match(text)
+    if named:  # as Excel writes it
+        return _rows(path, text[named.end() :], named[1])
+    sample = text[:_SAMPLE]
+    sample = sample if len(text) <= _SAMPLE else sample[: sample.rfind("\n") + 1]
+    delimiter = max(_DELIMITERS, key=lambda sign: _fitness(list(_cells(sample, sign))))
+    return _rows(path, text, delimiter)
+
+
+def _fitness(rows: Rows) -> tuple[bool, float, int]:
+    """How well rows look like a table: known headings, then the share of rows that are of one width, then that."""
+    widths = Counter(len(row) for row in rows if any(row))
+    width, count = max(widths.items(), key=lambda each: (each[0] > 1, each[1]), default=(0, 0))
+    return find_header(rows) is not None, count / max(widths.total(), 1) if width > 1 else 0.0, width
+
+
+def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Rows as far as they can be read. Spaces before a quote are no part of the cell."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    with suppress(csv.Error):  # the delimiter may be the wrong one; the one that is chosen is read again
+        for row in reader:
+            yield [cell.strip() for cell in row]
+
+
+def _rows(path: Path, text: str, delimiter: str) -> Rows:
+    """All rows. Raises FileError where a quote is never closed, which would take in the rest of the table."""
+    lines = io.StringIO(f"{text}\n{_END}", newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    rows: Rows = []
+    begins = 1
     try:
-        dialect: Any = csv.Sniffer().sniff(sample, _DELIMITERS)
-        delimiter = dialect.delimiter
-    except csv.Error:
-        delimiter = max(_DELIMITERS, key=sample.splitlines()[0].count) if sample.strip() else ","
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False))
+        for row in reader:
+            if any(_END in cell for cell in row):
+                if row != [_END]:
+                    raise _refused(path, f"expected a quote to be closed, got one that is open from line {begins} on")
+                break
+            rows.append([cell.strip() for cell in row])
+            begins = reader.line_num + 1
     except csv.Error as error:
-        raise _refused(path, f"expected a table as text (CSV), got an error: {error}") from error
-    return [[cell.strip() for cell in row] for row in rows]
+        message = f"expected a table as text (CSV), got an error in line {reader.line_num}: {error}"
+        raise _refused(path, message) from error
+    return rows
