@@ -62,3 +62,39 @@ def test_a_sheet_without_a_column_of_properties_allows_any(tmp_path: Path) -> No
 
     assert found(plan, event="bike_rented", properties={"bike_id": "b-7"}) == []
     assert [kind for kind, _ in found(plan, event="bike_lost")] == ["Unplanned Event"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Event,Description\nbike_rented,Somebody takes a bike\n",
+        "Event,Property,Description\nbike_rented,,Somebody takes a bike\n",
+        "Event,Property,Type,Description\nbike_rented,n/a,,Somebody takes a bike\nbike_lost,-,,\n",
+        "Event,Param 1,Param 2,Description\nbike_rented,,,Somebody takes a bike\n",
+    ],
+)
+def test_a_sheet_that_names_no_property_allows_any_and_says_so(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "sheet.csv"
+    file.write_text(text, "utf-8")
+    imported = import_plan([file])
+
+    assert found(compiled(imported.plan), event="bike_rented", properties={"bike_id": "b-7"}) == []
+    assert [each.message.split("; ")[1] for each in imported.warnings] == ["events may have any properties"]
+
+
+@pytest.mark.parametrize("names", [("events.csv", "properties.csv"), ("z_events.csv", "a_properties.csv")])
+def test_a_sheet_of_events_and_a_sheet_of_their_properties(tmp_path: Path, names: tuple[str, str]) -> None:
+    texts = (
+        "Event,Event description,Owner\nbike_rented,Somebody takes a bike,growth\nbike_lost,Nobody has it,growth\n",
+        "Event,Property,Type,Required\nbike_rented,bike_id,string,yes\n",
+    )
+    for name, text in zip(names, texts, strict=True):
+        (tmp_path / name).write_text(text, "utf-8")
+    imported = import_plan([tmp_path])
+    plan = compiled(imported.plan)
+
+    (rented,) = imported.plan.versions("track", "bike_rented")
+    assert (rented.description, rented.owner) == ("Somebody takes a bike", "growth")
+    assert found(plan, event="bike_rented", properties={}) == [("Required", "/properties/bike_id")]
+    assert found(plan, event="bike_lost", properties={"bike_id": "b-7"}) == []
+    assert len(imported.warnings) == 1

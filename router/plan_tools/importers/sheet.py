@@ -7,7 +7,7 @@ Columns that mean nothing here are named in a warning.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,9 @@ from router.errors import FileError
 from router.plan.model import Plan, Rule
 from router.plan_tools.importers.assemble import unique
 from router.plan_tools.importers.notes import Notes
-from router.plan_tools.importers.sheet_columns import columns, find_header
+from router.plan_tools.importers.sheet_columns import columns, find_header, numbered
 from router.plan_tools.importers.sheet_event import SheetEvent
-from router.plan_tools.importers.sheet_values import TRAITS
+from router.plan_tools.importers.sheet_values import ITEMS, TRAITS, kind_of
 from router.plan_tools.importers.source import Source
 
 _CALLS = ("track", "identify", "group", "page", "screen", "alias")
@@ -36,7 +36,21 @@ def read_sheet(sources: Sequence[Source], notes: Notes) -> Plan:
         rules += _Sheet(source, notes.of(source.path)).rules()
     if not rules:
         raise FileError([source.problem("expected rows that name events or traits, got none") for source in sources])
-    return replace(Plan(sources[0].path.stem), rules=unique(rules, notes))
+    return replace(Plan(sources[0].path.stem), rules=unique(_completed(rules), notes))
+
+
+def _completed(rules: Sequence[Rule]) -> Iterator[Rule]:
+    """Events that one sheet only lists and another gives the properties of are one rule, with the words of both."""
+    listed = {(rule.type, rule.name, rule.version): rule for rule in reversed(rules) if not rule.schemas}
+    told = {(rule.type, rule.name, rule.version) for rule in rules if rule.schemas}
+    for rule in rules:
+        key = (rule.type, rule.name, rule.version)
+        other = listed.get(key)
+        if rule.schemas and other:
+            words = {word: getattr(rule, word) or getattr(other, word) for word in ("description", "why", "owner")}
+            yield replace(rule, **words, labels={**other.labels, **rule.labels})
+        elif rule.schemas or key not in told:
+            yield rule
 
 
 class _Sheet:
@@ -49,6 +63,7 @@ class _Sheet:
         self.first = header + 2
         self.rows = rows[header + 1 :]
         self.columns, others = columns(rows[header], self.rows)
+        self.wide = numbered(rows[header])
         self.notes = notes
         self.events: dict[tuple[str, str, str], SheetEvent] = {}
         if others:
@@ -65,16 +80,24 @@ class _Sheet:
                 continue
             notes = self.notes.inside(f"row {number}")
             current = self._event(row, current, notes)
-            if current is None:
+            event = self._of_kind(row) or current
+            if event is None:
                 notes.add("expected the name of an event, got none; left out")
                 continue
-            self._properties(row, current, notes)
+            self._properties(row, event, notes)
         rules = [event.rule() for event in self.events.values()]
-        return rules if "property" in self.columns else self._open(rules)
+        told = any(self._names(row) or self._wide(row) for row in self.rows)
+        return rules if told or not rules else self._open(rules)
+
+    def _of_kind(self, row: Sequence[str]) -> SheetEvent | None:
+        """The rule of traits that a row belongs to whatever event it names: a user's property."""
+        call = TRAITS.get(kind_of(self.cell(row, "kind")))
+        return self._known(call, "", "") if call else None
 
     def _open(self, rules: list[Rule]) -> list[Rule]:
-        """A sheet without a column of properties says nothing of them, so all are allowed."""
-        self.notes.add("expected a column of properties, got none; events may have any properties")
+        """A sheet without a column of properties, or with an empty one, says nothing of them: all are allowed."""
+        what = "a column of properties, got none" if "property" not in self.columns else "properties, got none"
+        self.notes.add(f"expected {what}; events may have any properties")
         return [replace(rule, schemas={}) for rule in rules]
 
     def _event(self, row: Sequence[str], current: SheetEvent | None, notes: Notes) -> SheetEvent | None:
@@ -109,9 +132,6 @@ class _Sheet:
         return [name.strip() for name in names if name.strip() and name.strip().lower() not in ("-", "n/a", "none")]
 
     def _properties(self, row: Sequence[str], event: SheetEvent, notes: Notes) -> None:
-        kind = self.cell(row, "kind").lower()
-        if call := TRAITS.get(kind):
-            event = self._known(call, "", "")
         cells: dict[str, Any] = {
             column: self.cell(row, column)
             for column in ("type", "list", "required", "values", "pattern", "minimum", "maximum", "example")
@@ -120,4 +140,16 @@ class _Sheet:
         if self.cell(row, "optional"):
             cells["optional"] = self.cell(row, "optional")
         for name in self._names(row):
-            event.add(name, cells, notes)
+            event.add(f"items[].{name}" if self._is_of_items(row, name) else name, cells, notes)
+        nothing = dict.fromkeys(cells, "")
+        for name in self._wide(row):
+            event.add(name, nothing, notes)
+
+    def _is_of_items(self, row: Sequence[str], name: str) -> bool:
+        """Whether a property is of the things that an event is about, as GA4 has them in `items`."""
+        return kind_of(self.cell(row, "kind")) in ITEMS and not name.lower().startswith("items")
+
+    def _wide(self, row: Sequence[str]) -> list[str]:
+        """The properties in numbered columns: `bike_id`, `bike_id = 7`."""
+        cells = (row[place].partition("=")[0].strip() for place in self.wide if place < len(row))
+        return [name for name in cells if name and name.lower() not in ("-", "n/a", "none")]

@@ -13,7 +13,8 @@ from router.document import read
 WORDS: dict[str, Any] = read(Path(__file__).with_name("sheet_words.yaml")).data
 PRESENCE = {word: name == "required" for name, words in WORDS["presence"].items() for word in words}
 TRAITS: dict[str, str] = WORDS["traits"]
-KINDS = frozenset((*TRAITS, *WORDS["other_kinds"]))
+ITEMS = frozenset(WORDS["items"])
+KINDS = frozenset((*TRAITS, *ITEMS, *WORDS["other_kinds"]))
 _TYPES: dict[str, dict[str, Any]] = {word: entry["schema"] for entry in WORDS["types"] for word in entry["words"]}
 _LIST = re.compile(r"(?:array|list)(?:\s+of\s+|\s*[<(\[]\s*)(.+?)s?\s*[>)\]]?\Z|\[\s*(.+?)\s*\]\Z|(.+?)\s*\[\]\Z")
 _SPLIT = re.compile(r"\s*(?:\||\n|;)\s*")
@@ -24,6 +25,11 @@ _PROSE = re.compile(
 )
 _RANGE = re.compile(r"-?[0-9.]+ ?(?:-|–|—|to|\.\.) ?-?[0-9.]+%?|-?[0-9.]+ ?\+|[a-z] ?[-–] ?[a-z]", re.IGNORECASE)
 _NOTHING = frozenset(WORDS["nothing"])
+
+
+def kind_of(cell: str) -> str:
+    """What a property is of, in a word: `User`, `user-scoped` and `User scope` are one."""
+    return re.sub(r"[ -](?:scoped?|level)\Z", "", cell.strip().lower())
 
 
 def is_type(word: str) -> bool:
