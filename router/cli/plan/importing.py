@@ -23,6 +23,12 @@ def command(
         ),
     ],
     to: Annotated[Path, typer.Option("--to", metavar="PLAN", help="The folder to write.")],
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", metavar="NAME", help="Which plan, where the files hold several: its name, id or address."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -34,7 +40,7 @@ def command(
     from router.plan_tools.importers import import_plan
     from router.plan_tools.store import store
 
-    imported = import_plan(files)
+    imported = import_plan(files, plan)
     written = store(imported.plan, to, force=force)
     shown = report.current()
     if as_json:

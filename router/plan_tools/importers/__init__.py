@@ -16,6 +16,7 @@ from router.plan.model import Level, Plan
 from router.plan_tools.importers.extras import is_ours
 from router.plan_tools.importers.naming import naming_of
 from router.plan_tools.importers.notes import Notes
+from router.plan_tools.importers.plans import one_plan
 from router.plan_tools.importers.registry import FORMATS, Format
 from router.plan_tools.importers.settle import settle
 from router.plan_tools.importers.source import Source, read_sources
@@ -38,11 +39,15 @@ class Imported:
     refused: tuple[Problem, ...] = ()
 
 
-def import_plan(paths: Iterable[Path]) -> Imported:
-    """The plan that files (or folders of files) hold. Raises FileError where they are of no known format, or of two."""
+def import_plan(paths: Iterable[Path], name: str | None = None) -> Imported:
+    """The plan that files (or folders of files) hold; of several, the one of this name.
+
+    Raises FileError where they are of no known format, or of two, and where it is not clear which plan is meant.
+    """
     sources = read_sources(paths)
     if not sources:
         raise FileError([Problem("", 0, 0, "", "expected files to import, got none")])
+    sources = one_plan(sources, name)
     found = _format(sources)
     notes = Notes(str(sources[0].path))
     plan = settle(found.read(sources, notes), notes)

@@ -19,7 +19,7 @@ from router.plan_tools.importers.rudder_catalog import Catalog, Entry
 from router.plan_tools.importers.rudder_types import Types
 from router.plan_tools.importers.source import Source
 
-_PLANS = ("tracking-plan", "tp")
+PLANS = ("tracking-plan", "tp")
 _CATALOG = {"events": "events", "properties": "properties", "custom-types": "types", "categories": "categories"}
 _SECTIONS = ("properties", "traits", "context.traits")
 
@@ -31,28 +31,22 @@ def is_project_file(source: Source) -> bool:
 
 
 def read_project(sources: Sequence[Source], notes: Notes) -> Plan:
-    """The one tracking plan of a project. Raises FileError where there is none, or more than one."""
+    """The one tracking plan of a project. Raises FileError where there is none."""
     catalog = Catalog()
     plans: list[Source] = []
     for source in sources:
         kind = source.data["kind"]
-        if kind in _PLANS:
+        if kind in PLANS:
             plans.append(source)
         elif kind in _CATALOG:
             catalog.add(source, kind, _CATALOG[kind], notes.of(source.path))
         else:
             notes.of(source.path).add(f"expected a kind that belongs to tracking plans, got {kind}; left out")
-    source = _single(plans, sources)
-    return _Project(catalog, notes.of(source.path)).plan(source.data)
-
-
-def _single(plans: list[Source], sources: Sequence[Source]) -> Source:
-    if len(plans) == 1:
-        return plans[0]
     if not plans:
-        raise FileError([sources[0].problem("expected a tracking plan among the files, got only what plans refer to")])
-    message = "expected one tracking plan, got several; give the files of one, with the catalog"
-    raise FileError([source.problem(message) for source in plans])
+        message = "expected a tracking plan among the files, got only what plans refer to"
+        raise FileError([sources[0].problem(message)])
+    source = plans[0]  # the only one: `one_plan` has chosen
+    return _Project(catalog, notes.of(source.path)).plan(source.data)
 
 
 class _Project:

@@ -102,18 +102,28 @@ def _incomplete(data: Any, notes: Notes) -> None:
         notes.add("expected all rules, got a page with more after it; fetch the others and give all files at once")
 
 
-def _resources(data: Any) -> Iterator[dict[str, Any]]:
-    """Tracking plans in Terraform's state as JSON."""
+def plan_resources(data: Any) -> Iterator[dict[str, Any]]:
+    """Tracking plans in Terraform's state as JSON, those of modules too."""
     values = data.get("values") if isinstance(data, dict) else None
-    root = values.get("root_module") if isinstance(values, dict) else None
-    for resource in (root.get("resources") if isinstance(root, dict) else None) or ():
-        if isinstance(resource, dict) and resource.get("type") == "segment_tracking_plan":
-            yield resource.get("values") or {}
+    modules = [values.get("root_module") if isinstance(values, dict) else None]
+    while modules:
+        module = modules.pop()
+        if not isinstance(module, dict):
+            continue
+        for resource in _list(module.get("resources")):
+            known = isinstance(resource, dict) and resource.get("type") == "segment_tracking_plan"
+            if known and isinstance(resource.get("values"), dict):
+                yield resource
+        modules += _list(module.get("child_modules"))[::-1]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _public_plan(data: Any) -> dict[str, Any]:
     """What names the plan, in any of its wrappers; empty where nothing does."""
-    candidates: list[Any] = [*_resources(data)]
+    candidates: list[Any] = [resource["values"] for resource in plan_resources(data)]
     if isinstance(data, dict):
         inner = data.get("data")
         candidates += [data.get("trackingPlan"), inner.get("trackingPlan") if isinstance(inner, dict) else None, data]
@@ -126,7 +136,7 @@ def _public_plan(data: Any) -> dict[str, Any]:
 
 def _public_rules(data: Any) -> list[dict[str, Any]]:
     """The rules in any of their wrappers."""
-    candidates = [data, *[resource.get("rules") for resource in _resources(data)]]
+    candidates = [data, *[resource["values"].get("rules") for resource in plan_resources(data)]]
     for holder in (data, data.get("data") if isinstance(data, dict) else None):
         if isinstance(holder, dict):
             plan = holder.get("trackingPlan")
