@@ -99,7 +99,8 @@ class _Trial:
         return ""
 
     def _findings(self, event: dict[str, Any]) -> list[Finding]:
-        return self.compiled.find(event).findings(event)
+        rule = self.compiled.find(event)
+        return [] if rule.is_valid(event) else rule.findings(event)
 
     def _certain(self, found: Finding) -> bool:
         violation, path = found
