@@ -154,7 +154,7 @@ def test_a_dead_letter_is_the_event_as_it_was_with_the_reason(stage: Staging, pa
     assert headers == {
         "source": b"web", "type": b"track", "event": b"Order Completed", "traceparent": b"00-ab-cd-01",
         "error-code": b"422", "error-stage": b"deliver", "attempts": b"1",
-        "origin": "{}:{}:{}".format(topic, *place[bad]).encode(),
+        "origin": "{}:{}:{}".format(topic, *place[bad]).encode(), "partner-answer": b"422\n\nno",
     }  # fmt: skip
     assert letters[bad].partition() == place[bad][0]
     broken = dict(letters[b"no JSON at all \xff"].headers() or [])
