@@ -19,3 +19,12 @@ def delivery(number: int, *, attempt: int = 1, **fields: Any) -> Delivery:
         value=orjson.dumps(body), key=str(body["profileId"]), source="web", type="track", event="Order Completed",
         idempotency_key=f"{number:032x}", body=body, attempt=attempt,
     )  # fmt: skip
+
+
+def call(kind: str, name: str, number: int = 1, **fields: Any) -> Delivery:
+    """A call of any type; what is no track call has `name` as its name."""
+    made = delivery(number, **({"type": kind, "event": name, "properties": {"plan": "pro"}} | fields))
+    made.type, made.event = kind, name if kind == "track" else ""
+    if kind != "track":
+        made.body["name"] = made.body.pop("event")
+    return made

@@ -14,7 +14,7 @@ from router.destinations.amplitude import Amplitude, AmplitudeSettings
 from router.destinations.base import Delivery, Kind, Outcome
 from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
-from tests.deliveries import delivery
+from tests.deliveries import call
 from tests.partners.amplitude import AmplitudePartner
 
 AT = 1767225600000  # 2026-01-01T00:00:00Z
@@ -22,11 +22,7 @@ PHONE = {"id": "d-1", "type": "iOS", "model": "iPhone17", "advertisingId": "ad-1
 
 
 def event(kind: str = "track", name: str = "Signed Up", number: int = 1, **fields: Any) -> Delivery:
-    made = delivery(number, **({"type": kind, "event": name, "userId": "u1", "properties": {"plan": "pro"}} | fields))
-    made.type, made.event = kind, name if kind == "track" else ""
-    if kind != "track":
-        made.body["name"] = made.body.pop("event")
-    return made
+    return call(kind, name, number, **({"userId": "u1"} | fields))
 
 
 def connector(**settings: Any) -> Amplitude:

@@ -13,18 +13,14 @@ from router.destinations.base import Delivery, Kind, Outcome
 from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
 from router.destinations.posthog import Posthog, PosthogSettings
-from tests.deliveries import delivery
+from tests.deliveries import call
 from tests.partners.posthog import PosthogPartner
 
 PAGE = "https://shop.example/hats?x=1"
 
 
 def event(kind: str = "track", name: str = "Signed Up", **fields: Any) -> Delivery:
-    made = delivery(1, **({"type": kind, "event": name, "properties": {"plan": "pro"}} | fields))
-    made.type, made.event = kind, name if kind == "track" else ""
-    if kind != "track":
-        made.body["name"] = made.body.pop("event")
-    return made
+    return call(kind, name, **fields)
 
 
 def connector(**settings: Any) -> Posthog:
