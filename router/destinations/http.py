@@ -14,7 +14,7 @@ import logging
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
@@ -72,6 +72,15 @@ class Skip:
     @property
     def outcome(self) -> Outcome:
         return Outcome(Kind.REJECTED, self.reason.upper()) if self.keep else Outcome(Kind.FILTERED, self.reason)
+
+
+def fitting(
+    events: Sequence[Delivery], unfit: Callable[[Delivery], str | None], keep: Collection[str] = ()
+) -> tuple[list[Delivery], list[Skip]]:
+    """Those that can be sent, and the others with what `unfit` says of them; `keep` are reasons of dead letters."""
+    reasons = [(event, unfit(event)) for event in events]
+    skips = [Skip(event, reason, reason in keep) for event, reason in reasons if reason is not None]
+    return [event for event, reason in reasons if reason is None], skips
 
 
 def _key(value: SecretStr) -> SecretStr:

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
 from router.destinations.shared import context, dates, keys, person, shape
 
@@ -78,12 +78,8 @@ class Hubspot(HttpDestination):
         return "contacts" if event.type == "identify" else "events"
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        fit = []
-        for event in events:
-            if (reason := self._unfit(event)) is None:
-                fit.append(event)
-            else:
-                yield Skip(event, reason)
+        fit, skips = fitting(events, self._unfit)
+        yield from skips
         if not fit:
             return
         if fit[0].type == "identify":

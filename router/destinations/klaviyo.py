@@ -20,7 +20,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
 from router.destinations.shared import commerce, dates, keys, person, shape
 
@@ -74,12 +74,8 @@ class Klaviyo(HttpDestination):
         return "profile" if event.type == "identify" else "event"
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        fit = []
-        for event in events:
-            if (reason := self._unfit(event)) is None:
-                fit.append(event)
-            else:
-                yield Skip(event, reason, keep=reason == "too_many_properties")
+        fit, skips = fitting(events, self._unfit, keep=("too_many_properties",))
+        yield from skips
         yield from self._sent(fit) if fit else ()
 
     def read(self, request: HttpRequest, response: HttpResponse) -> Sequence[Outcome | HttpRequest]:
