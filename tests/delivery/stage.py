@@ -32,6 +32,7 @@ from router.destinations.registry import destination_types
 from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
 from router.kafka.cluster import Cluster
+from router.kafka.offsets import stable_offsets
 from router.process.health import Health
 from router.process.reload import Reload
 
@@ -181,7 +182,7 @@ class Stage:
         """Delivered and dead, as committed."""
         consumer = Consumer(clients.consumer(self.cluster, self.topics.deliver_group(destination)))
         topic = self.topics.destination(destination)
-        places = consumer.committed([TopicPartition(topic, number) for number in range(PARTITIONS)], DEADLINE)
+        places = stable_offsets(consumer, [TopicPartition(topic, number) for number in range(PARTITIONS)], DEADLINE)
         consumer.close()
         counts = [orjson.loads(place.metadata)["n"] for place in places if place.metadata]
         return sum(count[0] for count in counts), sum(count[1] for count in counts)
