@@ -19,7 +19,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
 from router.destinations.shared import commerce, context, dates, keys, person, shape
 
@@ -77,16 +77,9 @@ class Amplitude(HttpDestination):
         return event.type == "alias"
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        items: list[Item] = []
-        sent: list[Delivery] = []  # one for each item: an event may be several
         aliases = bool(events) and events[0].type == "alias"
-        for event in events:
-            made = _mapping(event) if aliases else self._items(event)
-            if isinstance(made, str):
-                yield Skip(event, made)
-            else:
-                items += made
-                sent += [event] * len(made)
+        sent, items, skips = itemized(events, _mapping if aliases else self._items)
+        yield from skips
         if items and aliases:
             yield self._user_map(sent, items)
         elif items:

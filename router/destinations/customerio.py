@@ -20,7 +20,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
 from router.destinations.shared import dates, keys, person, shape
 
@@ -56,15 +56,8 @@ class Customerio(HttpDestination):
     settings: CustomerioSettings
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        items: list[Item] = []
-        sent: list[Delivery] = []  # one for each item: an event may be several
-        for event in events:
-            made = self._items(event)
-            if isinstance(made, str):
-                yield Skip(event, made)
-            else:
-                items += made
-                sent += [event] * len(made)
+        sent, items, skips = itemized(events, self._items)
+        yield from skips
         if items:
             yield HttpRequest.of_json("POST", "/api/v2/batch", sent, {"batch": items}, weight=len(items))
 

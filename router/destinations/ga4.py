@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
 from router.destinations.ga4_event import Content, cleaned, content_of, is_reserved, limited, without_addresses
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
 from router.destinations.shared import commerce, context, dates, person, shape
 
@@ -89,15 +89,8 @@ class Ga4(HttpDestination):
         return orjson.dumps(self._envelope(event))
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        sent: list[Delivery] = []
-        items: list[Item] = []
-        for event in events:
-            made = self._item(event)
-            if isinstance(made, str):
-                yield Skip(event, made)
-            else:
-                sent.append(event)
-                items.append(shape.present(self.shaped(event, made)))
+        sent, items, skips = itemized(events, self._items)
+        yield from skips
         if sent:
             yield HttpRequest.of_json("POST", self._url(), sent, {**self._envelope(sent[0]), "events": items})
 
@@ -172,7 +165,7 @@ class Ga4(HttpDestination):
             if isinstance(given, dict) and category in given
         }
 
-    def _item(self, event: Delivery) -> Item | str:
+    def _items(self, event: Delivery) -> list[Item] | str:
         """The event at Google, or the reason why it is not sent."""
         web = bool(self.settings.measurement_id)
         if not self._client_id(event):
@@ -186,7 +179,8 @@ class Ga4(HttpDestination):
         content = content_of(event, currency=own.currency, lowercase=own.lowercase, screen_event=own.screen_event)
         if isinstance(content, str):
             return content
-        return {"name": content.name, "params": self._params(event, content), "timestamp_micros": dates.unix_us(at)}
+        made = {"name": content.name, "params": self._params(event, content), "timestamp_micros": dates.unix_us(at)}
+        return [shape.present(self.shaped(event, made))]
 
     def _params(self, event: Delivery, content: Content) -> Item:
         options, properties = context.options(event, self.integrations), person.properties(event)

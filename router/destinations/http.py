@@ -14,17 +14,28 @@ import logging
 import time
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
-
-import orjson
-from pydantic import AfterValidator, Field, SecretStr, field_validator
-from yarl import URL
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from router.destinations.access_token import AccessToken
-from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome, Settings
+from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome
 from router.destinations.client import HttpClient, HttpResponse, origin
+from router.destinations.http_settings import ApiKey, HttpSettings, PartnerSettings, checked_url
+from router.destinations.request import HttpRequest, Skip, fitting, itemized
+
+# All that a connector needs is imported from here.
+__all__ = [
+    "ApiKey",
+    "HttpDestination",
+    "HttpRequest",
+    "HttpSettings",
+    "PartnerSettings",
+    "Skip",
+    "checked_url",
+    "fitting",
+    "itemized",
+]
 
 _AGENT = "event-router"
 _RETRY = frozenset({408, 423, 425, 429, *range(500, 600)}) - {501}
@@ -32,114 +43,6 @@ _REFUSED = frozenset({401, 403, *range(300, 400)})  # a redirect: the URL is wro
 _SEVERITY = (Kind.DELIVERED, Kind.FILTERED, Kind.UNCONFIRMED, Kind.REJECTED, Kind.RETRY, Kind.REFUSED)
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HttpRequest:
-    """One request and the events that it carries. `url` is a path below the base URL, or a whole URL.
-
-    `weight` is what counts against `limits.count`, where that is not the number of events.
-    """
-
-    method: str
-    url: str
-    events: Sequence[Delivery]
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    weight: int = 0
-
-    @classmethod
-    def of_json(
-        cls, method: str, url: str, events: Sequence[Delivery], payload: Any, *, weight: int = 0, **headers: str
-    ) -> HttpRequest:
-        """With a JSON body. Further headers as keywords: `Idempotency_Key=…`."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        body = orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
-        return cls(method, url, events, body, {"Content-Type": "application/json", **named}, weight)
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """An event that is not sent. `reason` is a word of lower case and underscores, such as `no_email`.
-
-    It counts as filtered; with `keep` it is kept as a dead letter instead, with the reason as its code.
-    """
-
-    event: Delivery
-    reason: str
-    keep: bool = False
-
-    @property
-    def outcome(self) -> Outcome:
-        return Outcome(Kind.REJECTED, self.reason.upper()) if self.keep else Outcome(Kind.FILTERED, self.reason)
-
-
-def fitting(
-    events: Sequence[Delivery], unfit: Callable[[Delivery], str | None], keep: Collection[str] = ()
-) -> tuple[list[Delivery], list[Skip]]:
-    """Those that can be sent, and the others with what `unfit` says of them; `keep` are reasons of dead letters."""
-    reasons = [(event, unfit(event)) for event in events]
-    skips = [Skip(event, reason, reason in keep) for event, reason in reasons if reason is not None]
-    return [event for event, reason in reasons if reason is None], skips
-
-
-def _key(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or any(map(str.isspace, text)):
-        raise ValueError("expected a key without blanks, got one with blanks or other signs that no key has, or none")
-    return value
-
-
-ApiKey = Annotated[SecretStr, AfterValidator(_key)]
-
-
-def checked_url(value: str) -> str:
-    """An http or https URL with a host and without credentials. Raises ValueError, which does not repeat it."""
-    try:
-        url = URL(value)
-    except ValueError:
-        raise ValueError("expected an http or https URL, got a text that is none") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("expected an http or https URL with a host")
-    if url.user is not None or url.password is not None:
-        raise ValueError("expected no user name in the URL; use the header Authorization")
-    return value
-
-
-class HttpSettings(Settings):
-    """What every HTTP connector's settings have."""
-
-    allow_private: bool = Field(
-        False, description="Allow loopback and private addresses; never link-local and metadata ones"
-    )
-
-
-class PartnerSettings(HttpSettings):
-    """Settings of a partner with addresses of its own. `regions` names them; the first one is the default."""
-
-    regions: ClassVar[Mapping[str, str]] = {}
-
-    region: str | None = Field(None, description="Where the account lives; left out: the first region of the list")
-    base_url: str | None = Field(
-        None, description="Sent here instead of the partner's own address: a proxy, or a double in tests"
-    )
-
-    @field_validator("region")
-    @classmethod
-    def _check_region(cls, value: str | None) -> str | None:
-        if value is not None and value not in cls.regions:
-            raise ValueError(f"expected one of {', '.join(cls.regions) or 'no region'}, got {value}")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _check_base_url(cls, value: str | None) -> str | None:
-        return value and checked_url(value)
-
-    @property
-    def address(self) -> str:
-        """The base URL in force, without a slash at its end."""
-        return (self.base_url or self.regions[self.region or next(iter(self.regions))]).rstrip("/")
 
 
 class HttpDestination(Connector):

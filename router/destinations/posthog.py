@@ -17,7 +17,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
 from router.destinations.shared import commerce, context, dates, keys, person, shape
 
@@ -62,15 +62,8 @@ class Posthog(HttpDestination):
     settings: PosthogSettings
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        items: list[Item] = []
-        sent: list[Delivery] = []
-        for event in events:
-            made = self._item(event)
-            if isinstance(made, str):
-                yield Skip(event, made)
-            else:
-                sent.append(event)
-                items.append(shape.present(self.shaped(event, made)))
+        sent, items, skips = itemized(events, self._items)
+        yield from skips
         if sent:
             body: Item = {"api_key": self._key, "batch": items}
             if self.settings.historical_migration:
@@ -97,7 +90,7 @@ class Posthog(HttpDestination):
     def _key(self) -> str:
         return self.settings.api_key.get_secret_value()
 
-    def _item(self, event: Delivery) -> Item | str:
+    def _items(self, event: Delivery) -> list[Item] | str:
         """What the event is at PostHog, or the reason why it is nothing there."""
         user, anonymous = person.real(person.user_id(event)), person.real(person.anonymous_id(event))
         if not user and not anonymous:
@@ -119,11 +112,12 @@ class Posthog(HttpDestination):
         if isinstance(made, str):
             return made
         name, properties = made
-        return {
+        item: Item = {
             "event": name, "distinct_id": user or anonymous, "uuid": keys.as_uuid(event),
             "timestamp": dates.iso(dates.event_time(event)),
             "properties": {**self._known(event, name), **properties, **self._profile(user)},
         }  # fmt: skip
+        return [shape.present(self.shaped(event, item))]
 
     def _known(self, event: Delivery, name: str) -> Item:
         """Where it happened; without an address PostHog must not place the person where this router is."""

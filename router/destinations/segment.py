@@ -19,7 +19,7 @@ from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
-from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
+from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
 from router.destinations.shared import context, dates, keys, person, shape
 
@@ -55,18 +55,8 @@ class Segment(HttpDestination):
     settings: SegmentSettings
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
-        sent: list[Delivery] = []
-        items: list[bytes] = []
-        for event in events:
-            made = self._item(event)
-            content = b"" if isinstance(made, str) else shape.json_bytes(self.shaped(event, made))
-            if isinstance(made, str):
-                yield Skip(event, made)
-            elif len(content) > self.settings.event_bytes:
-                yield Skip(event, "too_large", keep=True)
-            else:
-                sent.append(event)
-                items.append(content)
+        sent, items, skips = itemized(events, self._items, keep=("too_large",))
+        yield from skips
         if sent:
             body = b'{"batch":[' + b",".join(items) + b"]}"
             yield HttpRequest("POST", "/v1/batch", sent, body, {"Content-Type": "application/json"})
@@ -85,7 +75,7 @@ class Segment(HttpDestination):
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
         return {"Authorization": encode_basic_auth(self.settings.write_key.get_secret_value(), "")}
 
-    def _item(self, event: Delivery) -> Item | str:
+    def _items(self, event: Delivery) -> list[bytes] | str:
         """The event as the receiver gets it, or the reason why it is not sent."""
         before = context.at(event, "router")
         known: Item = before if isinstance(before, dict) else {}
@@ -102,7 +92,8 @@ class Segment(HttpDestination):
         item["messageId"] = _message_id(event)
         item["timestamp"] = dates.iso(dates.event_time(event))
         item["context"] = {**person.context(event), "router": passed}
-        return self._with_integrations(item)
+        content = shape.json_bytes(self.shaped(event, self._with_integrations(item)))
+        return [content] if len(content) <= self.settings.event_bytes else "too_large"
 
     def _with_integrations(self, item: Item) -> Item:
         wanted = self.settings.integrations
