@@ -87,7 +87,7 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
         making += time.process_time() - before
         timer = late if done > 0.9 * ids else look
         found = timer.run(lambda keys=keys, now=now: window.first_seen(keys, now))  # type: ignore[misc]
-        rows = [(key, now) for key, first in zip(keys, found, strict=True) if first is None]
+        rows = [(key, now, key[:2]) for key, first in zip(keys, found, strict=True) if first is None]
         write.run(lambda rows=rows, done=done: window.write(rows, {0: done}))  # type: ignore[misc]
         record = record or len(pack(rows)) // len(rows)
         known.append(rows[0][0])

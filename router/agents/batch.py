@@ -14,20 +14,21 @@ from typing import Protocol
 
 from prometheus_client import Counter as Metric
 
+from router.dedupe.window import First, Row
 from router.events.event import Body, Event
 from router.events.records import Fan, Place, Record, keyed_record
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
-Fresh = dict[bytes, tuple[int, int]]  # key to (receive time in ms, lane), in order
-Pending = Mapping[bytes, tuple[int, int]]
+Fresh = dict[bytes, tuple[int, bytes, int]]  # key to (receive time in ms, mark, lane), in order
+Pending = Mapping[bytes, tuple[int, bytes, int]]
 lane_of = attrgetter("lane")
 
 
 class Seen(Protocol):
     """The committed part of the window of dedupe."""
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
-        """First receive times in ms; `now_ms_min` is the oldest receive time of the batch."""
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
+        """First receive times in ms, with marks; `now_ms_min` is the oldest receive time of the batch."""
 
 
 def _by_lane() -> defaultdict[str, Counter[int]]:
@@ -60,6 +61,10 @@ class Batch:
         """Send a body to `topic`, which is `events.keyed`, to come back as an event of that source."""
         place = Place(*self.places[event.lane], event.offset)
         self.records.append(keyed_record(topic, body, source, event.received, place, event.headers))
+
+    def rows(self) -> list[Row]:
+        """The fresh keys as the window's rows."""
+        return [(key, at, mark) for key, (at, mark, _) in self.fresh.items()]
 
     def outputs(self) -> Iterator[Record]:
         """Every message to produce."""

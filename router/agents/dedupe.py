@@ -3,6 +3,9 @@
 Exact and sliding: the window runs from the first receive time, a repeat does not prolong it. First seen wins. Keys are
 16 bytes of BLAKE2b. An event that the tracking plan blocks is remembered by another key (`key_of_blocked`), so that a
 corrected resend still passes. With `scope: all` a repeat is found across sources.
+A repeat under another type or event name is dropped as well, and counted apart: either the sender made a new event with
+an old id, which is a loss at the sender, or it changed an event while it tried again. Two bytes of a hash beside each
+id tell, so that one in 65,536 is not told apart.
 kill -9 loses and repeats nothing: fresh keys become durable with the outputs of their batch, in one transaction; with
 at_least_once, outputs come first, so a known key implies a durable output and the batch in flight may repeat.
 """
@@ -15,6 +18,7 @@ from typing import ClassVar, Self
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch, Seen
+from router.dedupe.window import MARK_BYTES, NO_MARK
 from router.events.event import Event
 
 
@@ -33,6 +37,12 @@ def key_of_blocked(key: bytes) -> bytes:
     return blake2b(key, digest_size=16, person=b"blocked").digest()
 
 
+def mark_of(type_: str, name: str) -> bytes:
+    """Two bytes, never both zero, that stand for a call type and the event name of a track call."""
+    mark = blake2b(f"{type_}\0{name}".encode("utf-8", "surrogatepass"), digest_size=MARK_BYTES).digest()
+    return mark if mark != NO_MARK else b"\0\1"
+
+
 class Dedupe(Agent):
     """`across`: ids are those of all sources together."""
 
@@ -40,7 +50,10 @@ class Dedupe(Agent):
     ending = Ending(
         "duplicate", "Repeats within the window, dropped", "duplicates", "repeats of a messageId within the window"
     )
-    reasons: ClassVar = {"repeat": "its messageId was received before, within the window"}
+    reasons: ClassVar = {
+        "repeat": "its messageId was received before, within the window",
+        "other_event": "its messageId was received before, within the window, under another type or event name",
+    }
 
     def __init__(self, seen: Seen, window_ms: int, *, across: bool = False) -> None:
         self._seen = seen
@@ -54,9 +67,11 @@ class Dedupe(Agent):
 
     def compile(self, key: RouteKey) -> Prepare:
         prefix = key_prefix("" if self._across else key[0])
+        mark = mark_of(*key[1:])
 
         def prepare(event: Event) -> None:
             event.digest = dedupe_key(prefix, event.body["messageId"])
+            event.mark = event.mark or mark  # an event that rules rename keeps that of the name it came with
 
         return prepare
 
@@ -67,17 +82,19 @@ class Dedupe(Agent):
         keys = [event.digest for event in events]
         stored = self._seen.first_seen(keys, min(event.received for event in events))
         fresh, pending, window = batch.fresh, batch.pending, self._window_ms
-        passed, repeats = [], []
-        for event, key, first in zip(events, keys, stored, strict=True):
-            at = event.received
-            if key in fresh:
-                first = fresh[key][0]
-            elif key in pending:
-                first = pending[key][0]
-            if first is None or at - first >= window:
-                fresh[key] = (at, event.lane)
+        passed: list[Event] = []
+        repeats: list[Event] = []
+        others: list[Event] = []
+        for event, key, known in zip(events, keys, stored, strict=True):
+            at, mark = event.received, event.mark
+            first = fresh.get(key) or pending.get(key) or known
+            if first is None or at - first[0] >= window:
+                fresh[key] = (at, mark, event.lane)
                 passed.append(event)
+            elif first[1] and first[1] != mark:
+                others.append(event)
             else:
                 repeats.append(event)
         self.end(repeats, "repeat", batch)
+        self.end(others, "other_event", batch)
         return passed

@@ -50,7 +50,7 @@ class WindowReader:
         """For each row, the time that its family has for the key, or None."""
         found: list[int | None] = [None] * len(rows)
         places: dict[int, list[int]] = {}
-        for place, (_, at) in enumerate(rows):
+        for place, (_, at, _) in enumerate(rows):
             places.setdefault(at // self._span, []).append(place)
         with guarded(self._path, mark=False):
             for number, chosen in places.items():
@@ -89,7 +89,7 @@ def compare_window(window: WindowReader, rows: Sequence[Row], into: Comparison) 
     wanted = [row for row in rows if row[1] >= window.floor_ms]
     into.expired += len(rows) - len(wanted)
     into.checked += len(wanted)
-    for (_, at), found in zip(wanted, window.times(wanted), strict=True):
+    for (_, at, _), found in zip(wanted, window.times(wanted), strict=True):
         if found is None:
             into.missing += 1
         elif found != at:

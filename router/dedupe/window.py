@@ -1,20 +1,24 @@
-"""The window, the committed part of dedupe's state: 16-byte keys to first receive times."""
+"""The window, the committed part of dedupe's state: 16-byte keys to first receive times, each with a mark."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Protocol
 
-Row = tuple[bytes, int]  # key, receive time in ms
+MARK_BYTES = 2
+NO_MARK = bytes(MARK_BYTES)  # how a mark that is not known is written; it is read as b""
+Row = tuple[bytes, int, bytes]  # key, receive time in ms, mark
+First = tuple[int, bytes]  # receive time in ms, mark (b"" where it is not known)
 MARGIN_MS = 900_000  # of clocks, and of batches that are read again
 
 
 class Window(Protocol):
     """One a process; keys know no partition. Used by the consuming thread only. Raises StateError."""
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
-        """The newest first receive time of each key, in ms, or None; `now_ms_min` is the oldest receive time of the
-        batch, and times more than a window before it may be left out.
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
+        """The newest first receive time of each key, in ms, and the mark it came with; None for a key that is new.
+
+        `now_ms_min` is the oldest receive time of the batch; times more than a window before it may be left out.
         """
 
     def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from router.dedupe.window import Row, expired_before
+from router.dedupe.window import First, Row, expired_before
 
 
 class MemoryWindow:
@@ -13,15 +13,15 @@ class MemoryWindow:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self._span = max(1, window_ms // 2)
-        self._families: dict[int, dict[bytes, int]] = {}
+        self._families: dict[int, dict[bytes, First]] = {}
         self._checkpoints: dict[int, int] = {}
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
         return [next((f[key] for f in self._families.values() if key in f), None) for key in keys]
 
     def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
-        for key, at in rows:
-            self._families.setdefault(at // self._span, {})[key] = at
+        for key, at, mark in rows:
+            self._families.setdefault(at // self._span, {})[key] = (at, mark)
         self._families = dict(sorted(self._families.items(), reverse=True))
         self._checkpoints |= checkpoints
 
@@ -40,7 +40,7 @@ class MemoryWindow:
 
     def rows(self) -> Iterator[Row]:
         for family in self._families.values():
-            yield from sorted(family.items())
+            yield from ((key, *first) for key, first in sorted(family.items()))
 
     def close(self) -> None:
         return None

@@ -20,7 +20,7 @@ from typing import Any, Self
 from rocksdict import Cache, ColumnFamily, Options, Rdict, WriteBatch
 
 from router.dedupe.bloom import Bloom, Probe, probe
-from router.dedupe.window import Row, expired_before
+from router.dedupe.window import First, Row, expired_before
 from router.state.rocks import (
     append_only,
     estimated_rows,
@@ -53,6 +53,10 @@ class _Family:
         self.start_ms = start_ms
         self.filter = Bloom(expected)
         self.unread: Iterator[tuple[bytes, bytes]] | None = None
+
+    def first(self, value: bytes) -> First:
+        """The time and the mark of a row; a row of an older version has no mark."""
+        return self.start_ms + int.from_bytes(value[:TIME_BYTES], "big"), value[TIME_BYTES:]
 
     def fill(self, count: int) -> None:
         """Take the next rows into the filter."""
@@ -115,8 +119,8 @@ class RocksWindow:
         self._families = {n: families[n] for n in sorted(families, reverse=True)}
         return self._families[number]
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
-        found: list[int | None] = [None] * len(keys)
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
+        found: list[First | None] = [None] * len(keys)
         if not keys:
             return found
         at = probe(keys)
@@ -127,14 +131,14 @@ class RocksWindow:
                     self._look(family, keys, at, found)
         return found
 
-    def _look(self, family: _Family, keys: list[bytes], at: Probe, found: list[int | None]) -> None:
+    def _look(self, family: _Family, keys: list[bytes], at: Probe, found: list[First | None]) -> None:
         places = [place for place in family.candidates(keys, at) if found[place] is None]
         if not places:
             return
         values = family.rows.get([keys[place] for place in places])
         for place, value in zip(places, values, strict=True):
             if value is not None:
-                found[place] = family.start_ms + int.from_bytes(value, "big")
+                found[place] = family.first(value)
 
     def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
         with guarded(self.path):
@@ -147,7 +151,7 @@ class RocksWindow:
 
     def _by_family(self, rows: list[Row]) -> list[tuple[int, list[Row]]]:
         span = self._span
-        numbers = {at // span for _, at in rows}
+        numbers = {at // span for _, at, _ in rows}
         if len(numbers) == 1:
             return [(numbers.pop(), rows)]
         return [(number, [row for row in rows if row[1] // span == number]) for number in sorted(numbers)]
@@ -155,11 +159,11 @@ class RocksWindow:
     @staticmethod
     def _put(batch: WriteBatch, family: _Family, rows: list[Row]) -> None:
         """In key order, which halves the cost of the memtable."""
-        family.filter.add(probe([key for key, _ in rows]))
+        family.filter.add(probe([key for key, _, _ in rows]))
         put, handle, start = batch.put, family.handle, family.start_ms
-        times = {at: (at - start).to_bytes(TIME_BYTES, "big") for at in {at for _, at in rows}}
-        for key, at in sorted(rows, key=_BY_KEY):
-            put(key, times[at], handle)
+        times = {at: (at - start).to_bytes(TIME_BYTES, "big") for at in {at for _, at, _ in rows}}
+        for key, at, mark in sorted(rows, key=_BY_KEY):
+            put(key, times[at] + mark, handle)
 
     def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None:
         limit = expired_before(watermark_ms, self._window_ms)
@@ -206,7 +210,7 @@ class RocksWindow:
         for family in self._families.values():
             with guarded(self.path):
                 for key, value in scan(family.rows):
-                    yield key, family.start_ms + int.from_bytes(value, "big")
+                    yield key, *family.first(value)
 
     def close(self) -> None:
         """Flush, so that the next start has little to restore."""

@@ -84,15 +84,15 @@ class Event:
 
     `lane` names the partition it came from, `offset` its place there, `received` is the receive time in
     milliseconds, `headers` are the producer's own. What the agents need of the body they take while it is fresh from
-    the parser (`value`, `digest`, `ids`, `choice`, `out` headers, `verdict`); then it is released, unless an agent has
-    set `keep`.
+    the parser (`value`, `digest`, `mark`, `ids`, `choice`, `out` headers, `verdict`); then it is released, unless an
+    agent has set `keep`.
     """
 
     own: dict[str, bytes]  # set by emit, for an event whose destinations do not all share its bytes
 
     __slots__ = (
         *("body", "headers", "key", "lane", "name", "offset", "received", "source", "type"),
-        *("choice", "digest", "ids", "keep", "out", "own", "profile", "value", "verdict"),
+        *("choice", "digest", "ids", "keep", "mark", "out", "own", "profile", "value", "verdict"),
     )
 
     def __init__(
@@ -118,6 +118,7 @@ class Event:
         self.profile = ""
         self.value = b""
         self.digest = b""
+        self.mark = b""
         self.ids: tuple[tuple[str, str], ...] = ()
         self.choice: Any = None
         self.out: Any = None

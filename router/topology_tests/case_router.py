@@ -75,7 +75,7 @@ class CaseRouter:
         waiting = deque([message])
         while waiting:
             batch = self.pipeline.run([waiting.popleft()], self._lanes)
-            self._window.write([(key, first) for key, (first, _) in batch.fresh.items()], {})
+            self._window.write(batch.rows(), {})
             self._count(batch)
             for topic, value, _, headers in batch.outputs():
                 if topic == self._topics.keyed:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
+from router.dedupe.window import Row
 from router.events.records import Fan, Record
 from router.kafka.transactions import Transactions
 from router.kafka.writer import Writer
@@ -31,14 +32,14 @@ class CommitBatch:
     group: Any = None
     shared: Sequence[Fan] = ()
     changelog: Mapping[int, bytes] = field(default_factory=dict)
-    rows: list[tuple[bytes, int]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     landed: dict[int, int] = field(default_factory=dict)
 
 
 class LocalState(Protocol):
     """What this process keeps of its input: rows, and the changelog offset that they reflect, in one write."""
 
-    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None: ...
+    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None: ...
 
 
 class Checkpoint(Protocol):

@@ -149,7 +149,7 @@ class Worker:
             partitions.append((one, one.next, one.ahead))
             offsets.append(TopicPartition(*one.place, one.next, metadata=encode_totals(one.ahead, destinations)))
         changelog = changelog_of(batch, self.consumer.partitions)
-        rows = [(key, at) for key, (at, _) in batch.fresh.items()]
+        rows = batch.rows()
         return InFlight(
             batch, CommitBatch(batch.records, offsets, group, batch.fans, changelog, rows), partitions, started
         )

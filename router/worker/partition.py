@@ -13,6 +13,7 @@ from router.agents.batch import Batch
 from router.agents.table import ROUTE_TOTALS
 from router.agents.totals import Totals
 from router.dedupe.changelog import pack
+from router.dedupe.window import Row
 from router.errors import RouterError
 from router.kafka import offset_metadata
 from router.kafka.offset_metadata import MetadataTooLong, not_ours
@@ -72,10 +73,10 @@ def decode_totals(metadata: str) -> Totals:
 
 def changelog_of(batch: Batch, partitions: Sequence[RoutePartition]) -> dict[int, bytes]:
     """Fresh keys, packed into one changelog value for each partition."""
-    rows: dict[int, list[tuple[bytes, int]]] = {}
-    for key, (at, index) in batch.fresh.items():
-        rows.setdefault(partitions[index].number, []).append((key, at))
-    return {number: pack(pairs) for number, pairs in rows.items()}
+    rows: dict[int, list[Row]] = {}
+    for key, (at, mark, index) in batch.fresh.items():
+        rows.setdefault(partitions[index].number, []).append((key, at, mark))
+    return {number: pack(part) for number, part in rows.items()}
 
 
 def export_counts(batch: Batch) -> None:

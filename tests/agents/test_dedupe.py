@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.agents.batch import Batch
-from router.agents.dedupe import Dedupe, dedupe_key, key_of_blocked, key_prefix
+from router.agents.dedupe import Dedupe, dedupe_key, key_of_blocked, key_prefix, mark_of
+from router.dedupe.window import MARK_BYTES, NO_MARK, First
 from router.events.event import Event
 from tests.agents.messages import AT, event, track
 
@@ -17,15 +16,15 @@ WINDOW = 86_400_000
 SOURCES = ("web", "app")
 
 
-class Seen(dict[bytes, int]):
+class Seen(dict[bytes, First]):
     """The committed window as a dict."""
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
         return [self.get(key) for key in keys]
 
 
-def commit(seen: Seen, fresh: Mapping[bytes, tuple[int, int]]) -> None:
-    seen.update({key: at for key, (at, _) in fresh.items()})
+def commit(seen: Seen, batch: Batch) -> None:
+    seen.update({key: (at, mark) for key, at, mark in batch.rows()})
 
 
 def sent(message_id: str, received: int = AT, source: str = "web") -> Event:
@@ -64,7 +63,7 @@ def test_exactly_the_first_of_each_id_within_the_window_passes(arrivals: list[tu
         nonlocal before
         current = Batch(pending=before.fresh)
         passed.extend(dedupe.process(batch, current))
-        commit(seen, before.fresh)  # the batch before is committed while this one was prepared
+        commit(seen, before)  # the batch before is committed while this one was prepared
         before = current
         batch.clear()
 
@@ -109,10 +108,63 @@ def test_a_blocked_event_is_remembered_by_a_key_of_its_own() -> None:
     assert batch.ended["duplicate"] == {0: 1}
 
 
-def prepared(dedupe: Dedupe, source: str) -> Event:
+def prepared(dedupe: Dedupe, source: str = "web", type_: str = "track", name: str = "Order Completed") -> Event:
     made = sent("m", source=source)
-    dedupe.compile((source, "track", "Order Completed"))(made)
+    dedupe.compile((source, type_, name))(made)
     return made
+
+
+def reasons(batch: Batch) -> dict[str, int]:
+    return {labels[2]: number for (_, labels), number in batch.counts.items()}
+
+
+SAME, RENAMED, PAGE = ("track", "Order Completed"), ("track", "Order Refunded"), ("page", "")
+
+
+@pytest.mark.parametrize("known_by", ["batch", "pending", "window"])
+def test_a_repeat_under_another_type_or_event_is_dropped_and_counted_apart(known_by: str) -> None:
+    """Wherever the first is known from: the same batch, one that is not committed yet, the window."""
+    seen, batch = Seen(), Batch()
+    dedupe = Dedupe(seen, WINDOW)
+    first = Batch()
+    dedupe.process([prepared(dedupe)], first)
+    if known_by == "batch":
+        batch = first
+    elif known_by == "pending":
+        batch = Batch(pending=first.fresh)
+    else:
+        commit(seen, first)
+
+    passed = dedupe.process([prepared(dedupe, "web", *of) for of in (SAME, RENAMED, PAGE, SAME)], batch)
+
+    assert passed == []
+    assert batch.ended["duplicate"] == {0: 4}
+    assert reasons(batch) == {"repeat": 2, "other_event": 2}
+
+
+def test_of_an_id_from_before_there_were_marks_a_repeat_is_a_repeat() -> None:
+    """It is not known what the first one was."""
+    seen, batch = Seen(), Batch()
+    dedupe = Dedupe(seen, WINDOW)
+    seen[prepared(dedupe).digest] = (AT, b"")
+
+    assert dedupe.process([prepared(dedupe, "web", *PAGE)], batch) == []
+    assert reasons(batch) == {"repeat": 1}
+
+
+def test_an_event_that_a_rule_renames_keeps_the_mark_of_the_name_it_came_with() -> None:
+    """A rule that comes into force between an event and its repeat does not make them two events."""
+    dedupe = Dedupe(Seen(), WINDOW)
+    renamed = prepared(dedupe)
+    dedupe.compile(("web", *RENAMED))(renamed)
+
+    assert renamed.mark == mark_of(*SAME) != mark_of(*RENAMED)
+
+
+@given(st.text(), st.text())
+def test_marks_are_two_bytes_and_none_is_that_of_an_unknown_event(type_: str, name: str) -> None:
+    assert len(mark_of(type_, name)) == MARK_BYTES
+    assert mark_of(type_, name) != NO_MARK
 
 
 @pytest.mark.parametrize(("across", "passed"), [(False, 2), (True, 1)])

@@ -20,6 +20,7 @@ from router.agents.route import Route
 from router.agents.validate import Validate
 from router.agents.verdict import Enforcement, mark
 from router.config.models import Enforce
+from router.dedupe.window import First
 from router.events.parser import Repairs
 from router.events.topics import Topics
 from router.identity import IdentityRules
@@ -92,7 +93,7 @@ def test_a_plan_without_revision_stamps_its_name() -> None:
 
 
 class Nothing:
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
         return [None] * len(keys)
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from router.dedupe.changelog import pack
+from router.dedupe.window import Row
 from router.dedupe.window_rocksdb import RocksWindow
 from router.embedded.broker import EmbeddedBroker
 from router.identity import link, pack_facts
 from router.kafka.cluster import EMBEDDED, Cluster
 from tests.brokers.messages import produce
 from tests.cli.lines import Line
-from tests.dedupe.windows import DAY, NOON, key, keys
+from tests.dedupe.windows import DAY, MARK, NOON, key, keys
 from tests.identity.replicas import open_replica
 
 BATCHES = 6
@@ -40,8 +41,8 @@ class Place:
         produce(cluster, links, [pack_facts([fact])[0] for fact in FACTS])
 
     @staticmethod
-    def rows(partition: int, batch: int) -> list[tuple[bytes, int]]:
-        return [(key, NOON + batch) for key in keys((partition, batch), 20)]
+    def rows(partition: int, batch: int) -> list[Row]:
+        return [(key, NOON + batch, MARK) for key in keys((partition, batch), 20)]
 
     def store(self, *, until: int = BATCHES, without: tuple[int, int] | None = None, links: int = len(FACTS)) -> None:
         """The worker's stores after so many records of each partition; `without` leaves one out by mistake."""
@@ -134,7 +135,7 @@ def test_verify_finds_a_replica_that_took_another_way(line: Line, place: Place) 
 def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> None:
     place.store()
     window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
-    window.write([(key("more"), NOON)], {0: BATCHES + 1})
+    window.write([(key("more"), NOON, MARK)], {0: BATCHES + 1})
     window.close()
 
     ended = line(*place.arguments("verify"))

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.dedupe.changelog import LATEST_MS, ChangelogError, NewerRecord, pack, unpack
-from router.dedupe.window import Row
-from tests.dedupe.windows import NOON, keys
+from router.dedupe.window import NO_MARK, Row
+from tests.dedupe.windows import MARK, NOON, keys
 
-rows = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LATEST_MS)), max_size=40)
+marks = st.binary(min_size=2, max_size=2).map(lambda mark: b"" if mark == NO_MARK else mark)
+rows = st.lists(st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, LATEST_MS), marks), max_size=40)
 
 
 def signed(body: bytes) -> bytes:
@@ -26,7 +27,7 @@ def test_rows_come_back_as_they_were(batch: list[Row]) -> None:
 
 
 def test_an_id_takes_at_most_24_bytes() -> None:
-    batch = [(key, NOON + number * 7) for number, key in enumerate(keys("id", 2000))]
+    batch = [(key, NOON + number * 7, MARK) for number, key in enumerate(keys("id", 2000))]
     assert len(pack(batch)) / len(batch) <= 24
 
 
@@ -36,13 +37,13 @@ def test_any_bytes_are_refused(value: bytes) -> None:
         unpack(value)
 
 
-@given(st.integers(0, 2), st.binary(max_size=120))
+@given(st.integers(0, 4), st.binary(max_size=120))
 def test_any_bytes_with_a_right_checksum_are_a_record_or_refused(version: int, rest: bytes) -> None:
     try:
         found = unpack(signed(bytes((version,)) + rest))
     except (ChangelogError, NewerRecord):
         return
-    assert all(len(key) == 16 and 0 <= at <= LATEST_MS for key, at in found)
+    assert all(len(key) == 16 and 0 <= at <= LATEST_MS and len(mark) in (0, 2) for key, at, mark in found)
     assert unpack(pack(found)) == found
 
 
@@ -61,9 +62,17 @@ def test_a_record_with_a_wrong_byte_is_refused(batch: list[Row], data: st.DataOb
         unpack(bytes(record))
 
 
+@pytest.mark.parametrize(("version", "bytes_a_time"), [(1, 4), (2, 8)])
+def test_a_record_from_before_there_were_marks_is_read(version: int, bytes_a_time: int) -> None:
+    """A changelog outlives the version that wrote it: its ids are known, their marks are not."""
+    body = bytes((version,)) + NOON.to_bytes(8, "little") + b"a" * 16 + b"b" * 16
+    body += b"".join(distance.to_bytes(bytes_a_time, "little") for distance in (0, 7))
+    assert unpack(signed(body)) == [(b"a" * 16, NOON, b""), (b"b" * 16, NOON + 7, b"")]
+
+
 def test_a_record_of_a_later_version_is_no_garbage() -> None:
-    with pytest.raises(NewerRecord, match="version 3"):
-        unpack(signed(bytes((3,)) + b"whatever it will hold"))
+    with pytest.raises(NewerRecord, match="version 5"):
+        unpack(signed(bytes((5,)) + b"whatever it will hold"))
 
 
 def test_a_time_past_all_calendars_is_refused() -> None:

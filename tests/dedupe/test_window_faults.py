@@ -16,19 +16,19 @@ from router.dedupe import window_rocksdb as window_module
 from router.dedupe.window import MARGIN_MS
 from router.dedupe.window_rocksdb import RocksWindow
 from router.state.rocks import StateError, size_of
-from tests.dedupe.windows import DAY, HOUR, NOON, asides, damage, key, keys, open_window, tables
+from tests.dedupe.windows import DAY, HOUR, MARK, NOON, asides, damage, first_times, key, keys, open_window, tables
 
 BATCH = 200
 WRITER = f"""
 import sys
 from pathlib import Path
 from router.dedupe import window_rocksdb as window_module
-from tests.dedupe.windows import NOON, HOUR, keys, open_window
+from tests.dedupe.windows import HOUR, MARK, NOON, keys, open_window
 window_module.WRITE_BUFFER = 64 * 1024
 window = open_window(Path(sys.argv[1]))
 number = window.checkpoint(0) or 0
 while True:
-    window.write([(key, NOON + number % 3 * 12 * HOUR) for key in keys(number, {BATCH})], {{0: number + 1}})
+    window.write([(key, NOON + number % 3 * 12 * HOUR, MARK) for key in keys(number, {BATCH})], {{0: number + 1}})
     number += 1
     print(number, flush=True)
 """
@@ -37,7 +37,7 @@ while True:
 def _fill(path: Path, batches: int = 40) -> None:
     window = open_window(path)
     for number in range(batches):
-        window.write([(k, NOON) for k in keys(number, 500)], {0: number + 1})
+        window.write([(k, NOON, MARK) for k in keys(number, 500)], {0: number + 1})
     window.close()
 
 
@@ -83,10 +83,10 @@ def test_forgetting_a_checkpoint_survives_kill_9_and_leads_no_other(tmp_path: Pa
     code = """
 import os, sys
 from pathlib import Path
-from tests.dedupe.windows import DAY, NOON, keys, open_window
+from tests.dedupe.windows import DAY, MARK, NOON, keys, open_window
 window = open_window(Path(sys.argv[1]))
-window.write([(key, NOON) for key in keys("a", 300)], {0: 1, 1: 1})
-window.write([(key, NOON - 2 * DAY) for key in keys("old", 3)], {})
+window.write([(key, NOON, MARK) for key in keys("a", 300)], {0: 1, 1: 1})
+window.write([(key, NOON - 2 * DAY, MARK) for key in keys("old", 3)], {})
 window.advance(NOON, {0})
 os.kill(os.getpid(), 9)
 """
@@ -103,15 +103,15 @@ def test_the_filter_is_filled_again_after_a_start(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(window_module, "FILL_FACTOR", 1)
     window = open_window(tmp_path)
     for number in range(60):
-        window.write([(key(("new", number)), NOON)], {})
+        window.write([(key(("new", number)), NOON, MARK)], {})
         assert None not in window.first_seen(keys(number % 40, 500), NOON)
-        assert window.first_seen([key(("new", number)), key("nobody")], NOON) == [NOON, None]
+        assert first_times(window.first_seen([key(("new", number)), key("nobody")], NOON)) == [NOON, None]
 
 
 def test_dropped_ids_leave_the_disk(tmp_path: Path) -> None:
     window = open_window(tmp_path)
     for number in range(100):
-        window.write([(k, NOON) for k in keys(number, 1000)], {0: number})
+        window.write([(k, NOON, MARK) for k in keys(number, 1000)], {0: number})
     window.close()
     window = open_window(tmp_path)
     before = size_of(tmp_path / "window")
@@ -185,11 +185,11 @@ def test_damage_found_while_running_stops_the_worker_and_the_next_start_begins_e
 
 def test_a_store_in_use_is_not_touched(tmp_path: Path) -> None:
     window = open_window(tmp_path)
-    window.write([(key("a"), NOON)], {0: 1})
+    window.write([(key("a"), NOON, MARK)], {0: 1})
     with pytest.raises(StateError, match="lock"):
         open_window(tmp_path)
     assert asides(tmp_path) == []
-    assert window.first_seen([key("a")], NOON) == [NOON]
+    assert first_times(window.first_seen([key("a")], NOON)) == [NOON]
 
 
 def test_a_full_disk_stops_the_worker_and_loses_nothing_that_was_covered(tmp_path: Path) -> None:
@@ -199,14 +199,14 @@ import resource, signal, sys
 from pathlib import Path
 from router.dedupe import window_rocksdb as window_module
 from router.state.rocks import StateError, size_of
-from tests.dedupe.windows import NOON, keys, open_window
+from tests.dedupe.windows import MARK, NOON, keys, open_window
 window_module.WRITE_BUFFER = 256 * 1024
 window = open_window(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     for number in range(2000):
-        window.write([(key, NOON) for key in keys(number, 200)], {0: number + 1})
+        window.write([(key, NOON, MARK) for key in keys(number, 200)], {0: number + 1})
 except StateError as error:
     print(number, error)
     raise SystemExit(7)
@@ -223,6 +223,6 @@ except StateError as error:
     window = open_window(tmp_path)
     for number in range(window.checkpoint(0) or 0):
         assert None not in window.first_seen(keys(number, 200), NOON)
-    window.write([(key("room"), NOON + HOUR)], {0: 5000})
+    window.write([(key("room"), NOON + HOUR, MARK)], {0: 5000})
     assert window.checkpoint(0) == 5000
     assert asides(tmp_path) == []

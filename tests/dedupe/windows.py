@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
+from router.dedupe.window import First
 from router.dedupe.window_rocksdb import RocksWindow
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
 NOON = 1_767_225_600_000 + 12 * HOUR
+MARK = b"\1\2"
 
 
 def key(name: object) -> bytes:
@@ -18,6 +21,11 @@ def key(name: object) -> bytes:
 
 def keys(names: object, count: int) -> list[bytes]:
     return [key((names, number)) for number in range(count)]
+
+
+def first_times(found: Sequence[First | None]) -> list[int | None]:
+    """What a look-up found, without marks."""
+    return [None if first is None else first[0] for first in found]
 
 
 def open_window(path: Path, *, cluster: str = "cluster", topic: str = "topic", window_ms: int = DAY) -> RocksWindow:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from router.dedupe.window import Row
 from router.errors import Fenced, RouterError, Unavailable
 from router.events.records import Fan, Record
 from router.kafka import transactions
@@ -120,7 +121,7 @@ class Disk:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None:
+    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
         self.told.append((rows, checkpoints))
 
     def commit_offsets(self, offsets: list[TopicPartition]) -> None:
@@ -131,14 +132,14 @@ def test_local_state_follows_the_commit_with_the_changelog_offset_it_reflects(
     producer: Any, watchdog: Watchdog
 ) -> None:
     disk, one = Disk(), batch()
-    one.rows = [(b"key", 5)]
+    one.rows = [(b"key", 5, b"\1\2")]
     checkpoint = ExactlyOnce(TransactionalWriter(producer, CHANGELOG, watchdog), disk)
 
     checkpoint.publish(one)
     assert disk.told == []
     checkpoint.apply(one)
 
-    assert disk.told == [([(b"key", 5)], {0: 41, 3: 44})]
+    assert disk.told == [([(b"key", 5, b"\1\2")], {0: 41, 3: 44})]
 
 
 def test_at_least_once_offsets_follow_local_state(producer: Any) -> None:

@@ -25,6 +25,7 @@ from router.agents.route import Route, subscription
 from router.agents.validate import Validate
 from router.agents.verdict import Enforcement
 from router.config.models import DestinationConfig, Enforce
+from router.dedupe.window import First, Row
 from router.events.event import Event
 from router.events.topics import Topics
 from router.kafka.group_consumer import GroupConsumer
@@ -48,7 +49,7 @@ class Disk:
     """The local store: what `write` finished survives the crash; `lost` is a wiped state directory."""
 
     def __init__(self) -> None:
-        self.rows: dict[bytes, int] = {}
+        self.rows: dict[bytes, First] = {}
         self.checkpoints: dict[int, int] = {}
 
 
@@ -59,14 +60,14 @@ class Store:
         self._disk = disk
         self._fuse = fuse
 
-    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[int | None]:
+    def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
         self._fuse.check()
         return [self._disk.rows.get(key) for key in keys]
 
-    def write(self, rows: list[tuple[bytes, int]], checkpoints: dict[int, int]) -> None:
+    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
         self._fuse.check()
-        for key, at in rows:
-            self._disk.rows.setdefault(key, at)
+        for key, at, mark in rows:
+            self._disk.rows.setdefault(key, (at, mark))
         self._disk.checkpoints |= checkpoints
         self._fuse.effect()
 

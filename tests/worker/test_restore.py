@@ -18,7 +18,7 @@ from router.dedupe.window_memory import MemoryWindow
 from router.errors import RouterError, Unavailable
 from router.worker import restore as restore_module
 from router.worker.restore import Restore
-from tests.dedupe.windows import DAY, NOON, key
+from tests.dedupe.windows import DAY, MARK, NOON, key
 
 TOPIC = "shop.dedupe-changelog"
 
@@ -86,7 +86,7 @@ class Log:
 
 
 def row(partition: int, offset: int) -> Row:
-    return key((partition, offset)), NOON + offset
+    return key((partition, offset)), NOON + offset, MARK
 
 
 def restore(store: MemoryWindow, log: Log, *, deadline_s: float = 60) -> Restore:
@@ -100,7 +100,7 @@ def run(one: Restore) -> None:
 
 
 def known(store: MemoryWindow, places: Sequence[tuple[int, int]]) -> bool:
-    return store.first_seen([row(*place)[0] for place in places], NOON) == [row(*place)[1] for place in places]
+    return store.first_seen([row(*place)[0] for place in places], NOON) == [row(*place)[1:] for place in places]
 
 
 def test_an_empty_store_gets_all_that_the_log_has() -> None:
@@ -130,7 +130,7 @@ def test_what_the_log_no_longer_has_is_not_asked_for() -> None:
 def test_a_store_ahead_of_its_log_in_one_partition_is_emptied_and_all_are_read_anew() -> None:
     """Its rows know no partition: those of the log that is gone would drop events that never were."""
     store, log = MemoryWindow(DAY), Log({0: (0, 30), 1: (0, 30)})
-    store.write([(key("of another log"), NOON)], {0: 30, 1: 31})
+    store.write([(key("of another log"), NOON, MARK)], {0: 30, 1: 31})
     run(restore(store, log))
     assert store.first_seen([key("of another log")], NOON) == [None]
     assert known(store, [(p, at) for p in (0, 1) for at in range(30)])

@@ -21,7 +21,7 @@ from router.kafka.transactions import TransactionalWriter
 from router.state.rocks import StateError
 from router.worker.restore import Restore
 from tests.brokers.messages import produce
-from tests.dedupe.windows import NOON, asides, damage, keys, open_window, tables
+from tests.dedupe.windows import MARK, NOON, asides, damage, keys, open_window, tables
 
 PARTITIONS = 3
 BATCHES = 60
@@ -29,7 +29,7 @@ IDS = 100
 
 
 def rows(partition: int, batch: int) -> list[Row]:
-    return [(key, NOON + batch) for key in keys((partition, batch), IDS)]
+    return [(key, NOON + batch, MARK) for key in keys((partition, batch), IDS)]
 
 
 class Changelog:
@@ -122,8 +122,8 @@ def window(tmp_path: Path) -> Iterator[Start]:
 
 def missing(window: RocksWindow, batches: Iterable[int]) -> int:
     wanted = [row for batch in batches for partition in range(PARTITIONS) for row in rows(partition, batch)]
-    found = window.first_seen([key for key, _ in wanted], NOON)
-    return sum(at != row[1] for at, row in zip(found, wanted, strict=True))
+    found = window.first_seen([key for key, _, _ in wanted], NOON)
+    return sum(first != row[1:] for first, row in zip(found, wanted, strict=True))
 
 
 def test_a_wiped_folder_is_rebuilt_from_the_changelog_alone(
@@ -171,7 +171,7 @@ def test_a_store_past_the_end_of_its_log_is_set_aside_and_rebuilt(
     """As when the cluster was put back to an older state: the topic has its id, and fewer records."""
     changelog.write(range(BATCHES))
     store = window()
-    store.write([(key, NOON) for key in keys("gone", 10)], {0: 10**6, 1: 3})
+    store.write([(key, NOON, MARK) for key in keys("gone", 10)], {0: 10**6, 1: 3})
     changelog.bring_up(store)
     assert missing(store, range(BATCHES)) == 0
     assert store.first_seen(keys("gone", 10), NOON) == [None] * 10

@@ -163,7 +163,7 @@ class FaustEngine:
         parts.links.follow()
         self._partitions.look_for_gaps(messages)
         batch = parts.topology.agents.run(messages, self._partitions.index)
-        rows = [(key, at) for key, (at, _) in batch.fresh.items()]
+        rows = batch.rows()
         changelog = changelog_of(batch, self._partitions.rows)
         commit = CommitBatch(batch.records, [], shared=batch.fans, changelog=changelog, rows=rows)
         self._checkpoint.publish(commit)
