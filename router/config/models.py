@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from router.config.delivery_log import LOG_ALL, LogConfig
 from router.config.filters import MAX_FILTERS, FilterConfig
 from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
@@ -130,6 +131,9 @@ class DeliveryConfig(Model):
     rate: Rate | None = Field(None, description="Maximum rate of events per process; default: no limit")
     timeout: Duration = Field("10s", validate_default=True, description="Timeout of one attempt")
     retry: RetryConfig = RetryConfig()
+    log: LogConfig = Field(
+        LOG_ALL, description="Events that the delivery log names by messageId: all, none, or a part: {sample: 0.1}"
+    )
 
 
 class DestinationConfig(Model):

@@ -69,7 +69,7 @@ class Destination:
         self._config = config
         self._context = context
         self._loop = asyncio.get_running_loop()
-        self._delivery_log = DeliveryLog(self.name, context.topics.delivery_log, context.mask)
+        self._delivery_log = DeliveryLog(self.name, context.topics.delivery_log, context.mask, config.log)
         self._committer: Committer | None = None
         self._dispatcher: Dispatcher | None = None
         self._reader: DestinationConsumer | None = None

@@ -3,8 +3,11 @@
 `delivery.log` gets one record for each outcome, code and source since the last one. A record is JSON: `time`,
 `destination`, `outcome` (delivered, unconfirmed, filtered, retry, refused, dead), `code` in Segment's words (empty when
 delivered, the reason when filtered), `source`, `count`, `attempts` (their sum), `latency_ms` (of events that were
-accepted, from receive time: `sum`, `p50`, `p95`, `max`) and, for failures, up to three `samples` of `event`, `request`,
-`response` and `detail`, masked. A dead letter is the event exactly as it was, with the reason in its headers.
+accepted, from receive time: `sum`, `p50`, `p95`, `max`), `events` (of those delivered, unconfirmed or filtered, as far
+as the destination's `delivery.log` names them: `[messageId, attempts, ms from receive time to the answer]`, ms null
+for redriven and filtered ones) and, for failures, up to three `samples` of `event`, `request`, `response` and
+`detail`, masked. A group with many ids is written as several records. A dead letter is the event exactly as it was,
+with the reason in its headers.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any, Literal
 
 import orjson
 
+from router.config.delivery_log import LOG_ALL, LogConfig
 from router.delivery.item import QueuedEvent
 from router.destinations.base import Outcome
 from router.events.records import DEAD_LETTER_HEADERS, Record
@@ -26,6 +30,7 @@ SAMPLES = 3
 LONGEST_ANSWER = 1_000  # characters, in a dead letter's header
 LONGEST = 4_000  # characters of each text in a sample
 Result = Literal["delivered", "unconfirmed", "filtered", "retry", "refused", "dead"]
+NAMED_CHARACTERS = 64_000  # of the ids in one record
 LARGEST = 1_000_000  # bytes of value, key and headers that are kept whole
 KEPT_OF_OVERSIZE = 64 * 1024
 _REASON = re.compile(r"[a-z0-9_]{1,40}\Z")
@@ -83,30 +88,41 @@ class _Group:
     count: int = 0
     attempts: int = 0
     latencies: list[float] = field(default_factory=list)
+    events: list[tuple[str, int, int | None]] = field(default_factory=list)
+    characters: int = 0
     samples: list[dict[str, Any]] = field(default_factory=list)
 
 
 class DeliveryLog:
     """Collects outcomes of one destination until `records` takes them."""
 
-    def __init__(self, destination: str, topic: str, mask: Mask) -> None:
+    def __init__(self, destination: str, topic: str, mask: Mask, named: LogConfig = LOG_ALL) -> None:
         self._destination = destination
         self._topic = topic
         self._mask = mask
+        self._named = named
         self._groups: dict[tuple[Result, str, str], _Group] = {}
+        self._full: list[tuple[tuple[Result, str, str], _Group]] = []
 
     def __bool__(self) -> bool:
-        return bool(self._groups)
+        return bool(self._groups or self._full)
 
     def accepted(self, result: Result, item: QueuedEvent, latency: float | None) -> None:
         """The partner took an event, `latency` seconds after it was received."""
         group = self._group(result, "", item)
         if latency is not None:
             group.latencies.append(latency)
+        self._name(group, item, latency)
 
     def filtered(self, reason: str, item: QueuedEvent) -> None:
         """The mapping does not send an event."""
-        self._group("filtered", reason, item)
+        self._name(self._group("filtered", reason, item), item, None)
+
+    def _name(self, group: _Group, item: QueuedEvent, latency: float | None) -> None:
+        message_id = item.delivery.body.get("messageId")
+        if self._named.names(message_id):
+            group.events.append((message_id, item.attempts, None if latency is None else round(latency * 1000)))
+            group.characters += len(message_id)
 
     def failed(
         self,
@@ -124,6 +140,9 @@ class DeliveryLog:
     def _group(self, result: Result, code: str, item: QueuedEvent) -> _Group:
         key = (result, code, item.delivery.source)
         group = self._groups.get(key)
+        if group is not None and group.characters > NAMED_CHARACTERS:
+            self._full.append((key, group))
+            group = None
         if group is None:
             group = self._groups[key] = _Group()
         group.count += 1
@@ -132,10 +151,11 @@ class DeliveryLog:
 
     def records(self, now: float) -> list[Record]:
         """The records since the last call; `now` in seconds since 1970."""
-        groups, self._groups = self._groups, {}
+        groups = [*self._full, *self._groups.items()]
+        self._groups, self._full = {}, []
         time = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         key = self._destination.encode()
-        return [(self._topic, self._value(time, names, group), key, None) for names, group in groups.items()]
+        return [(self._topic, self._value(time, names, group), key, None) for names, group in groups]
 
     def _value(self, time: str, names: tuple[Result, str, str], group: _Group) -> bytes:
         result, code, source = names
@@ -145,6 +165,8 @@ class DeliveryLog:
         }  # fmt: skip
         if group.latencies:
             value["latency_ms"] = _summary(group.latencies)
+        if group.events:
+            value["events"] = group.events
         if group.samples:
             value["samples"] = group.samples
         return orjson.dumps(value)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.config.delivery_log import LogConfig
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.read import epoch, idempotency_key, read_item
 from router.delivery.records import (
@@ -187,3 +188,46 @@ def test_samples_are_short() -> None:
     sample = values(one)[0]["samples"][0]
 
     assert all(len(str(sample[name])) <= LONGEST for name in ("event", "request", "response"))
+
+
+def test_delivered_and_filtered_events_are_named() -> None:
+    """With the attempts and the milliseconds from receive time to the answer, as far as there is a latency."""
+    one = delivery_log()
+    for number, latency in enumerate((0.1234, None)):
+        item = event(number)
+        item.attempts = number + 1
+        one.accepted("delivered", item, latency)
+    one.filtered("mapping", event(7))
+    one.accepted("delivered", read(b'{"type": "track"}'), 0.1)
+    one.accepted("delivered", read(b'{"messageId": 7}'), 0.1)
+
+    delivered, filtered, nameless = values(one)
+
+    assert delivered["events"] == [["m0", 1, 123], ["m1", 2, None]]
+    assert filtered["events"] == [["m7", 0, None]]
+    assert (nameless["count"], "events" in nameless) == (2, False)
+
+
+def test_a_sample_names_the_same_events_in_every_process() -> None:
+    half, most = (LogConfig(sample=part) for part in (0.5, 0.9))
+    ids = [f"m{number}" for number in range(1000)]
+
+    assert 400 < sum(map(half.names, ids)) < 600
+    assert all(most.names(one) for one in ids if half.names(one))
+    assert not any(LogConfig.model_validate("none").names(one) for one in ids)
+    assert all(LogConfig.model_validate("all").names(one) for one in ids)
+
+
+def test_many_long_ids_are_several_records() -> None:
+    """None too large for a message; their counts add up."""
+    one = delivery_log()
+    for number in range(2000):
+        one.accepted("delivered", event(number, messageId=f"{number:0900}"), 0.1)
+
+    records = one.records(1767225600.0)
+
+    found = [orjson.loads(value) for _, value, _, _ in records]
+    assert max(len(value) for _, value, _, _ in records) < 100_000
+    assert sum(record["count"] for record in found) == 2000
+    assert [name for record in found for name, *_ in record["events"]] == [f"{number:0900}" for number in range(2000)]
+    assert values(one) == []
