@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 from zlib import crc32
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
@@ -33,7 +33,7 @@ class LogConfig(Model):
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"anyOf": [{"enum": list(_WORDS)}, handler(core)]}
 
-    def names(self, message_id: object) -> bool:
+    def names(self, message_id: object) -> TypeGuard[str]:
         """Whether the log names this event. The same answer for ever: what is in a sample is in every larger one."""
         if type(message_id) is not str or not message_id:
             return False
