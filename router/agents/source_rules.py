@@ -1,7 +1,8 @@
 """source_rules: what is said of a source's events whether they have a plan or not: allow, block, rename, omit, privacy.
 
 Before the plan is asked. What is blocked goes the way of what a plan blocks, to `events.blocked`, with the class
-`source_rule`; classes of personal data that a source drops, masks or hashes are gone before anything is written.
+`source_rule`; classes of personal data that a source drops, masks, hashes or encrypts are gone before
+anything is written.
 Without state: kill -9 loses nothing here.
 """
 

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator
 
-from router.config.types import Model, Name
+from router.config.types import Model, Name, Secret
 from router.events.event import CALL_TYPES
 from router.mapping import settings as mapping_settings
 from router.mapping.event_map import EventMap
 from router.mapping.mapping import Mapping
 from router.privacy.classes import Action as PrivacyAction
 from router.privacy.classes import DataClass, DataClasses
+from router.privacy.encryption import Cipher
 from router.privacy.matchers import MATCHERS, pattern
 
 ENVELOPE = frozenset(
@@ -99,16 +100,31 @@ class PrivacyConfig(Model):
     """Personal data: its classes, and what is done with each before it goes anywhere."""
 
     classes: dict[Name, PrivacyClass] = Field({}, description="Classes by name")
+    key: Secret | None = Field(
+        None, description="Keys for encrypt, such as ${file:/run/secrets/privacy.key}; the first line's key encrypts"
+    )
     source: dict[Name, dict[Name, PrivacyAction]] = Field(
-        {}, description="By source and class: keep, hash, mask or drop, before anything is written"
+        {}, description="By source and class: keep, encrypt, hash, mask or drop, before the chain writes anything"
     )
     destinations: dict[str, dict[Name, PrivacyAction]] = Field(
-        {}, description="By destination (globs; the most specific one counts) and class: keep, hash, mask or drop"
+        {},
+        description="By destination (globs; the most specific one counts) and class: keep, encrypt, hash, mask or drop",
     )
+
+    @field_validator("key")
+    @classmethod
+    def _readable(cls, value: Secret | None) -> Secret | None:
+        if value is not None:
+            Cipher(value.get_secret_value())
+        return value
+
+    def cipher(self) -> Cipher | None:
+        """What `key` encrypts and decrypts with."""
+        return None if self.key is None else Cipher(self.key.get_secret_value())
 
     def compiled(self) -> DataClasses:
         """The classes, ready to look at events."""
-        return DataClasses([each.compiled(name) for name, each in self.classes.items()])
+        return DataClasses([each.compiled(name) for name, each in self.classes.items()], self.cipher())
 
 
 class ConsentConfig(Model):

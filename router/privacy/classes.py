@@ -15,16 +15,18 @@ from fnmatch import translate
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
-from router.privacy.matchers import Matcher
+from router.privacy.encryption import PREFIX, Cipher
+from router.privacy.matchers import MATCHERS, Matcher, suspect
 
-Action = Literal["keep", "hash", "mask", "drop"]
-STRICTNESS: tuple[Action, ...] = ("keep", "hash", "mask", "drop")
+Action = Literal["keep", "encrypt", "hash", "mask", "drop"]
+STRICTNESS: tuple[Action, ...] = ("keep", "encrypt", "hash", "mask", "drop")
 IDS = ("userId", "anonymousId", "previousId", "groupId")
 SECTIONS = (*IDS, "traits", "properties", "context")
 MASKED = "***"
 REMEMBERED_NAMES = 10_000
 _DROPPED: Any = object()
 _DIGEST = re.compile("[0-9a-f]{64}")
+_BUILT_IN = frozenset(MATCHERS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,15 @@ class Treated(NamedTuple):
 
 
 class DataClasses:
-    """All classes of a topology, compiled. Calls are pure and never change what they are given."""
+    """All classes of a topology, compiled. Calls are pure and never change what they are given.
 
-    def __init__(self, classes: Sequence[DataClass]) -> None:
+    `cipher` is needed for the action `encrypt`. What it has encrypted is no personal data by its value any more, and is
+    not encrypted twice.
+    """
+
+    def __init__(self, classes: Sequence[DataClass], cipher: Cipher | None = None) -> None:
         self._classes = tuple(classes)
+        self._cipher = cipher
         self._by_name: dict[str, tuple[str, ...]] = {}
         self._globs = [
             (one.name, re.compile("|".join(translate(glob.lower()) for glob in one.names)))
@@ -66,12 +73,13 @@ class DataClasses:
             if one.names
         ]
         self._matchers = [(one.name, matches) for one in classes for matches in one.values]
-        self._actions = _ACTIONS
+        self._own_matchers = [(name, matches) for name, matches in self._matchers if matches not in _BUILT_IN]
+        self._actions = _ACTIONS if cipher is None else _ACTIONS | {"encrypt": cipher.encrypt}
 
     def repeatable(self) -> DataClasses:
         """The same for events that were treated before: a value that is a digest already is not hashed again."""
-        made = DataClasses(self._classes)
-        made._actions = _ACTIONS | {"hash": lambda value: value if _DIGEST.fullmatch(str(value)) else _hash(value)}
+        made = DataClasses(self._classes, self._cipher)
+        made._actions = made._actions | {"hash": lambda value: value if _DIGEST.fullmatch(str(value)) else _hash(value)}
         return made
 
     def scan(self, body: Mapping[str, Any]) -> Iterator[Found]:
@@ -114,15 +122,19 @@ class DataClasses:
         if isinstance(value, dict):
             return self._rebuilt(value, above, ranks, changed)
         if isinstance(value, list):
-            items = [self._treat(item, above, ranks, changed) for item in value]
-            same = all(new is old for new, old in zip(items, value, strict=True))
+            items, same = [], True
+            for item in value:
+                new = self._treat(item, above, ranks, changed)
+                same = same and new is item
+                items.append(new)
             return value if same else [item for item in items if item is not _DROPPED]
-        rank, name = max(
-            ((ranks.get(one, 0), one) for one in (*above, *self._valued(value))),
-            default=(0, ""),
-            key=lambda pair: pair[0],
-        )
-        if rank == 0 or value is None:
+        if value is None:
+            return value
+        rank, name = 0, ""
+        for one in (*above, *self._valued(value)):
+            if ranks.get(one, 0) > rank:
+                rank, name = ranks[one], one
+        if rank == 0:
             return value
         changed[name] += 1
         return self._actions[STRICTNESS[rank]](value)
@@ -132,7 +144,8 @@ class DataClasses:
     ) -> dict[str, Any]:
         made = value
         for key, inner in value.items():
-            new = self._treat(inner, (*above, *self._named(key)), ranks, changed)
+            named = self._named(key)
+            new = self._treat(inner, (*above, *named) if named else above, ranks, changed)
             if new is not inner:
                 made = dict(made) if made is value else made
                 _set(made, key, new)
@@ -149,10 +162,20 @@ class DataClasses:
         return known
 
     def _valued(self, value: Any) -> tuple[str, ...]:
-        if isinstance(value, bool) or not isinstance(value, str | int):
+        if isinstance(value, str):
+            text = value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            text = str(value)
+        else:
             return ()
-        text = value if isinstance(value, str) else str(value)
-        return tuple(name for name, matches in self._matchers if matches(text))
+        matchers = self._matchers if suspect(text) else self._own_matchers
+        found: tuple[str, ...] = ()
+        for name, matches in matchers:
+            if matches(text):
+                found += (name,)
+        if found and text.startswith(PREFIX) and self._cipher is not None and self._cipher.made(text):
+            return ()
+        return found
 
 
 def _set(body: dict[str, Any], key: str, value: Any) -> None:

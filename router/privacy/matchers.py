@@ -14,10 +14,16 @@ import re2
 
 Matcher = Callable[[str], bool]
 
-_EMAIL = re2.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-_PHONE = re2.compile(r"\s*(\+[0-9][0-9 ().\-/]{6,22}|\(?[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4})\s*")
+_SHORTEST = 7  # characters of an IPv4 address; shorter are only e-mail and IPv6 addresses
+_CHARACTERISTIC = re.compile("[0-9@:]")
+_EMAIL = re.compile(r"@(?<=[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]@)[A-Za-z0-9-]++\.[A-Za-z0-9-]")
+_PHONE = re.compile(
+    r"[ \t\n\f\r]*(?:\+[0-9][0-9 ().\-/]{6,22}|\(?[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4})[ \t\n\f\r]*", re.ASCII
+)
 _DIGITS = re.compile(r"[0-9](?:[ -]?[0-9]){12,18}")
-_IBAN = re2.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b")
+_IBAN = re.compile(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b")
+# What an IBAN in plain ASCII has at least; looked for from its first two digits, which are rarer than letters.
+_LIKE_IBAN = re.compile(r"[0-9]{2}(?<=[A-Za-z]{2}[0-9]{2})(?: ?[A-Za-z0-9]){11}")
 _IP_CHARACTERS = frozenset("0123456789abcdefABCDEF.:%")
 # First digits and lengths of the card networks; a number of milliseconds since 1970 begins with 1 and fits none.
 _CARDS = re.compile(
@@ -25,6 +31,13 @@ _CARDS = re.compile(
     r"|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|35(?:2[89]|[3-8][0-9])[0-9]{12}"
     r"|6(?:011|5[0-9]{2}|4[4-9][0-9])[0-9]{12,15}|62[0-9]{14,17}"
 )
+
+
+def suspect(text: str) -> bool:
+    """False: none of MATCHERS finds anything in the text. Most texts are done with this one look."""
+    if len(text) < _SHORTEST:
+        return "@" in text or ":" in text
+    return _CHARACTERISTIC.search(text) is not None
 
 
 def email(text: str) -> bool:
@@ -60,7 +73,9 @@ def luhn(digits: str) -> bool:
 def ip(text: str) -> bool:
     """The text is an IPv4 or IPv6 address."""
     text = text.strip()
-    if len(text) > 60 or not _IP_CHARACTERS.issuperset(text.partition("%")[0]) or not ("." in text or ":" in text):
+    if len(text) > 60 or not (text.count(".") == 3 or text.count(":") >= 2):
+        return False
+    if not _IP_CHARACTERS.issuperset(text.partition("%")[0]):
         return False
     try:
         ip_address(text)
@@ -71,6 +86,8 @@ def ip(text: str) -> bool:
 
 def iban(text: str) -> bool:
     """An international bank account number anywhere in the text, whose check digits are right."""
+    if text.isascii() and _LIKE_IBAN.search(text) is None:
+        return False
     return any(_iban_is_right(found[0].replace(" ", "")) for found in _IBAN.finditer(text.upper()))
 
 
@@ -92,7 +109,14 @@ def pattern(expression: str) -> Matcher:
         raise ValueError(f"expected a pattern that RE2 takes, got {expression!r}: {error}") from None
     if compiled.fullmatch("") is not None:
         raise ValueError(f"expected a pattern that does not match the empty text, got {expression!r}")
-    return lambda text: compiled.search(text) is not None
+
+    def matches(text: str) -> bool:
+        try:
+            return compiled.search(text) is not None
+        except UnicodeEncodeError:  # half of a surrogate pair: JSON allows it, UTF-8 has no bytes for it
+            return compiled.search(text.encode("utf-8", "replace").decode()) is not None
+
+    return matches
 
 
 MATCHERS: dict[str, Matcher] = {"email": email, "phone": phone, "card": card, "ip": ip, "iban": iban}

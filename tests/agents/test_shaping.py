@@ -10,6 +10,7 @@ import yaml
 
 from router.config.loader import load_topology
 from router.destinations.registry import destination_types
+from router.privacy.encryption import Cipher
 from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import read_tests
 from tests.config.topologies import problems, write
@@ -186,6 +187,18 @@ def test_a_source_drops_a_class_before_anything_is_written(tmp_path: Path) -> No
         assert "number" not in out[output][0]["properties"]
 
 
+def test_a_class_is_encrypted_at_the_source_and_profiles_stay_the_same(tmp_path: Path) -> None:
+    """Deterministic: an encrypted id names the same person every time, at every destination."""
+    key = f"2026-11:{'A' * 86}"
+    privacy = {"classes": CLASSES, "key": key, "source": {"web": {"email": "encrypt"}}}
+    events = [{"event": name, "userId": "ada@example.com"} for name in ("E", "F")]
+    out = routed(tmp_path, topology(privacy=privacy | {"destinations": {"crm": {"email": "encrypt"}}}), *events)
+
+    ids = {item["userId"] for output in ("resolved", "crm", "ads") for item in out[output]}
+    assert [Cipher(key).decrypt(one) for one in ids] == ["ada@example.com"]
+    assert len({item["profileId"] for item in out["resolved"]}) == 1
+
+
 def test_an_event_that_would_lose_its_last_id_is_not_sent(tmp_path: Path) -> None:
     privacy = {"classes": CLASSES, "destinations": {"ads": {"email": "drop"}}}
     out = routed(tmp_path, topology(privacy=privacy), {"event": "E", "userId": "ada@example.com"})
@@ -204,6 +217,9 @@ def test_an_event_that_would_lose_its_last_id_is_not_sent(tmp_path: Path) -> Non
         ({"privacy": {"classes": CLASSES, "destinations": {"crm": {"emial": "drop"}}}}, "(did you mean email?)"),
         ({"privacy": {"classes": CLASSES, "source": {"wed": {"email": "drop"}}}}, "(did you mean web?)"),
         ({"privacy": {"classes": CLASSES, "source": {"web": {"email": "delete"}}}}, "delete"),
+        ({"privacy": {"classes": CLASSES, "source": {"web": {"email": "encrypt"}}}}, "web.email: expected privacy.key"),
+        ({"privacy": {"classes": CLASSES, "destinations": {"*": {"card": "encrypt"}}}}, "*.card: expected privacy.key"),
+        ({"privacy": {"classes": CLASSES, "key": "2026:AAAA"}}, "privacy.key: expected <key id>:<base64url of 64"),
         ({"web": {"rules": {"rename": {"events": {"a": "b", "b": "c"}}}}}, "not renamed itself, got a to b"),
         ({"web": {"bots": "ban"}}, "ban"),
         ({"crm": {"consent": "marketing"}}, "consent"),

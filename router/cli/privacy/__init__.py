@@ -1,17 +1,19 @@
-"""`router privacy`: personal data in events. One file per sub-command."""
+"""`router privacy`: personal data in events, and the keys that it is encrypted with. One file per sub-command."""
 
 from __future__ import annotations
 
 import typer
 
-from router.cli.privacy import scan
+from router.cli.privacy import decrypt, key, scan
 
-app = typer.Typer(help="Find personal data in events.", no_args_is_help=True)
+app = typer.Typer(help="Find personal data in events, and decrypt what was encrypted.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Find personal data in events."""
+    """Find personal data in events, and decrypt what was encrypted."""
 
 
 app.command("scan")(scan.command)
+app.command("key")(key.command)
+app.command("decrypt")(decrypt.command)
