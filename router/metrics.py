@@ -109,11 +109,18 @@ DELIVERY_TOTALS = PartitionTotals(
         "router_delivery_dead": "Events given up; kept in dest.<name>.dead",
         "router_delivery_filtered": "Events that the destination's mapping does not send",
         "router_delivery_redriven": "Dead letters taken once more after a redrive",
+        "router_replay_delivered": "Events of replays that the partner accepted; not among those delivered",
+        "router_replay_dead": "Events of replays given up; kept in dest.<name>.dead, not among those dead",
+        "router_replay_filtered": "Events of replays that the mapping does not send; not among those filtered",
     },
     ("destination", "partition"),
-    from_one=("router_delivery_dead", "router_delivery_filtered", "router_delivery_redriven"),
+    from_one=(
+        *("router_delivery_dead", "router_delivery_filtered", "router_delivery_redriven"),
+        *("router_replay_delivered", "router_replay_dead", "router_replay_filtered"),
+    ),
 )
 PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
+REPLAY_PENDING = _gauge("router_replay_pending", "Events of replays taken and not yet final", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
 RETRIES = _counter("router_delivery_retries", "Events that will be tried again", "destination", "code")

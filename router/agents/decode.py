@@ -36,14 +36,14 @@ from router.events.event import (
 from router.events.parser import Repairs, encode
 from router.events.placeholders import Placeholders
 from router.events.reader import split
-from router.events.records import FIRST_ORIGIN, REDRIVEN, Headers, Place, invalid_record
+from router.events.records import FIRST_ORIGIN, REDRIVEN, REPLAY, Headers, Place, invalid_record
 from router.events.times import is_canonical, iso
 from router.events.topics import Topics
 
 LOG_APPEND_TIME = 2
 REMEMBERED_TIMES = 4096
 BLOCK = 128  # values whose bytes fit the processor's cache together
-_OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN))
+_OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY))
 _BRACE = ord("{")
 _CASE = 0x20  # the one bit in which [ and { differ
 _BRACKET, _CLOSING, _BLANK = ord("["), ord("]"), ord(" ")

@@ -128,6 +128,8 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
         yield f"  {row.name}: {row.dead} given up{codes}; router dlq list {row.name}"
     if row.redriven:
         yield f"  {row.name}: {row.redriven} redriven from the dead letters"
+    if row.replayed:
+        yield f"  {row.name}: {row.replayed} replayed, not among the counts above; router replay list"
 
 
 def _said(destination: str, live: Report) -> Iterator[str]:

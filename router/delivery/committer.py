@@ -43,6 +43,7 @@ class PendingCommit:
     accepted: int
     events: int
     size: int
+    replays: int
     published: bool = False
 
 
@@ -71,47 +72,64 @@ class Committer:
         self._partitions: list[Partition] = []
         self._records: list[Record] = []
         self._accepted = 0
-        self._finals = self._size = 0
+        self._finals = self._size = self._replays = 0
         self._epoch = 0
         self._broken = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
         self._flush_at = flush_at
         self.uncommitted = 0
+        self.replaying = 0  # events of replays, taken and not yet committed
         self.since: float | None = None  # monotonic time at which the running commit began
 
     # TerminalOutcomes
 
     def delivered(self, item: QueuedEvent) -> None:
-        partition = item.partition
-        partition.counts.delivered += 1
+        counts = item.partition.counts
+        if item.replay:
+            counts.replay_delivered += 1
+        else:
+            counts.delivered += 1
         self._accepted += 1
         self.uncommitted += 1
         self._final(item)
 
     def dead(self, item: QueuedEvent, code: str, stage: str) -> None:
-        partition = item.partition
-        partition.counts.dead += 1
+        counts = item.partition.counts
+        if item.replay:
+            counts.replay_dead += 1
+        else:
+            counts.dead += 1
         self._records.append(dead_letter(self._dead_topic, item, code, stage))
         self._final(item)
 
     def filtered(self, item: QueuedEvent) -> None:
-        item.partition.counts.filtered += 1
+        counts = item.partition.counts
+        if item.replay:
+            counts.replay_filtered += 1
+        else:
+            counts.filtered += 1
         self._final(item)
 
-    def redriven(self, item: QueuedEvent) -> None:
-        """A redriven event was taken: shown at once, since it waits from now on."""
-        item.partition.redriven += 1
-        self._show(item.partition)
+    def took(self, item: QueuedEvent) -> None:
+        """An event was taken. Redriven ones are shown at once, since they wait from now on."""
+        if item.redriven:
+            item.partition.redriven += 1
+            self._show(item.partition)
+        elif item.replay:
+            self.replaying += 1
 
     def stale(self, item: QueuedEvent) -> None:
         """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
+        if item.replay and item.attempts:
+            self.replaying = max(0, self.replaying - 1)
         self._in_flight.free(1, item.size)
 
     def _final(self, item: QueuedEvent) -> None:
         item.partition.tracker.finish(item.offset)
         item.partition.counts.redriven += item.redriven
         self._finals += 1
+        self._replays += bool(item.replay)
         self._size += item.size
         self.touch(item.partition)
 
@@ -164,6 +182,7 @@ class Committer:
         finally:
             self.since = None
         self.uncommitted -= commit.accepted
+        self.replaying -= commit.replays
         for partition, totals in commit.totals:
             partition.committed_counts = totals
             self._show(partition)
@@ -173,8 +192,8 @@ class Committer:
     def _take(self) -> PendingCommit:
         records = [*self._records, *self._delivery_log.records(time.time())]
         self._records = []
-        finals = self._accepted, self._finals, self._size
-        self._accepted = self._finals = self._size = 0
+        finals = self._accepted, self._finals, self._size, self._replays
+        self._accepted = self._finals = self._size = self._replays = 0
         totals, offsets = [], []
         for partition in self._partitions:
             low = partition.tracker.low
@@ -240,7 +259,7 @@ class Committer:
             metrics.DELIVERY_TOTALS.hide((self._name, str(partition.number)))
         self._partitions, self._records = [], []
         self._in_flight.clear()
-        self._accepted = self._finals = self._size = self.uncommitted = 0
+        self._accepted = self._finals = self._size = self._replays = self.uncommitted = self.replaying = 0
 
     async def _drain(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -260,6 +279,9 @@ class Committer:
             "router_delivery_dead": totals.dead,
             "router_delivery_filtered": totals.filtered,
             "router_delivery_redriven": partition.redriven,
+            "router_replay_delivered": totals.replay_delivered,
+            "router_replay_dead": totals.replay_dead,
+            "router_replay_filtered": totals.replay_filtered,
         }
         metrics.DELIVERY_TOTALS.show((self._name, str(partition.number)), counts)
 

@@ -93,7 +93,8 @@ class Destination:
         self._dispatcher = Dispatcher(
             self._connector, self._config, committer, self._delivery_log, clock=time.monotonic, wall=time.time
         )
-        metrics.PENDING.labels(self.name).set_function(lambda: self._in_flight.used)
+        metrics.PENDING.labels(self.name).set_function(lambda: max(0, self._in_flight.used - committer.replaying))
+        metrics.REPLAY_PENDING.labels(self.name).set_function(lambda: committer.replaying)
         topic = self._context.topics.destination(self.name)
         commits = not self._context.transactional
         self._reader = DestinationConsumer(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
@@ -205,8 +206,7 @@ class Destination:
             item = read_item(self.name, partition, offset, message.value(), message.key(), headers, now)
             if partition.tracker.take(offset):
                 items.append(item)
-                if item.redriven:
-                    committer.redriven(item)
+                committer.took(item)
             else:
                 committer.stale(item)
                 committer.touch(partition)

@@ -25,6 +25,7 @@ from router.destinations.base import Connector, Kind, Outcome
 GRACE_SECONDS = 30.0  # past the connector's own timeout
 UNCOMMITTED, MOST_UNCOMMITTED = 1_000, 4_000
 DEFAULT_REQUEST_BYTES = 1024 * 1024
+SPARE_SECONDS = 0.01  # until a replay asks again whether the rate has something to spare
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Dispatcher:
         )  # fmt: skip
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0  # events
+        self._replaying = 0  # requests of replays
         self._timer: asyncio.TimerHandle | None = None
         self._taking = True
 
@@ -114,19 +116,29 @@ class Dispatcher:
             if wait > 0:
                 return wait
             shape = self._shape
-            batch = self._queue.take(now, min(shape.count, room), shape.size, shape.age)
+            count, replays = min(shape.count, room), self._for_replays()
+            batch = self._queue.take(now, count, shape.size, shape.age, replays)
             if batch is None:
-                return self._next(now, min(shape.count, room))
+                return self._next(now, count, replays)
             self._launch(batch, probe=False)
 
-    def _next(self, now: float, count: int) -> float | None:
-        """Seconds until a request is old enough or a failed event due."""
-        times = [self._queue.due, self._queue.ready_at(count, self._shape.size, self._shape.age)]
+    def _for_replays(self) -> int:
+        """Events that a replay's request may have now. Half of the concurrency is left to live events, where there is
+        more than one request at a time, and what the rate has to spare for a burst of them."""
+        free = self._replaying < max(1, self._concurrency // 2)
+        return self.rate.spare() if free and self._queue.has_replays else 0
+
+    def _next(self, now: float, count: int, replays: int) -> float | None:
+        """Seconds until a request is old enough, a failed event due, or the rate may have some to spare."""
+        times = [self._queue.due, self._queue.ready_at(count, self._shape.size, self._shape.age, replays)]
+        if self._queue.has_replays and not replays and self._replaying < max(1, self._concurrency // 2):
+            times.append(now + SPARE_SECONDS)
         return min((at - now for at in times if at is not None), default=None)
 
     def _fills(self) -> bool:
         """Whether what is ready may still wait for company."""
-        at = self._queue.ready_at(self._shape.count, self._shape.size, self._shape.age)
+        shape = self._shape
+        at = self._queue.ready_at(shape.count, shape.size, shape.age, shape.count)
         return at is not None and at > self._clock()
 
     def _probe(self, now: float) -> float | None:
@@ -146,6 +158,7 @@ class Dispatcher:
     def _launch(self, batch: QueuedBatch, *, probe: bool) -> None:
         self.rate.spend(len(batch))
         self._under_way += len(batch)
+        self._replaying += _of_replay(batch)
         task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -171,6 +184,7 @@ class Dispatcher:
             self.policy.apply(batch, outcomes, started, probe=probe)
         finally:
             self._under_way -= len(batch)
+            self._replaying -= _of_replay(batch)
             if probe:
                 self.breaker.unclear()
 
@@ -229,6 +243,10 @@ class Dispatcher:
     def resume(self) -> None:
         """After `halt`: with new partitions."""
         self._taking = True
+
+
+def _of_replay(batch: QueuedBatch) -> bool:
+    return bool(batch.events[0].replay)
 
 
 def _failure(batch: Sequence[QueuedEvent], code: str, detail: str) -> list[Outcome]:

@@ -50,17 +50,19 @@ class QueuedEvent:
     for (None: there is none to keep). `deadline` ends the attempts; None while its time does not run: before the first
     one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `code` is
     that of the last attempt that failed; `answer` what the partner said when it was given up; `fault` says why it
-    cannot be sent at all; `redriven`: it was a dead letter.
+    cannot be sent at all; `redriven`: it was a dead letter; `replay`: the id of the replay that sent it, or empty. A
+    replay keeps an order of its own: it holds up no live event.
     """
 
     __slots__ = (
         "answer", "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
-        "ordering_key", "partition", "received", "redriven", "size", "taken", "value",
+        "ordering_key", "partition", "received", "redriven", "replay", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
         self, partition: Partition, offset: int, value: bytes | None, key: bytes | None, headers: RawHeaders,
         delivery: Delivery, received: float | None, taken: float, fault: str = "", *, redriven: bool = False,
+        replay: str = "",
     ) -> None:  # fmt: skip
         self.partition = partition
         self.offset = offset
@@ -72,7 +74,8 @@ class QueuedEvent:
         self.taken = taken
         self.fault = fault
         self.redriven = redriven
-        self.ordering_key = key
+        self.replay = replay
+        self.ordering_key = key if key is None or not replay else b"replay\0" + key
         self.batch_key: Hashable = None
         self.size = len(value or b"") + OVERHEAD
         self.attempts = 0

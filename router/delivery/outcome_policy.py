@@ -153,7 +153,7 @@ class OutcomePolicy:
 
     def _deliver(self, item: QueuedEvent, outcome: Outcome) -> None:
         latency = None
-        if item.received is not None and not item.redriven:  # an operator's delay is nobody's latency
+        if item.received is not None and not (item.redriven or item.replay):  # an operator's delay is no latency
             latency = max(0.0, self._wall() - item.received)
             self._seconds.observe(latency)
             self.latencies.add(latency)

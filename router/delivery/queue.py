@@ -1,7 +1,8 @@
 """Events that wait for a request: new ones in order, by batch key; failed ones until they are due; the rest behind.
 
 With `ordered`, of the events that share an ordering key only the first that is not final is ever ready or under way; a
-request carries at most one of each.
+request carries at most one of each. Events of replays wait apart and share no request with live ones, which go first;
+but they get every eighth request that both could have, since what is not final holds back its partition's commit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from router.delivery.item import QueuedEvent
+
+LIVE_IN_A_ROW = 7  # requests, while events of replays wait
 
 
 class QueuedBatch:
@@ -43,6 +46,8 @@ class DeliveryQueue:
     def clear(self) -> None:
         """Forget all events."""
         self._ready: dict[Hashable, _Ready] = {}  # by batch key; the one that has waited longest comes first
+        self._replays: dict[Hashable, _Ready] = {}
+        self._in_a_row = 0
         self._whole: deque[QueuedBatch] = deque()
         self._later: list[tuple[float, int, QueuedBatch]] = []
         self._behind: dict[bytes, deque[QueuedEvent]] = {}
@@ -53,7 +58,9 @@ class DeliveryQueue:
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:
-        return bool(self._ready or self._whole or self._later or any(self._behind.values()))
+        return bool(
+            self._ready or self._replays or self._whole or self._later or any(self._behind.values())
+        )  # fmt: skip
 
     def __iter__(self) -> Iterator[QueuedEvent]:
         for waiting in self._begun():
@@ -101,27 +108,34 @@ class DeliveryQueue:
                 for event in reversed(batch.events):
                     self._of(event).prepend(event)
 
-    def take(self, now: float, count: int, size: int, age: float) -> QueuedBatch | None:
-        """The next request: at most `count` events and `size` bytes (one event in any case).
+    def take(self, now: float, count: int, size: int, age: float, replays: int = 0) -> QueuedBatch | None:
+        """The next request: at most `count` events (of a replay at most `replays`) and `size` bytes, but at least one.
 
         With `age`, None while all may still fill: see `ready_at`.
         """
         if self._whole:
             return self._whole.popleft() if len(self._whole[0]) <= count else None
-        for key, ready in self._ready.items():
-            if ready.at(count, size, age) <= now:
-                del self._ready[key]
-                batch = QueuedBatch(ready.cut(count, size))
-                if ready.events:
-                    self._ready[key] = ready
+        tables = [(self._ready, count), (self._replays, min(count, replays))]
+        if self._in_a_row >= LIVE_IN_A_ROW:
+            tables.reverse()
+        for table, most in tables:
+            batch = _cut(table, now, most, size, age)
+            if batch is not None:
+                self._in_a_row = self._in_a_row + 1 if table is self._ready and self._replays else 0
                 return batch
         return None
 
-    def ready_at(self, count: int, size: int, age: float) -> float | None:
+    def ready_at(self, count: int, size: int, age: float, replays: int = 0) -> float | None:
         """When a request may go: None when nothing is ready, 0 for at once, else when its first event is old enough."""
         if self._whole:
             return 0.0 if len(self._whole[0]) <= count else None
-        return min((ready.at(count, size, age) for ready in self._ready.values()), default=None)
+        tables = ((self._ready, count), (self._replays, min(count, replays)))
+        return min((one.at(most, size, age) for table, most in tables if most for one in table.values()), default=None)
+
+    @property
+    def has_replays(self) -> bool:
+        """Whether events of a replay are ready."""
+        return bool(self._replays)
 
     @property
     def due(self) -> float | None:
@@ -131,7 +145,7 @@ class DeliveryQueue:
     def pick(self) -> QueuedBatch | None:
         """One event for a probe, due or not: the least tried one, so that a bad event cannot fail every probe."""
         batches = (*self._whole, *(batch for _, _, batch in self._later))
-        waiting = [event for ready in self._ready.values() for event in ready.events]
+        waiting = [event for table in (self._ready, self._replays) for one in table.values() for event in one.events]
         tried = [(event, batch) for batch in batches for event in batch.events]
         event, batch = min(
             [*((event, None) for event in waiting), *tried], key=lambda one: one[0].attempts, default=(None, None)
@@ -159,12 +173,14 @@ class DeliveryQueue:
 
     def _begun(self) -> list[_Ready | QueuedBatch]:
         """All but those behind another."""
-        return [*self._ready.values(), *self._whole, *(batch for _, _, batch in self._later)]
+        later = (batch for _, _, batch in self._later)
+        return [*self._ready.values(), *self._replays.values(), *self._whole, *later]
 
     def _remove(self, gone: set[int]) -> None:
-        for key, ready in list(self._ready.items()):
-            if not ready.keep(gone):
-                del self._ready[key]
+        for table in (self._ready, self._replays):
+            for key, ready in list(table.items()):
+                if not ready.keep(gone):
+                    del table[key]
         self._whole = deque(left for batch in self._whole if len(left := _without(batch, gone)))
         later = [(due, order, _without(batch, gone)) for due, order, batch in self._later]
         self._later = [entry for entry in later if len(entry[2])]
@@ -174,9 +190,10 @@ class DeliveryQueue:
         self._of(event).append(event)
 
     def _of(self, event: QueuedEvent) -> _Ready:
-        ready = self._ready.get(event.batch_key)
+        table = self._replays if event.replay else self._ready
+        ready = table.get(event.batch_key)
         if ready is None:
-            ready = self._ready[event.batch_key] = _Ready()
+            ready = table[event.batch_key] = _Ready()
         return ready
 
 
@@ -217,6 +234,18 @@ class _Ready:
         self.events = deque(event for event in self.events if id(event) not in gone)
         self.size = sum(event.size for event in self.events)
         return bool(self.events)
+
+
+def _cut(table: dict[Hashable, _Ready], now: float, count: int, size: int, age: float) -> QueuedBatch | None:
+    """A request of those that may go now; what is left of them waits behind the others."""
+    for key, ready in table.items():
+        if count and ready.at(count, size, age) <= now:
+            del table[key]
+            batch = QueuedBatch(ready.cut(count, size))
+            if ready.events:
+                table[key] = ready
+            return batch
+    return None
 
 
 def _without(batch: QueuedBatch, gone: set[int]) -> QueuedBatch:

@@ -46,6 +46,15 @@ class Rate:
         self._filled = now
         return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self.limit
 
+    def spare(self) -> int:
+        """How many events may go now beside others without making them wait: half a burst is left to those."""
+        if self.wait() > 0:
+            return 0
+        if self.limit is None:
+            return 1 << 30
+        left = int(self._tokens - self._burst() / 2)
+        return left or int(self._tokens >= self._burst())
+
     def spend(self, events: int) -> None:
         """Events go out now. A request may take more than is there: the next one waits for it."""
         self._measure()

@@ -10,7 +10,7 @@ import orjson
 
 from router.delivery.item import Partition, QueuedEvent, RawHeaders
 from router.destinations.base import Delivery
-from router.events.records import FIRST_ORIGIN, REDRIVEN
+from router.events.records import FIRST_ORIGIN, REDRIVEN, REPLAY
 
 REJECTED = "MESSAGE_REJECTED"
 
@@ -21,7 +21,8 @@ def read_item(
 ) -> QueuedEvent:  # fmt: skip
     """`taken` is the monotonic time. Anything but a JSON object has the fault MESSAGE_REJECTED.
 
-    A redriven event keeps the place at which it first stood, and so its idempotency key.
+    A redriven event keeps the place at which it first stood, and so its idempotency key. A dead letter of a replay is,
+    once it is redriven, an event as any other.
     """
     body = _body(value)
     named = {name: _text(raw) for name, raw in headers}
@@ -40,7 +41,7 @@ def read_item(
     received = epoch(content.get("receivedAt"))
     return QueuedEvent(
         partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else "",
-        redriven=REDRIVEN in named,
+        redriven=REDRIVEN in named, replay="" if REDRIVEN in named else named.get(REPLAY, ""),
     )  # fmt: skip
 
 

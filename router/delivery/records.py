@@ -2,12 +2,12 @@
 
 `delivery.log` gets one record for each outcome, code and source since the last one. A record is JSON: `time`,
 `destination`, `outcome` (delivered, unconfirmed, filtered, retry, refused, dead), `code` in Segment's words (empty when
-delivered, the reason when filtered), `source`, `count`, `attempts` (their sum), `latency_ms` (of events that were
-accepted, from receive time: `sum`, `p50`, `p95`, `max`), `events` (of those delivered, unconfirmed or filtered, as far
-as the destination's `delivery.log` names them: `[messageId, attempts, ms from receive time to the answer]`, ms null
-for redriven and filtered ones) and, for failures, up to three `samples` of `event`, `request`, `response` and
-`detail`, masked. A group with many ids is written as several records. A dead letter is the event exactly as it was,
-with the reason in its headers.
+delivered, the reason when filtered), `source`, `replay` (its id, of events that a replay sent), `count`, `attempts`
+(their sum), `latency_ms` (of events that were accepted, from receive time: `sum`, `p50`, `p95`, `max`), `events` (of
+those delivered, unconfirmed or filtered, as far as the destination's `delivery.log` names them: `[messageId, attempts,
+ms from receive time to the answer]`, ms null for redriven, replayed and filtered ones) and, for failures, up to three
+`samples` of `event`, `request`, `response` and `detail`, masked. A group with many ids is written as several records. A
+dead letter is the event exactly as it was, with the reason in its headers.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class DeliveryLog:
         self._topic = topic
         self._mask = mask
         self._named = named
-        self._groups: dict[tuple[Result, str, str], _Group] = {}
-        self._full: list[tuple[tuple[Result, str, str], _Group]] = []
+        self._groups: dict[tuple[Result, str, str, str], _Group] = {}
+        self._full: list[tuple[tuple[Result, str, str, str], _Group]] = []
 
     def __bool__(self) -> bool:
         return bool(self._groups or self._full)
@@ -138,7 +138,7 @@ class DeliveryLog:
             group.samples.append(self._sample(item, outcome, batch))
 
     def _group(self, result: Result, code: str, item: QueuedEvent) -> _Group:
-        key = (result, code, item.delivery.source)
+        key = (result, code, item.delivery.source, item.replay)
         group = self._groups.get(key)
         if group is not None and group.characters > NAMED_CHARACTERS:
             self._full.append((key, group))
@@ -157,12 +157,14 @@ class DeliveryLog:
         key = self._destination.encode()
         return [(self._topic, self._value(time, names, group), key, None) for names, group in groups]
 
-    def _value(self, time: str, names: tuple[Result, str, str], group: _Group) -> bytes:
-        result, code, source = names
+    def _value(self, time: str, names: tuple[Result, str, str, str], group: _Group) -> bytes:
+        result, code, source, replay = names
         value: dict[str, Any] = {
             "time": time, "destination": self._destination, "outcome": result, "code": code, "source": source,
             "count": group.count, "attempts": group.attempts,
         }  # fmt: skip
+        if replay:
+            value["replay"] = replay
         if group.latencies:
             value["latency_ms"] = _summary(group.latencies)
         if group.events:

@@ -22,20 +22,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Counts:
-    """Final events of one partition, since its first, and how many of them were redriven. Encoded:
-    `{"n": [delivered, dead, filtered], "redriven": …, "done": …}`, without `filtered` and `redriven` while they are 0.
+    """Final events of one partition, since its first, how many of them were redriven, and apart from them those that
+    replays sent. Encoded: `{"n": [delivered, dead, filtered], "redriven": …, "replayed": [delivered, dead, filtered],
+    "done": …}`, without `filtered`, `redriven` and `replayed` while they are 0.
     """
 
     delivered: int = 0
     dead: int = 0
     filtered: int = 0
     redriven: int = 0
+    replay_delivered: int = 0
+    replay_dead: int = 0
+    replay_filtered: int = 0
 
     def encode(self, low: int, finished: Iterable[int]) -> str:
         """Metadata for a commit at `low` with these final offsets beyond it; what does not fit would be sent again."""
         data: dict[str, object] = {"n": [self.delivered, self.dead, *([self.filtered] if self.filtered else [])]}
         if self.redriven:
             data["redriven"] = self.redriven
+        if any(replayed := [self.replay_delivered, self.replay_dead, self.replay_filtered]):
+            data["replayed"] = replayed
         if done := pack_offsets(low, finished):
             data["done"] = done
         return offset_metadata.encode(data)
@@ -53,10 +59,14 @@ def decode(metadata: str, low: int) -> tuple[Counts, list[int]]:
         try:
             delivered, dead, *filtered = map(int, data["n"])
             redriven = int(data.get("redriven", 0))
+            replay_delivered, replay_dead, replay_filtered = map(int, data.get("replayed", (0, 0, 0)))
             done = data.get("done", "")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise not_ours(error) from error
-        return Counts(delivered, dead, sum(filtered), redriven), unpack_offsets(low, done)
+        counts = Counts(
+            delivered, dead, sum(filtered), redriven, replay_delivered, replay_dead, replay_filtered
+        )  # fmt: skip
+        return counts, unpack_offsets(low, done)
     except MetadataError as error:
         log.warning("%s: its counts begin again", error)
         return Counts(), []

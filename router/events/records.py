@@ -20,6 +20,7 @@ Headers = list[tuple[str, str | bytes | None]]
 DEAD_LETTER_HEADERS = frozenset({"error-code", "error-stage", "attempts", "origin", "partner-answer", "length"})
 REDRIVEN = "redriven"  # header: the place (topic:partition:offset) of the dead letter that an event was
 FIRST_ORIGIN = "first-origin"  # header of a redriven event: its place when it was first to be delivered
+REPLAY = "replay"  # header: the id of the replay that sent an event once more
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
 Fan = tuple[tuple[str, ...], bytes, bytes, Headers]  # one message for several topics
 

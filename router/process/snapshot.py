@@ -34,6 +34,7 @@ class DestinationRow:
     dead: int = 0
     skipped: int = 0  # by the destination's mapping
     redriven: int = 0  # dead letters that delivery has taken once more
+    replayed: int = 0  # final events of replays, which are counted nowhere else
     taken: int = 0
     waiting: int = 0
     p95_seconds: float | None = None
@@ -147,6 +148,7 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         dead=page.total("router_delivery_dead", destination=name),
         skipped=page.total("router_delivery_filtered", destination=name),
         redriven=page.total("router_delivery_redriven", destination=name),
+        replayed=sum(page.total(f"router_replay_{end}", destination=name) for end in ("delivered", "filtered", "dead")),
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),

@@ -189,7 +189,12 @@ def test_the_pipeline_does_the_same_without_it(
 
 def test_only_a_redrive_can_call_an_event_redriven() -> None:
     """A producer's headers pass, but none that the router gives a meaning on its own topics."""
-    own = [("redriven", b"dest.crm.dead:0:1"), ("first-origin", b"dest.crm:0:1"), ("traceparent", b"00")]
+    own = [
+        ("redriven", b"dest.crm.dead:0:1"),
+        ("first-origin", b"dest.crm:0:1"),
+        ("replay", b"r1"),
+        ("traceparent", b"00"),
+    ]
     batch = pipeline().run([message(track(), of_headers=own)], LANES)
 
     headers = [headers for topic, _, _, headers in batch.outputs() if topic == TOPICS.destination("crm")]

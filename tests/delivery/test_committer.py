@@ -72,10 +72,10 @@ class Bench:
     def _on_committed(self) -> None:
         self.committed += 1
 
-    def item(self, offset: int, *, redriven: bool = False) -> QueuedEvent:
-        one = delivery(offset)
+    def item(self, offset: int, *, redriven: bool = False, replay: str = "") -> QueuedEvent:
+        one, headers = delivery(offset), [("source", b"web")]
         item = QueuedEvent(
-            self.partition, offset, one.value, b"p1", [("source", b"web")], one, None, 0.0, redriven=redriven
+            self.partition, offset, one.value, b"p1", headers, one, None, 0.0, redriven=redriven, replay=replay
         )
         self.partition.tracker.take(offset)
         self.room.add(1, item.size)
@@ -129,7 +129,7 @@ async def test_redriven_events_are_shown_when_they_are_taken_and_kept_when_they_
     async with bench() as one:
         first, second = one.item(5, redriven=True), one.item(6, redriven=True)
         for item in (first, second):
-            one.committer.redriven(item)
+            one.committer.took(item)
         assert one.totals() == _totals(0, 0, 2)
         one.committer.dead(first, "400", "deliver")
         await one.until(lambda: one.committed)
@@ -138,6 +138,28 @@ async def test_redriven_events_are_shown_when_they_are_taken_and_kept_when_they_
 
     assert metadata(place) == {"n": [0, 1], "redriven": 1}
     assert Partition.open("dest.crm", 2, place.offset, place.metadata or "").redriven == 1
+
+
+async def test_events_of_a_replay_are_counted_apart() -> None:
+    """So that routed + redriven = delivered + filtered + dead + pending holds while one runs."""
+    async with bench() as one:
+        items = [one.item(offset, replay="r1") for offset in range(5, 9)]
+        for item in items:
+            one.committer.took(item)
+        assert one.committer.replaying == 4
+        one.committer.delivered(items[0])
+        one.committer.dead(items[1], "400", "deliver")
+        one.committer.filtered(items[2])
+        await one.until(lambda: one.committed)
+        assert one.totals() == _totals(0, 0) | {
+            "router_replay_delivered": 1, "router_replay_dead": 1, "router_replay_filtered": 1,
+        }  # fmt: skip
+        assert one.committer.replaying == 1
+        place = one.broker.works[0].offsets[0]
+
+    assert metadata(place) == {"n": [0, 0], "replayed": [1, 1, 1]}
+    counts = Partition.open("dest.crm", 2, place.offset, place.metadata or "").counts
+    assert (counts.replay_delivered, counts.replay_dead, counts.replay_filtered, counts.delivered) == (1, 1, 1, 0)
 
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
@@ -243,4 +265,5 @@ async def test_finished_events_beyond_an_unfinished_one_ride_in_the_metadata() -
 
 def _totals(delivered: int, dead: int, redriven: int = 0) -> dict[str, int]:
     others = {"router_delivery_filtered": 0, "router_delivery_redriven": redriven}
-    return {"router_delivery_delivered": delivered, "router_delivery_dead": dead} | others
+    replays = dict.fromkeys(("router_replay_delivered", "router_replay_dead", "router_replay_filtered"), 0)
+    return {"router_delivery_delivered": delivered, "router_delivery_dead": dead} | others | replays

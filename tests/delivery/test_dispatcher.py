@@ -101,9 +101,9 @@ class Bench:
         )  # fmt: skip
         self.partition = Partition("dest.crm", 0)
 
-    def item(self, number: int, lane: bytes | None = None, fault: str = "") -> QueuedEvent:
-        one = delivery(number)
-        return QueuedEvent(self.partition, number, one.value, lane, (), one, time.time(), time.monotonic(), fault)
+    def item(self, number: int, lane: bytes | None = None, fault: str = "", replay: str = "") -> QueuedEvent:
+        one, now = delivery(number), time.monotonic()
+        return QueuedEvent(self.partition, number, one.value, lane, (), one, time.time(), now, fault, replay=replay)
 
     def give(self, count: int, queue: int = 0) -> None:
         self.engine.take([self.item(n, b"%d" % (n % queue) if queue else None) for n in range(count)])
@@ -141,6 +141,36 @@ async def test_every_event_is_delivered_once_in_order_of_arrival() -> None:
 
     assert one.ends.accepted == list(range(50))
     assert one.connector.requests == [[f"m{number}"] for number in range(50)]
+
+
+async def test_a_replay_leaves_half_of_the_requests_to_live_events() -> None:
+    """A live event goes at once while a replay waits for the partner."""
+    gate = asyncio.Event()
+    async with bench(all_ok, concurrency=4) as one:
+        send = one.connector.send
+
+        async def held(batch: Sequence[Delivery]) -> Sequence[Outcome]:
+            if number_of(batch[0]) < 10:
+                await gate.wait()
+            return await send(batch)
+
+        one.connector.send = held  # type: ignore[method-assign]
+        one.engine.take([one.item(number, replay="r1") for number in range(10)])
+        one.engine.take([one.item(number) for number in range(10, 14)])
+        await one.until(lambda: one.ends.count == 4)
+        assert sorted(one.ends.accepted) == [10, 11, 12, 13]
+        gate.set()
+        await one.until(lambda: one.ends.count == 14)
+    assert sorted(one.ends.accepted) == list(range(14))
+    assert one.engine.policy.latencies.quantile(0.95) is not None
+
+
+async def test_a_replay_takes_only_what_the_rate_has_to_spare() -> None:
+    async with bench(all_ok, rate="200/s", batch={"count": 100}) as one:
+        one.engine.take([one.item(number, replay="r1") for number in range(30)])
+        await one.until(lambda: one.ends.count == 30)
+    assert max(map(len, one.connector.requests)) <= 10
+    assert sorted(one.ends.accepted) == list(range(30))
 
 
 async def test_no_more_requests_at_a_time_than_configured() -> None:

@@ -74,6 +74,30 @@ def test_waiting_as_long_as_told_is_enough(limit: float, events: int) -> None:
     assert rate.wait() == pytest.approx(0, abs=1e-6)
 
 
+@given(st.floats(40, 500), st.lists(st.floats(0, 0.2), max_size=40))
+def test_what_is_spared_makes_no_other_event_wait(limit: float, pauses: list[float]) -> None:
+    """A replay takes what it may at any time: two events more may go at once all the same."""
+    clock = Clock()
+    rate = Rate(limit, clock)
+    for pause in pauses:
+        clock.go(pause)
+        rate.spend(rate.spare())
+        assert rate.wait() == 0
+    rate.spend(1)
+    assert rate.wait() == 0
+
+
+def test_a_slow_rate_has_something_to_spare_once_its_burst_is_full() -> None:
+    clock = Clock()
+    rate = Rate(2.0, clock)
+    assert rate.spare() == 1
+    rate.spend(1)
+    assert rate.spare() == 0
+    clock.go(0.5)
+    assert rate.spare() == 1
+    assert Rate(None, clock).spare() > 1_000_000
+
+
 def test_no_limit_never_waits() -> None:
     """The common case."""
     rate = Rate(None, Clock())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.delivery.item import QueuedEvent
-from router.delivery.queue import DeliveryQueue, QueuedBatch
+from router.delivery.queue import LIVE_IN_A_ROW, DeliveryQueue, QueuedBatch
 from tests.delivery.items import item
 
 MANY = 1 << 30
@@ -51,6 +51,41 @@ def test_a_request_waits_to_fill_until_its_first_event_is_old_enough() -> None:
     assert queue.ready_at(2, MANY, 0.2) == 0.0
     assert queue.ready_at(3, 200, 0.2) == 0.0
     assert taken(queue, 10.2, 3, MANY, 0.2) == [0, 1]
+
+
+def test_live_events_go_before_those_of_a_replay_and_share_no_request_with_them() -> None:
+    queue = filled(*[item(number, replay="r1" if number < 4 else "") for number in range(8)])
+
+    assert queue.ready_at(3, MANY, 0) == 0.0
+    batches = [batch.events for _ in range(5) if (batch := queue.take(0, 3, MANY, 0, 2))]
+    assert [numbers(events) for events in batches] == [[4, 5, 6], [7], [0, 1], [2, 3]]
+
+
+def test_without_room_for_a_replay_its_events_wait() -> None:
+    queue = filled(item(1, replay="r1"))
+
+    assert queue.take(0, 3, MANY, 0) is None
+    assert queue.ready_at(3, MANY, 0) is None
+    assert queue.ready_at(3, MANY, 0, 1) == 0.0
+
+
+def test_a_replay_is_not_starved_by_live_events() -> None:
+    """What it has taken holds back the commit of its partition."""
+    queue = filled(*[item(number, replay="r1" if number < 2 else "") for number in range(40)])
+
+    order = [batch.events[0].offset for _ in range(17) if (batch := queue.take(0, 1, MANY, 0, 1))]
+    assert [order.index(0), order.index(1)] == [LIVE_IN_A_ROW, 2 * LIVE_IN_A_ROW + 1]
+
+
+def test_a_replay_keeps_an_order_of_its_own_for_each_profile() -> None:
+    """A live event of the same person does not wait for it, nor it for a live one."""
+    events = [item(0, lane=b"p", replay="r1"), item(1, lane=b"p", replay="r1"), item(2, lane=b"p"), item(3, lane=b"p")]
+    queue = filled(*events, ordered=True)
+
+    assert [numbers(batch.events) for _ in range(3) if (batch := queue.take(0, 9, MANY, 0, 9))] == [[2], [0]]
+    for one in (events[0], events[2]):
+        queue.done(one)
+    assert [numbers(batch.events) for _ in range(3) if (batch := queue.take(0, 9, MANY, 0, 9))] == [[3], [1]]
 
 
 def test_a_request_carries_events_of_one_batch_key() -> None:

@@ -123,6 +123,15 @@ def test_a_redriven_event_is_final_twice_and_adds_up(seen: Snapshot) -> None:
     assert (crm.redriven, crm.dead, crm.pending, crm.balanced) == (5, 7, seen.destinations[0].pending, True)
 
 
+def test_events_of_a_replay_stand_beside_the_sums() -> None:
+    totals = "".join(
+        f'# TYPE router_replay_{end}_total counter\nrouter_replay_{end}_total{{destination="crm",partition="0"}} {n}\n'
+        for end, n in (("delivered", 3), ("dead", 2))
+    )
+    crm = snapshot(families(PAGE + totals)).destinations[0]
+    assert (crm.replayed, crm.balanced) == (5, True)
+
+
 def test_a_missing_event_is_seen(seen: Snapshot) -> None:
     lost_one = PAGE.replace('events_resolved_total{process="route-2",topic="events.raw",partition="1"} 35', "x 34")
     assert not snapshot(families(lost_one)).balanced
