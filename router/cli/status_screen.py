@@ -26,7 +26,10 @@ _PAUSES = {
     "down": "the partner does not answer",
     "refused": "the partner refuses our credentials or settings (401, 403): mend them",
     "open": "its client cannot be opened; the log says why",
+    "operator": "until `router destinations resume`",
 }
+
+_REASONED = ("held back", "cannot open", "paused by")  # how a check begins that says why a destination waits
 
 
 def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
@@ -135,7 +138,7 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
 def _said(destination: str, live: Report) -> Iterator[str]:
     """What each process that delivers to it says of why it waits."""
     for name, check in live.checks.items():
-        if name.rpartition(" ")[2] == f"deliver.{destination}" and check.why.startswith(("held back", "cannot open")):
+        if name.rpartition(" ")[2] == f"deliver.{destination}" and check.why.startswith(_REASONED):
             yield check.why
 
 

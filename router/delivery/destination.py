@@ -24,6 +24,7 @@ from router.delivery.consume import DestinationConsumer
 from router.delivery.dispatcher import Dispatcher, max_uncommitted
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
+from router.delivery.pauses import Pause
 from router.delivery.read import read_item
 from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector
@@ -77,6 +78,7 @@ class Destination:
         self._in_flight = InFlightLimit(2 * self._max_uncommitted, IN_FLIGHT_BYTES)
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
+        self._pause: Pause | None = None
 
     async def start(self) -> None:
         """Open the connector, as often as it takes, then join the group. Raises Unavailable without a broker."""
@@ -93,12 +95,22 @@ class Destination:
         self._dispatcher = Dispatcher(
             self._connector, self._config, committer, self._delivery_log, clock=time.monotonic, wall=time.time
         )
+        self._dispatcher.pause(self._pause)
         metrics.PENDING.labels(self.name).set_function(lambda: max(0, self._in_flight.used - committer.replaying))
         metrics.REPLAY_PENDING.labels(self.name).set_function(lambda: committer.replaying)
         topic = self._context.topics.destination(self.name)
         commits = not self._context.transactional
         self._reader = DestinationConsumer(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
         self._reader.start()
+
+    def pause(self, pause: Pause | None) -> None:
+        """Paused by an operator, or, with None, not so: nothing more is sent, what is under way ends."""
+        if pause != self._pause:
+            log.warning("%s", pause or "resumed by an operator", extra={"destination": self.name})
+        self._pause = pause
+        metrics.PAUSED.labels(self.name, "operator").set(pause is not None)
+        if self._dispatcher is not None:
+            self._dispatcher.pause(pause)
 
     async def stop(self) -> None:
         """Take nothing more, let end what is under way, commit, leave the group, close the connector."""

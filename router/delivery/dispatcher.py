@@ -17,6 +17,7 @@ from router.delivery import transform
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
+from router.delivery.pauses import Pause
 from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import DeliveryLog
@@ -80,6 +81,8 @@ class Dispatcher:
         self._replaying = 0  # requests of replays
         self._timer: asyncio.TimerHandle | None = None
         self._taking = True
+        self._pause: Pause | None = None
+        self._paused_at = 0.0
 
     def take(self, items: Iterable[QueuedEvent]) -> None:
         """New events, in the order consumed."""
@@ -102,9 +105,19 @@ class Dispatcher:
             if wait is not None:
                 self._timer = asyncio.get_running_loop().call_later(max(wait, 0.001), self.pump)
 
+    def pause(self, pause: Pause | None) -> None:
+        """Start nothing more until it is None again. That time does not count into any event's budget."""
+        now = self._clock()
+        if self._pause is not None and pause is None:
+            self.policy.extend(now - self._paused_at)
+        if self._pause is None:
+            self._paused_at = now
+        self._pause = pause
+        self.pump()
+
     def _start(self) -> float | None:
         """Start requests until something is in the way: seconds until that may change, None if an end of one will."""
-        while True:
+        while self._pause is None:
             now = self._clock()
             self._queue.wake(now)
             if self.breaker.reason:
@@ -121,6 +134,7 @@ class Dispatcher:
             if batch is None:
                 return self._next(now, count, replays)
             self._launch(batch, probe=False)
+        return None
 
     def _for_replays(self) -> int:
         """Events that a replay's request may have now. Half of the concurrency is left to live events, where there is
@@ -218,6 +232,8 @@ class Dispatcher:
     @property
     def idle(self) -> str:
         """Why it rightly does nothing new, or an empty string when it should be getting on."""
+        if self._pause is not None:
+            return str(self._pause)
         if self.breaker.reason:
             return self.policy.held()
         if self._tasks:

@@ -15,12 +15,13 @@ from router.config.loader import Loaded
 from router.config.models import DeliveryConfig
 from router.config.shape import MapConfig
 from router.delivery.destination import DeliveryContext, Destination
+from router.delivery.pauses import Pauses
 from router.destinations.base import Connector, Settings
 from router.destinations.registry import destination_types
 from router.transform.function import OwnFunction
 from router.transform.process import FunctionProcess
 
-_PAUSES = ("down", "refused", "open")
+_PAUSES = ("down", "refused", "open", "operator")
 
 
 class DestinationSpec(NamedTuple):
@@ -61,6 +62,7 @@ class DestinationManager:
         self._context = context
         self._only = only
         self._running: dict[str, _Running] = {}
+        self._pauses: Pauses = {}
 
     def prepare(self, loaded: Loaded) -> dict[str, Connector]:
         """The connectors of a topology, not yet open. From any thread."""
@@ -77,6 +79,12 @@ class DestinationManager:
             *(self._begin(connectors[name], wanted[name]) for name in begin),
         )
 
+    def pause(self, pauses: Pauses) -> None:
+        """From now on these destinations, and no others, are paused; those to come as well."""
+        self._pauses = pauses
+        for name, running in self._running.items():
+            running.destination.pause(pauses.get(name))
+
     async def stop(self) -> None:
         """Drain and stop all."""
         await asyncio.gather(*map(self._end, list(self._running)))
@@ -86,6 +94,7 @@ class DestinationManager:
         if connector.name in self._running:
             await self._end(connector.name)
         destination = Destination(connector, terms.delivery, self._context)
+        destination.pause(self._pauses.get(connector.name))
         start = asyncio.get_running_loop().create_task(destination.start())
         start.add_done_callback(self._started)
         self._running[connector.name] = _Running(terms, destination, start)

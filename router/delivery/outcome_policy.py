@@ -118,7 +118,7 @@ class OutcomePolicy:
             self._breaker.worked()
         if self._breaker.reason != before:
             if before == "refused":
-                self._extend(self._clock() - since)
+                self.extend(self._clock() - since)
             elif before == "down":
                 self._queue.wake(math.inf)  # what waits was put off because of the outage
             self._announce(before, outcomes[0])
@@ -145,8 +145,8 @@ class OutcomePolicy:
         again = "it is being asked now" if wait is None else f"next try at {_clock_time(now + wait)}"
         return f"held back: {_HELD[self._breaker.reason]}{said}, since {_clock_time(since)}; {again}"
 
-    def _extend(self, seconds: float) -> None:
-        """Time in which we were refused does not count into any event's budget."""
+    def extend(self, seconds: float) -> None:
+        """Time in which we were refused, or paused, does not count into any event's budget."""
         for item in self._queue:
             if item.deadline is not None:
                 item.deadline += seconds

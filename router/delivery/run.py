@@ -19,6 +19,7 @@ from router.config.options import RunOptions
 from router.config.topics import owned_topics, topics_of
 from router.delivery.destination import DeliveryContext
 from router.delivery.manager import DestinationManager
+from router.delivery.pauses import PauseFollower
 from router.destinations.base import Connector
 from router.document import nearest
 from router.errors import UsageError
@@ -113,6 +114,8 @@ async def _deliver(
     )
     await asyncio.to_thread(_claim_topics, context.cluster, topology, stop)
     manager = DestinationManager(context, only)
+    pauses = PauseFollower(cluster, context.topics.control, lambda now: loop.call_soon_threadsafe(manager.pause, now))
+    manager.pause(await asyncio.to_thread(pauses.start))
     await manager.update(loaded, manager.prepare(loaded))
     over = asyncio.Event()
     stopped = asyncio.ensure_future(until(stop))
@@ -130,6 +133,7 @@ async def _deliver(
         over.set()
         stopped.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(pauses.stop)
         await manager.stop()
     for one in (failure, *tasks):
         if one.done() and not one.cancelled():

@@ -35,7 +35,8 @@ class Topics:
     """The topics and groups of one topology. `prefix` stands before each: several topologies can share a cluster.
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
-    came, changelog none (a record belongs to its partition), links none (one partition), redrives by destination.
+    came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
+    destination.
     """
 
     name: str
@@ -96,6 +97,10 @@ class Topics:
         return f"{self.prefix}dest.{destination}.dead"
 
     @property
+    def control(self) -> str:
+        return f"{self._own}.control"
+
+    @property
     def redrives(self) -> str:
         return f"{self._own}.redrives"
 
@@ -140,6 +145,7 @@ class Topics:
         specs += [TopicSpec(self.links, 1, links, "none"), TopicSpec(self.merges, 1, for_ever, _PROFILE)]
         specs += [TopicSpec(self.delivery_log, n, kept, "none")]
         specs += [TopicSpec(self.redrives, 1, for_ever, "destination")]
+        specs += [TopicSpec(self.control, 1, {"cleanup.policy": "compact"}, "destination")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

@@ -38,6 +38,7 @@ from router.process.reload import Reload
 
 DEADLINE = 120.0
 PARTITIONS = 3
+_OF_DELIVERY = (".dest.", "delivery", ".redrives", ".control")  # topics that delivery and its commands use
 
 
 class Stage:
@@ -61,7 +62,7 @@ class Stage:
 
     def _make_topics(self, broker: EmbeddedBroker | str) -> None:
         wanted = wanted_topics(self.loaded.topology)
-        ours = [spec for spec in wanted if any(part in spec.name for part in (".dest.", "delivery", ".redrives"))]
+        ours = [spec for spec in wanted if any(part in spec.name for part in _OF_DELIVERY)]
         if isinstance(broker, EmbeddedBroker):
             broker.create_topics({spec.name: spec.partitions for spec in ours})
             return

@@ -19,6 +19,7 @@ from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.dispatcher import UNCOMMITTED, Dispatcher
 from router.delivery.item import Partition, QueuedEvent
+from router.delivery.pauses import Pause
 from router.delivery.records import DeliveryLog
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.mask import Mask
@@ -596,3 +597,14 @@ async def test_late_answers_for_partitions_that_are_gone_do_not_count() -> None:
         await one.until(lambda: len(one.ends.lost) == 3)
 
     assert one.ends.count == 0
+
+
+async def test_nothing_is_sent_while_paused_and_everything_afterwards() -> None:
+    """By an operator; a partner that was held back before is not even probed."""
+    async with bench(all_ok, concurrency=2) as one:
+        one.engine.pause(Pause("2026-01-01T00:00:00Z", "ana@desk"))
+        one.give(10)
+        assert one.engine.idle == "paused by ana@desk since 2026-01-01T00:00:00Z"
+        assert one.connector.requests == []
+        one.engine.pause(None)
+        await one.until(lambda: one.ends.count == 10)
