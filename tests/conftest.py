@@ -17,6 +17,7 @@ from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
 from ops.world import World
 from router.embedded.broker import EmbeddedBroker
+from tests import browser
 from tests.brokers import choice, container
 from tests.scheduler import ByFile
 
@@ -75,6 +76,12 @@ def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, unique, kafka)
     yield world
     world.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> tuple[str, ...]:
+    """The command that starts Debian's browser: headless, without requests of its own."""
+    return (browser.found(), *browser.QUIET)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ _NONE: Body = {}
 class Subscription:
     """What one destination wants. `names` are what the integrations object may call it, folded, the nearest first.
 
-    A `foreign` one is of another environment.
+    A `foreign` one is of another environment; in `device_mode` pages send to it themselves.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Subscription:
     names: tuple[str, ...]
     ignores_integrations: bool
     foreign: bool = False
+    device_mode: bool = False
 
     def takes_source(self, source: str) -> bool:
         return chosen(self.sources, source)
@@ -77,6 +78,7 @@ def subscription(
         tuple(map(_folded, names)),
         ignores,
         is_of_another(config.labels, environment),
+        config.device_mode is not None,
     )
 
 
@@ -136,6 +138,7 @@ class Route(Agent):
         "type": "its call type is not in `types`",
         "event": "its name is not in `events`, or is in `except`",
         "integrations": "its integrations object switches the destination off",
+        "device_mode": "the page has sent it to the destination itself",
     }
 
     def __init__(
@@ -150,6 +153,7 @@ class Route(Agent):
         self._clean = clean
         self._defaults = dict(defaults or {})
         self._by_source: dict[str, list[Subscription]] = {}
+        self._device_mode = [each for each in subscriptions if each.device_mode]
         self._known = {"all"}.union(*(each.names for each in subscriptions))
 
     @classmethod
@@ -186,6 +190,8 @@ class Route(Agent):
                 event.choice = self.choose(key, merged, unclear) if given or unclear else usual
             else:
                 event.choice = usual
+            if self._device_mode and "_metadata" in body:
+                event.choice = event.choice.without(self._sent_by_page(event.choice, body["_metadata"]))
 
         return prepare
 
@@ -206,6 +212,16 @@ class Route(Agent):
         unknown = unclear + sum(name not in self._known for name in integrations)
         topics = (*self._clean, *map(self._topic_of, chosen))
         return Choice(tuple(chosen), topics, tuple(refused), unknown)
+
+    def _sent_by_page(self, choice: Choice, metadata: Any) -> list[tuple[str, str]]:
+        """The chosen destinations that the page has sent the event to, with the reason.
+
+        It names those that it serves, and those of them whose script did not start.
+        """
+        said = metadata if isinstance(metadata, dict) else _NONE
+        sent = _named(said.get("bundled")) - _named(said.get("failedInitializations"))
+        asked = [each for each in self._device_mode if each.name in choice.chosen]
+        return [(each.name, "device_mode") for each in asked if not sent.isdisjoint(each.names)]
 
     def _defaults_of(self, key: RouteKey) -> dict[str, bool]:
         """The integrations that the source names for such an event; those named for the event come first."""
@@ -259,6 +275,10 @@ def _is_on(value: Any) -> bool | None:
         word = _folded(value)
         return False if word in _OFF else True if word in _ON else None
     return not (isinstance(value, bool | int | float) and value == 0)
+
+
+def _named(given: Any) -> set[str]:
+    return {_folded(each) for each in given if isinstance(each, str)} if isinstance(given, list) else set()
 
 
 def _folded(name: str) -> str:

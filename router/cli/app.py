@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dlq": ("router.cli.dlq", "List, show, redrive and purge dead letters"),
     "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),
     "privacy": ("router.cli.privacy", "Find personal data in events"),
+    "snippet": ("router.cli.snippet", "Print what makes a page or a program send to a source"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }

@@ -141,6 +141,9 @@ class _Parts:
                     for name, child in node.value.items()
                 }
                 value[key] = replace(node, value=empty)
+        gateway = self.root.child("gateway")
+        if gateway is not None and isinstance(gateway.value, dict):
+            value["gateway"] = absolute(gateway, "analytics_js")
         return replace(self.root, value=value)
 
     def _source(self, name: str, node: Node) -> SourceConfig | None:

@@ -68,6 +68,26 @@ class Enforce(ClassActions):
     )
 
 
+def _origin(value: str) -> str:
+    scheme, _, host = value.rstrip("/").partition("://")
+    if value != "*" and (scheme not in ("http", "https") or not host or "/" in host or "*" in host):
+        raise ValueError(f"expected an origin such as https://shop.example.com, or *, got {json.dumps(value)}")
+    return value.rstrip("/")
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+def _script(path: Path) -> Path:
+    """The script itself; in the folder of the npm package @segment/analytics-next it is dist/umd/standalone.js."""
+    inner = (path / "dist/umd/standalone.js", path / "standalone.js") if path.is_dir() else (path,)
+    found = next((file for file in inner if file.is_file()), None)
+    if found is None:
+        what = "is no folder of @segment/analytics-next" if path.is_dir() else "is not there"
+        raise ValueError(f"expected the script analytics.js or the folder of its npm package, got {path}, which {what}")
+    return found
+
+
 class SourceConfig(Model):
     description: str = Field("", description="Free text for readers of this file")
     labels: Labels = Field(
@@ -76,6 +96,9 @@ class SourceConfig(Model):
     type: str = Field("segment", description="Format of its messages: events of the Segment spec")
     write_keys: tuple[Secret, ...] = Field(
         (), description="Keys that clients of this source send; each key belongs to one source"
+    )
+    origins: tuple[Origin, ...] = Field(
+        (), description="Origins of the web pages that may use its write keys; left out: those of the gateway"
     )
     topics: tuple[str, ...] = Field((), description="Topics that carry only messages of this source")
     plan: Path | None = Field(None, description="Folder of its tracking plan; default: no plan, every event is allowed")
@@ -158,6 +181,11 @@ class DestinationConfig(Model):
     settings: dict[str, Any] = Field(
         {}, repr=False, description="Settings of its type; see `router destinations show TYPE`"
     )
+    device_mode: dict[str, Any] | None = Field(
+        None,
+        description="Web pages send to it themselves: settings that they get for it, or {}. What a page has sent to it "
+        "is not sent again",
+    )
     consent: tuple[str, ...] = Field((), description="Consent categories that it needs, all of them; left out: none")
     transform: str | None = Field(
         None,
@@ -202,6 +230,12 @@ class GatewayConfig(Model):
         None, gt=0, description="Rate limit per write key, answered 429; default: no limit"
     )
     cors_origins: tuple[str, ...] = Field((), description="Origins of web pages that may send events; `*` allows all")
+    analytics_js: Annotated[Path, AfterValidator(_script)] | None = Field(
+        None, description="The browser library to serve: its script, or the folder of the package that has it"
+    )
+    public_url: Origin | None = Field(
+        None, description="Where browsers and phones reach this gateway; left out: where their request came to"
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=10, description="Number of proxies in front that append to X-Forwarded-For"
     )

@@ -29,10 +29,14 @@ _BROWSER = "Mozilla/"  # how the User-Agent of every browser begins
 
 
 class Client(NamedTuple):
-    """`ip` and `user_agent` are what events lack and may get; empty where they are unknown or not the user's own."""
+    """`ip` and `user_agent` are what events lack and may get; empty where they are unknown or not the user's own.
+
+    `origin` is that of the page that makes the call; empty where none does.
+    """
 
     ip: str = ""
     user_agent: str = ""
+    origin: str = ""
 
 
 def client_of(peer: str, headers: CIMultiDictProxy[str], trusted_proxies: int, *, browser: bool) -> Client:
@@ -41,7 +45,8 @@ def client_of(peer: str, headers: CIMultiDictProxy[str], trusted_proxies: int, *
     if not browser and not user_agent.startswith(_BROWSER) and hdrs.ORIGIN not in headers:
         user_agent = ""
     hops = _forwarded(headers) if trusted_proxies else []
-    return Client(client_address(peer, hops, trusted_proxies), user_agent if user_agent.isprintable() else "")
+    address = client_address(peer, hops, trusted_proxies)
+    return Client(address, user_agent if user_agent.isprintable() else "", headers.get(hdrs.ORIGIN, ""))
 
 
 def client_address(peer: str, hops: list[str], trusted_proxies: int) -> str:

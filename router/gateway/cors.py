@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 _PREFLIGHT = {
-    "Access-Control-Allow-Methods": "POST",
+    "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Content-Encoding, X-Retry-Count",
     "Access-Control-Max-Age": "7200",
 }
@@ -13,7 +13,10 @@ _EXPOSED = {"Access-Control-Expose-Headers": "Retry-After, X-RateLimit-Reset"}
 
 
 class CorsPolicy:
-    """The configured origins, such as `https://shop.example`; `*` stands for all. Credentials are never allowed."""
+    """The configured origins, such as `https://shop.example`; `*` stands for all. Credentials are never allowed.
+
+    Those of all sources are among them: a browser asks for permission before it names its write key.
+    """
 
     def __init__(self, allowed: Iterable[str]) -> None:
         names = {origin.rstrip("/") for origin in allowed}

@@ -26,13 +26,20 @@ class Credential:
     """What a presented write key is worth: the source it writes as, or the code of what is wrong with it.
 
     `header` goes with each message; `digest` identifies the key. A source that is disabled or of another environment
-    has a name and a problem.
+    has a name and a problem. `origins` are those of the pages that may use the key.
     """
 
     source: str
     problem: str = ""
     header: bytes = b""
     digest: bytes = b""
+    origins: frozenset[str] = frozenset()
+
+    def on(self, origin: str) -> Credential:
+        """The credential on a page of this origin; an empty one is no page, and a key without origins takes all."""
+        if not origin or not self.origins or self.origins & {origin, "*"}:
+            return self
+        return Credential(self.source, "origin_not_allowed")
 
 
 NO_KEY = Credential(NO_SOURCE, "no_write_key")
@@ -50,10 +57,11 @@ class WriteKeys:
     ) -> None:
         self._salt = salt or secrets.token_bytes(_DIGEST_BYTES)
         self._sources = {
-            self._digest(key.get_secret_value()): (name, source.refusal(environment))
+            self._digest(key.get_secret_value()): (name, source.refusal(environment), frozenset(source.origins))
             for name, source in sources.items()
             for key in source.write_keys
         }
+        self.origins = frozenset().union(*(source.origins for source in sources.values()))
 
     def renewed(self, sources: Mapping[str, SourceConfig], environment: str | None = None) -> WriteKeys:
         """The keys of other sources; a key that was there before keeps its digest."""
@@ -69,7 +77,8 @@ class WriteKeys:
         found = self._sources.get(digest)
         if found is None:
             return UNKNOWN_KEY
-        return Credential(*found, key.encode("utf-8", "surrogatepass"), digest)
+        name, problem, origins = found
+        return Credential(name, problem, key.encode("utf-8", "surrogatepass"), digest, origins)
 
     def _digest(self, key: str) -> bytes:
         return blake2b(key.encode("utf-8", "surrogatepass"), key=self._salt, digest_size=_DIGEST_BYTES).digest()

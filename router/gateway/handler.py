@@ -26,8 +26,11 @@ from router.gateway.credentials import NO_SOURCE, Credential
 from router.gateway.endpoint import Endpoint
 from router.gateway.endpoints import ENDPOINTS
 from router.gateway.ingest import Ingest, IngestResult
+from router.gateway.pages import Pages
 from router.gateway.rate import Buckets
 from router.gateway.reading import BodyReader, ReadBody
+from router.gateway.resource import GatewayResource, missing
+from router.gateway.resources import RESOURCES
 
 RETRY_SECONDS = 2  # after 503: long enough for a broker to elect a leader
 _KEPT = frozenset(("body_too_large", "bad_gzip", "inflated_too_large"))  # whole bodies that go to events.invalid
@@ -57,10 +60,13 @@ class Refusal(Exception):
 class Serving:
     """What follows from one topology. A request ends by the one it began with; rates and memory go on in the next."""
 
-    def __init__(self, config: GatewayConfig, ingest: Ingest, before: Serving | None = None) -> None:
+    def __init__(
+        self, config: GatewayConfig, ingest: Ingest, pages: Pages | None = None, before: Serving | None = None
+    ) -> None:
         self.config = config
         self.ingest = ingest
-        self.cors = CorsPolicy(config.cors_origins)
+        self.pages = pages or Pages()
+        self.cors = CorsPolicy((*config.cors_origins, *ingest.keys.origins))
         self.buckets = Buckets(config.events_per_second)
         if before is not None and before.config.events_per_second == config.events_per_second:
             self.buckets = before.buckets
@@ -79,11 +85,12 @@ class RequestHandler:
         ingest: Ingest,
         sink: Sink,
         *,
+        pages: Pages | None = None,
         blocked: Callable[[], str] = lambda: "",
         failed: Callable[[], None] = lambda: None,
         endpoints: Iterable[Endpoint] = ENDPOINTS,
     ) -> None:
-        self.serving = Serving(config, ingest)
+        self.serving = Serving(config, ingest, pages)
         self._sink = sink
         self._blocked = blocked
         self._failed = failed
@@ -94,13 +101,16 @@ class RequestHandler:
         for endpoint in endpoints:
             for path in endpoint.paths:
                 self._routes.add_route(hdrs.METH_ANY, path, partial(self._respond, endpoint))
+        for resource in RESOURCES:
+            for path in resource.paths:
+                self._routes.add_route(hdrs.METH_ANY, path, partial(self._show, resource))
         self.idle = asyncio.Event()
         self.idle.set()
         self.draining = False
 
-    def renew(self, config: GatewayConfig, ingest: Ingest) -> None:
+    def renew(self, config: GatewayConfig, ingest: Ingest, pages: Pages) -> None:
         """Serve by another topology from the next request on."""
-        self.serving = Serving(config, ingest, self.serving)
+        self.serving = Serving(config, ingest, pages, self.serving)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to any request."""
@@ -135,6 +145,24 @@ class RequestHandler:
             response.force_close()
         return response
 
+    async def _show(self, resource: GatewayResource, request: web.Request) -> web.Response:
+        """What carries no event needs no Kafka."""
+        serving, origin = self.serving, request.headers.get(hdrs.ORIGIN)
+        headers = serving.cors.headers(origin)
+        if request.method == hdrs.METH_OPTIONS:
+            response, headers = web.Response(status=204), serving.cors.preflight(origin)
+        elif request.method not in resource.methods:
+            response = missing("method_not_allowed")
+            response.headers["Allow"] = ", ".join((*resource.methods, hdrs.METH_OPTIONS))
+        else:
+            await serving.bodies.read(request)
+            response = resource.get(request, serving.pages, serving.ingest.keys)
+        response.headers.update({"Server": "event-router", **headers})
+        self._counts.request(resource.name, response.status)
+        if self.draining:
+            response.force_close()
+        return response
+
     async def _process(self, endpoint: Endpoint, request: web.BaseRequest, serving: Serving) -> Answer:
         started = time.perf_counter()
         if request.method not in endpoint.methods:
@@ -159,7 +187,7 @@ class RequestHandler:
         key = endpoint.write_key(request)
         if key is None:
             return None
-        credential = serving.ingest.keys.find(key)
+        credential = serving.ingest.keys.find(key).on(request.headers.get(hdrs.ORIGIN, ""))
         if credential.problem:
             raise Refusal(credential.problem, credential.source)
         return credential

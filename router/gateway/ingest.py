@@ -112,7 +112,7 @@ class Ingest:
     def _batch(self, request: _Request, body: bytes) -> None:
         items = request.items
         if not request.by_head:
-            request.credential = self.keys.find(items.envelope.get("writeKey"))
+            request.credential = self.keys.find(items.envelope.get("writeKey")).on(request.client.origin)
         if len(items.values) > self._max_events:
             self._reject(request, None, "too_many_events", body, request.credential)
             return
@@ -144,7 +144,8 @@ class Ingest:
             return request.credential
         credential = request.credentials.get(written)
         if credential is None:
-            credential = request.credentials[written] = self.keys.find(written)
+            found = self.keys.find(written).on(request.client.origin)
+            credential = request.credentials[written] = found
         return credential
 
     def _problem(self, item: Body, kind: str, repairs: Repairs) -> str:

@@ -15,6 +15,7 @@ from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
+from router.gateway.pages import Pages
 from router.kafka.cluster import Cluster
 from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
@@ -56,7 +57,7 @@ class Renewal:
             return
         topology = offer.loaded.topology
         config = topology.gateway
-        self._handler.renew(config, offer.prepared)
+        self._handler.renew(config, offer.prepared, Pages.of(topology))
         self._listener.limit(max_connections=config.max_connections, idle_timeout=config.idle_timeout)
         if self._capacity is not None:
             self._capacity.watch(topology)

@@ -26,6 +26,7 @@ from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
+from router.gateway.pages import Pages
 from router.gateway.renew import Renewal, ingest_of
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
@@ -93,6 +94,7 @@ async def serve(
                 topology.gateway,
                 ingest_of(topology, keys),
                 producer,
+                pages=Pages.of(topology),
                 blocked=lambda: _blocked(watch, capacity),
                 failed=watch.doubt,
             )

@@ -145,3 +145,28 @@ def test_an_event_that_says_nothing_shares_the_choice_of_its_kind(body: dict[str
     prepare(plain)
 
     assert sent.choice is plain.choice
+
+
+@pytest.mark.parametrize(
+    ("metadata", "sent"),
+    [
+        ({"bundled": ["Segment.io", "Google Analytics 4"]}, False),
+        ({"bundled": ["google analytics 4 "]}, False),
+        ({"bundled": ["Segment.io"], "unbundled": ["Google Analytics 4"]}, True),
+        ({"bundled": ["Google Analytics 4"], "failedInitializations": ["Google Analytics 4"]}, True),
+        ({"bundled": "Google Analytics 4"}, True),
+        ({"bundled": [None, {}]}, True),
+        (None, True),
+        ([], True),
+    ],
+)
+def test_what_the_page_has_sent_to_a_destination_is_not_sent_again(metadata: Any, sent: bool) -> None:
+    """Where the page says that its own script did not start, the router sends in its place."""
+    google = wanted("ga", names=("Google Analytics 4",), device_mode={})
+    found = choose(google, wanted("crm"), _metadata=metadata)
+    assert found.chosen == (("ga", "crm") if sent else ("crm",))
+    assert found.refused == (() if sent else (("ga", "device_mode"),))
+
+
+def test_a_destination_that_no_page_serves_gets_what_pages_sent() -> None:
+    assert choose(wanted("ga", names=("Segment.io",)), _metadata={"bundled": ["Segment.io"]}).chosen == ("ga",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,29 @@ def test_later_files_override_maps_merge_and_lists_replace(tmp_path: Path) -> No
     assert loaded.topology.mask == ("c",)
     assert (loaded.topology.gateway.max_in_flight, loaded.topology.gateway.cors_origins) == (5, ("*",))
     assert loaded.files == (base, prod)
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("gateway: {analytics_js: none.js}", "expected the script analytics.js or the folder of its npm package, got "),
+        ("gateway: {analytics_js: .}", "which is no folder of @segment/analytics-next"),
+        ("gateway: {public_url: events.example}", "expected an origin such as https://shop.example.com, or *, got "),
+        ("sources: {web: {origins: [https://a.example/path]}}", "expected an origin such as"),
+        ("sources: {web: {origins: [https://*.example]}}", "expected an origin such as"),
+    ],
+)
+def test_what_pages_need_is_checked(tmp_path: Path, extra: str, expected: str) -> None:
+    with pytest.raises(FileError, match=re.escape(expected)):
+        load(write(tmp_path, "a.yaml", MINIMAL), write(tmp_path, "b.yaml", extra))
+
+
+def test_the_library_is_found_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "package/dist/umd").mkdir(parents=True)
+    (tmp_path / "package/dist/umd/standalone.js").write_text("")
+    loaded = load(write(tmp_path, "a.yaml", MINIMAL + "gateway: {analytics_js: package}\n"))
+
+    assert loaded.topology.gateway.analytics_js == tmp_path / "package/dist/umd/standalone.js"
 
 
 def test_a_fault_is_reported_in_the_file_it_stands_in(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_nothing_is_allowed_by_default() -> None:
 def test_a_configured_origin_is_allowed_and_named() -> None:
     headers = CorsPolicy((f"{SHOP}/",)).preflight(SHOP)
     assert headers["Access-Control-Allow-Origin"] == SHOP
-    assert headers["Access-Control-Allow-Methods"] == "POST"
+    assert headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert headers["Vary"] == "Origin"
     assert "Access-Control-Allow-Credentials" not in headers
 

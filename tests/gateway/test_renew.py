@@ -24,6 +24,7 @@ from router.gateway.credentials import UNKNOWN_KEY, WriteKeys
 from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
+from router.gateway.pages import Pages
 from router.process.reload import Reload
 from tests.brokers.messages import eventually
 from tests.gateway.running import PARTITIONS, TRACK, basic, running
@@ -65,7 +66,7 @@ async def test_a_request_in_progress_ends_by_the_topology_it_began_with() -> Non
             first = asyncio.create_task(post(session, "old"))
             while not log.records:
                 await asyncio.sleep(0.01)
-            handler.renew(GatewayConfig(), ingest(keys.renewed({"web": SourceConfig(write_keys=("new",))})))
+            handler.renew(GatewayConfig(), ingest(keys.renewed({"web": SourceConfig(write_keys=("new",))})), Pages())
             assert await post(session, "old") == 401
             log.go.set()
             assert await first == 200
@@ -87,9 +88,9 @@ async def test_a_rate_that_stays_goes_on_where_it_is_and_another_begins_anew() -
     try:
         async with aiohttp.ClientSession("http://{}:{}".format(*listener.address)) as session:
             assert [await post(session, "key") for _ in range(2)] == [200, 429]
-            handler.renew(slow, ingest(keys.renewed(sources)))
+            handler.renew(slow, ingest(keys.renewed(sources)), Pages())
             assert await post(session, "key") == 429
-            handler.renew(GatewayConfig(), ingest(keys.renewed(sources)))
+            handler.renew(GatewayConfig(), ingest(keys.renewed(sources)), Pages())
             assert [await post(session, "key") for _ in range(2)] == [200, 200]
     finally:
         await listener.close()
