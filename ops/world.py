@@ -14,14 +14,14 @@ from pathlib import Path
 from ops.background import Background
 from ops.checker import Account, Destination, check
 from ops.load import Item, Ledger, Load, send, write_plan
-from ops.receiver import read_log
-from ops.running import Process
+from ops.running import RECEIVER, Process
 from router.config.loader import Loaded, load_topology
 from router.config.topics import topics_of, wanted_topics
 from router.destinations.registry import destination_types
 from router.errors import RouterError
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.receiver import read_log
 
 WRITE_KEY = "load-key"
 MOST_EVENTS = 400_000
@@ -70,7 +70,7 @@ class World:
         self.ledger = Ledger()
         self.seed = 0
         self._processes: list[Process] = []
-        address = self.start("ops.receiver", "--log", str(self.receipts)).said("http://")
+        address = self.start(*RECEIVER, "--log", str(self.receipts)).said("http://")
         write_plan(folder / "plan")
         self.file = folder / "topology.yaml"
         text = TOPOLOGY.format(

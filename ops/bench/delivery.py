@@ -25,6 +25,7 @@ from confluent_kafka import Producer
 from ops.bench import load
 from ops.bench.latency import started
 from ops.kafka.kraft import BENCH_JVM, KraftBroker
+from ops.running import RECEIVER
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 
@@ -75,7 +76,7 @@ def row(stack: ExitStack, bootstrap: str, count: int, batch: int) -> str:
     name = f"delivery-{uuid.uuid4().hex[:8]}"
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="router-delivery-")))
     log = folder / "receipts.ndjson"
-    receiver = started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
+    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--log", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
     file = topology(folder, name, receiver.stdout.readline().decode().strip(), batch)
     common = [str(file), "--bootstrap", bootstrap]

@@ -24,6 +24,7 @@ from ops.bench import load
 from ops.bench.latency import topology
 from ops.bench.route import cpu_seconds
 from ops.kafka.kraft import BENCH_JVM, KraftBroker, free_port
+from ops.running import RECEIVER
 from router.events.topics import Topics
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -95,7 +96,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
     receiver = subprocess.Popen(
-        [sys.executable, "-m", "ops.receiver", "--log", str(folder / "receipts.ndjson")], stdout=subprocess.PIPE
+        [sys.executable, "-m", *RECEIVER, "--log", str(folder / "receipts.ndjson")], stdout=subprocess.PIPE
     )
     stack.callback(receiver.terminate)
     assert receiver.stdout is not None

@@ -23,9 +23,10 @@ from confluent_kafka import Producer
 
 from ops.bench import load
 from ops.kafka.kraft import BENCH_JVM, KraftBroker
-from ops.receiver import read_log
+from ops.running import RECEIVER
 from router.kafka import clients
 from router.kafka.cluster import Cluster
+from router.receiver import read_log
 
 HERE = Path(__file__).parent
 DRAIN_SECONDS = 120
@@ -86,7 +87,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     if not bootstrap:
         bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
     log = folder / "receipts.ndjson"
-    receiver = started(stack, [sys.executable, "-m", "ops.receiver", "--log", str(log)], stdout=subprocess.PIPE)
+    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--log", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
     file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, arguments.partitions)
     router = [sys.executable, "-m", "router"]

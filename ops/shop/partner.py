@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
 
-from ops.receiver import read_log
-from ops.running import Process
+from ops.running import RECEIVER, Process
+from router.receiver import read_log
 
 STOP_SECONDS = 10.0
 # The CRM refuses one order for good, once asks for less, and fails for one request in fifty; the
 # advertising partner is out for one in ten.
-FAULTS = {
-    "/crm": [
-        {"kind": "poison", "status": 400},
-        {"kind": "status", "status": 429, "retry_after": "1", "times": 1, "share": 0.02},
-        {"kind": "status", "status": 500, "share": 0.02},
-    ],
-    "/ads": [{"kind": "status", "status": 503, "share": 0.1}],
-}
+FAULTS = (
+    "/crm=poison,status=400",
+    "/crm=429,retry_after=1,times=1,share=0.02",
+    "/crm=500,share=0.02",
+    "/ads=503,share=0.1",
+)
 
 
 class Partner:
@@ -29,7 +26,8 @@ class Partner:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "receipts.ndjson"
-        command = ["ops.receiver", "--log", str(self._log), "--faults", json.dumps(FAULTS)]
+        failing = [word for fault in FAULTS for word in ("--fail", fault)]
+        command = [*RECEIVER, "--log", str(self._log), *failing]
         self._process = Process(command, folder / "partner.log")
         self.url = "http://" + self._process.said("http://")
 

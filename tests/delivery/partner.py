@@ -1,4 +1,4 @@
-"""The receiver of `ops/` as a process of its own, told over HTTP how to misbehave."""
+"""`router receiver` as a process of its own, told over HTTP how to misbehave."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Self
 
-from ops.receiver import read_log
+from ops.running import RECEIVER
+from router.receiver import read_log
 
 DEADLINE = 30.0
 
@@ -20,7 +21,7 @@ class Partner:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "receipts"
-        command = [sys.executable, "-m", "ops.receiver", "--log", str(self._log)]
+        command = [sys.executable, "-m", *RECEIVER, "--log", str(self._log)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()

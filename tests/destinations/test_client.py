@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.receiver import Fault, Receiver, read_log
 from router.destinations.base import Kind
 from router.destinations.client import (
     RESPONSE_BYTES,
@@ -27,6 +26,7 @@ from router.destinations.client import (
 )
 from router.destinations.guard import Forbidden
 from router.destinations.http import kind_of
+from router.receiver import InjectedFault, Receiver, read_log
 from tests.sockets import talking
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_only_the_origin_of_a_url_is_shown() -> None:
     assert origin("http://[::1]/x") == "http://[::1]"
 
 
-async def answer_to(tmp_path: Path, *faults: Fault, timeout: float = 20.0) -> tuple[HttpResponse, int]:
+async def answer_to(tmp_path: Path, *faults: InjectedFault, timeout: float = 20.0) -> tuple[HttpResponse, int]:
     """The answer to one POST at a receiver with these faults, and how many events it accepted."""
     async with Receiver(tmp_path / "log") as receiver:
         receiver.faults["/x"] = list(faults)
@@ -103,7 +103,7 @@ async def answer_to(tmp_path: Path, *faults: Fault, timeout: float = 20.0) -> tu
 
 async def test_an_answer_carries_status_body_and_wish(tmp_path: Path) -> None:
     """Everything that an outcome is made of."""
-    answer, accepted = await answer_to(tmp_path, Fault("status", status=429, retry_after="7"))
+    answer, accepted = await answer_to(tmp_path, InjectedFault(kind="status", status=429, retry_after="7"))
 
     assert (answer.status, answer.code, answer.body, answer.complete) == (429, "429", b"no", True)
     assert (answer.wait("retry-after"), accepted) == (7, 0)
@@ -112,28 +112,28 @@ async def test_an_answer_carries_status_body_and_wish(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["close", "lost"])
 async def test_a_dropped_connection_is_no_delivery(tmp_path: Path, kind: str) -> None:
     """Whether the partner has it cannot be known: it is tried again."""
-    answer, accepted = await answer_to(tmp_path, Fault(kind))
+    answer, accepted = await answer_to(tmp_path, InjectedFault(kind=kind))
 
     assert (answer.status, answer.code, accepted) == (0, "ECONNRESET", int(kind == "lost"))
 
 
 async def test_an_answer_that_is_not_http_is_no_delivery(tmp_path: Path) -> None:
     """It has a name of its own."""
-    answer, _ = await answer_to(tmp_path, Fault("garbage"))
+    answer, _ = await answer_to(tmp_path, InjectedFault(kind="garbage"))
 
     assert (answer.status, answer.code) == (0, "EPROTO")
 
 
 async def test_a_slow_partner_times_out(tmp_path: Path) -> None:
     """The timeout covers the whole attempt."""
-    answer, _ = await answer_to(tmp_path, Fault("slow", seconds=30), timeout=0.3)
+    answer, _ = await answer_to(tmp_path, InjectedFault(kind="slow", seconds=30), timeout=0.3)
 
     assert (answer.status, answer.code) == (0, "ETIMEDOUT")
 
 
 async def test_an_endless_answer_is_cut_off(tmp_path: Path) -> None:
     """The status has been said; memory and time stay bounded."""
-    answer, accepted = await answer_to(tmp_path, Fault("endless"))
+    answer, accepted = await answer_to(tmp_path, InjectedFault(kind="endless"))
 
     assert (answer.status, len(answer.body), answer.complete, accepted) == (200, RESPONSE_BYTES, False, 1)
 
@@ -210,7 +210,7 @@ async def test_a_url_goes_out_as_it_is_written(path: str) -> None:
 async def test_no_redirect_is_followed(tmp_path: Path) -> None:
     """A partner cannot send us elsewhere."""
     async with Receiver(tmp_path / "elsewhere") as elsewhere:
-        answer, _ = await answer_to(tmp_path, Fault("redirect", location=f"{elsewhere.url}/y"))
+        answer, _ = await answer_to(tmp_path, InjectedFault(kind="redirect", location=f"{elsewhere.url}/y"))
 
         assert (answer.status, elsewhere.requests.total()) == (307, 0)
 

@@ -16,12 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
-from ops.receiver import read_log
-from ops.running import ROOT, Process, plain_environment
+from ops.running import RECEIVER, ROOT, Process, plain_environment
 from router.config.options import Address, parse_address
 from router.errors import Unavailable
 from router.process.scrape import health, scrape
 from router.process.snapshot import snapshot
+from router.receiver import read_log
 from tests.process.processes import eventually
 
 ORDER = {"type": "track", "event": "Order Completed", "userId": "u1", "properties": {"order_id": "1", "total": 9.5}}
@@ -39,7 +39,7 @@ class Shop:
         self.topology = folder / "topologies/shop.yaml"
         self.rule = folder / "schemas/shop/events/order-completed.yaml"
         self.receipts = folder / "receipts"
-        self.partner = Process(["ops.receiver", "--log", str(self.receipts)], folder / "receiver.log")
+        self.partner = Process([*RECEIVER, "--log", str(self.receipts)], folder / "receiver.log")
         url = self.partner_url = f"http://{self.partner.said('http://')}"
         env = folder / "shop.env"
         env.write_text(f"CRM_URL={url}/crm\nADS_URL={url}/ads\nLAKE_PATH={folder}/lake\n")
