@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -28,27 +27,38 @@ def command(
         ),
     ] = [],  # noqa: B006  typer copies it
     name: Annotated[str, typer.Option("--name", help="Name of the topology and the plan; default: the folder's.")] = "",
+    install: Annotated[
+        str,
+        typer.Option(
+            "--install",
+            metavar="URL",
+            help="Where pip finds the router: a URL (git+https://…) or a wheel; default: where it came from here.",
+        ),
+    ] = "",
     force: Annotated[
         bool,
         typer.Option("--force", help="Write into a folder that is not empty; files of the same names are replaced."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Create a repository: topology, tracking plan, tests, CI for GitHub and GitLab, README.
+    """Create a repository: topology, tracking plan, tests, CI for GitHub and GitLab, containers, alerts, README.
 
     `router plan new --list` shows the templates.
     """
-    from router.cli.repository import files_of
+    from router.cli.ops_files import operations, write
+    from router.cli.repository import files_of, requirement
     from router.plan_tools.store import store
     from router.plan_tools.templates import compose
 
     chosen = templates or [DEFAULT]
     named = _name(name, folder)
     plan = compose(chosen, named)
-    files = files_of(named, plan)
+    found = requirement.given(install) if install else requirement.installed()
+    files = files_of(named, plan, found.line) | {f"ops/{path}": text for path, text in operations().items()}
     _check(folder, force=force)
     try:
-        written = [*store(plan, folder / "schemas" / named, force=force), *_write(folder, files)]
+        written = [*store(plan, folder / "schemas" / named, force=force), *write(folder, files)]
+        written += requirement.copied(found, folder)
     except OSError as error:
         raise UsageError(f"expected a folder that can be written, got {folder}: {error.strerror}") from error
     if as_json:
@@ -57,6 +67,13 @@ def command(
         return
     typer.echo(f"{folder}: {len(written)} files, the plan's from {', '.join(chosen)}")
     typer.echo(f"Next: cd {folder}, then see README.md; router test topologies; router up topologies/{named}.yaml")
+    if found.local:
+        typer.echo(
+            f"requirements.txt installs the router from {found.line.partition(' @ ')[2]}, which only this machine has."
+        )
+        typer.echo(
+            f"For CI and containers: ops/install --wheel {folder}, in that checkout; or give a URL with --install."
+        )
 
 
 def _name(given: str, folder: Path) -> str:
@@ -80,11 +97,3 @@ def _check(folder: Path, *, force: bool) -> None:
         got = f"one with {', '.join(inside[:3])}{' and more' if len(inside) > 3 else ''}"
         expected = f"expected an empty folder, got {got} (--force writes into it, over files of the same names)"
         raise FileError([Problem(str(folder), 0, 0, "", expected)])
-
-
-def _write(folder: Path, files: Mapping[str, str]) -> list[Path]:
-    paths = {folder / name: text for name, text in files.items()}
-    for path, text in paths.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    return list(paths)

@@ -53,7 +53,7 @@ def commands(job: str) -> list[str]:
         lines = [step["run"] for step in steps if "run" in step]
     else:
         lines = BLOCKS[job]["plans"]["script"]
-    assert lines[0] == "pip install event-router"
+    assert lines[0] == "pip install -r requirements.txt"
     return lines[1:]
 
 

@@ -16,20 +16,27 @@ FILES = {
     "README.md": "readme.md",
     ".gitignore": "gitignore",
     ".env.example": "env.example",
+    ".dockerignore": "dockerignore",
     ".gitlab-ci.yml": "gitlab.yaml",
     ".github/workflows/events.yaml": "github.yaml",
+    "Dockerfile": "Dockerfile",
+    "docker-compose.yml": "compose.yaml",
+    "requirements.txt": "requirements.txt",
     "topologies/{{name}}.yaml": "topology.yaml",
 }
 """Each file's path in the repository, and where its text is kept."""
 SOURCE = Path(__file__).parent / "files"
 
 
-def files_of(name: str, plan: Plan) -> dict[str, str]:
-    """The text of each file by its path. `name` is the topology's; the plan is the one in schemas/<name>."""
+def files_of(name: str, plan: Plan, requirement: str) -> dict[str, str]:
+    """The text of each file by its path. `name` is the topology's; the plan is the one in schemas/<name>;
+    `requirement` is the line by which pip finds the router.
+    """
     found = samples(plan)
     words = {
         "name": name,
         "version": __version__,
+        "requirement": requirement,
         "call": found.good["type"],
         "event": _quoted(found.good | {"messageId": "m-1"}),
         "broken": _quoted(found.broken | {"messageId": "m-2"}),
