@@ -68,12 +68,8 @@ def command(
     typer.echo(f"{folder}: {len(written)} files, the plan's from {', '.join(chosen)}")
     typer.echo(f"Next: cd {folder}, then see README.md; router test topologies; router up topologies/{named}.yaml")
     if found.local:
-        typer.echo(
-            f"requirements.txt installs the router from {found.line.partition(' @ ')[2]}, which only this machine has."
-        )
-        typer.echo(
-            f"For CI and containers: ops/install --wheel {folder}, in that checkout; or give a URL with --install."
-        )
+        typer.echo(f"requirements.txt installs from {found.line.partition(' @ ')[2]}, which only this machine has.")
+        typer.echo(f"For CI and containers: `ops/install --wheel {folder}` in that checkout, or a URL with --install.")
 
 
 def _name(given: str, folder: Path) -> str:

@@ -57,11 +57,22 @@ def test_a_wheel_installed_without_the_checkout_does_all_a_team_begins_with(tmp_
     builder.create(tmp_path / "venv")
     (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    ran(*pip, "--python", tmp_path / "venv/bin/python", "install", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    ran(
+        *pip,
+        "--python",
+        tmp_path / "venv/bin/python",
+        "install",
+        "--no-deps",
+        "--no-compile",
+        "--no-index",
+        wheel,
+        cwd=tmp_path,
+    )
     empty.mkdir()
 
-    for case in CASES:
-        ran(tmp_path / "venv/bin/router", *case, cwd=empty)
+    ran(tmp_path / "venv/bin/router", *CASES[0], cwd=empty)
+    rest = f"import sys; from router.cli import main; sys.exit(max(map(main, {CASES[1:]!r})))"
+    ran(tmp_path / "venv/bin/python", "-c", rest, cwd=empty)
 
     assert (empty / "acme" / wheel.name).read_bytes() == wheel.read_bytes()
     assert (empty / "acme/requirements.txt").read_text("utf-8").splitlines()[-1] == f"./{wheel.name}"
