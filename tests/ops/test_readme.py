@@ -112,6 +112,7 @@ def terminals(tmp_path: Path) -> Iterator[Terminals]:
 
 def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     start, address = blocks("# terminal 1")[0], blocks("# terminal 2")[0]
+    beginning = blocks(".venv/bin/router new")[0]
     curl, looking, changing = (
         blocks("curl")[0],
         blocks(".venv/bin/router status")[0],
@@ -128,6 +129,7 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     until(lambda: "Product Viewed" in receipts.read_text())
     shown = terminals.run(address, looking)
     checked = terminals.run(changing)
+    begun = terminals.run(beginning)
     tried = terminals.run(shaping)
 
     assert re.search(r"^events +6 +0 +1 +1 +4 +2\b", shown, re.MULTILINE), shown
@@ -136,6 +138,7 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     assert blocked["topic"] == "events.blocked"
     assert "/properties/total" in blocked["headers"]["violations"]
     assert "0 failed" in checked or "passed" in checked
+    assert begun.endswith("4 passed, 0 failed\n")
     assert "destinations.crm.filters[0] lets it pass" in tried
     assert '"revenue": 12' in tried
     assert "accepted: 200" in tried
@@ -153,9 +156,9 @@ def test_every_block_is_covered() -> None:
     assert sorted(BLOCKS) == sorted([*run, *blocks("./ops/demo")])
     assert [block.split()[0] for block in PLAIN] == [
         "SDKs",
-        "./ops/test",
         "router",
         "docker-compose",
+        "./ops/test",
         ".venv/bin/python",
     ]
 
