@@ -128,6 +128,9 @@ SKIPPED = _counter("router_delivery_skipped", "Events that the mapping does not 
 MAPPING_PROBLEMS = _counter(
     "router_mapping_problems", "Values that a mapping left out: they could not be converted", "destination", "place"
 )
+SOURCE_MAPPING_PROBLEMS = _counter(
+    "router_source_mapping_problems", "Values that the map of a source left out: not converted", "source", "place"
+)
 DISCARDED = _counter("router_delivery_discarded", "Events sent to the dead letters", "destination", "code")
 END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")

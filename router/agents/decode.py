@@ -135,7 +135,7 @@ class Decode(Agent):
             limits=topology.limits.of_events(),
             sources=sources,
             source_of_topic={topic: name for name, source in sources.items() for topic in source.topics},
-            source_of_key={key.get_secret_value(): name for name, s in sources.items() for key in s.write_keys},
+            source_of_key={key: name for name, source in sources.items() for key in source.keys(name)},
             default_source=topology.default_source,
             refused={name: why for name, source in sources.items() if (why := source.refusal(topology.environment))},
             rekey=setup.rekey,

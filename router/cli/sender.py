@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from router.cli.send_file import Ready
-from router.config.models import Topology
+from router.config.models import Topology, hook_key
 from router.config.topics import topics_of
 from router.document import nearest
 from router.embedded.capacity import Capacity
@@ -18,6 +18,7 @@ from router.events.event import REASONS
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
+from router.partner_sources.catalog import SEGMENT
 
 CAPACITY_SECONDS = 30.0
 
@@ -40,7 +41,9 @@ class Target:
         if config.write_keys:
             self.write_key = config.write_keys[0].get_secret_value().encode()
         elif topology.default_source != source:
-            raise RouterError(f"expected a source with write_keys or topics, got {source}, which has neither")
+            if config.type == SEGMENT:
+                raise RouterError(f"expected a source with write_keys or topics, got {source}, which has neither")
+            self.write_key = hook_key(source).encode()
 
     def headers(self) -> list[tuple[str, bytes]]:
         """The write key, and the receive time for brokers that know no other."""

@@ -67,9 +67,17 @@ def follow(old: Loaded, new: Loaded, *, without: Collection[str] = ()) -> tuple[
     topology = comparison.topology()
     plans = {name: plan for name in topology.sources if (plan := comparison.plans.get(name)) is not None}
     settings = {name: new.connector_settings[name] for name in topology.destinations}
+    sources = {name: one for name, one in new.source_settings.items() if name in topology.sources}
     kept = {owner: one for owner, one in old.functions.items() if not _runs(owner, new.topology)}
     functions = {owner: one for owner, one in {**kept, **new.functions}.items() if _runs(owner, topology)}
-    following = replace(new, topology=topology, plans=plans, connector_settings=settings, functions=functions)
+    following = replace(
+        new,
+        topology=topology,
+        plans=plans,
+        connector_settings=settings,
+        functions=functions,
+        source_settings=sources,
+    )
     return following, comparison.changes
 
 
@@ -141,7 +149,10 @@ class _Comparison:
             quiet = {field for field in SourceConfig.model_fields if field not in ("topics", "enforce")}
         else:
             self._plan(f"{path}.plan", name)
-            quiet = {"plan"}
+            quiet = {"plan", "settings", "map"}
+            for key in ("settings", "map"):  # named only: values may be secret, or long
+                if getattr(before, key) != getattr(after, key):
+                    self._add(f"{path}.{key}", "changed")
         fixed = {} if reads_keyed(self.old.topology) else dict.fromkeys(_FORWARDS, _SUBSCRIBED)
         enforce: Enforce = self._model(f"{path}.enforce", before.enforce, after.enforce, fixed)
         source = self._model(path, before, after, {"topics": _SUBSCRIBED}, quiet={*quiet, "enforce"})

@@ -18,14 +18,16 @@ from router.document import nearest
 from router.errors import Problem
 from router.events.topics import Topics
 from router.fql import FqlError, compile_query
+from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 
-SOURCE_TYPES = ("segment",)
+SOURCE_TYPES = sorted({SEGMENT, *PARTNER_SOURCES})
 
 
 def problems(root: Node) -> Iterator[Problem]:
     """Contradictions, which end a command with status 1."""
     sources, destinations = shape_lint.members(root, "sources"), shape_lint.members(root, "destinations")
     yield from _source_types(sources)
+    yield from _source_maps(sources)
     yield from _write_keys(sources)
     yield from _source_topics(root, sources, [name for name, _ in destinations])
     yield from _references(root, sources)
@@ -65,8 +67,18 @@ def _source_types(sources: list[shape_lint.Named]) -> Iterator[Problem]:
     for _, node in sources:
         kind = _text(node, "type")
         if kind and kind[0] not in SOURCE_TYPES:
-            message = f"expected segment, got {kind[0]}: partner sources are not supported in this version"
-            yield kind[1].problem(message)
+            hint = nearest(kind[0], SOURCE_TYPES)
+            known = "a source type" if hint else f"one of {', '.join(SOURCE_TYPES)}"
+            yield kind[1].problem(f"expected {known}, got {kind[0]}", hint)
+
+
+def _source_maps(sources: list[shape_lint.Named]) -> Iterator[Problem]:
+    """A map that nothing would read."""
+    for _, node in sources:
+        kind, given = _text(node, "type"), node.child("map")
+        name = kind[0] if kind else SEGMENT
+        if given is not None and name in SOURCE_TYPES and not (name in PARTNER_SOURCES and PARTNER_SOURCES[name].maps):
+            yield given.problem(f"expected no map, got one: a {name} source has a mapping of its own", at_key=True)
 
 
 def _write_keys(sources: list[shape_lint.Named]) -> Iterator[Problem]:

@@ -20,6 +20,8 @@ from router.destinations.base import Connector, Settings
 from router.destinations.registry import own_type
 from router.document import nearest
 from router.errors import FileError, Problem
+from router.partner_sources.base import PartnerSourceSettings
+from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 from router.transform.function import SPELLING, OwnFunction, find_function
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Loaded:
     """A topology that is fit to run. `plans` has the sources that name one, where plans were asked for;
-    `connector_settings` has every destination; `functions` has transforms, by `sources.<name>` and
-    `destinations.<name>`. `foreign` are those of the warnings that name parts of another environment.
+    `connector_settings` has every destination, `source_settings` the sources that a partner posts to; `functions` has
+    transforms, by `sources.<name>` and `destinations.<name>`. `foreign` are those of the warnings that name parts of
+    another environment.
     """
 
     topology: Topology
@@ -40,6 +43,7 @@ class Loaded:
     plans: Mapping[str, CompiledPlan]
     functions: Mapping[str, OwnFunction] = field(default_factory=dict)
     foreign: tuple[Problem, ...] = ()
+    source_settings: Mapping[str, PartnerSourceSettings] = field(default_factory=dict)
 
 
 def load_topology(
@@ -73,7 +77,8 @@ def load_topology(
         raise FileError(problems)
     foreign = _once([*other_environment(root)])
     warnings = _once([*files.warnings, *parts.warnings, *foreign])
-    return Loaded(topology, tuple(files.read), warnings, parts.settings, parts.plans, parts.functions, foreign)
+    found = (parts.settings, parts.plans, parts.functions)
+    return Loaded(topology, tuple(files.read), warnings, *found, foreign, parts.source_settings)
 
 
 def files_read(paths: Sequence[Path]) -> list[Path]:
@@ -104,6 +109,7 @@ class _Parts:
     settings: dict[str, Settings] = field(default_factory=dict)
     plans: dict[str, CompiledPlan] = field(default_factory=dict)
     functions: dict[str, OwnFunction] = field(default_factory=dict)
+    source_settings: dict[str, PartnerSourceSettings] = field(default_factory=dict)
     _compiled: dict[Path, CompiledPlan | None] = field(default_factory=dict)
     _events: dict[str, set[str]] = field(default_factory=dict)
 
@@ -159,7 +165,18 @@ class _Parts:
                     plan.problem(f"expected a folder with a tracking plan, got {folder}, which is none")
                 )
         self._transform(f"sources.{name}", node)
+        self._partner(name, node)
         return self._validated(SourceConfig, node)
+
+    def _partner(self, name: str, node: Node) -> None:
+        """The settings of a source that a partner posts to."""
+        kind, given = node.child("type"), node.child("settings")
+        partner = PARTNER_SOURCES.get(str(kind.plain()) if kind is not None else SEGMENT)
+        if partner is None or (given is None and partner.type == SEGMENT):
+            return  # no partner, or the linter says what is wrong with the type
+        settings = self._validated(partner.Settings, given or Node({}, node.document, (*node.pointer, "settings")))
+        if settings is not None:
+            self.source_settings[name] = settings
 
     def _transform(self, owner: str, node: Node) -> None:
         """Finds the function that a source or a destination names; its module is looked at, and not imported."""

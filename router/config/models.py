@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from router.config.delivery_log import LOG_ALL, LogConfig
 from router.config.filters import MAX_FILTERS, FilterConfig
-from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig
+from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig, SourceMap
 from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
 from router.events.event import Limits
 from router.events.placeholders import Placeholders
@@ -88,12 +88,21 @@ def _script(path: Path) -> Path:
     return found
 
 
+def hook_key(source: str) -> str:
+    """What stands in place of a write key where a partner's signature was checked; no HTTP client can send it."""
+    return f"hook:{source}"
+
+
 class SourceConfig(Model):
     description: str = Field("", description="Free text for readers of this file")
     labels: Labels = Field(
         {}, description="Labels of your own; of another `environment` than the topology's, its events are refused"
     )
-    type: str = Field("segment", description="Format of its messages: events of the Segment spec")
+    type: str = Field(
+        "segment", description="Format of its messages: events of the Segment spec, or the partner that posts them"
+    )
+    settings: dict[str, Any] = Field({}, repr=False, description="Settings of its type")
+    map: SourceMap = Field({}, description="What becomes of an item that is posted, for the type hook")
     write_keys: tuple[Secret, ...] = Field(
         (), description="Keys that clients of this source send; each key belongs to one source"
     )
@@ -118,6 +127,12 @@ class SourceConfig(Model):
     bots: Literal["keep", "flag", "drop"] = Field(
         "keep", description="Events of crawlers: flag sets context.bot, drop sends them to no destination"
     )
+
+    def keys(self, name: str) -> Iterator[str]:
+        """What messages in Kafka name this source by: its write keys, and a key that only the gateway writes."""
+        yield from (key.get_secret_value() for key in self.write_keys)
+        if self.type != "segment" or self.settings:
+            yield hook_key(name)
 
     def refusal(self, environment: str | None) -> str:
         """Why a topology of this environment refuses its events: a reason of `events.invalid`, or an empty string."""
@@ -220,6 +235,11 @@ class GatewayConfig(Model):
         "4MiB",
         validate_default=True,
         description="Maximum size of a gzip body once inflated; larger ones are answered 413",
+    )
+    hook_bytes: Bytes = Field(
+        "8MiB",
+        validate_default=True,
+        description="Maximum size of what a partner posts to /v1/hooks, once inflated; larger posts are answered 413",
     )
     max_in_flight: int = Field(
         10_000,

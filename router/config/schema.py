@@ -8,6 +8,7 @@ from typing import Any
 
 from router.config.models import Topology
 from router.destinations.base import Connector
+from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 from router.transform.function import SPELLING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,6 +40,7 @@ def topology_schema(registry: Mapping[str, type[Connector]]) -> dict[str, Any]:
         },
     }
     _add_settings(definitions, registry)
+    _add_source_settings(definitions)
     schema = _with_references(schema)
     return {"$schema": DIALECT, "title": "Topology of an event router", **schema}
 
@@ -66,6 +68,25 @@ def _add_settings(definitions: dict[str, Any], registry: Mapping[str, type[Conne
             {
                 "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
                 "then": {"properties": {"settings": {"$ref": f"#/$defs/settings-{name}"}}, **needed},
+            }
+        )
+
+
+def _add_source_settings(definitions: dict[str, Any]) -> None:
+    """The same for a source, whose type is `segment` where it names none."""
+    source = definitions["SourceConfig"]
+    source["properties"]["type"] |= {"enum": sorted({SEGMENT, *PARTNER_SOURCES})}
+    source["properties"]["settings"].pop("additionalProperties", None)
+    choices = source["allOf"] = []
+    for name, partner in PARTNER_SOURCES.items():
+        settings = partner.Settings.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= settings.pop("$defs", {})
+        definitions[f"source-settings-{name}"] = settings | {"description": partner.summary}
+        needed = {"required": ["settings"]} if settings.get("required") and name != SEGMENT else {}
+        choices.append(
+            {
+                "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+                "then": {"properties": {"settings": {"$ref": f"#/$defs/source-settings-{name}"}}, **needed},
             }
         )
 

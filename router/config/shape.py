@@ -151,6 +151,14 @@ Targets = Annotated[
 ]
 
 
+def _source_map(value: dict[str, Any]) -> dict[str, Any]:
+    mapping_settings.compiled(Mapping, value)
+    return value
+
+
+SourceMap = Annotated[dict[str, Any], AfterValidator(_source_map)]
+
+
 class MapConfig(Model):
     """What is changed in what the connector makes of an event, by call type. false: such events are not sent."""
 

@@ -21,9 +21,14 @@ from router.errors import Problem
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?\Z", re.DOTALL)
 _SECRET = frozenset(("settings", "write_keys"))  # keys of a topology under which secrets stand
+_P256 = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg"
+    "9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q=="
+)
 _STAND_INS = (
     *("1", "true", "1s", "1/s", "http://placeholder.invalid/", "127.0.0.1:1", "2000-01-01T00:00:00Z"),
     f"placeholder:{'A' * 86}",  # of privacy.key
+    _P256,  # the base point of the curve, which is a public key by its form
 )
 
 

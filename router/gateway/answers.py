@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.events.event import REASONS
+from router.gateway.credentials import NO_SOURCE
 
 # The gateway's own; every other code is one of router.events.event.REASONS.
 FAULTS = {
@@ -20,6 +21,13 @@ FAULTS = {
     "unknown_write_key": "no source has this write key",
     "origin_not_allowed": "pages of this origin may not use the write key: it is not in the source's `origins`",
     "no_library": "no browser library is served: `gateway.analytics_js` names none",
+    "unknown_hook": "no source of this name takes what a partner posts",
+    "no_signature": "the signature or token is missing that shows the partner made this post",
+    "bad_signature": "the signature or token is not the partner's: compare the source's settings with the partner's",
+    "stale_signature": "the signature is older than the source's tolerance",
+    "unknown_partner_event": "a type of event that this version does not know; name it in the source's settings.events",
+    "partner_event_failed": "an item that the source's partner type failed on; the log has more",
+    "no_items": "there is nothing at the path that the source's settings.items says",
     "type_mismatch": "`type` is not the call that the path names",
     "bad_base64": "`data` is not base64",
     "too_many_events": "more events in one batch than the gateway holds at once",
@@ -29,7 +37,7 @@ FAULTS = {
     "unsupported_encoding": "Content-Encoding: expected gzip or none",
     "body_timeout": "the body did not arrive in time",
     "bad_request": "not a well-formed HTTP request",
-    "not_found": "expected /v1/identify, track, page, screen, group, alias, batch, import, /v1/pixel/…, /v1/projects/…",
+    "not_found": "expected a path of the gateway: /v1/track, /v1/batch, /v1/pixel/…, /v1/projects/…, /v1/hooks/…",
     "method_not_allowed": "this path does not take the method; `Allow` has those it takes",
     "rate_limited": "more events than this write key may send; try again later",
     "overloaded": "too many events are waiting to be stored; try again later",
@@ -42,10 +50,14 @@ FAULTS = {
 _STATUS = {
     "no_write_key": 401,
     "unknown_write_key": 401,
+    "no_signature": 401,
+    "bad_signature": 401,
+    "stale_signature": 401,
     "other_environment": 403,
     "origin_not_allowed": 403,
     "no_library": 404,
     "source_disabled": 404,
+    "unknown_hook": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "body_timeout": 408,
@@ -106,6 +118,16 @@ class Fault(NamedTuple):
             path = "/batch" if self.code == "batch_not_list" else _POINTERS.get(self.code, "")
             return words | ({"path": path} if path else {})
         return {"item": self.item, **words, "path": f"/batch/{self.item}{_POINTERS.get(self.code, '')}"}
+
+
+class Refusal(Exception):
+    """The request is answered before any of its events is taken; `source` is that of its key."""
+
+    def __init__(self, code: str, source: str = NO_SOURCE, *, retry_after: float = 0, close: bool = True) -> None:
+        super().__init__(code)
+        self.code = code
+        self.source = source
+        self.answer = refused(code, retry_after=retry_after, close=close)
 
 
 def accepted(count: int, rejected: Sequence[Fault] = ()) -> Answer:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 from aiohttp import hdrs, web
 
 from router.events.event import Limits
@@ -13,12 +11,14 @@ from router.gateway.cors import CorsPolicy
 from router.gateway.credentials import basic_user
 
 
-class Endpoint(ABC):
-    """Set the attributes and `decode`; the rest is the form that SDKs expect, to be overridden where a call differs.
+class Endpoint:
+    """Set the attributes and `decode` (`source` where it is signed); the rest is the form that SDKs expect, to be
+    overridden where a call differs.
 
     `name` is the metrics' label. `paths` are aiohttp's, so they may hold `{variables}`. `type` is the call type that
     the path gives to its one event, empty where events bring their own. `browser`: its callers are browsers and mail
-    clients, whose User-Agent describes the user's device.
+    clients, whose User-Agent describes the user's device. `signed`: a partner posts, to the source that `source` says;
+    its signature is checked, and what is kept is answered 200 even where it is no event.
     """
 
     name: str
@@ -26,14 +26,19 @@ class Endpoint(ABC):
     methods: tuple[str, ...] = (hdrs.METH_POST,)
     type: str = ""
     browser: bool = False
+    signed: bool = False
 
     def write_key(self, request: web.BaseRequest) -> str | None:
         """The write key in the head of the request; None where the body has to name it."""
         return basic_user(request.headers.get(hdrs.AUTHORIZATION, "")) or None
 
-    @abstractmethod
+    def source(self, request: web.BaseRequest) -> str:
+        """The source that the URL of a signed request says."""
+        return ""
+
     def decode(self, body: bytes, query: str, limits: Limits) -> Items | str:
         """The items of a request, or the code of why it has none. `query` is as it stands in the URL."""
+        return "not_found"
 
     def respond(self, answer: Answer, request: web.BaseRequest, cors: CorsPolicy) -> web.Response:
         """The response of any outcome, refusals included."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, cast
 
@@ -19,8 +19,8 @@ from aiohttp import hdrs, web
 from router import metrics
 from router.config.models import GatewayConfig
 from router.events.records import Record
-from router.gateway.address import client_of
-from router.gateway.answers import Answer, accepted, all_refused, refused
+from router.gateway.address import Client, client_of
+from router.gateway.answers import Answer, Refusal, accepted, all_refused, refused
 from router.gateway.cors import CorsPolicy
 from router.gateway.credentials import NO_SOURCE, Credential
 from router.gateway.endpoint import Endpoint
@@ -29,8 +29,10 @@ from router.gateway.ingest import Ingest, IngestResult
 from router.gateway.pages import Pages
 from router.gateway.rate import Buckets
 from router.gateway.reading import BodyReader, ReadBody
+from router.gateway.receivers import PostReceivers
 from router.gateway.resource import GatewayResource, missing
 from router.gateway.resources import RESOURCES
+from router.partner_sources.base import Post
 
 RETRY_SECONDS = 2  # after 503: long enough for a broker to elect a leader
 _KEPT = frozenset(("body_too_large", "bad_gzip", "inflated_too_large"))  # whole bodies that go to events.invalid
@@ -47,31 +49,31 @@ class Sink(Protocol):
     async def submit(self, records: Sequence[Record]) -> str: ...
 
 
-class Refusal(Exception):
-    """The request is answered before any of its events is taken; `source` is that of its key."""
-
-    def __init__(self, code: str, source: str = NO_SOURCE, *, retry_after: float = 0, close: bool = True) -> None:
-        super().__init__(code)
-        self.code = code
-        self.source = source
-        self.answer = refused(code, retry_after=retry_after, close=close)
-
-
 class Serving:
     """What follows from one topology. A request ends by the one it began with; rates and memory go on in the next."""
 
     def __init__(
-        self, config: GatewayConfig, ingest: Ingest, pages: Pages | None = None, before: Serving | None = None
+        self,
+        config: GatewayConfig,
+        ingest: Ingest,
+        pages: Pages | None = None,
+        receivers: PostReceivers | None = None,
+        before: Serving | None = None,
     ) -> None:
         self.config = config
         self.ingest = ingest
         self.pages = pages or Pages()
+        self.receivers = receivers or PostReceivers()
         self.cors = CorsPolicy((*config.cors_origins, *ingest.keys.origins))
         self.buckets = Buckets(config.events_per_second)
         if before is not None and before.config.events_per_second == config.events_per_second:
             self.buckets = before.buckets
         memory = before.bodies.memory if before is not None else None
         self.bodies: BodyReader = BodyReader(config.body_bytes, config.inflated_bytes, config.body_timeout, memory)
+        self.posts = BodyReader(config.hook_bytes, config.hook_bytes, config.body_timeout, self.bodies.memory)
+
+
+Process = Callable[[Endpoint, web.BaseRequest, Serving], Awaitable[Answer]]
 
 
 class RequestHandler:
@@ -86,21 +88,23 @@ class RequestHandler:
         sink: Sink,
         *,
         pages: Pages | None = None,
+        receivers: PostReceivers | None = None,
         blocked: Callable[[], str] = lambda: "",
         failed: Callable[[], None] = lambda: None,
         endpoints: Iterable[Endpoint] = ENDPOINTS,
     ) -> None:
-        self.serving = Serving(config, ingest, pages)
+        self.serving = Serving(config, ingest, pages, receivers)
         self._sink = sink
         self._blocked = blocked
         self._failed = failed
         self._counts = _Counts()
         self._active = 0
-        self._unknown = partial(self._respond, _UnknownPath())
+        self._unknown = partial(self._respond, _UnknownPath(), self._process)
         self._routes = web.UrlDispatcher()
         for endpoint in endpoints:
+            process = self._process_post if endpoint.signed else self._process
             for path in endpoint.paths:
-                self._routes.add_route(hdrs.METH_ANY, path, partial(self._respond, endpoint))
+                self._routes.add_route(hdrs.METH_ANY, path, partial(self._respond, endpoint, process))
         for resource in RESOURCES:
             for path in resource.paths:
                 self._routes.add_route(hdrs.METH_ANY, path, partial(self._show, resource))
@@ -108,9 +112,11 @@ class RequestHandler:
         self.idle.set()
         self.draining = False
 
-    def renew(self, config: GatewayConfig, ingest: Ingest, pages: Pages) -> None:
+    def renew(
+        self, config: GatewayConfig, ingest: Ingest, pages: Pages, receivers: PostReceivers | None = None
+    ) -> None:
         """Serve by another topology from the next request on."""
-        self.serving = Serving(config, ingest, pages, self.serving)
+        self.serving = Serving(config, ingest, pages, receivers, self.serving)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """The response to any request."""
@@ -126,10 +132,10 @@ class RequestHandler:
             if not self._active:
                 self.idle.set()
 
-    async def _respond(self, endpoint: Endpoint, request: web.BaseRequest) -> web.Response:
+    async def _respond(self, endpoint: Endpoint, process: Process, request: web.BaseRequest) -> web.Response:
         serving = self.serving
         try:
-            answer = await self._process(endpoint, request, serving)
+            answer = await process(endpoint, request, serving)
         except Refusal as refusal:
             self._counts.events(refusal.source, refusal.code, 1)
             answer = refusal.answer
@@ -180,6 +186,26 @@ class RequestHandler:
         answer = await self._produce(result, serving)
         if answer.status == 200:
             metrics.GATEWAY_ACK_SECONDS.observe(time.perf_counter() - started)
+        return answer
+
+    async def _process_post(self, endpoint: Endpoint, request: web.BaseRequest, serving: Serving) -> Answer:
+        """The same for what a partner posts: the signature of the body says who it is, so the body is read first."""
+        started = time.perf_counter()
+        if request.method not in endpoint.methods:
+            return _other_method(endpoint, request)
+        receiver = serving.receivers.find(endpoint.source(request))
+        self._limit(None, serving)
+        body = await serving.posts.read(request)
+        if body.code:
+            await self._refuse_body(body, None, serving)
+        url = request.rel_url
+        items = receiver.take(Post(request.method, url.raw_path, url.raw_query_string, request.headers, body.data))
+        result = serving.ingest.take(items, body.data, endpoint.type, receiver.credential, Client())
+        self._charge(result, None, serving)
+        answer = await self._produce(result, serving)
+        if result.invalid and not result.events and answer.status < 500:
+            answer = accepted(0, result.rejected)
+        metrics.GATEWAY_ACK_SECONDS.observe(time.perf_counter() - started)
         return answer
 
     def _authenticate(self, endpoint: Endpoint, request: web.BaseRequest, serving: Serving) -> Credential | None:
@@ -244,7 +270,9 @@ class RequestHandler:
             return refused(code, retry_after=RETRY_SECONDS)
         for labels, number in result.repairs.items():
             metrics.REPAIRED.labels(*labels).inc(number)
-        return accepted(len(result.events), result.rejected) if result.events else all_refused(result.rejected)
+        if result.events or not result.rejected:
+            return accepted(len(result.events), result.rejected)
+        return all_refused(result.rejected)
 
 
 def _other_method(endpoint: Endpoint, request: web.BaseRequest) -> Answer:
@@ -259,9 +287,6 @@ class _UnknownPath(Endpoint):
     name = "other"
     paths = ()
     methods = ()
-
-    def decode(self, body: bytes, query: str, limits: object) -> str:
-        return "not_found"
 
 
 class _Counts:

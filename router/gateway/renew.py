@@ -6,6 +6,7 @@ Requests in progress end by the topology they began with. kill -9 at any point l
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from router.config.models import Topology
 from router.config.options import RunOptions
@@ -16,11 +17,19 @@ from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
 from router.gateway.pages import Pages
+from router.gateway.receivers import PostReceivers
 from router.kafka.cluster import Cluster
 from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
 LATER_SECONDS = 3.0  # by then route workers have a new write key too, and its events have a source there
+
+
+class Intake(NamedTuple):
+    """What takes events in: those that bring a write key, and those that a partner posts."""
+
+    ingest: Ingest
+    receivers: PostReceivers
 
 
 def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
@@ -37,14 +46,15 @@ class Renewal:
         self._handler = handler
         self._listener = listener
         self._capacity = capacity
-        self._reload: Reload[Ingest] | None = None
+        self._reload: Reload[Intake] | None = None
 
-    def follow(self, reload: Reload[Ingest], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
+    def follow(self, reload: Reload[Intake], keys: WriteKeys, cluster: Cluster, options: RunOptions) -> None:
         """Apply changed topologies from now on; `keys` are the present ones."""
         self._reload = reload
         reload.use(
-            lambda loaded: ingest_of(
-                loaded.topology, keys.renewed(loaded.topology.sources, loaded.topology.environment)
+            lambda loaded: Intake(
+                ingest_of(loaded.topology, keys.renewed(loaded.topology.sources, loaded.topology.environment)),
+                PostReceivers.of(loaded),
             ),
             register=lambda loaded: register_secrets(loaded, options),
             absent=partial(without_topics, cluster),
@@ -57,7 +67,7 @@ class Renewal:
             return
         topology = offer.loaded.topology
         config = topology.gateway
-        self._handler.renew(config, offer.prepared, Pages.of(topology))
+        self._handler.renew(config, offer.prepared.ingest, Pages.of(topology), offer.prepared.receivers)
         self._listener.limit(max_connections=config.max_connections, idle_timeout=config.idle_timeout)
         if self._capacity is not None:
             self._capacity.watch(topology)

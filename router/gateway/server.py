@@ -24,10 +24,10 @@ from router.errors import Unavailable, UsageError
 from router.gateway.acknowledge import AckProducer
 from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
-from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
 from router.gateway.pages import Pages
-from router.gateway.renew import Renewal, ingest_of
+from router.gateway.receivers import PostReceivers
+from router.gateway.renew import Intake, Renewal, ingest_of
 from router.gateway.watch import BrokerWatch, HealthSink
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -55,7 +55,7 @@ def run_gateway(
     health: HealthSink,
     *,
     listening: Callable[[Address], None] = lambda _: None,
-    reload: Reload[Ingest] | None = None,
+    reload: Reload[Intake] | None = None,
 ) -> None:
     """Serve until `stop` is set; `listening` gets the real address once requests are taken.
 
@@ -73,7 +73,7 @@ async def serve(
     stop: Event,
     health: HealthSink,
     listening: Callable[[Address], None] = lambda _: None,
-    reload: Reload[Ingest] | None = None,
+    reload: Reload[Intake] | None = None,
 ) -> None:
     """The same inside a running loop."""
     if not options.bootstrap:
@@ -95,6 +95,7 @@ async def serve(
                 ingest_of(topology, keys),
                 producer,
                 pages=Pages.of(topology),
+                receivers=PostReceivers.of(loaded),
                 blocked=lambda: _blocked(watch, capacity),
                 failed=watch.doubt,
             )

@@ -76,6 +76,7 @@ def secrets(loaded: Loaded, options: RunOptions) -> Iterator[str]:
     """Every secret text of the configuration: write keys, connector settings, passwords of the Kafka client."""
     yield from _secret_texts(loaded.topology)
     yield from _secret_texts(loaded.connector_settings)
+    yield from _secret_texts(loaded.source_settings)
     yield from secret_settings(options.kafka)
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from router.agents.agent import Setup
 from router.agents.batch import Batch, Fresh
-from router.agents.decode import BLOCK, UNKNOWN, nesting_bounds
+from router.agents.decode import BLOCK, UNKNOWN, Decode, nesting_bounds
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
 from router.agents.identify import Identify
@@ -19,7 +20,8 @@ from router.agents.pipeline import Pipeline
 from router.agents.route import Route, subscription
 from router.agents.validate import Forward, Validate
 from router.agents.verdict import Enforcement
-from router.config.models import DestinationConfig, Enforce
+from router.config.loader import Loaded
+from router.config.models import DestinationConfig, Enforce, Topology
 from router.dedupe.window_memory import MemoryWindow
 from router.events.event import Event, Limits
 from router.events.topics import Topics
@@ -270,3 +272,17 @@ def test_the_batches_that_are_compared_hold_something() -> None:
     batch: Batch = pipeline().run([message(track(properties={"order_id": "o1", "total": 1, "odd": 1}))], LANES)
 
     assert [topic for topic, *_ in batch.outputs()] == [TOPICS.violations, TOPICS.resolved, "dest.lake", "dest.crm"]
+
+
+def test_what_a_partner_posted_has_its_source_by_a_key_that_only_the_gateway_writes() -> None:
+    topology = Topology.model_validate(
+        {
+            "name": "shop",
+            "sources": {"web": {"write_keys": ["k"]}, "mail": {"type": "customerio", "settings": {"signing_key": "x"}}},
+        }
+    )
+    setup = Setup(Loaded(topology, (), (), {}, {}), "c", seen=MemoryWindow(1), identities=None, append=lambda _: None)
+    agent = Decode.build(setup)
+    for headers in ([("write-key", b"hook:mail")], [("write-key", b"hook:mail"), ("received-at", b"1")]):
+        (event,) = agent.take(message(track(), of_headers=headers), 0, Batch())
+        assert event.source == "mail"

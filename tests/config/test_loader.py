@@ -119,8 +119,7 @@ def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
         "bad.yaml:10:46: sources.app.topics[1]: expected a topic of yours, got events.raw, which is the router's own",
         f'bad.yaml:11:3: sources.app.two: {name}, got "app.two" (did you mean app-two?)',
         "bad.yaml:11:22: sources.app.two.topics[0]: expected a topic of its own, got orders, which source app has too",
-        "bad.yaml:12:19: sources.partner.type: "
-        "expected segment, got webhook: partner sources are not supported in this version",
+        "bad.yaml:12:19: sources.partner.type: expected a source type, got webhook (did you mean hook?)",
         'bad.yaml:14:15: destinations.crm.type: expected a destination type, got "pip" (did you mean pipe?)',
         "bad.yaml:14:20: destinations.crm.typs: expected a known key, got typs (did you mean types?)",
         "bad.yaml:17:13: destinations.two.types[0]: "

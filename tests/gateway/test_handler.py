@@ -27,6 +27,7 @@ from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
 from router.gateway.reading import BodyReader, Memory
+from router.gateway.receivers import PostReceivers
 from tests.gateway.running import TRACK, basic
 
 KEY = {"Authorization": basic("key")}
@@ -55,13 +56,16 @@ async def serving(
     blocked: Callable[[], str] = lambda: "",
     failed: Callable[[], None] = lambda: None,
     endpoints: Sequence[Endpoint] = ENDPOINTS,
+    receivers: PostReceivers | None = None,
     **config: Any,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, RequestHandler]]:
     ingest = Ingest(
         WriteKeys({"web": SourceConfig(write_keys=("key",))}), Limits(), raw="raw", invalid="invalid", max_events=10
     )
     config_model = GatewayConfig(max_in_flight=10, **config)
-    handler = RequestHandler(config_model, ingest, log, blocked=blocked, failed=failed, endpoints=endpoints)
+    handler = RequestHandler(
+        config_model, ingest, log, receivers=receivers, blocked=blocked, failed=failed, endpoints=endpoints
+    )
     listener = Listener(handler.handle, ("127.0.0.1", 0), max_connections=10, idle_timeout=30)
     await listener.start()
     try:

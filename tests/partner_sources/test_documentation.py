@@ -1,0 +1,36 @@
+"""The table of partners in the documentation is made from the classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.partner_sources.catalog import PARTNER_SOURCES
+
+README = Path(__file__).parent.parent.parent / "topologies" / "README.md"
+HEAD = "| `type` | What to enter at the partner | How a post is known to be its | Events |\n| --- | --- | --- | --- |\n"
+
+
+def table() -> str:
+    rows = []
+    for name, partner in PARTNER_SOURCES.items():
+        events = ", ".join(dict.fromkeys(partner.names.values())) or partner.summary
+        rows.append(f"| `{name}` | {partner.enter} | {partner.signature} | {events} |\n")
+    return HEAD + "".join(rows)
+
+
+def test_the_table_has_every_partner_as_its_class_describes_it() -> None:
+    assert table() in README.read_text("utf-8"), "put this table there:\n" + table()
+
+
+@pytest.mark.parametrize("name", PARTNER_SOURCES)
+def test_a_partner_says_what_it_is(name: str) -> None:
+    partner = PARTNER_SOURCES[name]
+
+    assert partner.type == name
+    for text in (partner.summary, partner.enter, partner.signature):
+        assert text
+        assert text[0].isupper() or text.startswith("`")
+        assert "|" not in text
+    assert all(info.description for info in partner.Settings.model_fields.values())
