@@ -95,6 +95,9 @@ BATCH_EVENTS = _histogram(
     "router_route_batch_events", "Events in a batch", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000)
 )
 ROUTE_LAG = _gauge("router_route_lag_messages", "Messages not yet read", "topic", "partition")
+ROUTE_OLDEST = _gauge(
+    "router_route_oldest_seconds", "Age of the oldest message not yet read, at most", "topic", "partition"
+)
 POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
 CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")
@@ -122,6 +125,7 @@ DELIVERY_TOTALS = PartitionTotals(
 PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
 REPLAY_PENDING = _gauge("router_replay_pending", "Events of replays taken and not yet final", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
+DELIVERY_OLDEST = _gauge("router_delivery_oldest_seconds", "Age of the oldest event that is not final", "destination")
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
 RETRIES = _counter("router_delivery_retries", "Events that will be tried again", "destination", "code")
 SKIPPED = _counter("router_delivery_skipped", "Events that the mapping does not send", "destination", "reason")

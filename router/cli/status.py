@@ -1,64 +1,116 @@
-"""`router status`: what a running router counts, and why a partner did not get an event."""
+"""`router status`: what a router counts, how much waits and for how long, and why a partner did not get an event."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.live import Live
 
 from router.cli import report
-from router.cli.options import METRICS_ADDRESS, Json
+from router.cli.loading import load, require_broker
+from router.cli.options import METRICS_ADDRESS, Json, with_run_options
 from router.cli.screen import console
-from router.cli.status_pages import look
+from router.cli.status_pages import Look, look
 from router.cli.status_screen import picture
-from router.config.options import Address, parse_address
+from router.config.options import RunOptions, parse_address
+from router.errors import UsageError
+from router.process.rates import Rates, rates
 
 WATCH_SECONDS = 2.0
+Looking = Callable[[], Look]
 
 
+@with_run_options("bootstrap", "kafka", "env_file")
 def command(
+    topologies: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[TOPOLOGY…]",
+            help="Read totals, backlogs and pauses of this topology from Kafka itself, whatever runs; left out: the "
+            "pages at --metrics.",
+        ),
+    ] = [],  # noqa: B006  typer copies it
     metrics: Annotated[
         list[str],
         typer.Option(
             "--metrics",
             metavar="HOST:PORT",
-            help="Address of the metrics and health pages; repeatable, what several say is added up.",
+            help=f"Address of the metrics and health pages, {METRICS_ADDRESS} if left out; repeatable, what several "
+            "say is added up.",
         ),
-    ] = [METRICS_ADDRESS],  # noqa: B006  typer copies it
-    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds until Ctrl-C.")] = False,
+    ] = [],  # noqa: B006
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every two seconds until Ctrl-C, with rates.")] = False,
+    with_rates: Annotated[
+        bool, typer.Option("--rates", help="Look twice, two seconds apart, and show events a second.")
+    ] = False,
     as_json: Json = False,
+    *,
+    options: RunOptions,
 ) -> None:
-    """Show the counts and health of a running router: events, refusals, destinations, reasons, processes.
+    """Show the counts and health of a router: events, backlogs, refusals, destinations, reasons, processes.
 
-    Reads the pages at --metrics: that of `router up`, or those of single processes. Exit status 3 when none answers.
+    Reads the pages at --metrics: that of `router up`, or those of single processes. With a TOPOLOGY and --bootstrap it
+    reads Kafka instead. Exit status 3 when none answers.
     """
-    addresses = [parse_address(text) for text in dict.fromkeys(metrics)]
+    looking = _looking(topologies, metrics, options)
     if watch:
-        _watch(addresses, as_json=as_json)
-    elif as_json:
-        report.current().answer(_answer(addresses))
+        _watch(looking, as_json=as_json)
+        return
+    now, speed = looking(), None
+    if with_rates:
+        now, speed = _again(looking, now)
+    if as_json:
+        report.current().answer(_answer(now, speed))
     else:
-        console().print(picture(*look(addresses)))
+        console().print(picture(*now, speed))
 
 
-def _answer(addresses: Sequence[Address]) -> dict[str, object]:
-    seen, ready, live = look(addresses)
-    return seen.as_dict() | {"ready": ready.as_dict(), "live": live.as_dict()}
+def _looking(topologies: list[Path], metrics: list[str], options: RunOptions) -> Looking:
+    """What takes one look. Raises UsageError where it is not clear at what."""
+    if not topologies:
+        addresses = [parse_address(text) for text in dict.fromkeys(metrics or [METRICS_ADDRESS])]
+        return lambda: look(addresses)
+    if metrics:
+        raise UsageError("expected TOPOLOGY, which is read from Kafka, or --metrics, got both")
+    from router.cli.status_kafka import look_at_kafka
+    from router.embedded.broker import recognised
+    from router.kafka.cluster import Cluster
+
+    require_broker(options)
+    loaded = load(topologies, options, secrets=False)
+    cluster = recognised(Cluster.of(options))
+    return lambda: look_at_kafka(loaded, cluster)
 
 
-def _watch(addresses: Sequence[Address], *, as_json: bool) -> None:
+def _again(looking: Looking, before: Look) -> tuple[Look, Rates]:
+    """Wait, look again, and compare."""
+    began = time.monotonic()
+    time.sleep(WATCH_SECONDS)
+    now = looking()
+    return now, rates(before.seen, now.seen, time.monotonic() - began)
+
+
+def _answer(now: Look, speed: Rates | None) -> dict[str, object]:
+    health = {"ready": now.ready.as_dict(), "live": now.live.as_dict()}
+    return now.seen.as_dict() | health | {"rates": speed.as_dict() if speed else None}
+
+
+def _watch(looking: Looking, *, as_json: bool) -> None:
     try:
+        now = looking()
         if as_json:
+            speed = None
             while True:
-                typer.echo(json.dumps(_answer(addresses)))
-                time.sleep(WATCH_SECONDS)
-        with Live(picture(*look(addresses)), console=console(), auto_refresh=False, screen=False) as live:
+                typer.echo(json.dumps(_answer(now, speed)))
+                now, speed = _again(looking, now)
+        with Live(picture(*now), console=console(), auto_refresh=False, screen=False) as live:
             while True:
-                time.sleep(WATCH_SECONDS)
-                live.update(picture(*look(addresses)), refresh=True)
+                now, speed = _again(looking, now)
+                live.update(picture(*now, speed), refresh=True)
     except KeyboardInterrupt:
         return

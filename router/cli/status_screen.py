@@ -13,6 +13,7 @@ from router.agents.table import ENDINGS, REASONS
 from router.cli.screen import table
 from router.gateway.answers import explained
 from router.process.health import Report
+from router.process.rates import Rates
 from router.process.snapshot import DestinationRow, ProcessRow, Snapshot
 
 _FOUND: Final = {
@@ -32,12 +33,15 @@ _PAUSES = {
 _REASONED = ("held back", "cannot open", "paused by")  # how a check begins that says why a destination waits
 
 
-def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
+def picture(seen: Snapshot, ready: Report, live: Report, speed: Rates | None = None) -> RenderableType:
     """All of it, top to bottom: totals, destinations, reasons, plans, processes."""
-    parts: list[RenderableType] = [_totals(seen), _balance(seen), Text()]
+    parts: list[RenderableType] = [_totals(seen), _balance(seen)]
+    parts += [Text(line) for line in _backlog(seen, speed)]
+    parts += [Text()]
     if seen.destinations:
-        parts += [_destinations(seen.destinations), Text()]
+        parts += [_destinations(seen.destinations, speed), Text()]
     sections = {
+        "Files that were refused": _refused_files(live),
         "What the gateway refused": _refusals(seen),
         "Why events did not arrive": _reasons(seen, live),
         "What the tracking plan says": _violations(seen),
@@ -47,6 +51,8 @@ def picture(seen: Snapshot, ready: Report, live: Report) -> RenderableType:
             parts += [Text(title, style="bold"), *shown, Text()]
     if seen.plans:
         parts += [_plans(seen.plans), Text()]
+    if not seen.processes:
+        return Group(*parts)
     return Group(*parts, _processes(seen.processes, ready, live))
 
 
@@ -72,12 +78,31 @@ def _balance(seen: Snapshot) -> Text:
     return Text(f"does not add up (yet): {'; '.join(wrong)}; at rest it must", style="yellow")
 
 
-def _destinations(rows: tuple[DestinationRow, ...]) -> Table:
-    made = table("destination", "routed", "delivered", "pending", "dead", "P95", "state", numbers=5)
+def _backlog(seen: Snapshot, speed: Rates | None) -> Iterator[str]:
+    """How long messages wait for a route worker, and how fast events move."""
+    if seen.oldest_seconds is not None and seen.waiting:
+        yield f"the oldest of {_number(seen.waiting)} waiting messages came {seconds(seen.oldest_seconds)} ago"
+    if speed is not None:
+        yield f"{speed.received:g} events/s received, {speed.resolved:g} resolved, over {speed.seconds:g} s"
+
+
+def _destinations(rows: tuple[DestinationRow, ...], speed: Rates | None) -> Table:
+    titles = ["routed", "delivered", "pending", "dead", "P95", "oldest", *(["in/s", "out/s"] if speed else [])]
+    made = table("destination", *titles, "state", numbers=len(titles))
     for row in rows:
         counts = (row.routed, row.delivered, row.pending, row.dead)
-        made.add_row(row.name, *map(_number, counts), seconds(row.p95_seconds), _state(row))
+        ages = (seconds(row.p95_seconds), seconds(row.oldest_seconds))
+        moved = speed.destinations.get(row.name, {}) if speed else {}
+        fast = [f"{moved.get(way, 0.0):g}" for way in ("routed", "final")] if speed else []
+        made.add_row(row.name, *map(_number, counts), *ages, *fast, _state(row))
     return made
+
+
+def _refused_files(live: Report) -> Iterator[str]:
+    """What is wrong with topology and plans as they are on disk, once however many processes read them."""
+    said = {check.why for name, check in live.checks.items() if name.rpartition(" ")[2] == "reload" and check.why}
+    for why in sorted(said):
+        yield f"  {why}; what ran before goes on"
 
 
 def _state(row: DestinationRow) -> Text:
@@ -111,6 +136,9 @@ def _reasons(seen: Snapshot, live: Report) -> Iterator[str]:
     for ending in ENDINGS:
         if ending.advice and seen.ended[ending.name]:
             yield f"  {ending.title:11} {seen.ended[ending.name]}: {ending.advice}"
+    for source, reasons in seen.stopped.items():
+        for reason, count in reasons.items():
+            yield f"    {count} × {reason} ({source or 'no source'}): {REASONS.get(reason, reason)}"
     for row in seen.destinations:
         yield from _destination_reasons(row, live)
 

@@ -244,6 +244,8 @@ class Destination:
         health = self._context.health
         metrics.END_TO_END_P95.labels(self.name).set(dispatcher.policy.latencies.quantile(0.95))
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
+        oldest = dispatcher.oldest()
+        metrics.DELIVERY_OLDEST.labels(self.name).set(0.0 if oldest is None else max(0.0, time.time() - oldest))
         why = reader.problem or ("" if reader.joined else "joining the group")
         health.ready(self._check, not why, why)
         now = time.monotonic()

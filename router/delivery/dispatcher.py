@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from router.config.models import DeliveryConfig
 from router.delivery import transform
@@ -76,7 +77,7 @@ class Dispatcher:
             connector.name, finals, delivery_log, self._queue, breaker=self.breaker, rate=self.rate, backoff=backoff,
             budget=config.retry.budget, clock=clock, wall=wall,
         )  # fmt: skip
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], QueuedBatch] = {}
         self._under_way = 0  # events
         self._replaying = 0  # requests of replays
         self._timer: asyncio.TimerHandle | None = None
@@ -174,11 +175,11 @@ class Dispatcher:
         self._under_way += len(batch)
         self._replaying += _of_replay(batch)
         task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
-        self._tasks.add(task)
+        self._tasks[task] = batch
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error  # a fault of the engine itself: for the loop's exception handler
         self.pump()
@@ -228,6 +229,19 @@ class Dispatcher:
             log.error("the connector gave %d outcomes for %d events", len(outcomes), len(batch))
             return _failure(batch, "EINTERNAL", "the connector lost count")
         return outcomes
+
+    def oldest(self) -> float | None:
+        """When the oldest event was received that is not final: seconds since 1970. None where none waits.
+
+        What was given up once, or is replayed, does not count: that delay is the operator's.
+        """
+        under_way = (item for batch in self._tasks.values() for item in batch.events)
+        times = (
+            item.received
+            for item in chain(self._queue, under_way)
+            if item.received is not None and not item.redriven and not item.replay
+        )
+        return min(times, default=None)
 
     @property
     def idle(self) -> str:

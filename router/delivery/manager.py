@@ -119,7 +119,13 @@ def _terms(loaded: Loaded, name: str) -> DestinationSpec:
 
 def _forget(name: str) -> None:
     """Gauges describe the present: a destination that does not run has none."""
-    for gauge in (metrics.PENDING, metrics.REPLAY_PENDING, metrics.DELIVERY_LAG, metrics.END_TO_END_P95):
+    for gauge in (
+        metrics.PENDING,
+        metrics.REPLAY_PENDING,
+        metrics.DELIVERY_LAG,
+        metrics.DELIVERY_OLDEST,
+        metrics.END_TO_END_P95,
+    ):
         gauge.remove(name)
     for reason in _PAUSES:
         metrics.PAUSED.remove(name, reason)

@@ -25,6 +25,7 @@ from router.config.topics import topics_of
 from router.errors import FileError, Problem, RouterError, Unavailable
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.mask import SECRETS
 
 T = TypeVar("T")
 Absent = Callable[[Loaded, Collection[str]], Collection[str]]
@@ -34,6 +35,7 @@ SETTLE_SECONDS = 0.5  # an editor writes in steps, `git checkout` one file after
 SETTLED_AT_LAST_SECONDS = 10.0
 TOPICS_SECONDS = 10.0  # whoever makes topics has seen the change no earlier
 TOPICS_AGAIN_SECONDS = 5.0
+MOST_TOLD = 5  # problems
 _TOPICS_POLL_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,14 @@ class Reload(Generic[T]):
         self._lock = Lock()
         self._offer: Offer[T] | None = None
         self._thread: Thread | None = None
+        self._told: Callable[[str], object] = lambda _: None
+
+    def tell(self, told: Callable[[str], object]) -> None:
+        """Give `told` what is wrong with the files as they were last read, in one line; empty once they are in order.
+
+        Call it before `use`.
+        """
+        self._told = told
 
     def use(
         self,
@@ -170,6 +180,7 @@ class Reload(Generic[T]):
             return
         touched = not (asked or self._refused or changes(self._wanted, loaded))
         self._refused = False
+        self._told("")
         if touched:
             return
         owner.register(loaded)
@@ -211,6 +222,7 @@ class Reload(Generic[T]):
         except RouterError as error:
             log.error("reload refused: %s; the last good topology goes on", error)
             metrics.RELOADS.labels("refused").inc()
+            self._told(f"reload refused: {SECRETS(str(error))}")
             return
         if owner.at_once:
             self.active = loaded
@@ -250,6 +262,9 @@ class Reload(Generic[T]):
         for problem in problems:
             log.log(logging.DEBUG if self._brief else logging.ERROR, "reload refused: %s", problem)
         log.error("reload refused; the last good topology goes on", extra={"problems": len(problems)})
+        shown = [SECRETS(str(problem)) for problem in problems[:MOST_TOLD]]
+        more = [f"{len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+        self._told(f"reload refused: {'; '.join([*shown, *more])}")
         metrics.RELOADS.labels("refused").inc()
 
     def _warn(self, loaded: Loaded) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,7 @@ def run_process(
             stack.enter_context(stop_on_signals(stop))
             if reload is not None:
                 stack.enter_context(reload_on_hangup(reload.ask))
+                reload.tell(partial(health.live, "reload", True))
                 stack.callback(reload.stop)
             server = stack.enter_context(MetricsServer(bind(options.metrics, shared=options.supervised), health))
             log.info("started", extra={"metrics": "http://{}:{}/metrics".format(*server.address)})

@@ -38,6 +38,7 @@ class DestinationRow:
     taken: int = 0
     waiting: int = 0
     p95_seconds: float | None = None
+    oldest_seconds: float | None = None  # age of the oldest event that waits; None where none does
     served: bool = True
     paused: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
@@ -49,6 +50,11 @@ class DestinationRow:
     def pending(self) -> int:
         """Routed or redriven, and not yet final."""
         return self.routed + self.redriven - self.delivered - self.skipped - self.dead
+
+    @property
+    def final(self) -> int:
+        """Delivered, not sent by the mapping, or given up."""
+        return self.delivered + self.skipped + self.dead
 
     @property
     def balanced(self) -> bool:
@@ -80,6 +86,8 @@ class Snapshot:
     destinations: tuple[DestinationRow, ...]
     processes: tuple[ProcessRow, ...]
     plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # revisions in force by source
+    oldest_seconds: float | None = None  # age of the oldest message in the source topics not yet read, at most
+    stopped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # before they were resolved: source, reason
     refused: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by the gateway: source, code
     violations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # source, class
 
@@ -135,6 +143,8 @@ def snapshot(families: Iterable[Metric]) -> Snapshot:
         destinations=tuple(_destination(page, name) for name in page.values("destination")),
         processes=tuple(_process(page, name) for name in page.processes()),
         plans={source: page.revisions(source) for source in page.values("source") if page.revisions(source)},
+        oldest_seconds=page.oldest("router_route_oldest_seconds"),
+        stopped=page.by_source("router_events_stopped", "reason"),
         refused=page.by_source("router_gateway_events", "outcome", but="accepted"),
         violations=page.by_source("router_violations", "class"),
     )
@@ -152,6 +162,7 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
         p95_seconds=page.p95(name),
+        oldest_seconds=page.oldest("router_delivery_oldest_seconds", destination=name),
         served=any(page.tells(family, name) for family in _OF_DELIVERY),
         paused=tuple(page.by("router_delivery_paused", "reason", destination=name)),
         filtered=page.by("router_events_filtered", "reason", destination=name),
@@ -201,6 +212,10 @@ class _Page:
         """A gauge of one process; a page of a single process carries no label `process`."""
         values = [s.value for s in self._samples.get(family, ()) if s.labels.get("process", "") == process]
         return values[0] if values else None
+
+    def oldest(self, family: str, **labels: str) -> float | None:
+        """The largest of some ages; None where nothing waits."""
+        return max((sample.value for sample in self._matching(family, labels) if sample.value > 0), default=None)
 
     def values(self, label: str) -> list[str]:
         """Every value of a label on the page, sorted."""

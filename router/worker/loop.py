@@ -279,7 +279,7 @@ class Worker:
         problem = self.consumer.check_broker()
         self._health.ready("kafka", not problem, problem)
         for one in partitions:
-            metrics.ROUTE_LAG.labels(one.topic, str(one.number)).set(self.consumer.lag(one))
+            one.show_backlog(self.consumer.lag(one))
 
     def _close(self) -> None:
         self._components.merges.close()

@@ -5,6 +5,7 @@ The counts ride with the committed offset, so they are exact across kill -9, and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,13 @@ class RoutePartition(PartitionState):
         for destination, count in self.totals.routed.items():
             metrics.ROUTED_TOTALS.show((destination, *labels), {"router_events_routed": count})
 
+    def show_backlog(self, messages: int) -> None:
+        """Export how many messages wait, and for how long at most: longer than the last one that was read."""
+        labels = (self.topic, str(self.number))
+        age = time.time() - self.reached_ms / 1000 if messages and self.reached_ms else 0.0
+        metrics.ROUTE_LAG.labels(*labels).set(messages)
+        metrics.ROUTE_OLDEST.labels(*labels).set(max(0.0, age))
+
     def hide(self) -> None:
         """The partition is no longer this process's."""
         labels = (self.topic, str(self.number))
@@ -53,6 +61,7 @@ class RoutePartition(PartitionState):
         for destination in self.totals.routed:
             metrics.ROUTED_TOTALS.hide((destination, *labels))
         metrics.ROUTE_LAG.remove(*labels)
+        metrics.ROUTE_OLDEST.remove(*labels)
 
 
 def encode_totals(totals: Totals, destinations: Iterable[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -76,8 +78,8 @@ def test_totals_destinations_and_processes_are_shown(line: Line, address: str) -
     assert ended.status == 0
     assert rows[0] == ["received", "invalid", "duplicates", "blocked", "resolved", "merged", "waiting"]
     assert ["events", "100", "1", "5", "3", "91", "2", "7"] in rows
-    assert ["crm", "80", "70", "8", "2", "500", "ms", "paused:", "refused"] in rows
-    assert ["lake", "35", "35", "0", "0", "-", "up", "to", "date"] in rows
+    assert ["crm", "80", "70", "8", "2", "500", "ms", "-", "paused:", "refused"] in rows
+    assert ["lake", "35", "35", "0", "0", "-", "-", "up", "to", "date"] in rows
     assert ["route-2", "3", "down:", "not", "running"] in rows
 
 
@@ -133,6 +135,77 @@ def test_a_held_destination_is_shown_with_what_the_partner_said(line: Line, addr
 
     assert why in out
     assert "nothing to deliver" not in out
+
+
+BACKLOG = """\
+# TYPE router_route_lag_messages gauge
+router_route_lag_messages{topic="events.raw",partition="0"} 30
+# TYPE router_route_oldest_seconds gauge
+router_route_oldest_seconds{topic="events.raw",partition="0"} 90
+router_route_oldest_seconds{topic="events.raw",partition="1"} 0
+# TYPE router_delivery_oldest_seconds gauge
+router_delivery_oldest_seconds{destination="crm"} 150
+router_delivery_oldest_seconds{destination="lake"} 0
+# TYPE router_events_stopped_total counter
+router_events_stopped_total{agent="dedupe",source="web",reason="other_event"} 2
+router_events_stopped_total{agent="decode",source="",reason="not_json"} 1
+"""
+
+
+def test_it_shows_how_long_events_wait_and_why_they_ended_by_source(line: Line, address: str, page: Page) -> None:
+    page.text = BACKLOG
+    out, answer = line("status", "--metrics", address).out, line("status", "--metrics", address, "--json").answer
+
+    assert "the oldest of 30 waiting messages came 90 s ago" in out
+    assert ["crm", "0", "0", "0", "0", "-", "2.5", "min"] in [row.split()[:8] for row in out.splitlines()]
+    assert "2 × other_event (web): its messageId was received before, within the window, under another type" in out
+    assert "1 × not_json (no source): not JSON" in out
+    assert (answer["oldest_seconds"], [row["oldest_seconds"] for row in answer["destinations"]]) == (90, [150, None])
+    assert answer["stopped"] == {"": {"not_json": 1}, "web": {"other_event": 2}}
+
+
+def test_files_that_were_refused_are_shown_once_with_file_and_line(line: Line, address: str, health: Health) -> None:
+    why = "reload refused: shop.yaml:3:1: sourcess: expected a known key, got sourcess"
+    health.live("gateway reload", True, why)
+    health.live("route reload", True, why)
+    health.live("deliver reload", True, "")
+
+    out = " ".join(line("status", "--metrics", address).out.split())
+
+    assert out.count(why) == 1
+
+
+def test_rates_are_those_between_two_looks(
+    line: Line, address: str, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(_: float) -> None:
+        page.text = PAGE.replace('destination="crm",partition="0"} 70', 'destination="crm",partition="0"} 90')
+
+    monkeypatch.setattr("router.cli.status.time.sleep", wait)
+    shown, answer = line("status", "--metrics", address, "--rates"), None
+    page.text = PAGE
+    answer = line("status", "--metrics", address, "--rates", "--json").answer["rates"]
+
+    assert "events/s received" in shown.out
+    assert (answer["received"], answer["destinations"]["lake"]) == (0, {"routed": 0, "final": 0})
+    assert answer["destinations"]["crm"]["final"] > 0
+
+
+def test_a_topology_is_not_asked_at_pages(line: Line) -> None:
+    both = line("status", "topologies/shop.yaml", "--metrics", NOWHERE)
+    none = line("status", "topologies/shop.yaml")
+
+    assert (both.status, none.status) == (2, 2)
+    assert "expected TOPOLOGY, which is read from Kafka, or --metrics, got both" in both.err
+    assert "expected --bootstrap" in none.err
+
+
+def test_every_key_of_the_json_is_documented(line: Line, address: str) -> None:
+    answer = line("status", "--metrics", address, "--json").answer
+    text = (Path(__file__).parents[2] / "ops/metrics.md").read_text("utf-8")
+    documented = set(re.findall(r"`(\w+)`", text.partition("## `router status --json`")[2].partition("\n## ")[0]))
+
+    assert {*answer, *answer["destinations"][0], *answer["processes"][0]} <= documented
 
 
 def test_several_pages_are_added_up_and_one_that_is_silent_is_down(line: Line, address: str) -> None:

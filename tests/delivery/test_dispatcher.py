@@ -599,6 +599,21 @@ async def test_late_answers_for_partitions_that_are_gone_do_not_count() -> None:
     assert one.ends.count == 0
 
 
+async def test_the_oldest_event_that_waits_is_known_and_replays_do_not_count() -> None:
+    async with bench(all_ok, concurrency=2) as one:
+        assert one.engine.oldest() is None
+        one.engine.pause(Pause("2026-01-01T00:00:00Z", "ana@desk"))
+        items = [one.item(number) for number in range(4)]
+        for item, received in zip(items, (50.0, 30.0, 20.0, 10.0), strict=True):
+            item.received = received
+        items[2].replay, items[3].redriven = "r1", True
+        one.engine.take(items)
+        assert one.engine.oldest() == 30.0
+        one.engine.pause(None)
+        await one.until(lambda: one.ends.count == 4)
+        await one.until(lambda: one.engine.oldest() is None)
+
+
 async def test_nothing_is_sent_while_paused_and_everything_afterwards() -> None:
     """By an operator; a partner that was held back before is not even probed."""
     async with bench(all_ok, concurrency=2) as one:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -112,6 +113,19 @@ def test_a_changed_file_is_loaded_prepared_and_offered_once(process: Process) ->
     assert process.reload.active.topology.limits.depth == 20
     assert process.counted() == {"applied": 1}
     assert process.reload.take() is None
+
+
+def test_what_is_wrong_is_told_with_file_and_line_until_it_is_mended(process: Process) -> None:
+    """For the health page, which `router status` reads."""
+    told: list[str] = []
+    process.reload.tell(told.append)
+    process.use()
+    process.write(more="sourcess: {}\n")
+    eventually(lambda: told and told[-1], "the refusal")
+    assert re.match(r"reload refused: \S+t\.yaml:5:1: sourcess: expected .*did you mean sources", told[-1])
+    process.write(depth=20)
+    process.applied()
+    assert told[-1] == ""
 
 
 def test_what_changed_before_the_watch_began_is_seen(process: Process) -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router import metrics
 from router.agents.batch import Batch
 from router.agents.totals import Totals
 from router.errors import RouterError
 from router.kafka.offset_metadata import LIMIT
-from router.worker.partition import decode_totals, encode_totals
+from router.worker.partition import RoutePartition, decode_totals, encode_totals
 
 COUNTS = st.integers(0, 1 << 53)
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,47}", fullmatch=True)
@@ -92,3 +93,23 @@ def test_a_copy_is_its_own() -> None:
     totals.copy().routed["crm"] += 1
 
     assert totals.routed["crm"] == 1
+
+
+def test_a_backlog_is_as_old_as_the_last_message_read_and_none_has_no_age() -> None:
+    one = RoutePartition("backlog.raw", 3)
+    labels = {"topic": "backlog.raw", "partition": "3"}
+
+    def shown(messages: int, reached_ms: int) -> tuple[float | None, float | None]:
+        one.reached_ms = reached_ms
+        one.show_backlog(messages)
+        get = metrics.REGISTRY.get_sample_value
+        return get("router_route_lag_messages", labels), get("router_route_oldest_seconds", labels)
+
+    assert shown(0, 1_000) == (0, 0)
+    assert shown(5, 0) == (5, 0)  # nothing read yet: its age is not known
+    lag, age = shown(5, 1_000)
+    assert lag == 5
+    assert age is not None
+    assert age > 1_000_000
+    one.hide()
+    assert metrics.REGISTRY.get_sample_value("router_route_oldest_seconds", labels) is None

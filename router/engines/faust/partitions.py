@@ -122,7 +122,7 @@ class FaustPartitions:
                 one.end = max(standing.end, one.next)
                 self._health.idle(one.name)
             behind = standing.end - max(one.next, 0)
-            metrics.ROUTE_LAG.labels(one.topic, str(one.number)).set(0 if one.at_end else max(0, behind))
+            one.show_backlog(0 if one.at_end else max(0, behind))
 
     @property
     def at_end(self) -> bool:

@@ -1,0 +1,133 @@
+"""What `router status TOPOLOGY` reads of Kafka itself, whether or not a process runs: totals, backlogs, pauses.
+
+The totals ride with the committed offsets, so they are those of the last commits. What only processes know (rates of
+answers, refusals of the gateway, why a partner is held back) is not in Kafka.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, TopicPartition
+
+from router.agents.table import ENDINGS
+from router.agents.totals import Totals
+from router.cli.status_pages import Look
+from router.config.loader import Loaded
+from router.config.topics import input_topics, topics_of
+from router.delivery.pauses import read_pauses
+from router.delivery.tracker import decode
+from router.errors import Unavailable
+from router.events.topics import Topics
+from router.kafka import clients, offset_metadata
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
+from router.kafka.failure import translated
+from router.kafka.offsets import PartitionKey
+from router.process.health import Check, Report
+from router.process.snapshot import DestinationRow, Snapshot
+from router.worker.partition import decode_totals
+
+PEEK_SECONDS = 10.0
+
+
+def look_at_kafka(loaded: Loaded, cluster: Cluster) -> Look:
+    """Raises RouterError, Unavailable where no broker answers."""
+    topology, topics, admin = loaded.topology, topics_of(loaded.topology), Admin(cluster)
+    present = admin.topics()
+    route = _group(cluster, admin, present, topics.route_group, input_topics(topology))
+    totals = Totals()
+    for metadata in route.metadata:
+        found = decode_totals(metadata)
+        totals.counts.update(found.counts)
+        totals.routed.update(found.routed)
+    pauses, _ = read_pauses(cluster, topics.control)
+    rows = []
+    for name in topology.destinations:
+        delivery = _group(cluster, admin, present, topics.deliver_group(name), [topics.destination(name)])
+        rows.append(_row(name, totals.routed[name], delivery, paused=name in pauses))
+    seen = Snapshot(
+        received=totals.counts["received"],
+        ended={ending.name: totals.counts[ending.name] for ending in ENDINGS},
+        merged=_merged(admin, present, topics),
+        lost=0,
+        waiting=route.waiting,
+        accepted=0,
+        destinations=tuple(rows),
+        processes=(),
+        oldest_seconds=route.oldest_seconds,
+    )
+    return Look(
+        seen, Report(True), Report(True, {f"deliver.{name}": Check(True, str(p)) for name, p in pauses.items()})
+    )
+
+
+class _Group(NamedTuple):
+    """What the members of a group have committed of all partitions of some topics, and what lies behind it."""
+
+    metadata: list[str]
+    waiting: int
+    oldest_seconds: float | None
+
+
+def _group(cluster: Cluster, admin: Admin, present: Mapping[str, int], group: str, names: Iterable[str]) -> _Group:
+    partitions = [(topic, number) for topic in names for number in range(present.get(topic, 0))]
+    if not partitions:
+        return _Group([], 0, None)
+    committed = admin.committed(group, partitions, stable=False)
+    ends = admin.watermarks(partitions, uncommitted=False)
+    starts = {key: max(committed[key].offset if key in committed else 0, ends[key].low) for key in partitions}
+    behind = {key: ends[key].high - start for key, start in starts.items() if ends[key].high > start}
+    oldest = _oldest(cluster, {key: starts[key] for key in behind})
+    age = None if oldest is None else max(0.0, time.time() - oldest / 1000)
+    waiting = sum(behind.values()) if oldest is not None else 0  # what is left are the markers of transactions
+    return _Group([one.metadata for one in committed.values()], waiting, age)
+
+
+def _oldest(cluster: Cluster, starts: Mapping[PartitionKey, int]) -> int | None:
+    """The earliest broker's time, in ms, of the first record at or after each of these offsets. None: there is none."""
+    if not starts:
+        return None
+    open_, times = set(starts), []
+    with translated("read the oldest messages"):
+        consumer = Consumer(clients.reader(cluster) | {"queued.min.messages": 1, "fetch.message.max.bytes": 4096})
+        try:
+            consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
+            deadline = time.monotonic() + PEEK_SECONDS
+            while open_:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the oldest messages of {len(open_)} partitions did not come in time")
+                for message in consumer.consume(500, 0.2):
+                    key = (str(message.topic()), int(message.partition() or 0))
+                    if key in open_ and message.error() is None:
+                        times.append(message.timestamp()[1])
+                    open_.discard(key)
+        finally:
+            consumer.close()
+    return min(times, default=None)
+
+
+def _row(name: str, routed: int, group: _Group, *, paused: bool) -> DestinationRow:
+    counts = [decode(metadata, 0)[0] for metadata in group.metadata]
+    replayed = sum(one.replay_delivered + one.replay_dead + one.replay_filtered for one in counts)
+    return DestinationRow(
+        name,
+        routed=routed,
+        delivered=sum(one.delivered for one in counts),
+        dead=sum(one.dead for one in counts),
+        skipped=sum(one.filtered for one in counts),
+        redriven=sum(one.redriven for one in counts),
+        replayed=replayed,
+        waiting=group.waiting,
+        paused=("operator",) if paused else (),
+        oldest_seconds=group.oldest_seconds,
+    )
+
+
+def _merged(admin: Admin, present: Mapping[str, int], topics: Topics) -> int:
+    if topics.links not in present:
+        return 0
+    committed = admin.committed(topics.merges_group, [(topics.links, 0)], stable=False)
+    return sum(int(offset_metadata.decode(one.metadata) or 0) for one in committed.values())
