@@ -140,6 +140,16 @@ END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner ac
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")
 PAUSED = _gauge("router_delivery_paused", "1 while a destination is held back", "destination", "reason")
 
+# Warehouses.
+WAREHOUSE_LOADS = _counter("router_warehouse_loads", "Loads into a warehouse", "destination", "outcome")
+WAREHOUSE_ROWS = _counter("router_warehouse_rows", "Rows of committed loads", "destination", "outcome")
+WAREHOUSE_CHANGES = _counter("router_warehouse_changes", "Tables and columns made or widened", "destination", "change")
+WAREHOUSE_DISCARDS = _counter("router_warehouse_discards", "Values given to the discards", "destination", "reason")
+WAREHOUSE_LOAD_SECONDS = _histogram("router_warehouse_load_seconds", "Time that a load takes", "destination")
+WAREHOUSE_LAST_LOAD = _gauge(
+    "router_warehouse_last_load_timestamp_seconds", "When the last load was committed", "destination"
+)
+
 # Gateway.
 GATEWAY_REQUESTS = _counter("router_gateway_requests", "HTTP requests", "endpoint", "status")
 GATEWAY_EVENTS = _counter("router_gateway_events", "Events that arrived by HTTP", "source", "outcome")

@@ -1,4 +1,4 @@
-"""Brokers as fixtures. With CI=true a `kafka` or `containers` test that is skipped has failed."""
+"""Brokers as fixtures. With CI=true a `kafka`, `containers` or `postgres` test that is skipped has failed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    required = any(item.get_closest_marker(name) for name in ("kafka", "containers"))
+    required = any(item.get_closest_marker(name) for name in ("kafka", "containers", "postgres"))
     if report.skipped and required and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"

@@ -27,6 +27,8 @@ from router.transform.function import SPELLING, OwnFunction, find_function
 if TYPE_CHECKING:
     from router.plan import CompiledPlan
 
+_FILE_URL = "duckdb:///"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -283,9 +285,14 @@ def _code_folders(node: Node) -> list[Path]:
 
 
 def absolute(node: Node, key: str) -> Node:
-    """A relative path under `key` is relative to the file it stands in; a URL stays as it is."""
+    """A relative path under `key` is relative to the file it stands in; a URL stays as it is, unless it is of a file:
+    what follows `duckdb:///` is such a path."""
     child = node.child(key)
-    if child is None or not isinstance(child.plain(), str) or not child.plain() or "://" in child.plain():
+    if child is None or not isinstance(child.plain(), str):
         return node
-    path = os.path.normpath(Path(child.document.file).absolute().parent / child.plain())
+    scheme = _FILE_URL if child.plain().startswith(_FILE_URL) else ""
+    given = child.plain().removeprefix(scheme)
+    if not given or "://" in given or given.startswith(":"):
+        return node
+    path = scheme + os.path.normpath(Path(child.document.file).absolute().parent / given)
     return replace(without(node, key), value={**node.value, key: replace(child, value=path)})

@@ -45,7 +45,7 @@ def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
     """From the topology, or, where it says nothing, the connector's own."""
     batch = config.batch
     if batch is None:
-        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, connector.limits.age)
+        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, connector.batch_age)
     return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 

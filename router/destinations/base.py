@@ -147,6 +147,11 @@ class Connector(ABC):
         for problem in problems:
             metrics.MAPPING_PROBLEMS.labels(self.name, problem.partition(": ")[0]).inc()
 
+    @property
+    def batch_age(self) -> float:
+        """Seconds that a request may wait to fill, where the topology leaves out `delivery.batch`."""
+        return self.limits.age
+
     async def open(self) -> None:
         """Make clients; raise Unavailable when that cannot work."""
 

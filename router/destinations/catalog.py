@@ -23,6 +23,7 @@ from router.destinations import (
     segment,
     sendgrid,
     slack,
+    warehouse,
     webhook,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "segment",
     "sendgrid",
     "slack",
+    "warehouse",
     "webhook",
 ]

@@ -25,6 +25,7 @@ from tests.partners.posthog import PosthogPartner
 from tests.partners.segment import SegmentPartner
 from tests.partners.sendgrid import SendgridPartner
 from tests.partners.slack import SlackPartner
+from tests.partners.warehouse import WarehousePartner
 from tests.partners.webhook import WebhookPartner
 
 PARTNERS: dict[str, type[Partner]] = {
@@ -52,6 +53,7 @@ PARTNERS: dict[str, type[Partner]] = {
         SegmentPartner,
         SendgridPartner,
         SlackPartner,
+        WarehousePartner,
         WebhookPartner,
     )
 }

@@ -1,0 +1,177 @@
+"""Warehouse: tables in Segment's schema, in DuckDB (a file) or PostgreSQL.
+
+Each source has a schema. `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
+a table with its properties as columns; `users` and `accounts` a row an object, each column from the newest event that
+set it; `user_identities` says to which profile an identifier belongs. New names become tables and columns by
+themselves; a value that does not fit its column goes to `discards`. A load is one transaction, after `every` or 4,000
+events, acknowledged once committed: kill -9 loses nothing and repeats nothing, as rows are known by `id` (messageId)
+for ever. A database that is full or read-only, or refuses the password or a right, pauses the destination. DuckDB
+needs `pip install 'event-router[duckdb]'`, PostgreSQL `[postgres]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar, TypeVar
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from router.config.types import Duration
+from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
+from router.destinations.registry import destination
+from router.errors import Unavailable
+from router.warehouse import selection, stores
+from router.warehouse.load import Loader, LoadEvent, LoadRules, PendingRows
+from router.warehouse.report import LoadReport
+from router.warehouse.selection import SelectiveSync
+from router.warehouse.store import WarehouseStore
+
+_KINDS = {"retry": Kind.RETRY, "refused": Kind.REFUSED, "rejected": Kind.REJECTED}
+_LOADED = Outcome(Kind.DELIVERED, "200")
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class WarehouseSettings(Settings):
+    paths: ClassVar = ("url",)
+
+    url: str = Field(
+        examples=["duckdb:///./shop.duckdb"],
+        description="duckdb:///FILE, relative to the topology file, or postgresql://USER@HOST:PORT/DATABASE?sslmode=require",
+    )
+    password: SecretStr | None = Field(None, description="Of PostgreSQL's user; left out: PGPASSWORD or ~/.pgpass")
+    every: Duration = Field(
+        "1m", validate_default=True, gt=0, description="Load at this interval, or after 4,000 events"
+    )
+    only: list[str] = Field(
+        [],
+        examples=[["web"]],
+        description="What to load, by its name there: SOURCE or SOURCE.TABLE, with * and ?",
+    )
+    skip: list[str] = Field(
+        [],
+        examples=[["*.debug_*", "*.*.context_ip"]],
+        description="What not: SOURCE, SOURCE.TABLE or SOURCE.TABLE.COLUMN",
+    )
+    schema_prefix: str = Field("", pattern=r"^[a-z0-9_]*$", max_length=12, description="In front of each schema's name")
+    max_columns: int = Field(500, ge=50, le=1_500, description="Columns of a table; further ones go to discards")
+    max_depth: int = Field(10, ge=1, le=20, description="To which depth nested objects become columns; then JSON text")
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if why := stores.problem(value):
+            raise ValueError(why)
+        return value
+
+    @field_validator("only", "skip")
+    @classmethod
+    def _check_patterns(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if why := selection.problem(value, 2 if info.field_name == "only" else 3):
+            raise ValueError(why)
+        return value
+
+
+@destination("warehouse")
+class Warehouse(Connector):
+    summary = "Tables in Segment's schema, in DuckDB or PostgreSQL"
+    integrations = ("Warehouse", "Warehouses", "Postgres")
+    ignores_integrations = True
+    limits = RequestLimits(count=4_000, batch=4_000, age=60.0)
+    idempotency = "message_id"
+    Settings = WarehouseSettings
+    settings: WarehouseSettings
+
+    def __init__(self, name: str, settings: WarehouseSettings, timeout: float) -> None:
+        super().__init__(name, settings, timeout)
+        select = SelectiveSync(settings.only, settings.skip)
+        self._rules = LoadRules(settings.schema_prefix, settings.max_depth, settings.max_columns, select)
+        self._store: WarehouseStore | None = None
+        self._thread: ThreadPoolExecutor | None = None  # loads are made one after the other
+        self._waiting = 0
+        self._report = LoadReport(name)
+
+    @property
+    def batch_age(self) -> float:
+        return self.settings.every
+
+    async def open(self) -> None:
+        if self._store is None:
+            url, password = self.settings.url, self.settings.password
+            try:
+                self._store = stores.store(url, password.get_secret_value() if password else None, self.timeout)
+            except ImportError as error:
+                needed = f"pip install 'event-router[{stores.extra_of(url)}]'"
+                raise Unavailable(f"destination {self.name} needs a library: {needed}") from error
+            self._loader = Loader(self._store, self._rules)
+        self._thread = self._thread or ThreadPoolExecutor(1, f"warehouse-{self.name}")
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        if not batch:
+            return []
+        self._waiting += 1
+        try:
+            return await self._in_thread(lambda: self._load(batch))
+        finally:
+            self._waiting -= 1
+
+    async def check(self) -> Outcome:
+        """Connect, without writing. A DuckDB file that is not there is made."""
+        return await self._in_thread(self._ping)
+
+    async def close(self) -> None:
+        thread, self._thread = self._thread, None
+        store, self._store = self._store, None
+        if thread is not None and store is not None:
+            thread.submit(store.close)
+            await asyncio.to_thread(thread.shutdown)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """A cancelled caller does not stop a load that has begun: it ends, and what comes again is a repeat."""
+        assert self._thread is not None, "open() comes first"
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # What follows runs in the loading thread.
+
+    def _load(self, batch: Sequence[Delivery]) -> list[Outcome]:
+        pending = PendingRows(self._rules)
+        outcomes = [self._add(pending, event) for event in batch]
+        if any(one is _LOADED for one in outcomes):
+            failed = self._attempt(lambda: self._run(pending), shared=len(batch) > 1)
+            outcomes = [failed if failed is not None and one is _LOADED else one for one in outcomes]
+        if self._waiting <= 1 and self._store is not None:
+            self._store.idle()
+        return outcomes
+
+    def _run(self, pending: PendingRows) -> None:
+        with self._report.timed():
+            self._report.loaded(self._loader.load(pending))
+
+    def _add(self, pending: PendingRows, event: Delivery) -> Outcome:
+        try:
+            wanted = pending.add(LoadEvent(event.source, event.body, event.idempotency_key, event.key))
+        except Exception as error:  # an event that the mapping does not master costs nobody else
+            log.exception("an event could not be made rows of", extra={"destination": self.name})
+            return Outcome(Kind.REJECTED, "MAPPING_FAILED", type(error).__name__)
+        return _LOADED if wanted else Outcome(Kind.FILTERED, "not_selected")
+
+    def _ping(self) -> Outcome:
+        assert self._store is not None, "open() comes first"
+        failed = self._attempt(self._store.ping, shared=False)
+        if self._waiting == 0:
+            self._store.idle()
+        return failed or Outcome(Kind.DELIVERED, "200")
+
+    def _attempt(self, work: Callable[[], None], *, shared: bool) -> Outcome | None:
+        """What went wrong, None if nothing did."""
+        assert self._store is not None, "open() comes first"
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  each library has exceptions of its own
+            failure = self._store.failure(error)
+            return Outcome(_KINDS[failure.kind], failure.code, failure.detail, shared=shared)
+        return None
