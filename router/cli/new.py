@@ -1,7 +1,8 @@
-"""`router new`: a team's own repository, with a topology and a plan that pass their tests from the start."""
+"""`router new`: a team's own repository, or a connector for it: all of it passes its tests from the start."""
 
 from __future__ import annotations
 
+import keyword
 import re
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,10 @@ DEFAULT = "starter"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write; created if missing.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR", help="The folder to write; created if missing. For a connector: default, here."),
+    ] = None,
     templates: Annotated[
         list[str],
         typer.Option(
@@ -35,6 +39,10 @@ def command(
             help="Where pip finds the router: a URL (git+https://…) or a wheel; default: where it came from here.",
         ),
     ] = "",
+    connector: Annotated[
+        str,
+        typer.Option("--connector", metavar="NAME", help="Write a destination type of your own, with its test."),
+    ] = "",
     force: Annotated[
         bool,
         typer.Option("--force", help="Write into a folder that is not empty; files of the same names are replaced."),
@@ -43,8 +51,13 @@ def command(
 ) -> None:
     """Create a repository: topology, tracking plan, tests, CI for GitHub and GitLab, containers, alerts, README.
 
-    `router plan new --list` shows the templates.
+    `router plan new --list` shows the templates. With --connector, write a connector and its test into a project.
     """
+    if connector:
+        _connector(connector, folder or Path(), force=force)
+        return
+    if folder is None:
+        raise UsageError("expected the folder to write, got none")
     from router.cli.ops_files import operations, write
     from router.cli.repository import files_of, requirement
     from router.plan_tools.store import store
@@ -70,6 +83,33 @@ def command(
     if found.local:
         typer.echo(f"requirements.txt installs from {found.line.partition(' @ ')[2]}, which only this machine has.")
         typer.echo(f"For CI and containers: `ops/install --wheel {folder}` in that checkout, or a URL with --install.")
+
+
+def _connector(name: str, folder: Path, *, force: bool) -> None:
+    """Raises UsageError for a name that makes no module, FileError for files that are there, unless `force`."""
+    from router.cli.ops_files import write
+    from router.cli.repository.connector import FOLDER, connector_class, connector_files
+
+    if not NAME.match(name) or name.endswith("-") or "--" in name or keyword.iskeyword(name):
+        raise UsageError(f"expected a name such as acme or acme-mail, got {name}")
+    files = connector_files(name)
+    package, *own = files
+    if (folder / package).exists():
+        del files[package]
+    there = [str(folder / path) for path in own if (folder / path).exists()]
+    if there and not force:
+        raise FileError([Problem(path, 0, 0, "", "expected no file, got one (--force replaces it)") for path in there])
+    try:
+        written = write(folder, files)
+    except OSError as error:
+        raise UsageError(f"expected a folder that can be written, got {folder}: {error.strerror}") from error
+    module, cls = Path(own[0]).stem, connector_class(name)
+    if report.current().as_json:
+        paths = sorted(str(path.relative_to(folder)) for path in written)
+        report.current().answer({"connector": f"{FOLDER}.{module}:{cls}", "files": paths})
+        return
+    typer.echo("\n".join(map(str, written)))
+    typer.echo(f"Next: python -m pytest {folder / FOLDER}; in a topology, type: {FOLDER}.{module}:{cls}")
 
 
 def _name(given: str, folder: Path) -> str:

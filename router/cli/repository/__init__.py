@@ -1,4 +1,4 @@
-"""A team's own repository: a topology, a tracking plan, their tests, and CI that runs them."""
+"""A team's own repository: a topology, a tracking plan, their tests, and CI that runs them; a connector for it."""
 
 from __future__ import annotations
 

@@ -41,11 +41,12 @@ def files_of(name: str, plan: Plan, requirement: str) -> dict[str, str]:
         "event": _quoted(found.good | {"messageId": "m-1"}),
         "broken": _quoted(found.broken | {"messageId": "m-2"}),
     }
-    files = {_filled(path, words): _filled((SOURCE / kept).read_text("utf-8"), words) for path, kept in FILES.items()}
+    files = {filled(path, words): filled((SOURCE / kept).read_text("utf-8"), words) for path, kept in FILES.items()}
     return files | {f"topologies/{name}.test.yaml": _tests(found)}
 
 
-def _filled(text: str, words: dict[str, str]) -> str:
+def filled(text: str, words: dict[str, str]) -> str:
+    """The text with `{{word}}` replaced."""
     for word, value in words.items():
         text = text.replace(f"{{{{{word}}}}}", value)
     return text
