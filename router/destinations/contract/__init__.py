@@ -1,16 +1,8 @@
 """The contract that every connector keeps, as tests to be run with one of your own: pytest and pytest-asyncio run them.
 
-    class AcmePartner(HttpPartner):      # the double: what the partner documents
-        type = "acme"
-        destination = Acme               # the class under test
-
-        def configure(self): ...         # its settings
-        def answer(self, call): ...      # what the partner answers, with self.take(names) for what it accepts
-
-    class TestAcme(ConnectorContract):
-        double = AcmePartner
-
-`router new --connector NAME` writes both, with a connector.
+Write the partner's double, a class of `HttpPartner` with `type`, `destination` (the connector's class), `configure`
+(its settings) and `answer` (which calls `take` for what it accepts); then `class TestAcme(ConnectorContract)` with
+`double = AcmePartner`. `router new --connector NAME` writes both, with a connector.
 """
 
 import pytest
