@@ -15,13 +15,17 @@ from router.errors import FileError, Problem, UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,47}\Z")
 DEFAULT = "starter"
+Folder = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help="The folder to write; created if missing. For a connector: default, here."),
+]
+ConnectorName = Annotated[
+    str, typer.Option("--connector", metavar="NAME", help="Write a destination type of your own, with its test.")
+]
 
 
 def command(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="The folder to write; created if missing. For a connector: default, here."),
-    ] = None,
+    folder: Folder = None,
     templates: Annotated[
         list[str],
         typer.Option(
@@ -39,10 +43,7 @@ def command(
             help="Where pip finds the router: a URL (git+https://…) or a wheel; default: where it came from here.",
         ),
     ] = "",
-    connector: Annotated[
-        str,
-        typer.Option("--connector", metavar="NAME", help="Write a destination type of your own, with its test."),
-    ] = "",
+    connector: ConnectorName = "",
     force: Annotated[
         bool,
         typer.Option("--force", help="Write into a folder that is not empty; files of the same names are replaced."),
@@ -99,10 +100,7 @@ def _connector(name: str, folder: Path, *, force: bool) -> None:
     there = [str(folder / path) for path in own if (folder / path).exists()]
     if there and not force:
         raise FileError([Problem(path, 0, 0, "", "expected no file, got one (--force replaces it)") for path in there])
-    try:
-        written = write(folder, files)
-    except OSError as error:
-        raise UsageError(f"expected a folder that can be written, got {folder}: {error.strerror}") from error
+    written = write(folder, files)
     module, cls = Path(own[0]).stem, connector_class(name)
     if report.current().as_json:
         paths = sorted(str(path.relative_to(folder)) for path in written)
