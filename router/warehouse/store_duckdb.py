@@ -82,7 +82,8 @@ class DuckDbStore(WarehouseStore):
         self._db.execute(sql, list(values))
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._db.execute(sql, list(values)).fetchall()
+        found: list[tuple[Any, ...]] = self._db.execute(sql, list(values)).fetchall()
+        return found
 
     def insert(self, place: Place, fit: TableFit) -> int:
         return self._insert(place, fit, self._stage(fit))

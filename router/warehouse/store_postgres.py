@@ -104,14 +104,14 @@ class PostgresStore(WarehouseStore):
         self._db.execute(sql.encode(), values or None)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._db.execute(sql.encode(), values or None).fetchall()
+        found: list[tuple[Any, ...]] = self._db.execute(sql.encode(), values or None).fetchall()
+        return found
 
     def insert(self, place: Place, fit: TableFit) -> int:
         names = self._stage(place, fit)
         columns = ", ".join(map(quoted, names))
-        return self._db.execute(
-            f"INSERT INTO {target(place)} ({columns}) SELECT {columns} FROM staged ON CONFLICT (id) DO NOTHING".encode()
-        ).rowcount
+        insert = f"INSERT INTO {target(place)} ({columns}) SELECT {columns} FROM staged ON CONFLICT (id) DO NOTHING"
+        return int(self._db.execute(insert.encode()).rowcount)
 
     def upsert(self, place: Place, fit: TableFit) -> None:
         names = self._stage(place, fit)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from router.warehouse.store_duckdb import DuckDbStore
@@ -43,6 +42,8 @@ class WarehousePartner(Partner):
     def accepted(self) -> list[str]:
         if not self.file.exists() or self._spoilt():
             return []
+        import duckdb  # an extra: tests of other partners run without it
+
         with duckdb.connect(str(self.file), read_only=True) as database:
             if not database.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'tracks'").fetchall():
                 return []
@@ -53,7 +54,7 @@ class WarehousePartner(Partner):
 
     def trouble(self, kind: Trouble) -> None:
         if kind == "down":
-            duckdb.connect(str(self.file)).close()
+            self.file.touch()
             self._other = subprocess.Popen(
                 [sys.executable, "-c", _LOCK, str(self.file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
@@ -68,7 +69,7 @@ class WarehousePartner(Partner):
 
             def lost(store: DuckDbStore) -> None:
                 commit(store)
-                raise duckdb.IOException("the answer was lost")
+                raise OSError("the answer was lost")
 
             self._patch.setattr(DuckDbStore, "commit", lost)
 
