@@ -124,6 +124,8 @@ DELIVERY_TOTALS = PartitionTotals(
 )
 PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "destination")
 REPLAY_PENDING = _gauge("router_replay_pending", "Events of replays taken and not yet final", "destination")
+RETRY_LANE = _gauge("router_delivery_retry_lane", "Events in the retry lane: part of what is pending", "destination")
+RETRY_LANE_AGE = _gauge("router_delivery_retry_lane_age_seconds", "Time since the oldest was parked", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
 DELIVERY_OLDEST = _gauge("router_delivery_oldest_seconds", "Age of the oldest event that is not final", "destination")
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")

@@ -152,6 +152,9 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
     for reason in row.paused:
         yield f"  {row.name}: {row.pending} wait, none is lost: {_PAUSES.get(reason, reason)}"
         yield from (f"    {why}" for why in _said(row.name, live))
+    if row.retrying:
+        since = f"the oldest for {row.retrying_seconds} s"
+        yield f"  {row.name}: {row.retrying} wait in the retry lane, {since}; router tap dest.{row.name}.retry"
     if row.retries:
         yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
     if row.dead:

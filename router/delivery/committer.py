@@ -1,8 +1,9 @@
-"""Makes final what is final: dead letters, log records and offsets of one destination, together.
+"""Makes final what is final: dead letters, retry entries, log records and offsets of one destination, together.
 
 exactly_once: one Kafka transaction. at_least_once, and on the embedded broker: records first, then offsets. Events that
 the partner accepted since the last commit are sent again after kill -9, with the same idempotency key; the engine keeps
-their number bounded. A dead letter is written exactly once, or, at_least_once, once more after kill -9 between the two.
+their number bounded. A dead letter is written exactly once, or, at_least_once, once more after kill -9 between the two;
+so is a retry entry, of which the reader then takes the later one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from router import metrics
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.records import DeliveryLog, dead_letter
+from router.delivery.retry_lane import RetryLane
+from router.delivery.retry_records import Now, retry_entry
 from router.delivery.tracker import Counts
 from router.errors import Unavailable
 from router.events.records import Record
@@ -30,20 +33,28 @@ from router.worker.checkpoint import Checkpoint, CommitBatch
 INTERVAL_SECONDS = 0.1
 AGAIN_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 GIVE_UP_SECONDS = 60.0
+_ENDS = ("delivered", "dead", "filtered")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class PendingCommit:
-    """What one commit holds: the records and offsets, and each partition's counts as of them."""
+    """What one commit holds: the records and offsets, and each partition's counts as of them.
+
+    `events` and `size` are what leaves the in-flight limit, `waited` and `waited_size` what leaves the retry lane's;
+    `parked` goes into it.
+    """
 
     batch: CommitBatch
     totals: list[tuple[Partition, Counts]]
+    parked: list[QueuedEvent]
     accepted: int
     events: int
     size: int
     replays: int
+    waited: int
+    waited_size: int
     published: bool = False
 
 
@@ -56,23 +67,26 @@ class Committer:
     """
 
     def __init__(
-        self, name: str, dead_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
-        checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any], on_committed: Callable[[], None],
-        on_fault: Callable[[BaseException], None],
+        self, name: str, dead_topic: str, retry_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
+        lane: RetryLane, checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any],
+        on_committed: Callable[[], None], on_fault: Callable[[BaseException], None],
     ) -> None:  # fmt: skip
         self._name = name
-        self._dead_topic = dead_topic
+        self._dead_topic, self._retry_topic = dead_topic, retry_topic
         self._delivery_log = delivery_log
         self._in_flight = in_flight
+        self._lane = lane
         self._checkpoint = checkpoint
         self._group = group
         self._on_committed = on_committed
         self._on_fault = on_fault
         self._thread = ThreadPoolExecutor(1, f"commit-{name}")
         self._partitions: list[Partition] = []
+        self._retry_partitions: dict[int, Partition] = {}
         self._records: list[Record] = []
+        self._parked: list[QueuedEvent] = []
         self._accepted = 0
-        self._finals = self._size = self._replays = 0
+        self._finals = self._size = self._replays = self._waited = self._waited_size = 0
         self._epoch = 0
         self._broken = self._leaving = False
         self._timer: asyncio.TimerHandle | None = None
@@ -111,6 +125,13 @@ class Committer:
             counts.filtered += 1
         self._final(item)
 
+    def parked(self, item: QueuedEvent) -> None:
+        """Written with the next commit, of which its old place is final; the lane has it once that is through."""
+        item.came_from = item.origin
+        item.parked_at = item.parked_at or time.time()
+        self._parked.append(item)
+        self._left(item)
+
     def took(self, item: QueuedEvent) -> None:
         """An event was taken. Redriven ones are shown at once, since they wait from now on."""
         if item.redriven:
@@ -123,14 +144,23 @@ class Committer:
         """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
         if item.replay and item.attempts:
             self.replaying = max(0, self.replaying - 1)
-        self._in_flight.free(1, item.size)
+        if not item.parked:
+            self._in_flight.free(1, item.size)
 
     def _final(self, item: QueuedEvent) -> None:
-        item.partition.tracker.finish(item.offset)
         item.partition.counts.redriven += item.redriven
-        self._finals += 1
         self._replays += bool(item.replay)
-        self._size += item.size
+        if item.parked:
+            self._waited += 1
+            self._waited_size += item.size
+        self._left(item)
+
+    def _left(self, item: QueuedEvent) -> None:
+        """Its place in its topic is done with."""
+        item.partition.tracker.finish(item.offset)
+        if not item.parked:
+            self._finals += 1
+            self._size += item.size
         self.touch(item.partition)
 
     def touch(self, partition: Partition) -> None:
@@ -169,7 +199,12 @@ class Committer:
             self.note()
 
     def _dirty(self) -> bool:
-        return bool(self._records or self._delivery_log or any(partition.dirty for partition in self._partitions))
+        return bool(
+            self._records
+            or self._parked
+            or self._delivery_log
+            or any(partition.dirty for partition in self._partitions)
+        )
 
     async def _commit_next(self) -> None:
         if not self._dirty():
@@ -186,14 +221,20 @@ class Committer:
         for partition, totals in commit.totals:
             partition.committed_counts = totals
             self._show(partition)
+        for item, offset in zip(commit.parked, commit.batch.places, strict=True):
+            self._lane.landed(item, self._retry_partitions[item.partition.number], offset)
         self._in_flight.free(commit.events, commit.size)
+        self._lane.limit.free(commit.waited, commit.waited_size)
         self._on_committed()
 
     def _take(self) -> PendingCommit:
+        self._rewrite()
         records = [*self._records, *self._delivery_log.records(time.time())]
-        self._records = []
-        finals = self._accepted, self._finals, self._size, self._replays
-        self._accepted = self._finals = self._size = self._replays = 0
+        parked, self._records, self._parked = self._parked, [], []
+        finals = self._accepted, self._finals, self._size, self._replays, self._waited, self._waited_size
+        self._accepted = self._finals = self._size = self._replays = self._waited = self._waited_size = 0
+        now = Now(time.monotonic(), time.time())
+        placed = [retry_entry(self._retry_topic, item, now) for item in parked]
         totals, offsets = [], []
         for partition in self._partitions:
             low = partition.tracker.low
@@ -204,7 +245,14 @@ class Committer:
             metadata = counts.encode(low, partition.tracker.finished())
             offsets.append(TopicPartition(partition.topic, partition.number, low, metadata=metadata))
             totals.append((partition, replace(counts)))
-        return PendingCommit(CommitBatch(records, offsets, self._group()), totals, *finals)
+        return PendingCommit(CommitBatch(records, offsets, self._group(), placed=placed), totals, parked, *finals)
+
+    def _rewrite(self) -> None:
+        """Entries of the retry lane that are far behind go to its end."""
+        for partition in self._retry_partitions.values():
+            while (item := self._lane.left_behind(partition)) is not None:
+                self._lane.park(item, item.due or 0.0)
+                self.parked(item)
 
     async def _write(self, commit: PendingCommit, epoch: int) -> bool:
         """Commit, as often as it takes. False when the partitions were lost meanwhile and it no longer counts."""
@@ -237,8 +285,10 @@ class Committer:
 
     # Partitions
 
-    def assigned(self, partitions: Iterable[Partition]) -> None:
-        self._partitions = list(partitions)
+    def assigned(self, partitions: Iterable[Partition], retry_partitions: Iterable[Partition]) -> None:
+        """`retry_partitions` are those of the retry topic, with the same numbers."""
+        self._retry_partitions = {partition.number: partition for partition in retry_partitions}
+        self._partitions = [*partitions, *self._retry_partitions.values()]
         for partition in self._partitions:
             self._show(partition)
 
@@ -257,9 +307,10 @@ class Committer:
         for partition in self._partitions:
             partition.revoked = True
             metrics.DELIVERY_TOTALS.hide((self._name, str(partition.number)))
-        self._partitions, self._records = [], []
+        self._partitions, self._retry_partitions, self._records, self._parked = [], {}, [], []
         self._in_flight.clear()
-        self._accepted = self._finals = self._size = self._replays = self.uncommitted = self.replaying = 0
+        self._accepted = self._finals = self._size = self._replays = self._waited = self._waited_size = 0
+        self.uncommitted = self.replaying = 0
 
     async def _drain(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -273,15 +324,15 @@ class Committer:
                 return
 
     def _show(self, partition: Partition) -> None:
-        totals = partition.committed_counts
+        number = partition.number
+        both = [one for one in self._partitions if one.number == number]  # the destination's and the retry lane's
         counts = {
-            "router_delivery_delivered": totals.delivered,
-            "router_delivery_dead": totals.dead,
-            "router_delivery_filtered": totals.filtered,
-            "router_delivery_redriven": partition.redriven,
-            "router_replay_delivered": totals.replay_delivered,
-            "router_replay_dead": totals.replay_dead,
-            "router_replay_filtered": totals.replay_filtered,
+            **{f"router_delivery_{name}": sum(getattr(one.committed_counts, name) for one in both) for name in _ENDS},
+            **{
+                f"router_replay_{name}": sum(getattr(one.committed_counts, f"replay_{name}") for one in both)
+                for name in _ENDS
+            },
+            "router_delivery_redriven": sum(one.redriven for one in both),
         }
         metrics.DELIVERY_TOTALS.show((self._name, str(partition.number)), counts)
 

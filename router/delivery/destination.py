@@ -1,4 +1,4 @@
-"""One destination at work: its topic's reader, its dispatcher, its committer and its connector, and how they stop.
+"""One destination at work: its topic's reader, its retry lane, dispatcher, committer and connector, and how they stop.
 
 kill -9 loses nothing: what was not committed is read again. It repeats at most the events under way and those accepted
 since the last commit, `Dispatcher.max_uncommitted` together, each with the idempotency key it had before.
@@ -21,12 +21,14 @@ from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.committer import Committer
 from router.delivery.consume import DestinationConsumer
-from router.delivery.dispatcher import Dispatcher, max_uncommitted
+from router.delivery.dispatcher import Dispatcher, in_order, max_uncommitted
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.pauses import Pause
 from router.delivery.read import read_item
 from router.delivery.records import DeliveryLog
+from router.delivery.retry_lane import RetryLane
+from router.delivery.retry_reader import RetryReader
 from router.destinations.base import Connector
 from router.errors import Unavailable
 from router.events.topics import Topics
@@ -44,6 +46,10 @@ STUCK_SECONDS = 120.0
 TICK_SECONDS = 1.0
 IN_FLIGHT_BYTES = 16 * 1024 * 1024
 FETCHED_AHEAD_KBYTES = 8_192
+MOST_WAITING = 8_000  # events in the retry lane, after which nothing more is read
+WAITING_BYTES, REWRITE_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
+EMBEDDED_WAITING_BYTES, EMBEDDED_REWRITE_BYTES = 1024 * 1024, 2 * 1024 * 1024  # a partition there keeps 5 MiB
+Waiting = list[tuple[Partition, list[QueuedEvent]]]
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +81,13 @@ class Destination:
         self._dispatcher: Dispatcher | None = None
         self._reader: DestinationConsumer | None = None
         self._max_uncommitted = max_uncommitted(connector, config)
-        self._in_flight = InFlightLimit(2 * self._max_uncommitted, IN_FLIGHT_BYTES)
+        kept = context.cluster.capabilities.retention
+        self._lane = RetryLane(
+            ordered=in_order(connector, config),
+            limit=InFlightLimit(MOST_WAITING, WAITING_BYTES if kept else EMBEDDED_WAITING_BYTES),
+            rewrite_bytes=REWRITE_BYTES if kept else EMBEDDED_REWRITE_BYTES,
+        )
+        self._in_flight = InFlightLimit(2 * self._max_uncommitted, IN_FLIGHT_BYTES, self._lane.limit)
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
         self._pause: Pause | None = None
@@ -87,18 +99,28 @@ class Destination:
         self._ticking = self._loop.create_task(self._tick())
         await self._open()
         checkpoint = await asyncio.to_thread(self._checkpoint)
+        topics = self._context.topics
         committer = self._committer = Committer(
-            self.name, self._context.topics.dead(self.name), self._delivery_log, self._in_flight, checkpoint,
-            flush_at=self._max_uncommitted // 2, group=self._group, on_committed=self._committed,
+            self.name, topics.dead(self.name), topics.retry(self.name), self._delivery_log, self._in_flight, self._lane,
+            checkpoint, flush_at=self._max_uncommitted // 2, group=self._group, on_committed=self._committed,
             on_fault=self._context.failed,
         )  # fmt: skip
         self._dispatcher = Dispatcher(
-            self._connector, self._config, committer, self._delivery_log, clock=time.monotonic, wall=time.time
+            self._connector,
+            self._config,
+            committer,
+            self._delivery_log,
+            self._lane,
+            clock=time.monotonic,
+            wall=time.time,
         )
         self._dispatcher.pause(self._pause)
-        metrics.PENDING.labels(self.name).set_function(lambda: max(0, self._in_flight.used - committer.replaying))
+        metrics.PENDING.labels(self.name).set_function(
+            lambda: max(0, self._in_flight.used + len(self._lane) - committer.replaying)
+        )
         metrics.REPLAY_PENDING.labels(self.name).set_function(lambda: committer.replaying)
-        topic = self._context.topics.destination(self.name)
+        metrics.RETRY_LANE.labels(self.name).set_function(lambda: len(self._lane))
+        topic = topics.destination(self.name)
         commits = not self._context.transactional
         self._reader = DestinationConsumer(self._consumer_settings(), topic, self, self._in_flight, commits=commits)
         self._reader.start()
@@ -172,7 +194,10 @@ class Destination:
     # What the reader says, from its thread
 
     def assigned(self, partitions: list[Partition]) -> None:
-        self._loop.call_soon_threadsafe(self._assigned, partitions)
+        cluster, topics = self._context.cluster, self._context.topics
+        group, topic = topics.deliver_group(self.name), topics.retry(self.name)
+        waiting = RetryReader(cluster, self.name, group, topic, exact=self._context.transactional).read(partitions)
+        self._loop.call_soon_threadsafe(self._assigned, partitions, waiting)
 
     def released(self, *, lost: bool) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self._release(lost=lost), self._loop)
@@ -197,15 +222,20 @@ class Destination:
         assert self._committer is not None
         return self._dispatcher, self._committer
 
-    def _assigned(self, partitions: list[Partition]) -> None:
+    def _assigned(self, partitions: list[Partition], waiting: Waiting) -> None:
         dispatcher, committer = self._parts
-        committer.assigned(partitions)
+        committer.assigned(partitions, [partition for partition, _ in waiting])
+        for _, events in waiting:
+            self._lane.restore(events)
+            for event in events:
+                committer.took(event)
         dispatcher.resume()
 
     async def _release(self, *, lost: bool) -> None:
         dispatcher, committer = self._parts
         await dispatcher.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
         await committer.release(DRAIN_SECONDS, lost=lost)
+        self._lane.clear()
 
     def _taken(self, batch: list[tuple[Partition, Message]]) -> None:
         dispatcher, committer = self._parts
@@ -246,6 +276,7 @@ class Destination:
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
         oldest = dispatcher.oldest()
         metrics.DELIVERY_OLDEST.labels(self.name).set(0.0 if oldest is None else max(0.0, time.time() - oldest))
+        metrics.RETRY_LANE_AGE.labels(self.name).set(self._lane.age(time.time()))
         why = reader.problem or ("" if reader.joined else "joining the group")
         health.ready(self._check, not why, why)
         now = time.monotonic()
@@ -255,5 +286,7 @@ class Destination:
         if self._advanced:
             self._advanced = False
             health.beat(self._check)
-        elif (why := reader.problem or dispatcher.idle) and (reader.lag == 0 or self._in_flight.used or reader.problem):
+        elif (why := reader.problem or dispatcher.idle) and (
+            reader.lag == 0 or self._in_flight.used or self._lane or reader.problem
+        ):
             health.idle(self._check, why)

@@ -21,7 +21,8 @@ from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
 from router.delivery.pauses import Pause
 from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
-from router.delivery.records import DeliveryLog
+from router.delivery.records import LARGEST, DeliveryLog
+from router.delivery.retry_lane import RetryLane
 from router.destinations.base import Connector, Kind, Outcome
 
 GRACE_SECONDS = 30.0  # past the connector's own timeout
@@ -49,6 +50,11 @@ def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
     return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
+def in_order(connector: Connector, config: DeliveryConfig) -> bool:
+    """Whether the events of a profile are delivered in order."""
+    return (config.order or connector.order) == "profile"
+
+
 def max_uncommitted(connector: Connector, config: DeliveryConfig) -> int:
     """Events under way or accepted and not yet committed at most: what kill -9 can repeat."""
     return min(max(UNCOMMITTED, 2 * config.concurrency * shape_of(connector, config).count), MOST_UNCOMMITTED)
@@ -58,8 +64,9 @@ class Dispatcher:
     """`clock` is monotonic, `wall` gives seconds since 1970. All methods are for the event loop's thread."""
 
     def __init__(
-        self, connector: Connector, config: DeliveryConfig, finals: TerminalOutcomes, delivery_log: DeliveryLog, *,
-        clock: Callable[[], float], wall: Callable[[], float], backoff: JitteredBackoff | None = None,
+        self, connector: Connector, config: DeliveryConfig, finals: TerminalOutcomes, delivery_log: DeliveryLog,
+        lane: RetryLane, *, clock: Callable[[], float], wall: Callable[[], float],
+        backoff: JitteredBackoff | None = None,
     ) -> None:  # fmt: skip
         backoff = backoff or JitteredBackoff(config.retry.first, config.retry.longest)
         self._connector = connector
@@ -70,12 +77,13 @@ class Dispatcher:
         self._patience = 2 * connector.timeout + GRACE_SECONDS
         self._keyed = type(connector).batch_key is not Connector.batch_key
         self._max_uncommitted = max_uncommitted(connector, config)
-        self._queue = DeliveryQueue(ordered=(config.order or connector.order) == "profile")
+        self._queue = DeliveryQueue(ordered=in_order(connector, config))
+        self._lane = lane
         self.breaker = CircuitBreaker(backoff, clock)
         self.rate = Rate(config.rate or connector.limits.rate, clock)
         self.policy = OutcomePolicy(
-            connector.name, finals, delivery_log, self._queue, breaker=self.breaker, rate=self.rate, backoff=backoff,
-            budget=config.retry.budget, clock=clock, wall=wall,
+            connector.name, finals, delivery_log, self._queue, lane, breaker=self.breaker, rate=self.rate,
+            backoff=backoff, budget=config.retry.budget, clock=clock, wall=wall,
         )  # fmt: skip
         self._tasks: dict[asyncio.Task[None], QueuedBatch] = {}
         self._under_way = 0  # events
@@ -87,14 +95,20 @@ class Dispatcher:
 
     def take(self, items: Iterable[QueuedEvent]) -> None:
         """New events, in the order consumed."""
+        self._queue_up(items)
+        self.pump()
+
+    def _queue_up(self, items: Iterable[QueuedEvent]) -> None:
+        """New events and those whose time in the retry lane is over. One too large for its topic cannot wait there."""
         for item in items:
             if item.fault:
                 self.policy.give_up(item, item.fault, "read")
-                continue
-            if self._keyed:
-                item.batch_key = self._connector.batch_key(item.delivery)
-            self._queue.push(item)
-        self.pump()
+            elif not item.parked and item.size <= LARGEST and self._lane.holds(item):
+                self.policy.follow(item)
+            else:
+                if self._keyed:
+                    item.batch_key = self._connector.batch_key(item.delivery)
+                self._queue.push(item)
 
     def pump(self) -> None:
         """Start what may start now, and wake up when something else may."""
@@ -121,6 +135,7 @@ class Dispatcher:
         while self._pause is None:
             now = self._clock()
             self._queue.wake(now)
+            self._queue_up(self._lane.due(now))
             if self.breaker.reason:
                 return self._probe(now)
             room = self._max_uncommitted - self._under_way - self._finals.uncommitted
@@ -145,7 +160,8 @@ class Dispatcher:
 
     def _next(self, now: float, count: int, replays: int) -> float | None:
         """Seconds until a request is old enough, a failed event due, or the rate may have some to spare."""
-        times = [self._queue.due, self._queue.ready_at(count, self._shape.size, self._shape.age, replays)]
+        ready_at = self._queue.ready_at(count, self._shape.size, self._shape.age, replays)
+        times = [self._queue.due, self._lane.next_due, ready_at]
         if self._queue.has_replays and not replays and self._replaying < max(1, self._concurrency // 2):
             times.append(now + SPARE_SECONDS)
         return min((at - now for at in times if at is not None), default=None)
@@ -164,6 +180,8 @@ class Dispatcher:
         wait = self.breaker.wait()
         if wait is None or (wait := max(wait, self.rate.wait())) > 0:
             return wait
+        if not self._queue:
+            self._queue_up(self._lane.first())
         batch = self._queue.pick()
         if batch is not None:
             self.breaker.probe()
@@ -238,7 +256,7 @@ class Dispatcher:
         under_way = (item for batch in self._tasks.values() for item in batch.events)
         times = (
             item.received
-            for item in chain(self._queue, under_way)
+            for item in chain(self._queue, self._lane, under_way)
             if item.received is not None and not item.redriven and not item.replay
         )
         return min(times, default=None)
@@ -252,9 +270,9 @@ class Dispatcher:
             return self.policy.held()
         if self._tasks:
             return "waiting for the partner"
-        if not self._queue:
+        if not self._queue and not self._lane:
             return "nothing to deliver"
-        if self._queue.due is not None or self.rate.wait() > 0:
+        if self._queue.due is not None or self._lane.next_due is not None or self.rate.wait() > 0:
             return "waiting to try again"
         return "waiting for a request to fill" if self._fills() else ""
 
@@ -268,11 +286,12 @@ class Dispatcher:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        self._queue.clear()
+        self.policy.clear()
 
     def resume(self) -> None:
         """After `halt`: with new partitions."""
         self._taking = True
+        self.pump()
 
 
 def _of_replay(batch: QueuedBatch) -> bool:

@@ -6,16 +6,24 @@ import threading
 
 
 class InFlightLimit:
-    """What the owner holds: `limit` events and `limit_bytes` at most. One thread only adds, another only frees."""
+    """What the owner holds: `limit` events and `limit_bytes` at most. One thread only adds, another only frees.
 
-    def __init__(self, limit: int, limit_bytes: int) -> None:
+    There is room only while there is room `beyond`, too.
+    """
+
+    def __init__(self, limit: int, limit_bytes: int, beyond: InFlightLimit | None = None) -> None:
         self.limit, self._limit_bytes = limit, limit_bytes
+        self._beyond = beyond
         self._added = self._freed = self._added_bytes = self._freed_bytes = 0
         self._free = threading.Event()
 
     @property
     def used(self) -> int:
         return self._added - self._freed
+
+    @property
+    def used_bytes(self) -> int:
+        return self._added_bytes - self._freed_bytes
 
     def add(self, events: int, size: int) -> None:
         self._added += events
@@ -33,8 +41,8 @@ class InFlightLimit:
         self._free.set()
 
     def has(self, share: float = 1.0) -> bool:
-        used_bytes = self._added_bytes - self._freed_bytes
-        return self.used < self.limit * share and used_bytes < self._limit_bytes * share
+        room = self.used < self.limit * share and self.used_bytes < self._limit_bytes * share
+        return room and (self._beyond is None or self._beyond.has(share))
 
     def wait(self, seconds: float) -> bool:
         """Wait for a quarter to be free."""

@@ -52,11 +52,16 @@ class QueuedEvent:
     that of the last attempt that failed; `answer` what the partner said when it was given up; `fault` says why it
     cannot be sent at all; `redriven`: it was a dead letter; `replay`: the id of the replay that sent it, or empty. A
     replay keeps an order of its own: it holds up no live event.
+
+    Of an event that waits in the retry lane `parked` is true; `partition` and `offset` are its place in that topic,
+    `came_from` that in the destination's. `due` is when it is to be tried, None for an event that was never put
+    there; `parked_at`, in seconds since 1970, when it was. `position` is the lane's own. `alone`: it shares no request.
     """
 
     __slots__ = (
-        "answer", "attempts", "batch_key", "code", "deadline", "delivery", "fault", "headers", "key", "left", "offset",
-        "ordering_key", "partition", "received", "redriven", "replay", "size", "taken", "value",
+        "alone", "answer", "attempts", "batch_key", "came_from", "code", "deadline", "delivery", "due", "fault",
+        "headers", "key", "left", "offset", "ordering_key", "parked", "parked_at", "partition", "position", "received",
+        "redriven", "replay", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
@@ -83,8 +88,13 @@ class QueuedEvent:
         self.left: float | None = None
         self.code = ""
         self.answer = ""
+        self.came_from = ""
+        self.parked = self.alone = False
+        self.due: float | None = None
+        self.parked_at = 0.0
+        self.position = 0
 
     @property
     def origin(self) -> str:
-        """Where it stands: topic, partition and offset."""
-        return f"{self.partition.topic}:{self.partition.number}:{self.offset}"
+        """Where it stands in the destination's topic: topic, partition and offset."""
+        return self.came_from or f"{self.partition.topic}:{self.partition.number}:{self.offset}"

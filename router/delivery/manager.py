@@ -22,6 +22,10 @@ from router.transform.function import OwnFunction
 from router.transform.process import FunctionProcess
 
 _PAUSES = ("down", "refused", "open", "operator")
+_GAUGES = (
+    *(metrics.PENDING, metrics.REPLAY_PENDING, metrics.RETRY_LANE, metrics.RETRY_LANE_AGE),
+    *(metrics.DELIVERY_LAG, metrics.DELIVERY_OLDEST, metrics.END_TO_END_P95),
+)
 
 
 class DestinationSpec(NamedTuple):
@@ -119,13 +123,7 @@ def _terms(loaded: Loaded, name: str) -> DestinationSpec:
 
 def _forget(name: str) -> None:
     """Gauges describe the present: a destination that does not run has none."""
-    for gauge in (
-        metrics.PENDING,
-        metrics.REPLAY_PENDING,
-        metrics.DELIVERY_LAG,
-        metrics.DELIVERY_OLDEST,
-        metrics.END_TO_END_P95,
-    ):
+    for gauge in _GAUGES:
         gauge.remove(name)
     for reason in _PAUSES:
         metrics.PAUSED.remove(name, reason)

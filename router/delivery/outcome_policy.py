@@ -13,7 +13,8 @@ from router.delivery.item import QueuedEvent
 from router.delivery.latency import LatencyWindow
 from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
-from router.delivery.records import DeliveryLog, awaiting_retry, discarded, label, reason_label
+from router.delivery.records import LARGEST, DeliveryLog, awaiting_retry, discarded, label, reason_label
+from router.delivery.retry_lane import FOLLOWS, RetryLane
 from router.destinations.base import Kind, Outcome
 from router.events.times import iso
 
@@ -36,6 +37,9 @@ class TerminalOutcomes(Protocol):
 
     def stale(self, item: QueuedEvent) -> None: ...
 
+    def parked(self, item: QueuedEvent) -> None:
+        """An event is to wait in the retry lane; the lane hears of it once it stands there."""
+
     @property
     def uncommitted(self) -> int:
         """Accepted events that are not yet committed."""
@@ -45,14 +49,16 @@ class OutcomePolicy:
     """Of one destination. `budget`: seconds from an event's first attempt; `clock` is monotonic, `wall` since 1970."""
 
     def __init__(
-        self, name: str, finals: TerminalOutcomes, delivery_log: DeliveryLog, queue: DeliveryQueue, *,
-        breaker: CircuitBreaker, rate: Rate, backoff: JitteredBackoff, budget: float,
+        self, name: str, finals: TerminalOutcomes, delivery_log: DeliveryLog, queue: DeliveryQueue, lane: RetryLane,
+        *, breaker: CircuitBreaker, rate: Rate, backoff: JitteredBackoff, budget: float,
         clock: Callable[[], float], wall: Callable[[], float],
     ) -> None:  # fmt: skip
         self._name = name
         self._finals = finals
         self._delivery_log = delivery_log
         self._queue = queue
+        self._lane = lane
+        self._failed: list[QueuedBatch] = []  # put off since the partner last took an event
         self._breaker = breaker
         self._rate = rate
         self._backoff = backoff
@@ -71,9 +77,10 @@ class OutcomePolicy:
         failed: list[tuple[QueuedEvent, Outcome]] = []
         refused: list[tuple[QueuedEvent, Outcome]] = []
         smaller: list[QueuedEvent] = []
+        accepted = self._accepted
         for item, outcome in zip(batch.events, outcomes, strict=True):
             if item.partition.revoked:
-                self._queue.done(item)
+                self._leave(item)
                 self._finals.stale(item)
             elif outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
                 self._deliver(item, outcome)
@@ -91,6 +98,8 @@ class OutcomePolicy:
         self._retry(batch, failed, started)
         self._queue.put_back(_halves(smaller))
         self._refuse(batch, refused)
+        if self._accepted > accepted:
+            self._park_failed()
 
     def probed(self, outcome: Outcome) -> None:
         """The partner was asked without an event, and is not well or refuses us."""
@@ -150,6 +159,7 @@ class OutcomePolicy:
         for item in self._queue:
             if item.deadline is not None:
                 item.deadline += seconds
+        self._lane.extend(seconds)
 
     def _deliver(self, item: QueuedEvent, outcome: Outcome) -> None:
         latency = None
@@ -158,14 +168,14 @@ class OutcomePolicy:
             self._seconds.observe(latency)
             self.latencies.add(latency)
         self._accepted += 1
-        self._queue.done(item)
+        self._leave(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item)
 
     def _filter(self, item: QueuedEvent, outcome: Outcome) -> None:
         """The mapping does not send it: final, with the reason counted."""
         metrics.SKIPPED.labels(self._name, reason_label(outcome.code)).inc()
-        self._queue.done(item)
+        self._leave(item)
         self._delivery_log.filtered(outcome.code, item)
         self._finals.filtered(item)
 
@@ -187,7 +197,52 @@ class OutcomePolicy:
                 self._queue.put_off(part, due)
             return
         for item, outcome in alive:
-            self._queue.put_off(QueuedBatch([item], whole=batch.whole), self._due(item, outcome, now))
+            self._put_off(item, self._due(item, outcome, now), alone=batch.whole)
+
+    def _put_off(self, item: QueuedEvent, due: float, *, alone: bool) -> None:
+        """In memory until it is clear whether the event or the partner is at fault. What is in the lane stays there."""
+        item.alone = alone
+        if item.parked and not self._breaker.reason:
+            self._park(item, due)
+            return
+        batch = QueuedBatch([item], whole=alone)
+        self._queue.put_off(batch, due)
+        if item.code != "429" and item.size <= LARGEST:  # 429 is meant for all
+            self._failed.append(batch)
+
+    def _park_failed(self) -> None:
+        """The partner takes events: what failed before did so by itself, and leaves the way of what follows."""
+        failed, self._failed = self._failed, []
+        for due, batch in self._queue.withdraw(failed) if failed else ():
+            self._park(batch.events[0], due)
+
+    def _park(self, item: QueuedEvent, due: float) -> None:
+        """Into the retry lane, with the events behind it."""
+        followers = self._queue.leave(item)
+        if item.partition.revoked:
+            for one in (item, *followers):
+                self._finals.stale(one)
+            return
+        self._lane.park(item, due)
+        self._finals.parked(item)
+        for one in followers:
+            self.follow(one)
+
+    def follow(self, item: QueuedEvent) -> None:
+        """A new event of which an earlier one is in the retry lane: behind it."""
+        self._lane.park(item, FOLLOWS)
+        self._finals.parked(item)
+
+    def _leave(self, item: QueuedEvent) -> None:
+        """An event is final, or another member's: those behind it may go."""
+        self._queue.done(item)
+        if item.parked:
+            self._lane.done(item)
+
+    def clear(self) -> None:
+        """Forget what waits in memory."""
+        self._failed.clear()
+        self._queue.clear()
 
     def _has_time(
         self, item: QueuedEvent, outcome: Outcome, batch: Sequence[QueuedEvent], started: float, now: float
@@ -243,7 +298,9 @@ class OutcomePolicy:
             item.answer = self._delivery_log.answer(item, outcome, batch)
         self._delivery_log.failed("dead", discarded(code), item, outcome, batch)
         if stage != "read":
-            self._queue.done(item)
+            self._leave(item)
+        elif item.parked:
+            self._lane.done(item)
         self._finals.dead(item, code, stage)
 
 

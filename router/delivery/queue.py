@@ -69,14 +69,17 @@ class DeliveryQueue:
             yield from behind
 
     def push(self, event: QueuedEvent) -> None:
-        """A new event."""
+        """A new event, or one that comes from the retry lane: `alone` where its request had no other before."""
         if self._ordered and event.ordering_key is not None:
             behind = self._behind.get(event.ordering_key)
             if behind is not None:
                 behind.append(event)
                 return
             self._behind[event.ordering_key] = deque()
-        self._append(event)
+        if event.alone:
+            self._whole.append(QueuedBatch([event], whole=True))
+        else:
+            self._append(event)
 
     def put_back(self, batches: Iterable[QueuedBatch]) -> None:
         """Batches of an attempt that may be tried at once, before all others."""
@@ -86,6 +89,21 @@ class DeliveryQueue:
         """To be tried again at `due`; events of a batch that is not `whole` may then find company."""
         self._count += 1
         heapq.heappush(self._later, (due, self._count, batch))
+
+    def withdraw(self, batches: Iterable[QueuedBatch]) -> list[tuple[float, QueuedBatch]]:
+        """Take back those of these batches that still wait for their time, with it, in the order of their failures."""
+        wanted = set(map(id, batches))
+        found = [entry for entry in self._later if id(entry[2]) in wanted]
+        if found:
+            self._later = [entry for entry in self._later if id(entry[2]) not in wanted]
+            heapq.heapify(self._later)
+        return [(due, batch) for due, _, batch in sorted(found, key=lambda entry: entry[1])]
+
+    def leave(self, event: QueuedEvent) -> list[QueuedEvent]:
+        """An event that was taken goes elsewhere, and with it those behind it, which are returned in order."""
+        if not self._ordered or event.ordering_key is None:
+            return []
+        return list(self._behind.pop(event.ordering_key, ()))
 
     def done(self, event: QueuedEvent) -> None:
         """An event is final: the next with its ordering key may go."""

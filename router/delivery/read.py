@@ -17,18 +17,18 @@ REJECTED = "MESSAGE_REJECTED"
 
 def read_item(
     destination: str, partition: Partition, offset: int, value: bytes | None, key: bytes | None,
-    headers: RawHeaders, taken: float,
+    headers: RawHeaders, taken: float, origin: str = "",
 ) -> QueuedEvent:  # fmt: skip
     """`taken` is the monotonic time. Anything but a JSON object has the fault MESSAGE_REJECTED.
 
-    A redriven event keeps the place at which it first stood, and so its idempotency key. A dead letter of a replay is,
-    once it is redriven, an event as any other.
+    A redriven event keeps the place at which it first stood, and so its idempotency key; so does one of the retry lane,
+    which came from `origin`. A dead letter of a replay is, once it is redriven, an event as any other.
     """
     body = _body(value)
     named = {name: _text(raw) for name, raw in headers}
     content: dict[str, Any] = body or {}
     source = named.get("source", "")
-    place = named.get(FIRST_ORIGIN) or f"{partition.topic}:{partition.number}:{offset}"
+    place = named.get(FIRST_ORIGIN) or origin or f"{partition.topic}:{partition.number}:{offset}"
     delivery = Delivery(
         value or b"",
         _text(key),

@@ -93,6 +93,11 @@ class Tracker:
         low, following = self.low, self.next
         return following - low if low is not None and following is not None else 0
 
+    def skip(self, offsets: Iterable[int]) -> None:
+        """These count as final in an earlier life, where they are still to come."""
+        following = self.next or 0
+        self._before.update(offset for offset in offsets if offset >= following)
+
     def take(self, offset: int) -> bool:
         """Note an event as consumed. False: it was final in an earlier life and must not be sent again."""
         self.next = offset + 1

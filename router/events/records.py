@@ -21,7 +21,11 @@ DEAD_LETTER_HEADERS = frozenset({"error-code", "error-stage", "attempts", "origi
 REDRIVEN = "redriven"  # header: the place (topic:partition:offset) of the dead letter that an event was
 FIRST_ORIGIN = "first-origin"  # header of a redriven event: its place when it was first to be delivered
 REPLAY = "replay"  # header: the id of the replay that sent an event once more
+RETRY_HEADERS = frozenset(
+    {"error-code", "error-stage", "attempts", "origin", "parked-at", "retry-at", "retry-until", "retry-left"}
+)
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
+PlacedRecord = tuple[str, int, bytes | None, bytes | None, Headers]  # topic, partition, value, key, headers
 Fan = tuple[tuple[str, ...], bytes, bytes, Headers]  # one message for several topics
 
 

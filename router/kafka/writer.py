@@ -7,12 +7,13 @@ that leaves any part of the batch written. In a transaction (`router.kafka.trans
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from router.errors import Unavailable
-from router.events.records import Fan, Record
+from router.events.records import Fan, PlacedRecord, Record
 
 FLUSH_SECONDS = 60.0
 QUEUE_SECONDS = 60.0
@@ -30,6 +31,7 @@ class Writer:
         self._producer = producer
         self._changelog = changelog
         self._landed: dict[int, int] = {}
+        self._places: list[int | None] = []
         self._failed: KafkaError | None = None
 
     def produce(self, records: Iterable[Record], shared: Iterable[Fan], report: Report | None = None) -> None:
@@ -60,9 +62,27 @@ class Writer:
             except BufferError:
                 self._produce_when_there_is_room((self._changelog, value, None, None), self._note_landing, partition)
 
+    def produce_placed(self, records: Sequence[PlacedRecord]) -> None:
+        """Queue records for partitions of the caller's choice; `places` has their offsets once acknowledged."""
+        self._places = [None] * len(records)
+        for number, (topic, partition, value, key, headers) in enumerate(records):
+            report = partial(self._note_place, number)
+            try:
+                self._producer.produce(topic, value, key, partition, report, None, 0, headers)
+            except BufferError:
+                self._produce_when_there_is_room((topic, value, key, headers), report, partition)  # type: ignore[arg-type]
+
+    @property
+    def places(self) -> list[int]:
+        """The offsets of what `produce_placed` queued last. Raises Unavailable where the broker has named none."""
+        found = [offset for offset in self._places if offset is not None]
+        if len(found) < len(self._places):
+            raise Unavailable("the broker did not say where it put some messages")
+        return found
+
     def start(self) -> None:
         """Forget the reports of the batch before."""
-        self._landed, self._failed = {}, None
+        self._landed, self._places, self._failed = {}, [], None
 
     @property
     def landed(self) -> dict[int, int]:
@@ -95,6 +115,12 @@ class Writer:
     def _note_failure(self, error: KafkaError | None, _: Message) -> None:
         if error is not None:
             self._failed = error
+
+    def _note_place(self, number: int, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._failed = error
+        else:
+            self._places[number] = message.offset()
 
     def _note_landing(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

@@ -37,6 +37,8 @@ class DestinationRow:
     replayed: int = 0  # final events of replays, which are counted nowhere else
     taken: int = 0
     waiting: int = 0
+    retrying: int = 0  # in the retry lane: part of what is taken
+    retrying_seconds: int = 0  # since the oldest of them was put there
     p95_seconds: float | None = None
     oldest_seconds: float | None = None  # age of the oldest event that waits; None where none does
     served: bool = True
@@ -161,6 +163,8 @@ def _destination(page: _Page, name: str) -> DestinationRow:
         replayed=sum(page.total(f"router_replay_{end}", destination=name) for end in ("delivered", "filtered", "dead")),
         taken=page.total("router_delivery_pending", destination=name),
         waiting=page.total("router_delivery_lag_messages", destination=name),
+        retrying=page.total("router_delivery_retry_lane", destination=name),
+        retrying_seconds=page.largest("router_delivery_retry_lane_age_seconds", name),
         p95_seconds=page.p95(name),
         oldest_seconds=page.oldest("router_delivery_oldest_seconds", destination=name),
         served=any(page.tells(family, name) for family in _OF_DELIVERY),
@@ -190,6 +194,10 @@ class _Page:
     def total(self, family: str, **labels: str) -> int:
         """Sum over all samples with these label values."""
         return int(sum(sample.value for sample in self._matching(family, labels)))
+
+    def largest(self, family: str, destination: str) -> int:
+        """The largest of a destination's samples, in whole units; 0 without any."""
+        return int(max((one.value for one in self._matching(family, {"destination": destination})), default=0))
 
     def tells(self, family: str, destination: str) -> bool:
         """Whether there is any sample of this destination."""

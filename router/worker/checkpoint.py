@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from confluent_kafka import TopicPartition
 
 from router.dedupe.window import Row
-from router.events.records import Fan, Record
+from router.events.records import Fan, PlacedRecord, Record
 from router.kafka.transactions import Transactions
 from router.kafka.writer import Writer
 
@@ -24,7 +24,8 @@ from router.kafka.writer import Writer
 class CommitBatch:
     """What one checkpoint makes durable: records, one changelog value for each partition, the local state's rows, and
     where the input stands after it. `group` is the metadata taken right after the input was consumed; `landed` is what
-    `publish` found: the next changelog offset of each partition.
+    `publish` found: the next changelog offset of each partition. `placed` records go to partitions of the owner's
+    choice, with the outputs; `places` are their offsets.
     """
 
     records: Sequence[Record]
@@ -34,6 +35,8 @@ class CommitBatch:
     changelog: Mapping[int, bytes] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     landed: dict[int, int] = field(default_factory=dict)
+    placed: Sequence[PlacedRecord] = ()
+    places: list[int] = field(default_factory=list)
 
 
 class LocalState(Protocol):
@@ -80,9 +83,11 @@ class ExactlyOnce:
     def publish(self, batch: CommitBatch) -> None:
         with self._transactions.transaction() as transaction:
             transaction.produce(batch.records, batch.shared)  # 1
+            transaction.produce_placed(batch.placed)
             transaction.produce_changelog(batch.changelog)  # 2
             transaction.send_offsets(batch.offsets, batch.group)  # 3
             batch.landed = transaction.commit()  # 4
+            batch.places = transaction.places
 
     def apply(self, batch: CommitBatch) -> None:
         if self._state is not None:
@@ -114,7 +119,9 @@ class AtLeastOnce:
         writer = self._writer
         writer.start()
         writer.produce_reported(batch.records, batch.shared)  # 1
+        writer.produce_placed(batch.placed)
         writer.flush()
+        batch.places = writer.places
         writer.produce_changelog(batch.changelog)  # 2
         writer.flush()
         batch.landed = writer.landed

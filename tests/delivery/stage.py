@@ -182,8 +182,9 @@ class Stage:
     def totals(self, destination: str) -> tuple[int, int]:
         """Delivered and dead, as committed."""
         consumer = Consumer(clients.consumer(self.cluster, self.topics.deliver_group(destination)))
-        topic = self.topics.destination(destination)
-        places = stable_offsets(consumer, [TopicPartition(topic, number) for number in range(PARTITIONS)], DEADLINE)
+        topics = self.topics.destination(destination), self.topics.retry(destination)
+        wanted = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]
+        places = stable_offsets(consumer, wanted, DEADLINE)
         consumer.close()
         counts = [orjson.loads(place.metadata)["n"] for place in places if place.metadata]
         return sum(count[0] for count in counts), sum(count[1] for count in counts)

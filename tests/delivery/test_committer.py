@@ -16,6 +16,7 @@ from router.delivery.committer import Committer
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.records import DeliveryLog
+from router.delivery.retry_lane import RetryLane
 from router.delivery.tracker import decode
 from router.errors import Fenced
 from router.kafka.transactions import CommitRefused, TransactionAborted
@@ -35,6 +36,7 @@ class Broker:
         self.offset_answers: list[Exception | None] = []
         self.works: list[CommitBatch] = []
         self.offsets: list[list[TopicPartition]] = []
+        self.next_place = 0
         self.closed = False
 
     def publish(self, batch: CommitBatch) -> None:
@@ -42,6 +44,8 @@ class Broker:
         if answer is not None:
             raise answer
         self.works.append(batch)
+        batch.places = [self.next_place + number for number in range(len(batch.placed))]
+        self.next_place += len(batch.placed)
 
     def apply(self, batch: CommitBatch) -> None:
         if self.transactional:
@@ -59,15 +63,17 @@ class Bench:
     def __init__(self, broker: Broker, flush_at: int = 500) -> None:
         self.broker = broker
         self.room = InFlightLimit(100, 1 << 20)
+        self.lane = RetryLane(ordered=True, limit=InFlightLimit(100, 1 << 20), rewrite_bytes=1 << 20)
         self.faults: list[BaseException] = []
         self.committed = 0
         self.delivery_log = DeliveryLog("crm", "delivery.log", Mask())
         self.committer = Committer(
-            "crm", "dest.crm.dead", self.delivery_log, self.room, broker, flush_at=flush_at, group=lambda: "generation",
-            on_committed=self._on_committed, on_fault=self.faults.append,
+            "crm", "dest.crm.dead", "dest.crm.retry", self.delivery_log, self.room, self.lane, broker,
+            flush_at=flush_at, group=lambda: "generation", on_committed=self._on_committed, on_fault=self.faults.append,
         )  # fmt: skip
         self.partition = Partition("dest.crm", 2)
-        self.committer.assigned([self.partition])
+        self.retry = Partition("dest.crm.retry", 2)
+        self.committer.assigned([self.partition], [self.retry])
 
     def _on_committed(self) -> None:
         self.committed += 1

@@ -17,10 +17,12 @@ import pytest
 from router import metrics
 from router.config.models import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
-from router.delivery.dispatcher import UNCOMMITTED, Dispatcher
+from router.delivery.dispatcher import UNCOMMITTED, Dispatcher, in_order
+from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.pauses import Pause
 from router.delivery.records import DeliveryLog
+from router.delivery.retry_lane import RetryLane
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.mask import Mask
 from tests.deliveries import delivery
@@ -59,10 +61,19 @@ class Script(Connector):
             self.busy -= 1
 
 
-class Ends:
-    """TerminalOutcomes that only remember."""
+def origin_of(item: QueuedEvent) -> int:
+    """The event's offset in the destination's topic."""
+    return int(item.origin.rpartition(":")[2])
 
-    def __init__(self) -> None:
+
+class Ends:
+    """TerminalOutcomes that only remember. What is parked stands in the lane at once."""
+
+    def __init__(self, lane: RetryLane) -> None:
+        self.lane = lane
+        self.retry = Partition("dest.crm.retry", 0)
+        self.parks: list[int] = []
+        self.pump: Callable[[], None] = lambda: None
         self.accepted: list[int] = []
         self.given_up: dict[int, tuple[str, str]] = {}
         self.lost: list[int] = []
@@ -70,17 +81,26 @@ class Ends:
         self.uncommitted = 0
 
     def delivered(self, item: QueuedEvent) -> None:
-        self.accepted.append(item.offset)
+        self.accepted.append(origin_of(item))
 
     def dead(self, item: QueuedEvent, code: str, stage: str) -> None:
-        assert item.offset not in self.given_up
-        self.given_up[item.offset] = (code, stage)
+        assert origin_of(item) not in self.given_up
+        self.given_up[origin_of(item)] = (code, stage)
 
     def filtered(self, item: QueuedEvent) -> None:
-        self.unsent.append(item.offset)
+        self.unsent.append(origin_of(item))
 
     def stale(self, item: QueuedEvent) -> None:
         self.lost.append(item.offset)
+
+    def parked(self, item: QueuedEvent) -> None:
+        item.came_from = item.origin
+        self.parks.append(origin_of(item))
+        asyncio.get_running_loop().call_soon(self._land, item, len(self.parks) - 1)
+
+    def _land(self, item: QueuedEvent, offset: int) -> None:
+        self.lane.landed(item, self.retry, offset)
+        self.pump()
 
     @property
     def count(self) -> int:
@@ -94,12 +114,15 @@ class Bench:
         retry = {"budget": "1m", "first": "5ms", "longest": "20ms"} | config.pop("retry", {})
         self.config = DeliveryConfig.model_validate({"retry": retry, **config})
         self.connector = connector
-        self.ends = Ends()
+        ordered = in_order(connector, self.config)
+        self.lane = RetryLane(ordered=ordered, limit=InFlightLimit(1000, 1 << 24), rewrite_bytes=1 << 24)
+        self.ends = Ends(self.lane)
         self.delivery_log = DeliveryLog("crm", "delivery.log", Mask(["email"]))
         self.engine = Dispatcher(
-            connector, self.config, self.ends, self.delivery_log, clock=time.monotonic, wall=time.time,
+            connector, self.config, self.ends, self.delivery_log, self.lane, clock=time.monotonic, wall=time.time,
             backoff=JitteredBackoff(self.config.retry.first, self.config.retry.longest, random.Random(7)),
         )  # fmt: skip
+        self.ends.pump = self.engine.pump
         self.partition = Partition("dest.crm", 0)
 
     def item(self, number: int, lane: bytes | None = None, fault: str = "", replay: str = "") -> QueuedEvent:

@@ -55,6 +55,12 @@ router_delivery_lag_messages{process="deliver",destination="crm"} 4
 router_delivery_discarded_total{process="deliver",destination="crm",code="400"} 2
 # TYPE router_delivery_retries_total counter
 router_delivery_retries_total{process="deliver",destination="crm",code="503"} 6
+# TYPE router_delivery_retry_lane gauge
+router_delivery_retry_lane{process="deliver",destination="crm"} 2
+router_delivery_retry_lane{process="deliver-2",destination="crm"} 1
+# TYPE router_delivery_retry_lane_age_seconds gauge
+router_delivery_retry_lane_age_seconds{process="deliver",destination="crm"} 31.5
+router_delivery_retry_lane_age_seconds{process="deliver-2",destination="crm"} 7
 # TYPE router_delivery_paused gauge
 router_delivery_paused{process="deliver",destination="crm",reason="refused"} 1
 router_delivery_paused{process="deliver",destination="crm",reason="down"} 0
@@ -100,6 +106,7 @@ def test_a_destination_has_its_own_row_with_the_reasons(seen: Snapshot) -> None:
     assert crm.filtered == {"event": 10, "integrations": 4}
     assert crm.discarded == {"400": 2}
     assert crm.retries == {"503": 6}
+    assert (crm.retrying, crm.retrying_seconds, lake.retrying, lake.retrying_seconds) == (3, 31, 0, 0)
     assert crm.p95_seconds == 0.5
     assert (lake.name, lake.pending, lake.p95_seconds, lake.paused) == ("lake", 0, None, ())
 
