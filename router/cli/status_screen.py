@@ -148,7 +148,8 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
         yield f"  {row.name}: {count} filtered: {REASONS.get(reason, reason)}"
     if row.skipped:
         reasons = f" ({_by_code(row.skips)})" if row.skips else ""
-        yield f"  {row.name}: {row.skipped} not sent by the destination's mapping{reasons}"
+        why = "mapping or cap" if "cap" in row.skips else "mapping"
+        yield f"  {row.name}: {row.skipped} not sent by the destination's {why}{reasons}"
     for reason in row.paused:
         yield f"  {row.name}: {row.pending} wait, none is lost: {_PAUSES.get(reason, reason)}"
         yield from (f"    {why}" for why in _said(row.name, live))

@@ -157,6 +157,17 @@ class RetryConfig(Model):
     longest: Duration = Field("5m", validate_default=True, description="Maximum delay between attempts")
 
 
+class CapConfig(Model):
+    """What is above is not sent; it is counted and logged as filtered, with the reason `cap`."""
+
+    per: Literal["profile"] = Field("profile", description="Whose messages are counted: those of one person")
+    count: int = Field(ge=1, le=1000, description="Maximum number of events delivered to one person within the time")
+    within: Duration = Field(description="The time, up to now, in which deliveries count")
+    events: tuple[str, ...] = Field(
+        (), description="Names of track events that count and are held back; left out: every event of the destination"
+    )
+
+
 class DeliveryConfig(Model):
     order: Literal["profile", "none"] | None = Field(
         None, description="profile: a profile's events are delivered in order; default: as the partner needs it"
@@ -169,6 +180,7 @@ class DeliveryConfig(Model):
     rate: Rate | None = Field(None, description="Maximum rate of events per process; default: no limit")
     timeout: Duration = Field("10s", validate_default=True, description="Timeout of one attempt")
     retry: RetryConfig = RetryConfig()
+    cap: CapConfig | None = Field(None, description="No more than so many messages to one person; default: no limit")
     log: LogConfig = Field(
         LOG_ALL, description="Events that the delivery log names by messageId: all, none, or a part: {sample: 0.1}"
     )

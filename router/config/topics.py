@@ -27,7 +27,12 @@ def source_topics(topology: Topology) -> list[str]:
 
 def wanted_topics(topology: Topology) -> list[TopicSpec]:
     """Every topic the topology reads or writes. A disabled destination keeps its topics."""
-    return topics_of(topology).specs(topology.destinations, source_topics(topology))
+    capped = {
+        name: round(destination.delivery.cap.within * 1000)
+        for name, destination in topology.destinations.items()
+        if destination.delivery.cap is not None
+    }
+    return topics_of(topology).specs(topology.destinations, source_topics(topology), capped)
 
 
 def owned_topics(topology: Topology) -> list[str]:

@@ -21,6 +21,7 @@ from confluent_kafka import TopicPartition
 from router import metrics
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
+from router.delivery.profile_cap import ProfileCap
 from router.delivery.records import DeliveryLog, dead_letter
 from router.delivery.retry_lane import RetryLane
 from router.delivery.retry_records import Now, retry_entry
@@ -69,13 +70,14 @@ class Committer:
     def __init__(
         self, name: str, dead_topic: str, retry_topic: str, delivery_log: DeliveryLog, in_flight: InFlightLimit,
         lane: RetryLane, checkpoint: Checkpoint, *, flush_at: int, group: Callable[[], Any],
-        on_committed: Callable[[], None], on_fault: Callable[[BaseException], None],
+        on_committed: Callable[[], None], on_fault: Callable[[BaseException], None], cap: ProfileCap | None = None,
     ) -> None:  # fmt: skip
         self._name = name
         self._dead_topic, self._retry_topic = dead_topic, retry_topic
         self._delivery_log = delivery_log
         self._in_flight = in_flight
         self._lane = lane
+        self._cap = cap
         self._checkpoint = checkpoint
         self._group = group
         self._on_committed = on_committed
@@ -106,6 +108,8 @@ class Committer:
             counts.delivered += 1
         self._accepted += 1
         self.uncommitted += 1
+        if self._cap is not None:
+            self._cap.accepted(item, _now_ms())
         self._final(item)
 
     def dead(self, item: QueuedEvent, code: str, stage: str) -> None:
@@ -144,10 +148,14 @@ class Committer:
         """An event that is not ours to finish: it was final in an earlier life, or its partition is gone."""
         if item.replay and item.attempts:
             self.replaying = max(0, self.replaying - 1)
+        if self._cap is not None:
+            self._cap.released(item)
         if not item.parked:
             self._in_flight.free(1, item.size)
 
     def _final(self, item: QueuedEvent) -> None:
+        if self._cap is not None:
+            self._cap.released(item)
         item.partition.counts.redriven += item.redriven
         self._replays += bool(item.replay)
         if item.parked:
@@ -221,7 +229,7 @@ class Committer:
         for partition, totals in commit.totals:
             partition.committed_counts = totals
             self._show(partition)
-        for item, offset in zip(commit.parked, commit.batch.places, strict=True):
+        for item, offset in zip(commit.parked, commit.batch.places, strict=False):  # those of caps come behind
             self._lane.landed(item, self._retry_partitions[item.partition.number], offset)
         self._in_flight.free(commit.events, commit.size)
         self._lane.limit.free(commit.waited, commit.waited_size)
@@ -235,6 +243,8 @@ class Committer:
         self._accepted = self._finals = self._size = self._replays = self._waited = self._waited_size = 0
         now = Now(time.monotonic(), time.time())
         placed = [retry_entry(self._retry_topic, item, now) for item in parked]
+        if self._cap is not None:
+            placed += self._cap.records(_now_ms())
         totals, offsets = [], []
         for partition in self._partitions:
             low = partition.tracker.low
@@ -343,3 +353,7 @@ class Committer:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._checkpoint.close)
         self._thread.shutdown(wait=False)
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from confluent_kafka import KafkaException, Message, Producer
 
 from router import metrics
 from router.config.models import DeliveryConfig
+from router.delivery.cap_reader import check_topic, read_caps
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.committer import Committer
 from router.delivery.consume import DestinationConsumer
@@ -25,6 +27,7 @@ from router.delivery.dispatcher import Dispatcher, in_order, max_uncommitted
 from router.delivery.in_flight import InFlightLimit
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.pauses import Pause
+from router.delivery.profile_cap import ProfileCap
 from router.delivery.read import read_item
 from router.delivery.records import DeliveryLog
 from router.delivery.retry_lane import RetryLane
@@ -49,6 +52,7 @@ FETCHED_AHEAD_KBYTES = 8_192
 MOST_WAITING = 8_000  # events in the retry lane, after which nothing more is read
 WAITING_BYTES, REWRITE_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
 EMBEDDED_WAITING_BYTES, EMBEDDED_REWRITE_BYTES = 1024 * 1024, 2 * 1024 * 1024  # a partition there keeps 5 MiB
+CapState = list[tuple[bytes | None, bytes | None]]
 Waiting = list[tuple[Partition, list[QueuedEvent]]]
 
 log = logging.getLogger(__name__)
@@ -88,6 +92,8 @@ class Destination:
             rewrite_bytes=REWRITE_BYTES if kept else EMBEDDED_REWRITE_BYTES,
         )
         self._in_flight = InFlightLimit(2 * self._max_uncommitted, IN_FLIGHT_BYTES, self._lane.limit)
+        cap_topic = context.topics.caps(self.name)
+        self._cap = ProfileCap(config.cap, cap_topic) if config.cap is not None else None
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
         self._pause: Pause | None = None
@@ -103,7 +109,7 @@ class Destination:
         committer = self._committer = Committer(
             self.name, topics.dead(self.name), topics.retry(self.name), self._delivery_log, self._in_flight, self._lane,
             checkpoint, flush_at=self._max_uncommitted // 2, group=self._group, on_committed=self._committed,
-            on_fault=self._context.failed,
+            on_fault=self._context.failed, cap=self._cap,
         )  # fmt: skip
         self._dispatcher = Dispatcher(
             self._connector,
@@ -113,6 +119,7 @@ class Destination:
             self._lane,
             clock=time.monotonic,
             wall=time.time,
+            cap=self._cap,
         )
         self._dispatcher.pause(self._pause)
         metrics.PENDING.labels(self.name).set_function(
@@ -157,6 +164,8 @@ class Destination:
         paused = metrics.PAUSED.labels(self.name, "open")
         for failures in range(1, 1 << 30):
             try:
+                if self._cap is not None:
+                    await asyncio.to_thread(self._check_cap)
                 await self._connector.open()
                 paused.set(0)
                 return
@@ -165,6 +174,10 @@ class Destination:
                 self._context.health.idle(self._check, f"cannot open: {error}")
                 log.error("PAUSED: the destination cannot be opened", extra={"destination": self.name, "why": error})
                 await asyncio.sleep(backoff.pause(failures))
+
+    def _check_cap(self) -> None:
+        topics = self._context.topics
+        check_topic(self._context.cluster, topics.caps(self.name), topics.partitions)
 
     # Kafka
 
@@ -197,7 +210,10 @@ class Destination:
         cluster, topics = self._context.cluster, self._context.topics
         group, topic = topics.deliver_group(self.name), topics.retry(self.name)
         waiting = RetryReader(cluster, self.name, group, topic, exact=self._context.transactional).read(partitions)
-        self._loop.call_soon_threadsafe(self._assigned, partitions, waiting)
+        state: CapState = []
+        if self._cap is not None:
+            state = read_caps(cluster, topics.caps(self.name), [partition.number for partition in partitions])
+        self._loop.call_soon_threadsafe(self._assigned, partitions, waiting, state)
 
     def released(self, *, lost: bool) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(self._release(lost=lost), self._loop)
@@ -222,9 +238,13 @@ class Destination:
         assert self._committer is not None
         return self._dispatcher, self._committer
 
-    def _assigned(self, partitions: list[Partition], waiting: Waiting) -> None:
+    def _assigned(self, partitions: list[Partition], waiting: Waiting, state: CapState) -> None:
         dispatcher, committer = self._parts
         committer.assigned(partitions, [partition for partition, _ in waiting])
+        if self._cap is not None:
+            self._cap.restore(state, round(time.time() * 1000))
+            for event in chain.from_iterable(events for _, events in waiting):
+                self._cap.reserve(event)
         for _, events in waiting:
             self._lane.restore(events)
             for event in events:
@@ -236,6 +256,8 @@ class Destination:
         await dispatcher.halt(0.0 if lost else min(self._config.timeout + 1.0, HALT_SECONDS))
         await committer.release(DRAIN_SECONDS, lost=lost)
         self._lane.clear()
+        if self._cap is not None:
+            self._cap.clear()
 
     def _taken(self, batch: list[tuple[Partition, Message]]) -> None:
         dispatcher, committer = self._parts

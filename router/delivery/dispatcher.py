@@ -19,6 +19,7 @@ from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
 from router.delivery.outcome_policy import OutcomePolicy, TerminalOutcomes
 from router.delivery.pauses import Pause
+from router.delivery.profile_cap import ProfileCap
 from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import LARGEST, DeliveryLog
@@ -66,7 +67,7 @@ class Dispatcher:
     def __init__(
         self, connector: Connector, config: DeliveryConfig, finals: TerminalOutcomes, delivery_log: DeliveryLog,
         lane: RetryLane, *, clock: Callable[[], float], wall: Callable[[], float],
-        backoff: JitteredBackoff | None = None,
+        backoff: JitteredBackoff | None = None, cap: ProfileCap | None = None,
     ) -> None:  # fmt: skip
         backoff = backoff or JitteredBackoff(config.retry.first, config.retry.longest)
         self._connector = connector
@@ -79,6 +80,8 @@ class Dispatcher:
         self._max_uncommitted = max_uncommitted(connector, config)
         self._queue = DeliveryQueue(ordered=in_order(connector, config))
         self._lane = lane
+        self._cap = cap
+        self._wall = wall
         self.breaker = CircuitBreaker(backoff, clock)
         self.rate = Rate(config.rate or connector.limits.rate, clock)
         self.policy = OutcomePolicy(
@@ -103,6 +106,8 @@ class Dispatcher:
         for item in items:
             if item.fault:
                 self.policy.give_up(item, item.fault, "read")
+            elif not item.parked and self._cap is not None and not self._cap.admits(item, round(self._wall() * 1000)):
+                self.policy.withhold(item, "cap")
             elif not item.parked and item.size <= LARGEST and self._lane.holds(item):
                 self.policy.follow(item)
             else:

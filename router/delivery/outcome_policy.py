@@ -228,6 +228,12 @@ class OutcomePolicy:
         for one in followers:
             self.follow(one)
 
+    def withhold(self, item: QueuedEvent, reason: str) -> None:
+        """A new event is not sent at all: final, with the reason counted."""
+        metrics.SKIPPED.labels(self._name, reason).inc()
+        self._delivery_log.filtered(reason, item)
+        self._finals.filtered(item)
+
     def follow(self, item: QueuedEvent) -> None:
         """A new event of which an earlier one is in the retry lane: behind it."""
         self._lane.park(item, FOLLOWS)

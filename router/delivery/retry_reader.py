@@ -88,19 +88,21 @@ class RetryReader:
 
     def _entries(self, consumer: Consumer, partition: Partition, end: int, origin: str) -> list[QueuedEvent]:
         start = partition.tracker.low or 0
-        if start >= end:
-            return []
-        consumer.assign([TopicPartition(*partition.place, start)])
         now = Now(time.monotonic(), time.time())
-        messages = _until(consumer, partition, end)
+        messages = read_to_end(consumer, partition.topic, partition.number, start, end)
         events = [read_entry(self._destination, partition, message, now) for message in messages]
         waiting = open_entries(events, origin)
         partition.tracker.reach(end)
         return waiting
 
 
-def _until(consumer: Consumer, partition: Partition, end: int) -> Iterator[Message]:
-    """Committed messages before `end`; waits until it is clear whether the last of them are."""
+def read_to_end(consumer: Consumer, topic: str, number: int, start: int, end: int) -> Iterator[Message]:
+    """Committed messages from `start` to `end`, which is that of what is not committed yet: waits until it is clear
+    whether the last of them are. Raises Unavailable.
+    """
+    if start >= end:
+        return
+    consumer.assign([TopicPartition(topic, number, start)])
     deadline = time.monotonic() + READ_SECONDS
     while time.monotonic() < deadline:
         for message in consumer.consume(BATCH_MESSAGES, 0.1):
@@ -110,9 +112,9 @@ def _until(consumer: Consumer, partition: Partition, end: int) -> Iterator[Messa
                 offset += 1
             elif error.code() != KafkaError._PARTITION_EOF:
                 if error.fatal():
-                    raise Unavailable(f"cannot read {partition.topic}: {error.str()}")
-                log.warning("reading %s [%d]: %s", *partition.place, error.str())
+                    raise Unavailable(f"cannot read {topic}: {error.str()}")
+                log.warning("reading %s [%d]: %s", topic, number, error.str())
                 continue
             if offset >= end:
                 return
-    raise Unavailable(f"reading {partition.topic} [{partition.number}] takes too long")
+    raise Unavailable(f"reading {topic} [{number}] takes too long")

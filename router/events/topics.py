@@ -100,6 +100,9 @@ class Topics:
     def control(self) -> str:
         return f"{self._own}.control"
 
+    def caps(self, destination: str) -> str:
+        return f"{self.prefix}dest.{destination}.caps"
+
     @property
     def redrives(self) -> str:
         return f"{self._own}.redrives"
@@ -124,8 +127,10 @@ class Topics:
     def _own(self) -> str:
         return f"{self.prefix}{self.name}"
 
-    def specs(self, destinations: Iterable[str], source_topics: Iterable[str] = ()) -> list[TopicSpec]:
-        """All topics of the topology, in the order they are created."""
+    def specs(
+        self, destinations: Iterable[str], source_topics: Iterable[str] = (), capped: Mapping[str, int] | None = None
+    ) -> list[TopicSpec]:
+        """All topics of the topology, in the order they are created. `capped`: destination to its cap's time in ms."""
         kept = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
         raw = {
             "cleanup.policy": "delete",
@@ -149,4 +154,7 @@ class Topics:
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]
+        for destination, within_ms in (capped or {}).items():
+            settings = {"cleanup.policy": "compact,delete", "retention.ms": str(within_ms + DAY_MS)}
+            specs += [TopicSpec(self.caps(destination), n, settings, _PROFILE)]
         return [replace(spec, replication=self.replication) for spec in specs]
