@@ -20,7 +20,7 @@ from tests.partner_sources.doubles import DOUBLES
 from tests.partner_sources.doubles.double import NOW, OTHER_KEY, PartnerDouble
 
 ODD: tuple[Any, ...] = (None, "", " ", 0, -1.5, True, [], {}, [None], {"a": None}, "x" * 300, 10**30, "名前\u200d🛒")
-NO_EVENT = ("no_id", "no_event", "bad_id", "message_id_too_long")  # what an event that lacks something is kept with
+NO_EVENT = {"no_id", "no_event", "no_group_id", "bad_id", "message_id_too_long", "unknown_type", "not_an_object"}
 every_partner = pytest.mark.parametrize("double", DOUBLES, ids=lambda double: double.type)
 
 
@@ -69,7 +69,7 @@ def test_a_post_of_others_is_refused(double: PartnerDouble) -> None:
 
 @every_partner
 def test_a_signature_covers_what_the_partner_signs(double: PartnerDouble) -> None:
-    source, post = double.source(), double.post(double.body(double.items[:1]))
+    source, post = double.source(), double.post(double.body(double.items))
     other = replace(post, body=post.body.replace(b"ada@example.com", b"eve@example.com").replace(b"u42", b"u43"))
 
     assert other.body != post.body
@@ -143,8 +143,7 @@ def test_nothing_that_stands_in_an_item_makes_it_fail(double: PartnerDouble) -> 
             for found in read(source, *double.posts([odd])):
                 assert found.reason != FAILED
                 if found.event is not None:
-                    assert 0 < len(found.event["messageId"]) <= 100 or double.map
-                    assert shape_problem(found.event, Limits(), Repairs()) in ("", *NO_EVENT)
+                    assert shape_problem(found.event, Limits(), Repairs()) in {"", *NO_EVENT}
                     encode(found.event)
 
 
