@@ -203,8 +203,9 @@ class RequestHandler:
         result = serving.ingest.take(items, body.data, endpoint.type, receiver.credential, Client())
         self._charge(result, None, serving)
         answer = await self._produce(result, serving)
-        if result.invalid and not result.events and answer.status < 500:
-            answer = accepted(0, result.rejected)
+        kept = result.invalid and answer.status < 500
+        if kept and not any(fault.code == "too_many_events" for fault in result.rejected):
+            answer = accepted(len(result.events), result.rejected)
         metrics.GATEWAY_ACK_SECONDS.observe(time.perf_counter() - started)
         return answer
 

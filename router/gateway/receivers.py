@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import hdrs
 
@@ -32,12 +33,21 @@ class PostedItems(Items):
     """What a partner posted. The bytes of an item are the partner's own JSON of it, whatever was made of it."""
 
     def __init__(self, body: bytes, found: list[PostedItem]) -> None:
-        values = [one.event if one.event is not None else Invalid(one.reason, encode(one.item)) for one in found]
+        values = [one.event if one.event is not None else Invalid(one.reason, _json(one.item, body)) for one in found]
         super().__init__(body, [InputItem(value, {}, 1, (number,), None) for number, value in enumerate(values)])
         self._found = found
 
     def raw(self, index: int | None) -> bytes:
-        return super().raw(None) if index is None else encode(self._found[index].item)
+        body = super().raw(None)
+        return body if index is None else _json(self._found[index].item, body)
+
+
+def _json(item: Any, body: bytes) -> bytes:
+    """The item alone; the whole body where it is nested too deep to be written again."""
+    try:
+        return encode(item)
+    except TypeError:
+        return body
 
 
 @dataclass

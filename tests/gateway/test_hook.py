@@ -12,10 +12,13 @@ import aiohttp
 import pytest
 
 from router import metrics
-from router.config.models import hook_key
+from router.agents.batch import Batch
+from router.config.models import SourceConfig, hook_key
+from router.events.topics import Topics
 from router.gateway.credentials import Credential
 from router.gateway.receivers import PostReceiver, PostReceivers
 from router.partner_sources.base import Post
+from tests.agents.messages import FakeMessage, decode
 from tests.gateway.running import basic
 from tests.gateway.test_handler import EVENTS, Log, serving
 from tests.partner_sources.doubles.customerio import OPENED, CustomerioDouble
@@ -179,6 +182,31 @@ async def test_large_posts_have_a_limit_of_their_own() -> None:
         ) as zipped:
             assert zipped.status == 200  # what is signed is the body, not how it is packed
     assert len(log.records) == 2
+
+
+async def test_more_events_than_the_gateway_holds_are_refused_and_not_taken_for_kept() -> None:
+    async with serving(Log(), receivers=receivers()) as (session, _):
+        status, answer = await send(session, "tickets", TICKETS.post(TICKETS.body([ticket(n) for n in range(11)])))
+    assert (status, answer["error"]["code"]) == (413, "too_many_events")
+
+
+async def test_an_item_too_deep_to_be_written_again_is_kept_with_the_whole_body() -> None:
+    log = Log()
+    deep = b'[{"event": "open", "user_id": "u1", "sg_event_id": "e1", "x": ' + b"[" * 300 + b"]" * 300 + b"}]"
+    async with serving(log, receivers=receivers()) as (session, _):
+        assert (await send(session, "grid", GRID.post(deep)))[0] == 200
+    assert [(topic, value) for topic, value, _, _ in log.records] == [("invalid", deep)]
+
+
+async def test_the_route_worker_knows_the_source_of_what_was_posted() -> None:
+    log = Log()
+    async with serving(log, receivers=receivers()) as (session, _):
+        await send(session, "mail", signed(OPENED))
+    ((_, value, key, headers),) = log.records
+    keys = dict.fromkeys(SourceConfig(type="customerio", settings={"signing_key": "x"}).keys("mail"), "mail")
+    agent = decode(Topics("shop"), "web", "mail", source_of_key=keys, default_source=None)
+    (event,) = agent.take(FakeMessage(value, of_key=key, of_headers=headers), 0, Batch())
+    assert (event.source, event.name, event.body["timestamp"]) == ("mail", "Email Opened", "2020-03-26T19:16:39.000Z")
 
 
 async def test_the_keys_of_sources_with_posts_are_no_write_keys() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from router.partner_sources.catalog import PARTNER_SOURCES
+from tests.config.topologies import load, write
 
 README = Path(__file__).parent.parent.parent / "topologies" / "README.md"
 HEAD = "| `type` | What to enter at the partner | How a post is known to be its | Events |\n| --- | --- | --- | --- |\n"
@@ -22,6 +24,14 @@ def table() -> str:
 
 def test_the_table_has_every_partner_as_its_class_describes_it() -> None:
     assert table() in README.read_text("utf-8"), "put this table there:\n" + table()
+
+
+def test_the_example_is_a_topology(tmp_path: Path) -> None:
+    section = README.read_text("utf-8").partition("## Partners as sources")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+
+    loaded = load(write(tmp_path, "partners.yaml", example), placeholders=True)
+    assert list(loaded.source_settings) == list(loaded.topology.sources) == ["mail", "receipts", "tickets"]
 
 
 @pytest.mark.parametrize("name", PARTNER_SOURCES)
