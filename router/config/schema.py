@@ -12,7 +12,7 @@ from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 from router.transform.function import SPELLING
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "${NAME}, ${NAME:-default} or ${file:PATH}"}
+REFERENCE = {"type": "string", "pattern": r"\$\{", "description": "${NAME}, ${NAME:-default} or ${file:PATH}"}
 _TYPED = ("integer", "number", "boolean")
 
 
@@ -103,8 +103,8 @@ def _with_references(schema: Any) -> Any:
     if "patternProperties" in walked:
         walked["additionalProperties"] = False
     kind = walked.get("type")
-    words = kind == "string" and ("enum" in walked or "pattern" in walked) and walked != _REFERENCE
+    words = kind == "string" and ("enum" in walked or "pattern" in walked) and walked != REFERENCE
     if kind in _TYPED or words:
         outer = {key: walked.pop(key) for key in ("default", "description") if key in walked}
-        return {"anyOf": [walked, _REFERENCE], **outer}
+        return {"anyOf": [walked, REFERENCE], **outer}
     return walked

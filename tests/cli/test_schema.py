@@ -8,7 +8,7 @@ import pytest
 from tests.cli.lines import Line
 
 
-@pytest.mark.parametrize("form", ["topology", "event"])
+@pytest.mark.parametrize("form", ["topology", "event", "plan", "rule", "common"])
 def test_a_schema_is_printed_as_json(line: Line, form: str) -> None:
     ended = line("schema", form)
 

@@ -66,7 +66,7 @@ def _text(connector: type[Connector], description: dict[str, Any]) -> str:
         lines += [f"      {setting['description']}"] if setting["description"] else []
     names = ", ".join(description["integrations"])
     lines += ["", f"Names in an event's integrations object: {names or 'its own name only'}"]
-    lines += [*_traits(description), "", "Example:", "", description["example"]]
+    lines += [*traits(description), "", "Example:", "", description["example"]]
     return "\n".join(lines)
 
 
@@ -83,7 +83,7 @@ _MAPS = {
 _ORDERS = {"profile": "of each profile, which the partner needs", "none": "none is needed"}
 
 
-def _traits(description: dict[str, Any]) -> list[str]:
+def traits(description: dict[str, Any]) -> list[str]:
     """What the partner is like, a line each."""
     limits, resent = description["limits"], description["idempotency"]
     lines = [

@@ -1,0 +1,61 @@
+"""Topics and headers in words, for people who read or write them. The names are made elsewhere; tests compare."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from router.events.records import FIRST_ORIGIN, REDRIVEN, REPLAY
+
+MEANINGS = {
+    "events.raw": "What comes in: a JSON event, events on a line each, or a Segment batch body",
+    "events.keyed": "Events on their way to another partition or source, where producers set no key, or the wrong one",
+    "events.resolved": "The clean stream: each accepted event once, with its `profileId`",
+    "events.blocked": "Events that broke their plan or a rule of their source: whole, with the reasons",
+    "events.invalid": "Messages that are not acceptable as events: their bytes as they came, with the reason",
+    "events.violations": "One record for each violation of a plan, without the value",
+    "<topology>.dedupe-changelog": "What the window of message ids is rebuilt from; binary",
+    "identity.links": "Which identifiers belong together, in one order for all",
+    "identity.merges": "Profiles that became one",
+    "delivery.log": "What became of events at partners: a record for each outcome, code and source",
+    "<topology>.redrives": "What `router dlq` and `router replay` did",
+    "<topology>.control": "Destinations that are paused by hand",
+    "dest.<name>": "Events to be delivered to a destination",
+    "dest.<name>.retry": "Reserved; delivery tries again without it",
+    "dest.<name>.dead": "Dead letters: events given up, exactly as they were, with the reason",
+    "event-router.owners": "Which topology each topic belongs to",
+}
+"""What lies in each topic, by its name without `topics.prefix`."""
+
+_IN, _OUT = ("events.raw",), ("events.resolved", "events.blocked", "dest.<name>", "dest.<name>.dead")
+_FAILED = ("events.blocked", "events.invalid", "dest.<name>.dead")
+
+
+class Header(NamedTuple):
+    """A header of ours. Values are UTF-8, numbers decimal."""
+
+    name: str
+    topics: tuple[str, ...]
+    meaning: str
+
+
+HEADERS = (
+    Header("write-key", _IN, "Key of the source, where the topic itself does not say which; the gateway sets it"),
+    Header("received-at", (*_IN, "events.keyed"), "When the gateway or `router send` took it: milliseconds since 1970"),
+    Header("source", ("events.keyed", *_OUT, "events.invalid"), "Name of the source; of an invalid one, where known"),
+    Header("type", _OUT, "Call type: identify, track, page, screen, group, alias"),
+    Header("event", _OUT, "Name of a track event, page or screen; else empty"),
+    Header("error-code", _FAILED, "Why: `blocked`, a reason in words, or a code such as `EVENT_REJECTED`"),
+    Header("error-stage", _FAILED, "Where: the agent's name, or `read` or `deliver` of delivery"),
+    Header(
+        "origin", ("events.keyed", "events.invalid", "dest.<name>.dead"), "Its place before, topic:partition:offset"
+    ),
+    Header("violations", ("events.blocked",), "JSON: class, type, path and message of each violation"),
+    Header("plan", ("events.blocked",), "The tracking plan and its revision"),
+    Header("attempts", ("dest.<name>.dead",), "How often it was tried"),
+    Header("partner-answer", ("dest.<name>.dead",), "What the partner said, masked, at most 1,000 characters"),
+    Header("length", ("events.invalid", "dest.<name>.dead"), "Bytes of what was too large: its first 64 KiB are kept"),
+    Header(REDRIVEN, ("dest.<name>",), "Place of the dead letter that it was"),
+    Header(FIRST_ORIGIN, ("dest.<name>",), "Of a redriven event: its place when it was first to be delivered"),
+    Header(REPLAY, ("dest.<name>",), "Id of the replay that sent it once more"),
+)
+"""Every header that the router reads or writes. Others of a producer, such as `traceparent`, pass through to `_OUT`."""
