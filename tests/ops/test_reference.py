@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -20,6 +24,8 @@ from router.cli.app import load
 from router.destinations.describe import describe
 from router.destinations.registry import destination_types
 from router.destinations.webhook import sign
+from router.events.event import Limits
+from router.events.schema import event_schema
 
 SECRET, BODY = "s3cret & ümlaut", '{"type": "track", "event": "Grüße"}\n'.encode()
 BUILD = {
@@ -104,6 +110,38 @@ def test_the_code_that_verifies_a_webhook_does(language: str, tmp_path: Path) ->
     assert not verified(str(now - 3600), sign(key, now - 3600, BODY))
     assert not verified(str(now + 3600), sign(key, now + 3600, BODY))
     assert not verified("soon", good)
+
+
+EXPORTS: dict[str, list[dict[str, Any]]] = {
+    "mixpanel.py": [
+        {"event": "Signed Up", "properties": {
+            "time": 1767225600, "distinct_id": "u1", "$user_id": "u1", "$insert_id": "i1", "plan": "pro", "mp_lib": 1}},
+        {"event": "Viewed", "properties": {"time": 1767225600, "distinct_id": "$device:d1", "$insert_id": "i2"}},
+    ],
+    "ga4.py": [
+        {"event_name": "sign_up", "event_timestamp": "1767225600000000", "user_pseudo_id": "d1.2", "user_id": "u1",
+         "event_params": [{"key": "plan", "value": {"string_value": "pro", "int_value": None}},
+                          {"key": "ga_session_id", "value": {"int_value": "1"}}]},
+        {"event_name": "view", "event_timestamp": "1767225600000000", "user_pseudo_id": "d1.2", "user_id": None,
+         "event_params": [{"key": "seats", "value": {"int_value": "3"}}, {"key": "no", "value": {"int_value": None}}]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", EXPORTS)
+def test_exports_of_other_systems_become_events(script: str) -> None:
+    given = "".join(json.dumps(row) + "\n" for row in EXPORTS[script]) + "\n"
+    command = [sys.executable, str(FOLDER / "migrate" / script)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True)
+
+    first, second = map(json.loads, done.stdout.splitlines())
+    for event in (first, second):
+        jsonschema.validate(event, event_schema(Limits()), jsonschema.Draft202012Validator)
+    assert (first["userId"], first["timestamp"], first["properties"]) == (
+        "u1", "2026-01-01T00:00:00+00:00", {"plan": "pro"},
+    )  # fmt: skip
+    assert "userId" not in second
+    assert second["properties"] == ({"seats": 3} if script == "ga4.py" else {})
 
 
 def commands() -> list[tuple[str, str]]:
