@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "route": ("router.cli.route", "Run one route worker alone"),
     "deliver": ("router.cli.deliver", "Run delivery alone"),
     "new": ("router.cli.new", "Create a repository: topology, plan, tests, CI"),
-    "ops-files": ("router.cli.ops_files", "Write alert rules, dashboard, runbook and list of metrics into a folder"),
+    "ops-files": ("router.cli.ops_files", "Write alert rules, dashboard and runbook into a folder"),
     "check": ("router.cli.check", "Check topology files, test files and plan folders"),
     "test": ("router.cli.test", "Run topology tests, without a broker"),
     "plan": ("router.cli.plan", "Work with tracking plans"),
