@@ -36,7 +36,7 @@ class Topics:
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
-    destination.
+    destination, replays by their id.
     """
 
     name: str
@@ -113,6 +113,19 @@ class Topics:
         return f"{self._own}.redrive"
 
     @property
+    def replays(self) -> str:
+        return f"{self._own}.replays"
+
+    @property
+    def replay_starts(self) -> str:
+        """The transactional id under which replays begin, one after the other."""
+        return f"{self._own}.replays"
+
+    def replay_transactions(self, replay: str) -> str:
+        """The transactional id of one replay, whoever runs it."""
+        return f"{self._own}.replay.{replay}"
+
+    @property
     def route_group(self) -> str:
         return f"{self._own}.route"
 
@@ -151,6 +164,7 @@ class Topics:
         specs += [TopicSpec(self.delivery_log, n, kept, "none")]
         specs += [TopicSpec(self.redrives, 1, for_ever, "destination")]
         specs += [TopicSpec(self.control, 1, {"cleanup.policy": "compact"}, "destination")]
+        specs += [TopicSpec(self.replays, 1, {"cleanup.policy": "compact"}, "replay")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

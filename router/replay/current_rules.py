@@ -1,8 +1,9 @@
 """What the topology as it is now makes of an event that was routed before, for one destination. Pure.
 
-The agents between the choice of destinations and the writing of events are asked again, with two exceptions: a sample
-is not taken of a sample, and what is a digest is not hashed again. The event is the one that the destination was to
-get: fields that a filter or a privacy rule has taken out of it are not there for filters that ask for them.
+The agents between the choice of destinations and the writing of events are asked again. A dead letter is the event that
+its destination was to get, so there are two exceptions for it: a sample is not taken of a sample, and what is a digest
+is not hashed again; and fields that a filter or a privacy rule has taken out of it are not there for filters that ask
+for them. An event of the clean stream has met none of these rules, one of an archive only those of privacy.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ class Ruling(NamedTuple):
 
 
 class CurrentRules:
-    """Of one destination, also one that is switched off."""
+    """Of one destination, also one that is switched off. `sampled` and `hashed` say what was done to the events."""
 
-    def __init__(self, loaded: Loaded, destination: str) -> None:
+    def __init__(self, loaded: Loaded, destination: str, *, sampled: bool = True, hashed: bool = True) -> None:
         topology = loaded.topology
         config = topology.destinations[destination]
-        filters = tuple(each for each in config.filters if each.then.sample is None)
+        filters = tuple(each for each in config.filters if not sampled or each.then.sample is None)
         own = {destination: config.model_copy(update={"enabled": True, "filters": filters})}
         alone = replace(loaded, topology=topology.model_copy(update={"destinations": own}))
         setup = Setup(alone, "", MemoryWindow(0), None, lambda record: None)
         agents = [agent.build(setup) for agent in _SHAPING]
-        self._agents = [agent.repeatable() if isinstance(agent, Privacy) else agent for agent in agents]
+        self._agents = [agent.repeatable() if hashed and isinstance(agent, Privacy) else agent for agent in agents]
         self._destination = destination
         self._steps: dict[RouteKey, list[Prepare]] = {}
 

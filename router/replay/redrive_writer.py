@@ -1,4 +1,4 @@
-"""How redriven events and the log of them become durable.
+"""How events that are sent once more and the log of them become durable: those of a redrive, and those of a replay.
 
 On Kafka, whatever the topology's guarantee, in one transaction: kill -9 at any point leaves both or neither, so that
 each letter is sent once. Opening a writer ends the one that was open before, and nothing of an unfinished transaction
@@ -17,7 +17,6 @@ from confluent_kafka import Producer
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
 from router.events.records import Record
-from router.events.topics import Topics
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
@@ -31,18 +30,18 @@ CAPACITY_SECONDS = 60.0
 
 class RedriveWriter(Protocol):
     def write(self, events: Sequence[Record], log: Sequence[Record]) -> None:
-        """Returns once all of it is durable. Raises Fenced when another redrive has begun, Unavailable."""
+        """Returns once all of it is durable. Raises Fenced when another writer of this id was opened, Unavailable."""
 
     def close(self) -> None: ...
 
 
-def open_writer(cluster: Cluster, topics: Topics, capacity: Capacity | None) -> RedriveWriter:
-    """The writer of a topology. Raises RouterError."""
+def open_writer(cluster: Cluster, transactional_id: str, capacity: Capacity | None) -> RedriveWriter:
+    """The only writer of this id. Raises RouterError."""
     larger = {"message.max.bytes": clients.LARGEST_DEAD_LETTER, **cluster.overrides}
-    with translated("redrive"):
+    with translated(transactional_id):
         if not cluster.capabilities.transactions:
             return EventsFirst(Writer(Producer(clients.producer(cluster) | larger)), capacity)
-        settings = clients.transactional(cluster, topics.redrive_transactions) | larger
+        settings = clients.transactional(cluster, transactional_id) | larger
         return OneTransaction(TransactionalWriter(Producer(settings)))
 
 
@@ -88,7 +87,7 @@ class EventsFirst:
         deadline = time.monotonic() + CAPACITY_SECONDS
         while not self._capacity.free():
             if time.monotonic() > deadline:
-                raise Unavailable("the broker is full: is a router reading what was redriven?")
+                raise Unavailable("the broker is full: is a router delivering what is sent?")
             time.sleep(0.05)
         self._capacity.note(events)
 

@@ -44,6 +44,8 @@ _OF_DELIVERY = (".dest.", "delivery", ".redrives", ".control")  # topics that de
 class Stage:
     """`destinations` is the section of a topology file; `broker` the embedded one or a real one's address."""
 
+    parts: tuple[str, ...] = _OF_DELIVERY  # of the names of the topics that it makes
+
     def __init__(
         self, broker: EmbeddedBroker | str, folder: Path, name: str, destinations: dict[str, Any], **topology: Any
     ) -> None:
@@ -62,7 +64,7 @@ class Stage:
 
     def _make_topics(self, broker: EmbeddedBroker | str) -> None:
         wanted = wanted_topics(self.loaded.topology)
-        ours = [spec for spec in wanted if any(part in spec.name for part in _OF_DELIVERY)]
+        ours = [spec for spec in wanted if any(part in spec.name for part in self.parts)]
         if isinstance(broker, EmbeddedBroker):
             broker.create_topics({spec.name: spec.partitions for spec in ours})
             return

@@ -88,7 +88,7 @@ def _require_topics(chosen: Chosen) -> None:
 def _writer(chosen: Chosen, stack: ExitStack) -> RedriveWriter:
     """Opened before the log of redrives is read: it ends a redrive that still runs."""
     capacity = stack.enter_context(capacity_of(chosen.cluster, chosen.loaded.topology, destination_topics))
-    writer = open_writer(chosen.cluster, chosen.topics, capacity)
+    writer = open_writer(chosen.cluster, chosen.topics.redrive_transactions, capacity)
     stack.callback(writer.close)
     return writer
 

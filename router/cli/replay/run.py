@@ -1,0 +1,159 @@
+"""`router replay --to DEST`: begin a replay, or count what it would do."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack, closing
+from typing import Annotated
+
+import typer
+
+from router.cli import report
+from router.cli.options import Json, TopologyOption, with_run_options
+from router.cli.replay.options import Replays, as_dict, duration, lines, now_ms
+from router.cli.replay.work import begin, rules_of, source_of, work
+from router.config.options import RunOptions
+from router.errors import Fenced, RouterError, UsageError
+from router.events.times import iso
+from router.replay.redrive import Pace
+from router.replay.redrive_writer import open_writer
+from router.replay.replay import Replay
+from router.replay.replay_state import ReplayRequest, ReplayState
+from router.replay.selection import moment
+
+_ORIGINS = ("events.resolved",)
+_MOST_NAMES = 20
+
+
+@with_run_options("bootstrap", "kafka", "env_file")
+def command(
+    context: typer.Context,
+    topology: TopologyOption = [],  # noqa: B006  typer copies it
+    to: Annotated[
+        list[str], typer.Option("--to", metavar="DEST...", help="Destinations that get the events, and no others.")
+    ] = [],  # noqa: B006
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Routed at or after this time, or an age such as 1h.")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Routed before this time.")] = "now",
+    event: Annotated[
+        list[str], typer.Option("--event", metavar="EVENT", help="Of this name (also of a page or screen); repeatable.")
+    ] = [],  # noqa: B006
+    but: Annotated[list[str], typer.Option("--except", metavar="EVENT", help="Not of this name; repeatable.")] = [],  # noqa: B006
+    source: Annotated[list[str], typer.Option("--source", metavar="SOURCE", help="Of this source; repeatable.")] = [],  # noqa: B006
+    user: Annotated[
+        list[str],
+        typer.Option("--user", metavar="ID", help="Of this user id, anonymous id or profile id; repeatable."),
+    ] = [],  # noqa: B006
+    where: Annotated[str, typer.Option("--where", metavar="FQL", help="Events for which this condition holds.")] = "",
+    failed_only: Annotated[
+        bool, typer.Option("--failed-only", help="Only those that the destination has as dead letters, not redriven.")
+    ] = False,
+    origin: Annotated[
+        str, typer.Option("--from", metavar="ORIGIN", help="Where the events are: events.resolved.")
+    ] = "events.resolved",
+    rate: Annotated[
+        int | None,
+        typer.Option("--rate", min=1, help="Events a second at most; default: half of the destination's own rate."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be sent.")] = False,
+    as_json: Json = False,
+    *,
+    options: RunOptions,
+) -> None:
+    """Send events that were routed before to chosen destinations once more, through today's filters and mapping.
+
+    messageId, times and idempotency key stay; live events go first. Interrupted, even by kill -9, a replay goes on
+    with `router replay resume ID`, and nothing is sent twice. `list`, `show`, `stop` and `resume` take it from there.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    request = _request(to, since, until, event, but, source, user, where, origin, rate, failed_only=failed_only)
+    replays = Replays.of(topology, options)
+    replays.require_destinations(request.to)
+    request = request.model_copy(update={"rate": rate or _usual_rate(replays, request.to)})
+    if dry_run:
+        _count(replays, request, as_json=as_json)
+        return
+    replays.require_topics(request.to)
+    work(replays, _start(replays, request), as_json=as_json)
+
+
+def _request(
+    to: list[str], since: str, until: str, event: list[str], but: list[str], source: list[str], user: list[str],
+    where: str, origin: str, rate: int | None, *, failed_only: bool,
+) -> ReplayRequest:  # fmt: skip
+    now = now_ms()
+    start, end = moment(since, "--since", now), moment(until, "--until", now)
+    if start is None:
+        raise UsageError("expected --since TIME: a time such as 2026-01-31T12:00:00Z, or an age such as 1h")
+    end = now if end is None else end
+    if start >= end:
+        raise UsageError(f"expected --since before --until, got {since} and {until}")
+    if origin not in _ORIGINS and not origin.startswith("archive:"):
+        raise UsageError(f"--from: expected {', '.join(_ORIGINS)} or archive:PATH, got {origin}")
+    request = ReplayRequest(
+        to=tuple(dict.fromkeys(to)), origin=origin, since=start, until=min(end, now), events=tuple(event),
+        except_=tuple(but), sources=tuple(source), users=tuple(user), where=where, failed_only=failed_only, rate=rate,
+    )  # fmt: skip
+    request.query()
+    return request
+
+
+def _usual_rate(replays: Replays, destinations: tuple[str, ...]) -> int | None:
+    """Half of what the slowest of them takes: the rest is for live events, and for what is tried again."""
+    configs = [replays.loaded.topology.destinations[name] for name in destinations]
+    rates = [config.delivery.rate for config in configs if config.delivery.rate]
+    return max(1, int(min(rates) / 2)) if rates else None
+
+
+def _new(request: ReplayRequest, replay: str) -> ReplayState:
+    now = now_ms()
+    return ReplayState(id=replay, request=request, owner=uuid.uuid4().hex, started=now, updated=now)
+
+
+def _start(replays: Replays, request: ReplayRequest) -> ReplayState:
+    """One after the other, so that two of the same range cannot begin at once. Raises RouterError."""
+    with ExitStack() as stack:
+        writer = open_writer(replays.cluster, replays.topics.replay_starts, None)
+        stack.enter_context(closing(writer))
+        for other in replays.log.read().values():
+            if other.status == "running" and other.request.overlaps(request):
+                raise RouterError(
+                    f"the replay {other.id} to {', '.join(other.request.to)} from {iso(other.request.since)} to"
+                    f" {iso(other.request.until)} has some of these events and is not done: go on with it"
+                    f" (router replay resume {other.id}) or end it first (router replay stop {other.id})"
+                )
+        state = _new(request, replays.log.next_id())
+        begin(replays, state)
+        try:
+            writer.write([], [replays.log.record(state)])
+        except Fenced as error:
+            raise Fenced("another replay of this topology begins at this moment: look at router replay list") from error
+    return state
+
+
+def _count(replays: Replays, request: ReplayRequest, *, as_json: bool) -> None:
+    """The dry run."""
+    state = _new(request, "")
+    begin(replays, state)
+    rules, selection = rules_of(replays, state)
+    pace = Pace(None, float, lambda seconds: None)
+    one = Replay(replays.topics, state, selection, rules, pace, None, lambda: False)
+    one.run(source_of(replays, state).candidates({}))
+    most = max(state.replayed.values(), default=0)
+    seconds = most / request.rate if request.rate else None
+    if as_json:
+        answer = as_dict(state, 1.0) | {"dry_run": True, "by_event": dict(one.events.most_common()), "seconds": seconds}
+        for name in ("id", "status", "share", "started", "updated"):
+            del answer[name]
+        report.current().answer(answer)
+        return
+    typer.echo("\n".join([
+        f"{report.counted(state.selected, 'event')} selected of {state.read} read",
+        *(f"  {count} {name}" for name, count in one.events.most_common(_MOST_NAMES)),
+        *([f"  and {len(one.events) - _MOST_NAMES} names more"] if len(one.events) > _MOST_NAMES else []),
+        *lines(state, verb="would be replayed"),
+        f"at {request.rate} a second this takes {duration(seconds)}" if seconds is not None
+        else "as fast as the destination takes them: set --rate for less",
+    ]))  # fmt: skip
