@@ -50,6 +50,7 @@ class Rejected(NamedTuple):
     key: bytes | None
     source: str
     stage: str = "parse"
+    received: int = 0  # ms since 1970; 0 where it is not known
 
 
 Reject = Callable[[Sequence[Rejected], Batch], None]

@@ -72,7 +72,9 @@ class Isolated:
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001
-            poison = Rejected(Invalid("poison", raw), event.lane, place, event.key, event.source)
+            poison = Rejected(
+                Invalid("poison", raw), event.lane, place, event.key, event.source, received=event.received
+            )
             self._set_aside(poison, batch, error)
             return
         batch.merge(part)

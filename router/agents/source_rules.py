@@ -46,6 +46,12 @@ class SourceRules(Agent):
         rules = {name: source.rules for name, source in topology.sources.items()}
         return cls(rules, topology.privacy.compiled(), topology.privacy.source)
 
+    def repeatable(self) -> SourceRules:
+        """The same agent for events that it has treated already: a digest is not hashed again."""
+        made = SourceRules({}, self._classes.repeatable(), self._privacy)
+        made._rules = self._rules
+        return made
+
     def compile(self, key: RouteKey) -> Prepare | None:
         source, call_type, _ = key
         rules, actions = self._rules.get(source), self._privacy.get(source)

@@ -114,7 +114,8 @@ class Transform(Agent):
         body = self._classes.treat(event.body, self._privacy.get(event.source, {})).body
         place = Place(*batch.places[event.lane], event.offset)
         invalid = Invalid(reason, encode(body))
-        reject([Rejected(invalid, event.lane, place, event.key, event.source, self.name)], batch)
+        rejected = Rejected(invalid, event.lane, place, event.key, event.source, self.name, event.received)
+        reject([rejected], batch)
 
     def _say(self, owner: str, detail: str) -> None:
         """A sample of what goes wrong, once a minute for each function."""

@@ -20,6 +20,13 @@ Destinations = Annotated[
 def command(
     topologies: Topologies,
     destination: Destinations = [],  # noqa: B006  typer copies it
+    switched_off: Annotated[
+        bool,
+        typer.Option(
+            "--switched-off",
+            help="Those named may have enabled: false: what waits for them, such as a replay, is delivered.",
+        ),
+    ] = False,
     *,
     options: RunOptions,
 ) -> None:
@@ -37,7 +44,9 @@ def command(
             "deliver",
             loaded,
             options,
-            lambda stop, health: run_delivery(loaded, options, stop, health, destination, reload),
+            lambda stop, health: run_delivery(
+                loaded, options, stop, health, destination, reload, switched_off=switched_off
+            ),
             reload,
         )
     )

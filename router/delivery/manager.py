@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from router import metrics
 from router.config.loader import Loaded
-from router.config.models import DeliveryConfig
+from router.config.models import DeliveryConfig, is_of_another
 from router.config.shape import MapConfig
 from router.delivery.destination import DeliveryContext, Destination
 from router.delivery.pauses import Pauses
@@ -44,9 +44,13 @@ class _Running(NamedTuple):
     start: asyncio.Task[None]
 
 
-def names_of(loaded: Loaded, only: Sequence[str]) -> list[str]:
-    """The enabled destinations, or those of them that are named."""
-    return [name for name in loaded.topology.enabled_destinations if not only or name in only]
+def names_of(loaded: Loaded, only: Sequence[str], *, switched_off: bool = False) -> list[str]:
+    """The enabled destinations, or those of them that are named; with `switched_off` also those named that are not."""
+    topology = loaded.topology
+    if switched_off:
+        ours = [name for name in only if name in topology.destinations]
+        return [name for name in ours if not is_of_another(topology.destinations[name].labels, topology.environment)]
+    return [name for name in topology.enabled_destinations if not only or name in only]
 
 
 def connector_of(loaded: Loaded, name: str) -> Connector:
@@ -60,17 +64,21 @@ def connector_of(loaded: Loaded, name: str) -> Connector:
 
 
 class DestinationManager:
-    """`only` names destinations; empty: all that are enabled. For one event loop; faults go to `context.failed`."""
+    """`only` names destinations; empty: all that are enabled. With `switched_off` those named need not be enabled. For
+    one event loop; faults go to `context.failed`.
+    """
 
-    def __init__(self, context: DeliveryContext, only: Sequence[str]) -> None:
+    def __init__(self, context: DeliveryContext, only: Sequence[str], *, switched_off: bool = False) -> None:
         self._context = context
         self._only = only
+        self._switched_off = switched_off
         self._running: dict[str, _Running] = {}
         self._pauses: Pauses = {}
 
     def prepare(self, loaded: Loaded) -> dict[str, Connector]:
         """The connectors of a topology, not yet open. From any thread."""
-        return {name: connector_of(loaded, name) for name in names_of(loaded, self._only)}
+        names = names_of(loaded, self._only, switched_off=self._switched_off)
+        return {name: connector_of(loaded, name) for name in names}
 
     async def update(self, loaded: Loaded, connectors: Mapping[str, Connector]) -> None:
         """Stop what is gone, begin what is new, and both for what has changed; the rest goes on."""

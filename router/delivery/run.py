@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from router.config.loader import Loaded
-from router.config.models import Topology
+from router.config.models import Topology, is_of_another
 from router.config.options import RunOptions
 from router.config.topics import owned_topics, topics_of
 from router.delivery.destination import DeliveryContext
@@ -46,23 +46,30 @@ def run_delivery(
     health: Health,
     only: Sequence[str] = (),
     reload: Reload[Connectors] | None = None,
+    *,
+    switched_off: bool = False,
 ) -> None:
-    """Deliver until `stop` is set, then drain. `only` names destinations; left out: all enabled.
+    """Deliver until `stop` is set, then drain. `only` names destinations; left out: all enabled. With `switched_off`
+    those named may have `enabled: false`: nothing new is routed to them, and what waits for them is delivered.
 
     With a `reload`, follow the topology's files. Raises UsageError for an unknown name, Unavailable or Fenced when it
     cannot go on.
     """
-    check_names(loaded.topology, only)
+    if switched_off and not only:
+        raise UsageError("--switched-off: expected --destination NAME: only what is named is delivered to")
+    check_names(loaded.topology, only, switched_off=switched_off)
     check_state(options.state)
     slot = Slot.take(options.state, "deliver")
     try:
-        _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload))
+        _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload, switched_off=switched_off))
     finally:
         slot.release()
 
 
-def check_names(topology: Topology, only: Sequence[str]) -> None:
-    """Raises UsageError where a destination that is named is not there, or not enabled."""
+def check_names(topology: Topology, only: Sequence[str], *, switched_off: bool = False) -> None:
+    """Raises UsageError where a destination that is named is not there, or not enabled (with `switched_off` it need not
+    be).
+    """
     enabled = topology.enabled_destinations
     for name in only:
         if name not in topology.destinations:
@@ -70,8 +77,10 @@ def check_names(topology: Topology, only: Sequence[str]) -> None:
             did_you_mean = f" (did you mean {hint}?)" if hint else ""
             raise UsageError(f"expected a destination of {topology.name}, got {name}{did_you_mean}")
         if name not in enabled:
-            why = "is of another environment" if topology.destinations[name].enabled else "has enabled: false"
-            raise UsageError(f"the destination {name} {why}")
+            if is_of_another(topology.destinations[name].labels, topology.environment):
+                raise UsageError(f"the destination {name} is of another environment")
+            if not switched_off:
+                raise UsageError(f"the destination {name} has enabled: false")
 
 
 def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -85,7 +94,7 @@ def _run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 async def _deliver(
     loaded: Loaded, options: RunOptions, only: Sequence[str], member: str, stop: Event, health: Health,
-    reload: Reload[Connectors] | None,
+    reload: Reload[Connectors] | None, *, switched_off: bool,
 ) -> None:  # fmt: skip
     loop = asyncio.get_running_loop()
     failure: asyncio.Future[None] = loop.create_future()
@@ -113,7 +122,7 @@ async def _deliver(
         failed,
     )
     await asyncio.to_thread(_claim_topics, context.cluster, topology, stop)
-    manager = DestinationManager(context, only)
+    manager = DestinationManager(context, only, switched_off=switched_off)
     pauses = PauseFollower(cluster, context.topics.control, lambda now: loop.call_soon_threadsafe(manager.pause, now))
     manager.pause(await asyncio.to_thread(pauses.start))
     await manager.update(loaded, manager.prepare(loaded))

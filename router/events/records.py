@@ -60,9 +60,10 @@ class Place(NamedTuple):
 
 
 def invalid_record(
-    topic: str, invalid: Invalid, origin: Place | str, key: bytes | None, stage: str = "parse", source: str = ""
-) -> Record:
-    """An `events.invalid` message: the original bytes and key, the reason and origin in the headers.
+    topic: str, invalid: Invalid, origin: Place | str, key: bytes | None, stage: str = "parse", source: str = "",
+    *, received: int = 0,
+) -> Record:  # fmt: skip
+    """An `events.invalid` message: the original bytes and key, the reason, origin and receive time in the headers.
 
     What the producer could not take is kept as its first 64 KiB, with its whole length in the header `length`.
     """
@@ -74,6 +75,8 @@ def invalid_record(
     ]
     if source:
         headers.append(("source", source.encode()))
+    if received:
+        headers.append(("received-at", str(received).encode()))
     if len(raw) > MAX_VALUE:
         headers.append(("length", str(len(raw)).encode()))
         raw = raw[:KEPT_OF_OVERSIZE]

@@ -26,6 +26,7 @@ from router.replay.replay_state import ReplaySelection, ReplayState, Status
 READ_BETWEEN = 20_000  # messages read without one to send, after which the position is written all the same
 SKIPPED = {
     "unreadable": "not a JSON object: no destination can take it",
+    "cut": "larger than 900 KB: only the first 64 KiB are kept, they cannot be sent",
     "source": "the destination does not take its source",
     "not_failed": "the destination has no dead letter of it",
 }
@@ -40,7 +41,7 @@ class Replayed:
     refusal: str
     value: bytes = b""
     key: bytes | None = None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: Sequence[tuple[str, str | bytes | None]] = ()
 
 
 class ReplayRules(Protocol):

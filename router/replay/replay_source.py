@@ -53,7 +53,7 @@ class Candidate:
         return body if isinstance(body, dict) else None
 
 
-class Missing(NamedTuple):
+class MissingRange(NamedTuple):
     """What is no longer there: the part, and from when to when or how many messages."""
 
     part: str
@@ -65,9 +65,10 @@ class Missing(NamedTuple):
 class ReplaySource(Protocol):
     """`extent` says what there is to read; a replay keeps it, and gives it back when it goes on."""
 
-    extent: dict[str, Any]
+    @property
+    def extent(self) -> dict[str, Any]: ...
 
-    def missing(self, position: Mapping[str, Any]) -> list[Missing]:
+    def missing(self, position: Mapping[str, Any]) -> list[MissingRange]:
         """What cannot be read any more. Raises RouterError where going on would be wrong."""
 
     def candidates(self, position: Mapping[str, Any]) -> Iterator[Candidate]:
@@ -78,7 +79,7 @@ class TopicSource:
     """A topic of events, its partitions merged by time. `extent` is first and last offset by partition."""
 
     def __init__(self, cluster: Cluster, topic: str, extent: Mapping[str, Any]) -> None:
-        self.extent = dict(extent)
+        self.extent = dict(extent)  # as ReplaySource has it
         self._cluster = cluster
         self._topic = topic
 
@@ -96,7 +97,7 @@ class TopicSource:
         }
         return cls(cluster, topic, extent)
 
-    def missing_before(self, since: int) -> list[Missing]:
+    def missing_before(self, since: int) -> list[MissingRange]:
         """Of a replay that begins: partitions whose beginning retention took, if that may have been in the range."""
         found = []
         for number, at in ends(Admin(self._cluster), self._topic).items():
@@ -107,17 +108,17 @@ class TopicSource:
                 chain.from_iterable(span(self._cluster, self._topic, number, start, end)), None
             )
             if first is not None and first.timestamp()[1] > since:
-                found.append(Missing(str(number), since, first.timestamp()[1]))
+                found.append(MissingRange(str(number), since, first.timestamp()[1]))
         return found
 
-    def missing(self, position: Mapping[str, Any]) -> list[Missing]:
+    def missing(self, position: Mapping[str, Any]) -> list[MissingRange]:
         found = []
         bounds = ends(Admin(self._cluster), self._topic)
         for part, (start, end) in self.extent.items():
             low = bounds[int(part)].low if int(part) in bounds else end
             at = position.get(part, start)
             if at < min(low, end):
-                found.append(Missing(part, messages=min(low, end) - at))
+                found.append(MissingRange(part, messages=min(low, end) - at))
         return found
 
     def candidates(self, position: Mapping[str, Any]) -> Iterator[Candidate]:

@@ -118,7 +118,9 @@ class Stage:
     # Processes
 
     @contextlib.contextmanager
-    def delivering(self, only: Sequence[str] = (), *, follow: bool = False) -> Iterator[Health]:
+    def delivering(
+        self, only: Sequence[str] = (), *, follow: bool = False, switched_off: bool = False
+    ) -> Iterator[Health]:
         """Delivery in a thread of this process, drained at the end; a failure of it is raised.
 
         With `follow` it takes over what is written into the topology's file.
@@ -129,7 +131,8 @@ class Stage:
 
         def run() -> None:
             try:
-                run_delivery(reload.active if reload else self.loaded, self.options, stop, health, only, reload)
+                loaded = reload.active if reload else self.loaded
+                run_delivery(loaded, self.options, stop, health, only, reload, switched_off=switched_off)
             except BaseException as error:  # noqa: BLE001  raised below
                 failures.append(error)
 

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import orjson
 import pytest
+import yaml
 
 from router import metrics
+from router.config.loader import load_topology
+from router.delivery.run import run_delivery
+from router.destinations.archive import archive_file
+from router.destinations.base import Delivery
+from router.destinations.registry import destination_types
 from router.embedded.broker import EmbeddedBroker
+from router.errors import UsageError
 from router.events.times import iso
+from router.kafka.admin import Admin
+from router.process.health import Health
 from tests.cli.lines import Ended, Line
 from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage, eventually
 from tests.replay.conftest import AT, put_letter
 
 Run = Callable[..., Ended]
+RUNBOOK = Path(__file__).parents[2] / "ops" / "runbook.md"
 SINCE, UNTIL = iso(AT), iso(AT + 3_600_000)
 RANGE = ("--since", SINCE, "--until", UNTIL)
 
@@ -25,7 +37,7 @@ RANGE = ("--since", SINCE, "--until", UNTIL)
 class Routed(Stage):
     """With what was routed, blocked and invalid."""
 
-    parts = (*Stage.parts, ".replays", ".events.resolved", ".events.blocked", ".events.invalid")
+    parts = (*Stage.parts, ".replays", ".events.resolved", ".events.blocked", "identity.links")
 
     def route(self, count: int, *, at: int = AT, source: str = "web", **fields: Any) -> None:
         """Events `m0`, `m1`, … of profiles `p0` to `p4` in the clean stream, a second apart."""
@@ -194,6 +206,81 @@ def test_a_second_replay_of_what_one_is_sending_is_refused(
     assert run("--to", "crm", *RANGE, "--json").answer["id"] == "r3"
 
 
+def test_what_a_plan_blocked_by_mistake_arrives_once_it_is_mended(one: Routed, run: Run) -> None:
+    """A dry run writes nothing, also not to the identity log."""
+    headers = [("source", b"web"), ("type", b"track"), ("event", b"E"), ("violations", b"[]"), ("plan", b"shop")]
+    for number in range(4):
+        body = {"type": "track", "event": "E", "messageId": f"m{number}", "userId": "u1", "anonymousId": f"a{number}"}
+        times = {"receivedAt": iso(AT + number), "timestamp": iso(AT), "originalTimestamp": iso(AT)}
+        one.produce(one.topics.blocked, orjson.dumps(body | times), b"k", headers, AT + number)
+    one.flush()
+    options = ("--to", "crm", *RANGE, "--from", "events.blocked")
+    assert run(*options, "--dry-run", "--json").answer["destinations"][0]["replayed"] == 4
+    assert links(one) == 0
+    assert run(*options, "--until", iso(AT + 3)).status == 0
+    sent = one.replayed("crm")
+    assert sorted((event["messageId"], event["receivedAt"]) for event in sent) == [
+        (f"m{number}", iso(AT + number)) for number in range(3)
+    ]
+    assert len({event["profileId"] for event in sent}) == 1
+    assert links(one) > 0
+
+
+def links(one: Routed) -> int:
+    return Admin(one.cluster).watermarks([(one.topics.links, 0)])[one.topics.links, 0].high
+
+
+def test_an_archive_is_sent_as_it_was_also_to_a_destination_that_is_switched_off(
+    one: Routed, run: Run, tmp_path: Path, partner: Partner
+) -> None:
+    """Which gets it from a delivery that is told so, and nothing else is routed to it."""
+    body = {"type": "track", "event": "E", "userId": "u1", "profileId": "p1", "receivedAt": iso(AT), "n": 1.50}
+    values = [orjson.dumps(body | {"messageId": f"m{number}"}) for number in range(5)]
+    bodies = [orjson.loads(value) for value in values]
+    archived = [Delivery(v, "p1", "web", "track", "E", f"k{n}", bodies[n]) for n, v in enumerate(values)]
+    file = archive_file(archived)
+    (tmp_path / "past" / file.path).parent.mkdir(parents=True)
+    (tmp_path / "past" / file.path).write_bytes(file.content)
+    crm = partner.webhook("/crm") | {"enabled": False}
+    one.write({"crm": crm, "ads": {"type": "archive", "settings": {"url": "./past"}}})
+    ended = run("--to", "crm", *RANGE, "--from", "archive:ads")
+    assert (ended.status, "crm is switched off" in ended.err) == (0, True)
+    assert run("--to", "crm", *RANGE, "--from", f"archive:{tmp_path}/past", "--dry-run", "--json").answer["read"] == 5
+    assert [message.value() for message in one.read(one.topics.destination("crm"))] == values
+    one.loaded = load_topology([one.file], registry=destination_types())
+    with one.delivering(["crm"], switched_off=True):
+        eventually(lambda: sum(partner.counts("/crm").values()) == 5, "the archived events")
+    with pytest.raises(UsageError, match="has enabled: false"):
+        run_delivery(one.loaded, one.options, Event(), Health(), ["crm"])
+
+
+def test_the_story_of_the_runbook(one: Routed, run: Run, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its commands as they stand there: a plan blocked by mistake, is mended, and what it blocked is sent."""
+    story = RUNBOOK.read_text("utf-8").partition("### A plan blocked events by mistake\n")[2].partition("\n### ")[0]
+    (look,), (again, send, show) = (block.split("\n") for block in re.findall(r"^```\n(.*?)\n```$", story, re.M | re.S))
+    monkeypatch.setenv("ROUTER_BOOTSTRAP", one.cluster.bootstrap)
+    monkeypatch.setenv("ROUTER_TOPOLOGY", str(one.file))
+    plan = one.folder / "plan" / "events" / "e.yaml"
+    plan.parent.mkdir(parents=True)
+    (plan.parent.parent / "plan.yaml").write_text("name: shop\n")
+    event = {"type": "track", "event": "E", "description": "d", "properties": {"type": "object", "required": ["id"]}}
+    plan.write_text(yaml.safe_dump(event))
+    one.write({"crm": WEBHOOK}, sources={"web": {"plan": "./plan", "enforce": {"violation": "block"}}})
+    headers = [("source", b"web"), ("type", b"track"), ("event", b"E"), ("violations", b"[]")]
+    body = {"type": "track", "event": "E", "messageId": "m1", "userId": "u1", "receivedAt": iso(AT), "properties": {}}
+    one.produce(one.topics.blocked, orjson.dumps(body), b"k", headers)
+    one.flush()
+
+    found = line(*look.split()[1:]).out
+    assert "crm: 0 events would be replayed\n  1 not: the tracking plan does not allow it" in found
+    plan.write_text(yaml.safe_dump(event | {"properties": {"type": "object"}}))
+    assert "crm: 1 event would be replayed" in line(*again.split()[1:]).out
+    assert line(*send.split()[1:]).status == 0
+    assert "crm: 1 event replayed" in line(*show.split()[1:]).out
+    (sent,) = one.replayed("crm")
+    assert (sent["messageId"], sent["receivedAt"]) == ("m1", iso(AT))
+
+
 WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("--to", "crn", "--since", "1h"), 1, "--to: expected a destination of {name}, got crn (did you mean crm?)"),
     (("--since", "1h"), 2, "expected --to DEST"),
@@ -202,6 +289,8 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("--to", "crm", "--since", "soon"), 2, "--since: expected a time such as"),
     (("--to", "crm", "--since", "1h", "--where", "total >"), 2, "--where: "),
     (("--to", "crm", "--since", "1h", "--from", "events.raw"), 2, "--from: expected events.resolved"),
+    (("--to", "crm", "--since", "1h", "--from", "archive:"), 2, "--from: expected archive:PATH"),
+    (("--to", "crm", "--since", "1h", "--from", "archive:./none"), 1, "expected a folder, got none"),
     (("show", "r9"), 1, "expected the id of a replay, got r9: there is none"),
     (("stop", "r9"), 1, "expected the id of a replay, got r9"),
 ]

@@ -12,7 +12,7 @@ from router.cli import report
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.replay.listing import ReplayId
 from router.cli.replay.options import Replays, as_dict, now_ms
-from router.cli.replay.work import check_position, share_of, work
+from router.cli.replay.work import STORED, check_position, share_of, work
 from router.config.options import RunOptions
 from router.errors import RouterError
 from router.replay.redrive_writer import open_writer
@@ -51,6 +51,8 @@ def resume_command(
     """Go on with a replay that was stopped or interrupted, where it is. Nothing is sent twice."""
     replays = Replays.of(topology, options)
     before = replays.log.one(replay)
+    if before.request.origin in STORED:
+        replays = Replays.of(topology, options, plans=True)
     replays.require_destinations(before.request.to)
     replays.require_topics(before.request.to)
     state = _take_over(replays, replay, "running")

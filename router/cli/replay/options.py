@@ -16,6 +16,7 @@ from router.agents.table import REASONS
 from router.cli.loading import load, only_topology, require_broker
 from router.cli.report import counted
 from router.config.loader import Loaded
+from router.config.models import is_of_another
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.document import nearest
@@ -40,15 +41,13 @@ class Replays:
     cluster: Cluster
     loaded: Loaded
     topics: Topics
-    arguments: str
 
     @classmethod
-    def of(cls, topology: list[Path], options: RunOptions) -> Replays:
-        """Raises UsageError without a broker, RouterError."""
+    def of(cls, topology: list[Path], options: RunOptions, *, plans: bool = False) -> Replays:
+        """`plans`: the tracking plans will be asked too. Raises UsageError without a broker, RouterError."""
         require_broker(options)
-        loaded = load(topology or only_topology(), options)
-        named = "".join(f" --topology {path}" for path in topology)
-        return cls(recognised(Cluster.of(options)), loaded, topics_of(loaded.topology), named)
+        loaded = load(topology or only_topology(), options, plans=plans)
+        return cls(recognised(Cluster.of(options)), loaded, topics_of(loaded.topology))
 
     @cached_property
     def log(self) -> ReplayLog:
@@ -63,6 +62,8 @@ class Replays:
                 hint = nearest(name, self.loaded.topology.destinations)
                 did_you_mean = f" (did you mean {hint}?)" if hint else ""
                 raise RouterError(f"--to: expected a destination of {self.topics.name}, got {name}{did_you_mean}")
+            if is_of_another(self.loaded.topology.destinations[name].labels, self.loaded.topology.environment):
+                raise RouterError(f"--to: {name} is of another environment than the topology: nothing is sent to it")
 
     def require_topics(self, destinations: Sequence[str]) -> None:
         """Raises RouterError for a topic that is not there, and for a destination that nobody may deliver to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from router.cli import report
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.replay.options import Replays, as_dict, duration, lines, now_ms
-from router.cli.replay.work import begin, rules_of, source_of, work
+from router.cli.replay.work import ARCHIVE, RESOLVED, STORED, begin, rules_of, source_of, work
 from router.config.options import RunOptions
 from router.errors import Fenced, RouterError, UsageError
 from router.events.times import iso
@@ -21,7 +22,7 @@ from router.replay.replay import Replay
 from router.replay.replay_state import ReplayRequest, ReplayState
 from router.replay.selection import moment
 
-_ORIGINS = ("events.resolved",)
+_ORIGINS = (RESOLVED, *STORED)
 _MOST_NAMES = 20
 
 
@@ -50,8 +51,14 @@ def command(
         bool, typer.Option("--failed-only", help="Only those that the destination has as dead letters, not redriven.")
     ] = False,
     origin: Annotated[
-        str, typer.Option("--from", metavar="ORIGIN", help="Where the events are: events.resolved.")
-    ] = "events.resolved",
+        str,
+        typer.Option(
+            "--from",
+            metavar="ORIGIN",
+            help="events.resolved; events.blocked or events.invalid, through today's plan; archive:PATH (or a URL, or"
+            " the name of a destination of that type).",
+        ),
+    ] = RESOLVED,
     rate: Annotated[
         int | None,
         typer.Option("--rate", min=1, help="Events a second at most; default: half of the destination's own rate."),
@@ -69,7 +76,7 @@ def command(
     if context.invoked_subcommand is not None:
         return
     request = _request(to, since, until, event, but, source, user, where, origin, rate, failed_only=failed_only)
-    replays = Replays.of(topology, options)
+    replays = Replays.of(topology, options, plans=origin in STORED)
     replays.require_destinations(request.to)
     request = request.model_copy(update={"rate": rate or _usual_rate(replays, request.to)})
     if dry_run:
@@ -90,7 +97,9 @@ def _request(
     end = now if end is None else end
     if start >= end:
         raise UsageError(f"expected --since before --until, got {since} and {until}")
-    if origin not in _ORIGINS and not origin.startswith("archive:"):
+    if origin.startswith(ARCHIVE):
+        origin = _resolved_place(origin)
+    elif origin not in _ORIGINS:
         raise UsageError(f"--from: expected {', '.join(_ORIGINS)} or archive:PATH, got {origin}")
     request = ReplayRequest(
         to=tuple(dict.fromkeys(to)), origin=origin, since=start, until=min(end, now), events=tuple(event),
@@ -98,6 +107,14 @@ def _request(
     )  # fmt: skip
     request.query()
     return request
+
+
+def _resolved_place(origin: str) -> str:
+    """With an absolute path, so that a resume may run elsewhere."""
+    place = origin.removeprefix(ARCHIVE)
+    if not place:
+        raise UsageError("--from: expected archive:PATH, got no path")
+    return f"{ARCHIVE}{Path(place).absolute()}" if Path(place).is_dir() else origin
 
 
 def _usual_rate(replays: Replays, destinations: tuple[str, ...]) -> int | None:
@@ -137,10 +154,11 @@ def _count(replays: Replays, request: ReplayRequest, *, as_json: bool) -> None:
     """The dry run."""
     state = _new(request, "")
     begin(replays, state)
-    rules, selection = rules_of(replays, state)
-    pace = Pace(None, float, lambda seconds: None)
-    one = Replay(replays.topics, state, selection, rules, pace, None, lambda: False)
-    one.run(source_of(replays, state).candidates({}))
+    with ExitStack() as stack:
+        rules, selection = rules_of(replays, state, stack, look_only=True)
+        pace = Pace(None, float, lambda seconds: None)
+        one = Replay(replays.topics, state, selection, rules, pace, None, lambda: False)
+        one.run(source_of(replays, state).candidates({}))
     most = max(state.replayed.values(), default=0)
     seconds = most / request.rate if request.rate else None
     if as_json:
