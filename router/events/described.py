@@ -17,7 +17,8 @@ MEANINGS = {
     "identity.links": "Which identifiers belong together, in one order for all",
     "identity.merges": "Profiles that became one",
     "delivery.log": "What became of events at partners: a record for each outcome, code and source",
-    "<topology>.redrives": "What `router dlq` and `router replay` did",
+    "<topology>.redrives": "Which dead letters `router dlq redrive` has sent once more",
+    "<topology>.replays": "What each `router replay` was asked for, and how far it is",
     "<topology>.control": "Destinations that are paused by hand",
     "dest.<name>": "Events to be delivered to a destination",
     "dest.<name>.retry": "Reserved; delivery tries again without it",
@@ -40,7 +41,11 @@ class Header(NamedTuple):
 
 HEADERS = (
     Header("write-key", _IN, "Key of the source, where the topic itself does not say which; the gateway sets it"),
-    Header("received-at", (*_IN, "events.keyed"), "When the gateway or `router send` took it: milliseconds since 1970"),
+    Header(
+        "received-at",
+        (*_IN, "events.keyed", "events.invalid"),
+        "When the gateway, `router send` or the broker took it: milliseconds since 1970",
+    ),
     Header("source", ("events.keyed", *_OUT, "events.invalid"), "Name of the source; of an invalid one, where known"),
     Header("type", _OUT, "Call type: identify, track, page, screen, group, alias"),
     Header("event", _OUT, "Name of a track event, page or screen; else empty"),

@@ -37,7 +37,8 @@ def test_every_header_is_described_once() -> None:
 def test_the_headers_of_a_record_are_those_that_are_described() -> None:
     event = Event({"type": "track", "event": "A"}, "web", 0, 0, 1, b"k", None)
     event.type, event.name = "track", "A"
-    invalid = invalid_record("events.invalid", Invalid("not JSON", b"x" * 1_000_000), PLACE, None, source="web")
+    raw = Invalid("not JSON", b"x" * 1_000_000)
+    invalid = invalid_record("events.invalid", raw, PLACE, None, source="web", received=1)
 
     assert written(blocked_record("events.blocked", event, [], "shop 1")) == described("events.blocked")
     assert written(invalid) == described("events.invalid")
