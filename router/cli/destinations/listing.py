@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from router.destinations.base import Connector
 from router.destinations.registry import destination_types
 from router.document import nearest
 from router.errors import UsageError
+
+if TYPE_CHECKING:
+    from router.destinations.default_map import Targets
 
 
 def command(ctx: typer.Context, as_json: Json = False) -> None:
@@ -32,7 +36,8 @@ def command(ctx: typer.Context, as_json: Json = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="TYPE", help="A destination type.")], as_json: Json = False
 ) -> None:
-    """Show what a destination type does, its settings, and an example."""
+    """Show what a destination type does, its settings, what it makes of events by default, and an example."""
+    from router.destinations.default_map import default_map_of
     from router.destinations.describe import describe
 
     types = destination_types()
@@ -43,10 +48,11 @@ def show(
         known = f"did you mean {hint}?" if hint else f"one of {', '.join(types)}"
         raise UsageError(f"expected a destination type, got {name} ({known})")
     description = describe(types[name])
+    default = default_map_of(types[name])
     if as_json:
-        report.current().answer(description)
+        report.current().answer(description | {"default_map": default and _as_json(default)})
     else:
-        typer.echo(_text(types[name], description))
+        typer.echo(_text(types[name], description, default))
 
 
 def _own(name: str) -> type[Connector]:
@@ -58,7 +64,15 @@ def _own(name: str) -> type[Connector]:
         raise UsageError(str(error)) from error
 
 
-def _text(connector: type[Connector], description: dict[str, Any]) -> str:
+def _as_json(mapped: Mapping[str, Targets | str]) -> dict[str, Any]:
+    """Targets as objects; a text says why such events are not sent."""
+    return {
+        call: targets if isinstance(targets, str) else {target: one._asdict() for target, one in targets.items()}
+        for call, targets in mapped.items()
+    }
+
+
+def _text(connector: type[Connector], description: dict[str, Any], mapped: Mapping[str, Targets | str] | None) -> str:
     lines = [f"{connector.type}: {connector.summary}", "", description["about"], "", "Settings:"]
     for setting in description["settings"]:
         default = "required" if setting["required"] else f"default {setting['default']}"
@@ -66,8 +80,17 @@ def _text(connector: type[Connector], description: dict[str, Any]) -> str:
         lines += [f"      {setting['description']}"] if setting["description"] else []
     names = ", ".join(description["integrations"])
     lines += ["", f"Names in an event's integrations object: {names or 'its own name only'}"]
-    lines += [*traits(description), "", "Example:", "", description["example"]]
+    lines += [*traits(description), "", *_default(mapped), "", "Example:", "", description["example"]]
     return "\n".join(lines)
+
+
+def _default(mapped: Mapping[str, Targets | str] | None) -> list[str]:
+    """The default map as a topology would have it."""
+    from router.destinations.default_map import lines
+
+    if mapped is None:
+        return ["By default, events go out whole, as they lie in the destination's topic."]
+    return ["What it makes of events by default, traced with the settings of the example:", "", "map:", *lines(mapped)]
 
 
 _RESENT = {
