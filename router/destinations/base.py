@@ -17,6 +17,7 @@ from router import metrics
 from router.config.types import Model
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
+from router.mapping.options import with_options
 from router.transform.process import FunctionProcess
 
 Order = Literal["profile", "none"]
@@ -135,10 +136,15 @@ class Connector(ABC):
     def shaped(self, event: Delivery, item: dict[str, Any]) -> dict[str, Any]:
         """What the connector makes of one event, with the topology's `map` over it; `item` itself is not changed.
 
+        The map finds the event's options for this partner under any of its names: `integrations.Klaviyo.list`.
+
         A connector calls it on the object that stands for the event at the partner (not on what goes along, such as
         a device), before it leaves out what is empty, and says `maps = "items"`.
         """
-        mapped = self.map.apply(event.type, event.event, event.body, item)
+        if not self.map.changes(event.type, event.event):
+            return item
+        body = with_options(event.body, (self.name, *self.integrations))
+        mapped = self.map.apply(event.type, event.event, body, item)
         self.report(mapped.problems)
         return mapped.values
 

@@ -98,6 +98,36 @@ def test_a_webhook_gets_the_event_with_the_map_over_it(tmp_path: Path) -> None:
     assert sent(topology, "crm", "page")["properties"] == {"name": "Zoë ☃ \u2028"}
 
 
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"integrations": {"cio": {"tier": "gold"}}},
+        {"integrations": {"CUSTOMER.IO": {"tier": "gold"}, "All": False}},
+        {"options": {"integrations": {"Customer.io (Actions)": {"tier": "gold"}}}, "integrations": {"cio": True}},
+        {"context": {"integrations": {"Customer.io": {"tier": "gold"}}}},
+    ],
+)
+def test_the_options_of_an_event_reach_the_map_by_any_name(tmp_path: Path, says: dict[str, Any]) -> None:
+    targets = r"{track: {attributes.a: integrations.cio.tier, attributes.b: 'integrations.Customer\.io.tier'}}"
+    cio = f"  cio: {{type: customerio, settings: {{site_id: a, api_key: b}}, map: {targets}}}"
+    topology = loaded(tmp_path, HEAD + cio)
+
+    (item,) = sent(topology, "cio", "track", event="A", **says)["batch"]
+
+    assert (item["attributes"]["a"], item["attributes"]["b"]) == ("gold", "gold")
+
+
+@pytest.mark.parametrize("says", [{}, {"integrations": {"cio": True}}, {"integrations": {"Slack": {"tier": "gold"}}}])
+def test_without_options_there_is_nothing_to_map(tmp_path: Path, says: dict[str, Any]) -> None:
+    targets = "{track: {attributes.a: integrations.cio.tier}}"
+    cio = f"  cio: {{type: customerio, settings: {{site_id: a, api_key: b}}, map: {targets}}}"
+    topology = loaded(tmp_path, HEAD + cio)
+
+    (item,) = sent(topology, "cio", "track", event="A", **says)["batch"]
+
+    assert "a" not in item.get("attributes", {})
+
+
 def test_a_change_of_the_map_is_named_without_its_values(tmp_path: Path) -> None:
     before = loaded(tmp_path, HEAD + HOOK + "{track: {a: {value: hush}}}")
     after = loaded(tmp_path, HEAD + HOOK + "{track: {a: {value: hush-2}}}")
