@@ -164,3 +164,19 @@ def test_untouched_events_are_one_output_for_all_topics(tmp_path: Path) -> None:
     batch = run(pipeline(tmp_path, behind="route"), track())
 
     assert [topics for topics, *_ in batch.fans] == [("events.resolved", "dest.crm", "dest.ads")]
+
+
+@pytest.mark.parametrize("call", ["track", "identify"])
+def test_a_topology_that_shapes_nothing_has_no_step_for_it(tmp_path: Path, call: str) -> None:
+    """Rules, functions, bots, consent, filters and personal data cost an event nothing where nobody asks for them."""
+    path = tmp_path / "t.yaml"
+    path.write_text(TEXT)
+    loaded = load_topology([path], env={}, registry=destination_types())
+    setup = Setup(loaded, "", MemoryWindow(0), None, lambda record: None)
+    agents = {agent.name: agent.build(setup) for agent in AGENTS if agent.name != "identify"}
+    shaping = ("transform", "source_rules", "bots", "consent", "filter", "privacy")
+
+    steps = {name: agents[name].compile(("web", call, "Order Completed")) for name in shaping}
+
+    assert steps == dict.fromkeys(shaping)
+    assert [name for name in shaping if agents[name].expands()] == []

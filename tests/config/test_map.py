@@ -128,6 +128,17 @@ def test_without_options_there_is_nothing_to_map(tmp_path: Path, says: dict[str,
     assert "a" not in item.get("attributes", {})
 
 
+def test_a_mapping_of_fields_to_themselves_and_to_each_other_ends(tmp_path: Path) -> None:
+    """All are read from the event, none from what a target before it has set."""
+    swapped = "{userId: userId, event: messageId, messageId: event, properties: {whole: $}}"
+    topology = loaded(tmp_path, HEAD + HOOK + f"{{track: {swapped}}}")
+
+    changed = sent(topology, "crm", "track", event="A")
+
+    assert (changed["userId"], changed["event"], changed["messageId"]) == ("u1", "m1", "A")
+    assert changed["properties"]["whole"]["messageId"] == "m1"
+
+
 def test_a_change_of_the_map_is_named_without_its_values(tmp_path: Path) -> None:
     before = loaded(tmp_path, HEAD + HOOK + "{track: {a: {value: hush}}}")
     after = loaded(tmp_path, HEAD + HOOK + "{track: {a: {value: hush-2}}}")

@@ -88,6 +88,17 @@ def test_an_id_is_personal_data_too_and_the_message_id_never() -> None:
     assert CLASSES.treat(body, {"email": "drop"}).body == {"messageId": EMAIL, "event": EMAIL, "anonymousId": "a1"}
 
 
+@pytest.mark.parametrize("glob", ["*", "*Id", "m*"])
+def test_no_glob_reaches_what_every_event_needs(glob: str) -> None:
+    body = {"messageId": "m1", "type": "track", "event": "E", "timestamp": "2026", "userId": "u", "anonymousId": "a"}
+
+    treated = DataClasses([DataClass("all", "red", (glob,))]).treat(body | {"traits": {"x": 1}}, {"all": "drop"}).body
+
+    assert {key: treated[key] for key in ("messageId", "type", "event", "timestamp")} == {
+        key: body[key] for key in ("messageId", "type", "event", "timestamp")
+    }
+
+
 def test_the_strictest_class_counts_and_a_name_holds_for_all_below_it() -> None:
     body = {"traits": {"userEmail": {"work": EMAIL, "rank": 1}, "note": f"{EMAIL} {CARD}"}}
 
