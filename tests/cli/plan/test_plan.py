@@ -13,6 +13,7 @@ from tests.cli.lines import Line
 from tests.plan.folders import FILES, ORDER, make
 
 SHOP = Path(__file__).parent.parent.parent.parent / "schemas/shop"
+USER = {"userId": "u1"}
 GOOD = {"type": "track", "messageId": "m1", "event": "Order Completed", "properties": {"order_id": "1", "total": 9.5}}
 BAD = {"type": "track", "messageId": "m2", "event": "Order Completed", "properties": {"order_id": "1", "totl": "x"}}
 
@@ -108,9 +109,17 @@ def test_check_answers_one_line_an_event(line: Line, plan: Path, tmp_path: Path)
 
     assert ended.status == 1
     assert [json.loads(text) for text in ended.out.splitlines()] == [
-        {"messageId": "m1", "event": "Order Completed", "outcome": "allowed", "violations": []},
+        {
+            "messageId": "m1",
+            "type": "track",
+            "event": "Order Completed",
+            "outcome": "allowed",
+            "violations": [],
+            "refused": "no_id",
+        },
         {
             "messageId": "m2",
+            "type": "track",
             "event": "Order Completed",
             "outcome": "blocked",
             "violations": [
@@ -123,14 +132,16 @@ def test_check_answers_one_line_an_event(line: Line, plan: Path, tmp_path: Path)
                     "type": "Unplanned Property",
                     "path": "/properties/totl",
                     "message": "expected a planned property, got another name (did you mean total?)",
+                    "value": '"x"',
                 },
             ],
+            "refused": "no_id",
         },
     ]
 
 
 def test_check_says_in_words_what_to_change(line: Line, plan: Path, tmp_path: Path) -> None:
-    path = events(tmp_path, GOOD, BAD, {"type": "track", "event": "order completed"})
+    path = events(tmp_path, USER | GOOD, USER | BAD, {"type": "track", "event": "order completed"})
 
     ended = line("plan", "check", plan, path)
 
@@ -139,12 +150,57 @@ def test_check_says_in_words_what_to_change(line: Line, plan: Path, tmp_path: Pa
         f"{path}:1: Order Completed: allowed",
         f"{path}:2: Order Completed: blocked",
         "  /properties/total: expected this property, which is required, got none; add total",
-        "  /properties/totl: expected a planned property, got another name (did you mean total?); rename totl to total",
-        f"{path}:3: order completed: blocked",
-        "  /event: expected a planned event, got another name (did you mean Order Completed?); "
+        '  /properties/totl = "x": expected a planned property, got another name (did you mean total?); '
+        "rename totl to total",
+        f"{path}:3: order completed: blocked; the gateway would refuse it: neither `userId` nor `anonymousId` [no_id]",
+        '  /event = "order completed": expected a planned event, got another name (did you mean Order Completed?); '
         "send event 'Order Completed'",
-        "3 events: 1 allowed, 2 blocked",
+        "by event:",
+        "  order completed: 1 event: 0 allowed, 1 blocked (1 × /event Unplanned Event), 1 refused by the gateway",
+        "  Order Completed: 2 events: 1 allowed, 1 blocked "
+        "(1 × /properties/total Required; 1 × /properties/totl Unplanned Property)",
+        "3 events: 1 allowed, 2 blocked, 1 refused by the gateway",
     ]
+
+
+def test_check_masks_values_as_the_topologies_say(
+    line: Line, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in topologies/, or those that are named; passwords and the like in any case."""
+    make(tmp_path, {"topologies/shop.yaml": "mask: [Nick-Name]\n", "other.yaml": "mask: [totl]\nname: x\n"})
+    wrong = {"order_id": "1", "total": 1, "nickName": "ann", "totl": "é" * 80, "deep": {"password": "hunter22"}}
+    path = events(tmp_path, USER | GOOD | {"properties": wrong})
+    monkeypatch.chdir(tmp_path)
+
+    found, named = line("plan", "check", plan, path).out, line("plan", "check", plan, path, "--topology", "other.yaml")
+
+    assert "/properties/nickName = ***: " in found
+    assert f'/properties/totl = "{"é" * 59}…: ' in found
+    assert '/properties/deep = {"password":"***"}: ' in found
+    assert '/properties/nickName = "ann": ' in named.out
+    assert "/properties/totl = ***: " in named.out
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ({"userId": "u1"}, None),
+        ({}, "no_id"),
+        ({"userId": "u1", "messageId": "m" * 200}, "message_id_too_long"),
+        ({"userId": "u1", "context": {"page": {"title": "x" * 40_000}}}, "too_large"),
+        ({"userId": [1]}, "bad_id"),
+    ],
+)
+def test_check_says_what_the_gateway_would_refuse_whatever_the_plan_says(
+    line: Line, plan: Path, tmp_path: Path, body: dict[str, Any], refused: str | None
+) -> None:
+    path = events(tmp_path, GOOD | body)
+
+    ended, shown = line("plan", "check", plan, path, "--json"), line("plan", "check", plan, path, "--format", "github")
+
+    assert json.loads(ended.out)["refused"] == refused
+    assert (ended.status, shown.status) == (0, 0)
+    assert (f"title={refused}::(root): the gateway would refuse it" in shown.out) == bool(refused)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +257,7 @@ def test_check_takes_several_files_and_the_standard_input(
     ended = line("plan", "check", plan, events(tmp_path, GOOD), "-")
 
     assert ended.status == 0
-    assert ended.out.endswith("2 events: 2 allowed, 0 blocked\n")
+    assert ended.out.endswith("\n2 events: 2 allowed, 0 blocked, 2 refused by the gateway\n")
 
 
 @pytest.mark.parametrize("text", [None, "", "\n"])
