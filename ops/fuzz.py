@@ -1,19 +1,23 @@
-"""Mutated payloads of ten SDKs through the one reader: `python -m ops.fuzz [--inputs 100000] [--seed N]`.
+"""Mutated payloads of ten SDKs through the one reader: `python -m ops.fuzz [--inputs 100000] [--seed N] [--jobs N]`.
 
 Four laws hold for every input: nothing is raised; each item is JSON or has a reason; what Python's own parser takes
 comes out as that parser reads it; and the events before and after the mutated one are read as they were sent.
-An input that breaks a law is printed as a Python literal, and the status is 1.
+An input that breaks a law is printed as a Python literal, and the status is 1. Inputs come in chunks, one seed each, on
+all processors; `--seed` and `--inputs` of a chunk repeat it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any, NamedTuple, NoReturn
 
 from router.events.event import Invalid
 from router.events.parser import Repairs, encode
@@ -21,6 +25,8 @@ from router.events.reader import read
 
 REPORT_SECONDS = 10.0
 SHOWN = 10
+CHUNK = 20_000  # inputs of one seed
+POOL = 400  # events of one seed, from which its inputs are made
 LIBRARIES = (
     ("analytics.js", "2.11.1"), ("analytics-node", "2.2.0"), ("analytics-python", "2.3.2"), ("analytics-go", "3.3.0"),
     ("analytics-java", "3.5.1"), ("analytics-ruby", "2.5.0"), ("analytics-php", "3.8.0"), ("Analytics.NET", "3.8.1"),
@@ -45,6 +51,23 @@ INSERTS = (
 HARMLESS = (b"\\x", b"\xff", b"\x00", b"\x1f", b"\xc3", b"\\ud83d", b"~")  # neither quotes nor brackets
 
 Mutation = Callable[[random.Random, bytes], bytes]
+
+
+class Sample(NamedTuple):
+    """An event, and the two ways in which SDKs write it: in ASCII alone, or in UTF-8."""
+
+    event: dict[str, Any]
+    escaped: bytes
+    plain: bytes
+
+
+Pool = Sequence[Sample]
+
+
+def samples(chance: random.Random, count: int = POOL) -> Pool:
+    """Events to choose from: making one costs more than reading it."""
+    made = [event(chance) for _ in range(count)]
+    return [Sample(one, json.dumps(one).encode(), json.dumps(one, ensure_ascii=False).encode()) for one in made]
 
 
 def event(chance: random.Random) -> dict[str, Any]:
@@ -109,11 +132,13 @@ def mutated(chance: random.Random, text: bytes) -> bytes:
     return text
 
 
-def whole(chance: random.Random) -> Iterator[str]:
+def whole(chance: random.Random, pool: Pool) -> Iterator[str]:
     """A mutated body of any form."""
-    events = [event(chance) for _ in range(chance.randint(1, 3))]
-    body: Any = chance.choice((events[0], events, {"batch": events, "sentAt": "2026-11-27T10:00:00Z"}))
-    data = mutated(chance, json.dumps(body, ensure_ascii=chance.random() < 0.5).encode())
+    escaped = chance.random() < 0.5
+    texts = [one.escaped if escaped else one.plain for one in chance.choices(pool, k=chance.randint(1, 3))]
+    joined = b", ".join(texts)
+    body = chance.choice((texts[0], b"[%s]" % joined, b'{"batch": [%s], "sentAt": "2026-11-27T10:00:00Z"}' % joined))
+    data = mutated(chance, body)
     items = read(data, Repairs())
     for item in items:
         if isinstance(item.value, Invalid) and not item.value.reason:
@@ -125,23 +150,23 @@ def whole(chance: random.Random) -> Iterator[str]:
             yield f"changed: {data!r}"
 
 
-def lines(chance: random.Random) -> Iterator[str]:
+def lines(chance: random.Random, pool: Pool) -> Iterator[str]:
     """Three lines, of which the one between the others is mutated."""
-    before, between, after = (event(chance) for _ in range(3))
-    middle = mutated(chance, json.dumps(between).encode())
-    data = b"\n".join((json.dumps(before).encode(), middle, json.dumps(after).encode()))
-    yield from _neighbours(data, before, after)
+    before, between, after = chance.choices(pool, k=3)
+    data = b"\n".join((before.escaped, mutated(chance, between.escaped), after.escaped))
+    yield from _neighbours(data, before.event, after.event)
 
 
-def batch(chance: random.Random) -> Iterator[str]:
+def batch(chance: random.Random, pool: Pool) -> Iterator[str]:
     """A batch body, in which one event is damaged while its brackets and quotes stay."""
-    before, between, after = (event(chance) for _ in range(3))
-    text = json.dumps(between).encode()
-    places = [at for at in range(len(text)) if text[at - 1 : at] != b"\\"]  # behind one it would undo an escape
-    at = chance.choice(places)
+    before, between, after = chance.choices(pool, k=3)
+    text = between.escaped
+    at = chance.randrange(len(text))
+    while text[at - 1 : at] == b"\\":  # behind one it would undo an escape
+        at = chance.randrange(len(text))
     middle = text[:at] + chance.choice(HARMLESS) + text[at:]
-    data = b'{"batch":[%s,%s,%s]}' % (json.dumps(before).encode(), middle, json.dumps(after).encode())
-    yield from _neighbours(data, before, after)
+    data = b'{"batch":[%s,%s,%s]}' % (before.escaped, middle, after.escaped)
+    yield from _neighbours(data, before.event, after.event)
 
 
 def _neighbours(data: bytes, before: Any, after: Any) -> Iterator[str]:
@@ -169,32 +194,48 @@ def _refuse(name: str) -> NoReturn:
 
 
 def run(inputs: int, seed: int) -> list[str]:
-    """The findings, SHOWN at most."""
+    """The findings of one seed, SHOWN at most."""
     chance = random.Random(seed)
+    pool = samples(chance)
     found: list[str] = []
-    look = time.monotonic() + REPORT_SECONDS
     for number in range(inputs):
         try:
-            found += chance.choice((whole, lines, batch))(chance)
+            found += chance.choice((whole, lines, batch))(chance, pool)
         except Exception as error:  # noqa: BLE001  whatever is raised is the finding
             found.append(f"raised {error!r} at input {number} of seed {seed}")
         if len(found) >= SHOWN:
             break
-        if number % 1000 == 0 and time.monotonic() > look:
-            print(f"{number:,} of {inputs:,}", file=sys.stderr, flush=True)
-            look = time.monotonic() + REPORT_SECONDS
     return found
+
+
+def run_all(inputs: int, seed: int, jobs: int) -> tuple[int, list[str]]:
+    """How many inputs were tried, in chunks of following seeds, and the findings; it ends early with SHOWN of them."""
+    sizes = [min(CHUNK, inputs - start) for start in range(0, inputs, CHUNK)]
+    tried, found, look = 0, [], time.monotonic() + REPORT_SECONDS
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as processes:
+        chunks = {processes.submit(run, size, seed + number): size for number, size in enumerate(sizes)}
+        for chunk in as_completed(chunks):
+            tried += chunks[chunk]
+            found += chunk.result()
+            if len(found) >= SHOWN:
+                processes.shutdown(cancel_futures=True)
+                break
+            if time.monotonic() > look:
+                print(f"{tried:,} of {inputs:,}", file=sys.stderr, flush=True)
+                look = time.monotonic() + REPORT_SECONDS
+    return tried, found[:SHOWN]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes; default: all processors")
     chosen = parser.parse_args()
-    found = run(chosen.inputs, chosen.seed)
+    tried, found = run_all(chosen.inputs, chosen.seed, chosen.jobs)
     for line in found:
         print(line)
-    print(f"{chosen.inputs:,} inputs of seed {chosen.seed}: {len(found) or 'no'} findings")
+    print(f"{tried:,} inputs from seed {chosen.seed} on: {len(found) or 'no'} findings")
     return 1 if found else 0
 
 

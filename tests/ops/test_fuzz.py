@@ -32,8 +32,15 @@ def test_a_reader_that_breaks_a_law_is_found_out(
 ) -> None:
     monkeypatch.setattr(fuzz, "read", lambda data, repairs: broken(read(data, repairs)))
     chance = random.Random(1)
+    pool = fuzz.samples(chance, 20)
 
-    assert any(line.startswith(finding) for _ in range(300) for line in law(chance))
+    assert any(line.startswith(finding) for _ in range(300) for line in law(chance, pool))
+
+
+def test_every_chunk_is_tried_on_as_many_processes_as_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz, "CHUNK", 40)
+
+    assert fuzz.run_all(100, 3, 2) == (100, [])
 
 
 def test_what_is_raised_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
