@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import hdrs
 from pydantic import Field
 
 from router.config.types import Secret
@@ -54,10 +53,10 @@ class AppsflyerSource(TableSource):
         return in_query(post, self.settings.token)
 
     def items(self, post: Post) -> Iterable[Any]:
-        if post.method == hdrs.METH_POST:
+        if post.method == "POST":
             return super().items(post)
         fields = {name: value for name, value in parse_qsl(post.query) if name != "token"}
-        return [fields] if fields and post.method == hdrs.METH_GET else []
+        return [fields] if fields and post.method == "GET" else []
 
     def kind(self, item: Body) -> str:
         return text(item.get("event_name"))

@@ -7,12 +7,8 @@ names the one with the person's id; the others become properties.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import Field, field_validator
 
 from router.config.types import Duration, Secret
@@ -21,6 +17,9 @@ from router.partner_sources.base import Post
 from router.partner_sources.reading import text
 from router.partner_sources.signatures import BAD_SIGNATURE, NO_SIGNATURE, decoded, stale
 from router.partner_sources.table import Person, TableSettings, TableSource
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 _NAMES = {
     "processed": "Email Sent",
@@ -45,9 +44,14 @@ _MAPPED = frozenset(
 
 def public_key(text: str) -> EllipticCurvePublicKey:
     """The key as SendGrid shows it. Raises ValueError."""
+    # Here, since every process reads topologies and few have this source.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         key = load_der_public_key(decoded(text.strip()))
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, EllipticCurvePublicKey):
         raise ValueError("expected the verification key that SendGrid shows (base64, without PEM lines)")
@@ -82,6 +86,10 @@ class SendgridSource(TableSource):
         return public_key(self.settings.verification_key.get_secret_value())
 
     def verify(self, post: Post, now: float) -> str:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+        from cryptography.hazmat.primitives.hashes import SHA256
+
         given, timestamp = post.headers.get(_HEADER + "Signature", ""), post.headers.get(_HEADER + "Timestamp", "")
         if not given or not timestamp:
             return NO_SIGNATURE

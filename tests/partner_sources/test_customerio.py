@@ -57,6 +57,7 @@ def test_an_opened_mail() -> None:
         ("push", "sent", "Push Notification Sent"),
         ("push", "delivered", "Push Notification Received"),
         ("push", "opened", "Push Notification Opened"),
+        ("push", "clicked", "Push Notification Link Clicked"),
         ("push", "bounced", "Push Notification Bounced"),
         ("sms", "delivered", "SMS Delivered"),
         ("in_app", "opened", "In-App Message Opened"),
