@@ -14,7 +14,7 @@ from router.destinations.base import Connector
 from router.destinations.describe import describe
 from router.destinations.registry import destination_types
 from router.events.described import HEADERS, MEANINGS
-from router.events.topics import REGISTRY, Topics
+from router.events.topics import DAY_MS, REGISTRY, Topics
 from router.plan.schema import PlanFile, plan_schema
 
 FOLDER = Path(__file__).parent
@@ -103,7 +103,8 @@ Every topic of a topology, before `topics.prefix`; `router topics show` has the 
 Producers key by `anonymousId`, else `userId`, hashed as the Java clients do (`partitioner=murmur2_random` in
 librdkafka, whose own default differs). Values of headers are UTF-8, numbers decimal. Other headers of a producer, such
 as `traceparent`, pass through to `events.resolved`, `events.blocked`, `dest.<name>` and dead letters."""
-    specs = {spec.name: spec for spec in (*Topics("<topology>").specs(["<name>"]), REGISTRY)}
+    ours = Topics("<topology>").specs(["<name>"], capped={"<name>": DAY_MS})
+    specs = {spec.name: spec for spec in (*ours, REGISTRY)}
     rows = ["| Topic | What lies in it | Key | Kept |", "| --- | --- | --- | --- |"]
     for name, meaning in MEANINGS.items():
         spec = specs[name]
@@ -117,6 +118,8 @@ as `traceparent`, pass through to `events.resolved`, `events.blocked`, `dest.<na
 def _kept(config: Any) -> str:
     if config["cleanup.policy"] == "compact":
         return "the last of each key"
+    if config["cleanup.policy"] == "compact,delete":
+        return "the last of each key, for a day beyond the time of the cap"
     milliseconds = int(config["retention.ms"])
     return "for ever" if milliseconds < 0 else f"{milliseconds / 86_400_000:g} days, unless the topology says otherwise"
 

@@ -21,14 +21,16 @@ MEANINGS = {
     "<topology>.replays": "What each `router replay` was asked for, and how far it is",
     "<topology>.control": "Destinations that are paused by hand",
     "dest.<name>": "Events to be delivered to a destination",
-    "dest.<name>.retry": "Reserved; delivery tries again without it",
+    "dest.<name>.retry": "The retry lane: events that failed while others were accepted, until they are tried again",
+    "dest.<name>.caps": "Who was sent what within the time of `delivery.cap`; only with one",
     "dest.<name>.dead": "Dead letters: events given up, exactly as they were, with the reason",
     "event-router.owners": "Which topology each topic belongs to",
 }
 """What lies in each topic, by its name without `topics.prefix`."""
 
-_IN, _OUT = ("events.raw",), ("events.resolved", "events.blocked", "dest.<name>", "dest.<name>.dead")
-_FAILED = ("events.blocked", "events.invalid", "dest.<name>.dead")
+_RETRY, _DEAD = "dest.<name>.retry", "dest.<name>.dead"
+_IN, _OUT = ("events.raw",), ("events.resolved", "events.blocked", "dest.<name>", _RETRY, _DEAD)
+_FAILED = ("events.blocked", "events.invalid", _RETRY, _DEAD)
 
 
 class Header(NamedTuple):
@@ -51,16 +53,22 @@ HEADERS = (
     Header("event", _OUT, "Name of a track event, page or screen; else empty"),
     Header("error-code", _FAILED, "Why: `blocked`, a reason in words, or a code such as `EVENT_REJECTED`"),
     Header("error-stage", _FAILED, "Where: the agent's name, or `read` or `deliver` of delivery"),
-    Header(
-        "origin", ("events.keyed", "events.invalid", "dest.<name>.dead"), "Its place before, topic:partition:offset"
-    ),
+    Header("origin", ("events.keyed", "events.invalid", _RETRY, _DEAD), "Its place before, topic:partition:offset"),
     Header("violations", ("events.blocked",), "JSON: class, type, path and message of each violation"),
     Header("plan", ("events.blocked",), "The tracking plan and its revision"),
-    Header("attempts", ("dest.<name>.dead",), "How often it was tried"),
-    Header("partner-answer", ("dest.<name>.dead",), "What the partner said, masked, at most 1,000 characters"),
-    Header("length", ("events.invalid", "dest.<name>.dead"), "Bytes of what was too large: its first 64 KiB are kept"),
-    Header(REDRIVEN, ("dest.<name>",), "Place of the dead letter that it was"),
-    Header(FIRST_ORIGIN, ("dest.<name>",), "Of a redriven event: its place when it was first to be delivered"),
-    Header(REPLAY, ("dest.<name>",), "Id of the replay that sent it once more"),
+    Header("attempts", (_RETRY, _DEAD), "How often it was tried"),
+    Header("parked-at", (_RETRY,), "When it was put there: milliseconds since 1970"),
+    Header(
+        "retry-at", (_RETRY,), "When it is to be tried again: milliseconds since 1970; 0 behind another of its profile"
+    ),
+    Header(
+        "retry-until", (_RETRY,), "When its attempts end: milliseconds since 1970; none while that time does not run"
+    ),
+    Header("retry-left", (_RETRY,), "While the partner wants us to wait: milliseconds for attempts after that"),
+    Header("partner-answer", (_DEAD,), "What the partner said, masked, at most 1,000 characters"),
+    Header("length", ("events.invalid", _DEAD), "Bytes of what was too large: its first 64 KiB are kept"),
+    Header(REDRIVEN, ("dest.<name>", _RETRY), "Place of the dead letter that it was"),
+    Header(FIRST_ORIGIN, ("dest.<name>", _RETRY), "Of a redriven event: its place when it was first to be delivered"),
+    Header(REPLAY, ("dest.<name>", _RETRY), "Id of the replay that sent it once more"),
 )
 """Every header that the router reads or writes. Others of a producer, such as `traceparent`, pass through to `_OUT`."""

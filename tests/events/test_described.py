@@ -5,8 +5,19 @@ from __future__ import annotations
 from router.agents.decode import _OURS
 from router.events.described import HEADERS, MEANINGS
 from router.events.event import Event, Invalid
-from router.events.records import DEAD_LETTER_HEADERS, Place, Record, blocked_record, invalid_record, keyed_record
-from router.events.topics import REGISTRY, Topics
+from router.events.records import (
+    DEAD_LETTER_HEADERS,
+    FIRST_ORIGIN,
+    REDRIVEN,
+    REPLAY,
+    RETRY_HEADERS,
+    Place,
+    Record,
+    blocked_record,
+    invalid_record,
+    keyed_record,
+)
+from router.events.topics import DAY_MS, REGISTRY, Topics
 
 PLACE = Place("events.raw", 0, 1)
 
@@ -20,7 +31,7 @@ def written(record: Record) -> set[str]:
 
 
 def test_every_topic_has_its_meaning() -> None:
-    names = [spec.name for spec in Topics("shop").specs(["crm"])]
+    names = [spec.name for spec in Topics("shop").specs(["crm"], capped={"crm": DAY_MS})]
     general = [name.replace("shop.", "<topology>.").replace("dest.crm", "dest.<name>") for name in names]
 
     assert sorted(MEANINGS) == sorted([*general, REGISTRY.name])
@@ -30,7 +41,7 @@ def test_every_header_is_described_once() -> None:
     names = [header.name for header in HEADERS]
 
     assert len(set(names)) == len(names)
-    assert set(names) == _OURS | DEAD_LETTER_HEADERS | {"violations", "plan"}
+    assert set(names) == _OURS | DEAD_LETTER_HEADERS | RETRY_HEADERS | {"violations", "plan"}
     assert {topic for header in HEADERS for topic in header.topics} <= set(MEANINGS)
 
 
@@ -44,3 +55,5 @@ def test_the_headers_of_a_record_are_those_that_are_described() -> None:
     assert written(invalid) == described("events.invalid")
     assert written(keyed_record("events.keyed", event.body, "web", 1, PLACE, None)) == described("events.keyed")
     assert described("dest.<name>.dead") == DEAD_LETTER_HEADERS | {"source", "type", "event"}
+    passed_on = {"source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY}
+    assert described("dest.<name>.retry") == RETRY_HEADERS | passed_on
