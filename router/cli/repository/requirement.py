@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -43,10 +43,9 @@ def given(text: str) -> Requirement:
 
 def installed() -> Requirement:
     """How the router that runs was installed: from a URL, from a folder or file of this machine, or from an index."""
-    try:
-        found: Distribution = distribution(NAME)
-    except PackageNotFoundError:
+    if (_ROOT / "pyproject.toml").is_file():  # a checkout, whatever builds have left beside it
         return Requirement(f"{NAME} @ {_ROOT.as_uri()}", local=True)
+    found = distribution(NAME)
     recorded = found.read_text("direct_url.json")
     return direct(json.loads(recorded)) if recorded else Requirement(f"{NAME}=={found.version}")
 
