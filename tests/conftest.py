@@ -20,6 +20,7 @@ from router.embedded.broker import EmbeddedBroker
 from tests import browser
 from tests.brokers import choice, container
 from tests.scheduler import ByFile
+from tests.warehouse import cluster
 
 REAL = ("kafka", "kraft")
 LETTERS = "ghjkmnpqrtvwxz"  # neither words nor numbers come of these: tests look for what must not be said
@@ -70,6 +71,29 @@ def kafka_container() -> Iterator[str]:
         yield bootstrap
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server, shared by the session: the folder of its socket. Its superuser is postgres, hush-4711."""
+    if reason := cluster.missing():
+        pytest.skip(reason)
+    with cluster.running() as folder:
+        yield folder
+
+
+@pytest.fixture
+def database(postgres: str, unique: str) -> Iterator[str]:
+    """The URL of an empty database, whose owner has its name and the password hush-4711; both go afterwards."""
+    import psycopg  # an extra
+
+    admin = f"postgresql://postgres:hush-4711@/postgres?host={postgres}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {unique} LOGIN PASSWORD 'hush-4711'".encode())
+        connection.execute(f"CREATE DATABASE {unique} OWNER {unique}".encode())
+        yield f"postgresql://{unique}@/{unique}?host={postgres}"
+        connection.execute(f"DROP DATABASE {unique} WITH (FORCE)".encode())
+        connection.execute(f"DROP ROLE {unique}".encode())
+
+
 @pytest.fixture
 def world(kafka: str, unique: str, tmp_path: Path) -> Iterator[World]:
     """A small topology on the real Kafka; its topics are not yet made."""
@@ -98,6 +122,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("kafka")
         if "kafka_container" in fixtures:
             item.add_marker("containers")
+        if "database" in fixtures:
+            item.add_marker("postgres")
         if item.get_closest_marker("git") and shutil.which("git") is None:
             item.add_marker(pytest.mark.skip(reason="git is not installed"))
 

@@ -71,24 +71,24 @@ _EVENTS: dict[str, ColumnType] = {
 
 
 def _fitted(table: str, row: Values, made: TableFit, limit: int, loaded_at: str) -> Values:
-    types, out = made.types, dict[str, Any](uuid_ts=loaded_at)
+    types, out = made.types, {**row, "uuid_ts": loaded_at}
     for column, value in row.items():
-        known = types.get(column)
-        if known is None:
-            known = _add(table, column, value, made, limit)
-            if known is None:
-                made.discards.append(_discard(table, row, column, value, "too_many_columns"))
-                continue
+        known = types.get(column) or _add(table, column, value, made, limit)
         if known == "text" and type(value) is str:  # most values
-            out[column] = value
             continue
-        if widens(known, value):
-            types[column] = known = "float"
-            _widen(column, made)
-        fitted = fit(known, value)
-        if fitted is None:
-            made.discards.append(_discard(table, row, column, value, "type"))
+        if known is None:
+            fitted = None
+            reason: Reason = "too_many_columns"
         else:
+            if widens(known, value):
+                types[column] = known = "float"
+                _widen(column, made)
+            fitted = fit(known, value)
+            reason = "type"
+        if fitted is None:
+            made.discards.append(_discard(table, row, column, value, reason))
+            del out[column]
+        elif fitted is not value:
             out[column] = fitted
     return out
 

@@ -59,6 +59,7 @@ class PendingRows:
         self._rules = rules
         self.inserted: dict[Place, dict[str, Values]] = {}
         self.updated: dict[Place, list[tuple[Values, Version]]] = {}
+        self._newest: dict[tuple[Place, str], int] = {}
         self.discards: dict[str, list[Discard]] = {}  # by schema
         self.names: dict[Original, Values] = {}
 
@@ -77,11 +78,23 @@ class PendingRows:
         for table, values in rows.updated:
             if select.table(schema, table):
                 some = True
-                found = self.updated.setdefault((schema, table), [])
-                found.append((select.columns(schema, table, values), rows.version))
+                self._update((schema, table), select.columns(schema, table, values), rows.version)
         if some:
             self._note(schema, rows)
         return some
+
+    def _update(self, place: Place, values: Values, version: Version) -> None:
+        found = self.updated.setdefault(place, [])
+        if place[1] != "user_identities":
+            found.append((values, version))
+            return
+        key = (place, values["id"])  # each update has all columns, so only the newest counts
+        at = self._newest.get(key)
+        if at is None:
+            self._newest[key] = len(found)
+            found.append((values, version))
+        elif version > found[at][1]:
+            found[at] = (values, version)
 
     def _note(self, schema: str, rows: EventRows) -> None:
         for table, column, value in rows.clashes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.warehouse.load import LoadEvent, LoadRules
@@ -195,6 +195,7 @@ def same_tables(one: WarehouseStore, other: WarehouseStore, events: list[LoadEve
     assert all(columns(one, table) == columns(other, table) for table in tables(one))
 
 
+@settings(max_examples=40)
 @given(events=EVENTS, rng=st.randoms(use_true_random=False))
 def test_it_makes_no_difference_how_events_are_cut_into_loads(events: list[LoadEvent], rng: random.Random) -> None:
     """Nor that some are loaded again."""
