@@ -38,7 +38,7 @@ class StoredObject:
         return cls(given.pop("", _OLDEST), given, set(columns) - _NO_VALUES)
 
     def written(self) -> str:
-        return orjson.dumps({"": self.newest, **self.older}).decode()
+        return orjson.dumps({"": self.newest, **self.older}, option=orjson.OPT_SORT_KEYS).decode()
 
     def update(self, values: Mapping[str, Any], version: Version) -> Values:
         """Those of the values that this event is the newest to give."""
