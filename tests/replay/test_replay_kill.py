@@ -18,8 +18,9 @@ import pytest
 
 from router.events.times import iso
 from router.kafka.admin import Admin
+from router.replay.replay_log import ReplayLog
 from tests.cli.lines import Line
-from tests.delivery.stage import DEADLINE, PARTITIONS
+from tests.delivery.stage import DEADLINE, PARTITIONS, eventually
 from tests.replay.test_redrive_kill import wait_for_more, written
 from tests.replay.test_replay_command import WEBHOOK, Routed
 
@@ -41,6 +42,18 @@ def replaying(one: Routed, *arguments: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+def wait_for_progress(one: Routed, than: int, process: subprocess.Popen[str]) -> None:
+    """Until a batch is committed, so that the process has the replay and is at work on it."""
+    log = ReplayLog(one.cluster, one.topics.replays)
+
+    def holds() -> bool:
+        ended = process.poll()
+        assert ended is None, process.communicate()
+        return log.one("r1").replayed["crm"] > than
+
+    eventually(holds, f"more than {than} events replayed")
 
 
 @pytest.fixture
@@ -78,7 +91,7 @@ def test_a_replay_that_is_killed_again_and_again_sends_each_event_once(one: Rout
     assert state["status"] == "running"
     assert 0 < state["destinations"][0]["replayed"] < EVENTS
     with replaying(one, "resume", "r1") as process:
-        wait_for_more(one, before, process)
+        wait_for_progress(one, state["destinations"][0]["replayed"], process)
         assert run("stop", "r1")["status"] == "stopped"
         _, said = process.communicate(timeout=DEADLINE)
     assert (process.returncode, "r1 was stopped by another command" in said) == (1, True)

@@ -14,7 +14,7 @@ from router.cli.replay.listing import ReplayId
 from router.cli.replay.options import Replays, as_dict, now_ms
 from router.cli.replay.work import STORED, check_position, share_of, work
 from router.config.options import RunOptions
-from router.errors import RouterError
+from router.errors import Fenced, RouterError
 from router.replay.redrive_writer import open_writer
 from router.replay.replay_state import ReplayState, Status
 
@@ -72,5 +72,10 @@ def _take_over(replays: Replays, replay: str, status: Status) -> ReplayState:
         if status == "running":
             check_position(replays, state)
         state.status, state.owner, state.updated = status, uuid.uuid4().hex, now_ms()
-        writer.write([], [replays.log.record(state)])
+        try:
+            writer.write([], [replays.log.record(state)])
+        except Fenced as error:
+            raise Fenced(
+                f"another command stops or resumes {replay} at this moment: router replay show {replay}"
+            ) from error
     return state

@@ -32,6 +32,7 @@ from router.replay.routed_rules import RoutedRules
 from router.replay.stored_rules import Identities, StoredRules
 
 ARCHIVE = "archive:"
+TAKING_OVER_SECONDS = 20.0
 RESOLVED, BLOCKED, INVALID = "events.resolved", "events.blocked", "events.invalid"
 STORED = (BLOCKED, INVALID)
 
@@ -169,7 +170,12 @@ def _alone(replays: Replays) -> Callable[[ReplayState], bool]:
 
 
 def _ended_by_another(replays: Replays, state: ReplayState) -> RouterError:
+    """Whoever ends it here writes why only afterwards."""
+    deadline = time.monotonic() + TAKING_OVER_SECONDS
     now = replays.log.one(state.id)
+    while now.owner == state.owner and time.monotonic() < deadline:
+        time.sleep(0.1)
+        now = replays.log.one(state.id)
     if now.status == "stopped":
         return RouterError(f"{state.id} was stopped by another command: router replay resume {state.id} goes on")
     return Fenced(f"another process goes on with {state.id}; nothing is sent twice")
