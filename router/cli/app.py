@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "status": ("router.cli.status", "Show the counts and health of a running router"),
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
+    "trace": ("router.cli.trace", "Tell what became of an event or of a person's events"),
     "dlq": ("router.cli.dlq", "List, show, redrive and purge dead letters"),
     "replay": ("router.cli.replay", "Send events that were routed before once more"),
     "tap": ("router.cli.tap", "Print the events of a topic as they arrive"),

@@ -38,6 +38,7 @@ class Capabilities:
     and configured by admin calls. `retention`: unread messages are kept until their retention ends; without it a full
     partition drops its oldest, so writers ask `router.embedded.capacity` first. `prompt_groups`: a rebalance does not
     wait for the session timeout. `prompt_fetch`: a waiting fetch returns when data arrives.
+    `time_index`: offsets are found by time.
     """
 
     transactions: bool = True
@@ -45,12 +46,14 @@ class Capabilities:
     retention: bool = True
     prompt_groups: bool = True
     prompt_fetch: bool = True
+    time_index: bool = True
 
 
 KAFKA = Capabilities()
 EMBEDDED = Capabilities(
-    transactions=False, topic_administration=False, retention=False, prompt_groups=False, prompt_fetch=False
-)
+    transactions=False, topic_administration=False, retention=False, prompt_groups=False, prompt_fetch=False,
+    time_index=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

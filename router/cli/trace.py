@@ -1,0 +1,97 @@
+"""`router trace`: what became of one event, or of one person's events, and why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from router.cli import report
+from router.cli.loading import load, only_topology, require_broker
+from router.cli.options import Json, TopologyOption, with_run_options
+from router.cli.screen import console
+from router.config.options import RunOptions
+from router.errors import UsageError
+
+if TYPE_CHECKING:
+    from router.trace.tracer import Traced
+
+
+@with_run_options("bootstrap", "kafka", "env_file")
+def command(
+    asked: Annotated[
+        str, typer.Argument(metavar="ID", help="A messageId, user id, anonymous id, profile id or e-mail address.")
+    ],
+    since: Annotated[
+        str, typer.Option("--since", metavar="TIME", help="Received at or after this time, or an age such as 7d.")
+    ] = "24h",
+    count: Annotated[
+        int, typer.Option("--count", min=1, max=1000, help="Of a person, the latest events, at most this many.")
+    ] = 20,
+    topology: TopologyOption = [],  # noqa: B006  typer copies it
+    as_json: Json = False,
+    *,
+    options: RunOptions,
+) -> None:
+    """Tell the story of one event, or of one person's events: received, plan, profile, and each destination.
+
+    Each line has its time since the event was received. Lines with * are in no record: today's files say so. Reading
+    joins no group and disturbs nobody. Exit status 1 when nothing is found.
+    """
+    from router.embedded.broker import recognised
+    from router.kafka.cluster import Cluster
+    from router.mask import Mask
+    from router.process.run import secrets
+    from router.replay.selection import moment
+    from router.trace.tracer import Tracer
+
+    now = int(time.time() * 1000)
+    start = moment(since, "--since", now)
+    if not asked.strip():
+        raise UsageError("expected an ID, got an empty text")
+    if start is None or start > now:
+        raise UsageError(f"--since: expected a time that is past, got {since}")
+    require_broker(options)
+    loaded = load(topology or only_topology(), options, secrets=False)
+    mask = Mask(loaded.topology.mask, secrets(loaded, options))
+    with _progress() as progress:
+        traced = Tracer(loaded, recognised(Cluster.of(options)), mask, progress).trace(asked, start, now, count)
+    if as_json:
+        report.current().answer(traced.as_dict())
+    else:
+        _print(traced)
+    if not traced.found:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int], object]]:
+    """How many messages have been looked at; on a terminal only."""
+    screen = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} messages looked at"))
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda count: progress.advance(task, count)
+
+
+def _print(traced: Traced) -> None:
+    screen = console()
+    for text, style in _lines(traced):
+        screen.print(Text(text, style), soft_wrap=True)
+
+
+def _lines(traced: Traced) -> Iterator[tuple[str, str]]:
+    from router.trace.text import line, lines
+
+    for number, story in enumerate(traced.stories):
+        if number:
+            yield "", ""
+        yield from lines(story)
+    yield from map(line, traced.refused)
+    yield from ((text, "dim") for text in traced.notes)

@@ -1,0 +1,161 @@
+"""Reads parts of topics for whatever has an id in it: many partitions at once, in no group, committed records only.
+
+Every message costs a test of its bytes and no more. Nothing is written, so kill -9 loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self, cast
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from router.errors import Unavailable
+from router.events.records import Place
+from router.kafka import clients
+from router.kafka.admin import REQUEST_SECONDS, Admin
+from router.kafka.cluster import Cluster
+from router.kafka.failure import router_error, translated
+from router.kafka.offsets import PartitionKey
+from router.trace.records import Sighting
+
+SILENCE_SECONDS = 30.0
+_BATCH = 10_000
+_CONSUME_SECONDS = 0.02  # the client waits so long for a whole batch, though it has a part of one
+_WAIT_MS = 10  # a fetch at the end of a partition: behind the last record there may be markers of transactions
+_AHEAD_KBYTES = 128 * 1024
+
+Look = Callable[[Message], bool]  # takes note of a message; True: there is nothing more to read in its partition
+
+
+class TopicPart(NamedTuple):
+    """Offsets of one partition from `low` up to, not including, `high`."""
+
+    topic: str
+    partition: int
+    low: int
+    high: int
+
+
+class Scanner:
+    """One connection, for one search after the other. `read` counts the messages looked at, by topic.
+
+    `progress` is told the number of messages of each step. Raises Unavailable.
+    """
+
+    def __init__(self, cluster: Cluster, progress: Callable[[int], object] = int) -> None:
+        self._indexed = cluster.capabilities.time_index
+        self._progress = progress
+        self._admin = Admin(cluster)
+        ours = {"fetch.wait.max.ms": _WAIT_MS, "queued.max.messages.kbytes": _AHEAD_KBYTES}
+        with translated("Kafka settings"):
+            self._consumer = Consumer(clients.reader(cluster) | ours | dict(cluster.overrides))
+        with translated(f"topics at {cluster.bootstrap}"):
+            # Of a topic that the client has not heard of, the first message would come a second later.
+            listed = self._consumer.list_topics(timeout=REQUEST_SECONDS).topics
+        self.topics: Mapping[str, int] = {
+            name: len(topic.partitions) for name, topic in listed.items() if topic.error is None
+        }
+        self.read: Counter[str] = Counter()
+
+    def parts(
+        self,
+        topics: Iterable[str],
+        since: int | None = None,
+        until: int | None = None,
+        only: Collection[int] | None = None,
+    ) -> list[TopicPart]:
+        """The parts of these topics with messages from `since` up to, including, `until` (ms since 1970), of all
+        partitions or of those in `only`. Topics that are missing have none.
+        """
+        wanted = [
+            (topic, number)
+            for topic in dict.fromkeys(topics)
+            for number in range(self.topics.get(topic, 0))
+            if only is None or number in only
+        ]
+        if not wanted:
+            return []
+        bounds = self._admin.watermarks(wanted, uncommitted=False)
+        starts = self._offsets(wanted, since) if since is not None else {}
+        ends = self._offsets(wanted, until + 1) if until is not None else {}
+        found = []
+        for key, at in bounds.items():
+            low = max(at.low, min(at.high, starts.get(key, at.low)))
+            found.append(TopicPart(*key, low, min(at.high, ends.get(key, at.high))))
+        return [part for part in found if part.low < part.high]
+
+    def _offsets(self, wanted: Iterable[PartitionKey], ms: int) -> dict[PartitionKey, int]:
+        """The first offset at or after a time; left out where there is none, or no index of times."""
+        if not self._indexed:
+            return {}
+        asked = [TopicPartition(topic, number, max(0, ms)) for topic, number in wanted]
+        with translated("times"):
+            found = self._consumer.offsets_for_times(asked, REQUEST_SECONDS)
+        beyond = 1 << 62  # no message is that late
+        return {(one.topic, one.partition): one.offset if one.offset >= 0 else beyond for one in found}
+
+    def scan(self, parts: Collection[TopicPart], look: Look, enough: Callable[[], bool] = lambda: False) -> None:
+        """Show every message of these parts to `look`, in the order of each partition, until there is `enough`."""
+        ends = {(part.topic, part.partition): part.high for part in parts}
+        if not ends or enough():
+            return
+        with translated("read " + ", ".join(sorted({topic for topic, _ in ends}))):
+            places = [TopicPartition(part.topic, part.partition, part.low) for part in parts]
+            self._consumer.assign(places)
+            self._consumer.resume(places)  # an earlier search may have paused them
+            try:
+                self._until(ends, look, enough)
+            finally:
+                self._consumer.unassign()
+
+    def _until(self, ends: dict[PartitionKey, int], look: Look, enough: Callable[[], bool]) -> None:
+        heard = time.monotonic()
+        while ends and not enough():
+            messages = self._consumer.consume(_BATCH, _CONSUME_SECONDS)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE_SECONDS:
+                raise Unavailable(f"nothing came for {SILENCE_SECONDS:g} s from {sorted(ends)}")
+            for message in messages:
+                key = cast("PartitionKey", (message.topic(), message.partition()))
+                end = ends.get(key)
+                if end is None:
+                    continue
+                offset = cast("int", message.offset())
+                error = message.error()
+                if error is None:
+                    ended = offset >= end - 1
+                    if offset < end:
+                        self.read[key[0]] += 1
+                        ended = look(message) or ended
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    ended = True
+                else:
+                    raise router_error(KafkaException(error), f"read {key[0]} [{key[1]}]")
+                if ended:
+                    del ends[key]
+                    self._consumer.pause([TopicPartition(*key)])
+            self._progress(len(messages))
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def sighting(message: Message) -> Sighting:
+    """The message as it is kept."""
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    named = {name: (raw or b"").decode(errors="backslashreplace") for name, raw in headers}
+    place = Place(message.topic() or "", message.partition() or 0, message.offset() or 0)
+    return Sighting(place, message.timestamp()[1], message.key(), message.value() or b"", named)

@@ -1,0 +1,90 @@
+"""What every search for events needs: the question, what was found so far, and reading with the id in mind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Message
+
+from router.config.loader import Loaded
+from router.config.topics import topics_of
+from router.events.event import Body
+from router.trace.needles import holds, names_event, needles
+from router.trace.records import Evidence, text_id
+from router.trace.scan import Scanner, TopicPart, sighting
+
+MARGIN_MS = 1_000  # clocks of the brokers that stamp a partition before and after a change of its leader
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`since` and `until` in ms since 1970; of a person, the latest `count` events."""
+
+    id: str
+    since: int
+    until: int
+    count: int
+
+
+class EventSearch:
+    """`found` is what was found so far; `ids` are the messageIds of the events, in the order of time."""
+
+    def __init__(self, loaded: Loaded, scanner: Scanner, question: Question) -> None:
+        self.topology = loaded.topology
+        self.topics = topics_of(loaded.topology)
+        self.scanner = scanner
+        self.question = question
+        self.found = Evidence()
+        self.ids: list[str] = []
+
+    def clean(self) -> list[str]:
+        """Topics with the events that passed all agents."""
+        if self.topology.topics.resolved:
+            return [self.topics.resolved]
+        return [self.topics.destination(name) for name in self.topology.destinations]
+
+    def written(self, ids: Sequence[str], since: int) -> None:
+        """Where route has written these events: the clean stream, until all are found that must be there."""
+        missing = set(ids)
+        wanted = self.holding(ids, names_event)
+
+        def look(message: Message) -> bool:
+            if wanted(message):
+                one = sighting(message)
+                self.found.resolved.append(one)
+                missing.difference_update(text_id(body.get("messageId")) for body in one.bodies)
+            return False
+
+        blocked = all(one.blocked for one in self.found.first_seen) and bool(self.found.first_seen)
+        if not blocked:
+            self.scanner.scan(self.scanner.parts(self.clean(), since), look, lambda: not missing)
+
+    def holding(self, ids: Sequence[str], names: Callable[[Body, str], bool]) -> Callable[[Message], bool]:
+        """Whether a message has an event that one of the ids names, or is no event and has its bytes."""
+        texts = [needle for id_ in ids for needle in needles(id_)]
+
+        def wanted(message: Message) -> bool:
+            if not holds(texts, message.value()):
+                return False
+            bodies = sighting(message).bodies
+            return not bodies or any(names(body, id_) for body in bodies for id_ in ids)
+
+        return wanted
+
+    def collect(self, parts: Sequence[TopicPart], wanted: Callable[[Message], bool], into: str) -> None:
+        """Keep the wanted messages; without `into` by their topic."""
+        known = {one.place for one in (*self.found.received, *self.found.resolved)}
+        by_topic = {
+            self.topics.blocked: self.found.blocked,
+            self.topics.invalid: self.found.invalid,
+            self.topics.violations: self.found.violations,
+        }
+
+        def look(message: Message) -> bool:
+            if wanted(message) and (one := sighting(message)).place not in known:
+                kept = getattr(self.found, into) if into else by_topic.get(one.place.topic, self.found.received)
+                kept.append(one)
+            return False
+
+        self.scanner.scan(parts, look)

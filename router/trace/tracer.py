@@ -1,0 +1,89 @@
+"""`router trace` from an id to stories: find, then tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.config.loader import Loaded
+from router.config.topics import topics_of
+from router.events.times import iso
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
+from router.mask import Mask
+from router.trace.deliveries import DeliveryFinder
+from router.trace.finder import Finder
+from router.trace.rules import RoutingRules
+from router.trace.scan import Scanner
+from router.trace.search import Question
+from router.trace.step import StoryStep
+from router.trace.story import EventStory, Storyteller
+
+
+@dataclass
+class Traced:
+    """`refused` are messages that hold the id and are no events; `read` counts the messages looked at, by topic."""
+
+    id: str
+    since: int
+    stories: list[EventStory] = field(default_factory=list)
+    refused: list[StoryStep] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    read: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def found(self) -> bool:
+        return bool(self.stories or self.refused)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self.id, "since": iso(self.since), "events": [story.as_dict() for story in self.stories],
+            "refused": [step.as_dict() for step in self.refused], "notes": self.notes, "read": self.read,
+        }  # fmt: skip
+
+
+class Tracer:
+    """Of one topology. `progress` is told how many messages each step of a search has looked at."""
+
+    def __init__(
+        self, loaded: Loaded, cluster: Cluster, mask: Mask, progress: Callable[[int], object] = int
+    ) -> None:  # fmt: skip
+        self._loaded = loaded
+        self._cluster = cluster
+        self._mask = mask
+        self._progress = progress
+
+    def trace(self, asked: str, since: int, now: int, count: int) -> Traced:
+        """The stories of the events that `asked` names, received from `since` to `now` (ms since 1970).
+
+        Raises Unavailable.
+        """
+        with Scanner(self._cluster, self._progress) as scanner:
+            cluster_id = Admin(self._cluster).cluster_id()
+            finder = Finder(self._loaded, scanner, cluster_id, Question(asked, since, now, count))
+            finder.find()
+            found = finder.found
+            DeliveryFinder(self._loaded.topology, self._cluster, scanner, found, finder.ids).find()
+            teller = Storyteller(self._loaded.topology, RoutingRules(self._loaded), found, self._mask, now)
+            traced = Traced(asked, since, read=dict(scanner.read))
+            traced.stories = sorted(map(teller.story, finder.ids), key=lambda story: story.received or 0)
+            traced.refused = teller.refused_messages()
+            traced.notes = self._notes(traced, scanner, count)
+        return traced
+
+    def _notes(self, traced: Traced, scanner: Scanner, count: int) -> list[str]:
+        topics = topics_of(self._loaded.topology)
+        wanted = [topics.raw, topics.dedupe_changelog, topics.delivery_log]
+        wanted += [topics.resolved] if self._loaded.topology.topics.resolved else []
+        notes = [f"{topic} is missing: see `router topics check`" for topic in wanted if topic not in scanner.topics]
+        if len(traced.stories) == count > 1:
+            notes.append(f"the latest {count} events; --count shows more")
+        if traced.found:
+            return notes
+        read = ", ".join(f"{number:,} of {topic}" for topic, number in sorted(traced.read.items())) or "none"
+        notes.append(f"nothing found since {iso(traced.since)}; messages looked at: {read}")
+        if traced.id != traced.id.strip():
+            notes.append("the id that was asked for begins or ends with a blank")
+        notes.append("try an earlier --since, such as 7d; ids are compared whole, with their case")
+        return notes
