@@ -104,7 +104,12 @@ class RequestHandler:
         for endpoint in endpoints:
             process = self._process_post if endpoint.signed else self._process
             for path in endpoint.paths:
-                self._routes.add_route(hdrs.METH_ANY, path, partial(self._respond, endpoint, process))
+                for spelling in (
+                    path,
+                    f"{path}/",
+                    f"/{path}",
+                ):  # as the Java library writes it; a host that ends in a slash
+                    self._routes.add_route(hdrs.METH_ANY, spelling, partial(self._respond, endpoint, process))
         for resource in RESOURCES:
             for path in resource.paths:
                 self._routes.add_route(hdrs.METH_ANY, path, partial(self._show, resource))

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from router.config.models import Topology
 from router.gateway.credentials import WriteKeys
@@ -168,3 +169,12 @@ async def test_what_libraries_say_of_themselves_is_taken_and_left() -> None:
 async def test_another_method_is_refused() -> None:
     async with served(topology()) as session, session.post("/v1/projects/web-key/settings") as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/track/", "//v1/track", "/v1/t/"])
+async def test_a_path_is_taken_as_libraries_write_it(path: str) -> None:
+    """Java's ends in a slash; a host that ends in one doubles it."""
+    async with served(topology()) as session:
+        url = URL(f"{session._base_url}".rstrip("/") + path, encoded=True)
+        async with aiohttp.request("POST", url, json=TRACK, headers={"Authorization": basic("app-key")}) as answer:
+            assert answer.status == 200
