@@ -11,7 +11,8 @@ from router.process.merge import Children
 
 LOOK_SECONDS = 5.0
 GATEWAY = "gateway"
-SILENT_SECONDS = 30.0  # without a sign of life, counted from the start of a child: it has much to import
+SILENT_SECONDS = 30.0  # without a sign of life
+START_SECONDS = 120.0  # until the first one: a child has much to import, and on a busy machine it is slow
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +32,17 @@ class Watch:
         serves: Callable[[], None] | None = None,
         look_seconds: float = LOOK_SECONDS,
         silent_seconds: float = SILENT_SECONDS,
+        start_seconds: float = START_SECONDS,
     ) -> None:
         self._names = tuple(names)
+        self._started: set[str] = set()
         self._silent: dict[str, float] = {}  # since when
         self._children = children
         self._runs = runs
         self._replace = replace
         self._look_seconds = look_seconds
         self._silent_seconds = silent_seconds
+        self._start_seconds = start_seconds
         self._serves = serves
         self._ready = False
         self._stop = Event()
@@ -63,10 +67,16 @@ class Watch:
         now = monotonic()
         for name in self._names:
             check = self._children.check(name, "/healthz")
+            if check.ok:
+                self._started.add(name)
+            elif not self._runs(name):
+                self._started.discard(name)
+            limit = self._silent_seconds if name in self._started else self._start_seconds
             if check.ok or not self._runs(name):
                 self._silent.pop(name, None)
-            elif now - self._silent.setdefault(name, now) >= self._silent_seconds:
+            elif now - self._silent.setdefault(name, now) >= limit:
                 del self._silent[name]
+                self._started.discard(name)
                 self._replace(name, check.why)
 
     def _run(self) -> None:

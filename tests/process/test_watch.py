@@ -12,7 +12,7 @@ from router.process import watch
 from router.process.health import Health
 from router.process.merge import Children
 from router.process.serve import MetricsServer, bind
-from router.process.watch import SILENT_SECONDS, Watch
+from router.process.watch import SILENT_SECONDS, START_SECONDS, Watch
 
 
 class Scene:
@@ -41,6 +41,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 def test_a_child_that_is_not_live_for_long_enough_is_replaced_once_with_the_reason(scene: Scene) -> None:
+    """The next one has time to start in."""
+    scene.look()
     scene.health.live("progress", False, "stuck")
     scene.look()
     scene.look(after=SILENT_SECONDS - 1)
@@ -49,8 +51,18 @@ def test_a_child_that_is_not_live_for_long_enough_is_replaced_once_with_the_reas
     scene.look(after=1)
     assert scene.replaced == [("route", "progress: stuck")]
     scene.look()
-    scene.look(after=SILENT_SECONDS - 1)
+    scene.look(after=START_SECONDS - 1)
     assert len(scene.replaced) == 1
+
+
+def test_a_child_that_never_began_to_live_is_replaced_too(scene: Scene) -> None:
+    scene.health.live("progress", False, "importing")
+    scene.look()
+    scene.look(after=START_SECONDS - 1)
+    assert scene.replaced == []
+
+    scene.look(after=1)
+    assert scene.replaced == [("route", "progress: importing")]
 
 
 def test_how_often_it_is_asked_does_not_shorten_its_time(scene: Scene) -> None:
