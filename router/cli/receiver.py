@@ -22,13 +22,7 @@ def command(
     ] = "127.0.0.1:8099",
     log: Annotated[
         Path | None,
-        typer.Option(
-            "--log",
-            metavar="FILE",
-            envvar="ROUTER_RECEIPTS",  # ROUTER_LOG is the level of logs
-            show_envvar=True,
-            help="Add a line of JSON for each accepted event to this file.",
-        ),
+        typer.Option("--log", metavar="FILE", help="Add a line of JSON for each accepted event to this file."),
     ] = None,
     secret: Annotated[
         str, typer.Option("--secret", metavar="TEXT", help="Answer 401 to requests that are not signed with it.")
