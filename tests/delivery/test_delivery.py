@@ -54,9 +54,9 @@ def test_every_event_is_delivered_once_and_said_so(stage: Staging, partner: Part
     assert all(entry["latency_ms"]["max"] >= entry["latency_ms"]["p50"] > 0 for entry in log)
 
 
-def test_events_arrive_soon(stage: Staging, partner: Partner) -> None:
+def test_events_arrive_soon(embedded_stage: Staging, partner: Partner) -> None:
     """Those that come while the process runs, with the end-to-end time measured."""
-    one = stage({"crm": partner.webhook("/crm")})
+    one = embedded_stage({"crm": partner.webhook("/crm")})
     with one.delivering() as health:
         eventually(lambda: health.readiness().ok, "readiness")
         for number in range(1, 4):
@@ -65,9 +65,9 @@ def test_events_arrive_soon(stage: Staging, partner: Partner) -> None:
         eventually(lambda: sample("router_end_to_end_p95_seconds", destination="crm") > 0, "p95")
 
 
-def test_batches_arrive_as_arrays(stage: Staging, partner: Partner) -> None:
+def test_batches_arrive_as_arrays(embedded_stage: Staging, partner: Partner) -> None:
     """With `batch`, as many as it says."""
-    one = stage({"crm": partner.webhook("/crm", delivery={"batch": {"count": 50, "age": "100ms"}})})
+    one = embedded_stage({"crm": partner.webhook("/crm", delivery={"batch": {"count": 50, "age": "100ms"}})})
     sent = one.send("crm", 500)
     with one.delivering():
         eventually(lambda: partner.accepted("/crm") == 500, "delivery")
@@ -95,11 +95,11 @@ def test_a_graceful_stop_loses_and_repeats_nothing(stage: Staging, partner: Part
     assert partner.counts("/crm") == Counter(sent)
 
 
-def test_a_failing_partner_never_counts_as_delivered(stage: Staging, partner: Partner) -> None:
+def test_a_failing_partner_never_counts_as_delivered(embedded_stage: Staging, partner: Partner) -> None:
     """It gets its attempts; then the events are in its dead letters, whole."""
     partner.faults(crm=[{"kind": "status", "status": 503}])
     delivery = {"retry": {"budget": "300ms", "first": "10ms", "longest": "50ms"}, "concurrency": 20}
-    one = stage({"crm": partner.webhook("/crm", delivery=delivery)})
+    one = embedded_stage({"crm": partner.webhook("/crm", delivery=delivery)})
     sent = one.send("crm", 40)
     with one.delivering():
         settled(one, "crm", 0, 40)
@@ -132,10 +132,10 @@ def test_a_bad_partner_does_not_slow_another(stage: Staging, partner: Partner) -
     assert [one.totals(name)[0] for name in ("hangs", "errs", "nobody")] == [0, 0, 0]
 
 
-def test_a_dead_letter_is_the_event_as_it_was_with_the_reason(stage: Staging, partner: Partner) -> None:
+def test_a_dead_letter_is_the_event_as_it_was_with_the_reason(embedded_stage: Staging, partner: Partner) -> None:
     """Bytes, key and the producers' own headers untouched; code, stage, attempts and origin added."""
     partner.faults(crm=[{"kind": "poison", "status": 422}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = embedded_stage({"crm": partner.webhook("/crm")})
     one.send("crm", 10)
     bad = b'{ "type":"track","event":"Order Completed",  "messageId":"bad", "poison":true }'
     one.put("crm", bad, b"p-bad", [("traceparent", b"00-ab-cd-01"), ("error-code", b"old")])
@@ -161,10 +161,10 @@ def test_a_dead_letter_is_the_event_as_it_was_with_the_reason(stage: Staging, pa
     assert (broken["error-code"], broken["error-stage"], broken["attempts"]) == (b"MESSAGE_REJECTED", b"read", b"0")
 
 
-def test_one_bad_event_in_a_batch_does_not_condemn_its_neighbours(stage: Staging, partner: Partner) -> None:
+def test_one_bad_event_in_a_batch_does_not_condemn_its_neighbours(embedded_stage: Staging, partner: Partner) -> None:
     """The partner answers 400 to the whole request."""
     partner.faults(crm=[{"kind": "poison", "status": 400}])
-    one = stage({"crm": partner.webhook("/crm", delivery={"batch": {"count": 40, "age": "50ms"}})})
+    one = embedded_stage({"crm": partner.webhook("/crm", delivery={"batch": {"count": 40, "age": "50ms"}})})
     good = one.send("crm", 60)
     bad = one.send("crm", 1, poison=True)
     good += one.send("crm", 60)
@@ -175,11 +175,11 @@ def test_one_bad_event_in_a_batch_does_not_condemn_its_neighbours(stage: Staging
     assert [orjson.loads(letter.value() or b"")["messageId"] for letter in one.dead("crm")] == bad
 
 
-def test_samples_show_what_was_said_and_hide_what_is_masked(stage: Staging, partner: Partner) -> None:
+def test_samples_show_what_was_said_and_hide_what_is_masked(embedded_stage: Staging, partner: Partner) -> None:
     """The event, our request, their response; neither secrets nor masked fields in any of them."""
     partner.faults(crm=[{"kind": "status", "status": 400}])
     settings = {"secret": "hush-hush", "headers": {"Authorization": "Bearer hush-hush"}}
-    one = stage({"crm": partner.webhook("/crm", settings=settings)}, mask=["email"])
+    one = embedded_stage({"crm": partner.webhook("/crm", settings=settings)}, mask=["email"])
     one.send("crm", 5, traits={"email": "ada@example.com", "plan": "pro"})
     with one.delivering():
         settled(one, "crm", 0, 5)
@@ -194,11 +194,11 @@ def test_samples_show_what_was_said_and_hide_what_is_masked(stage: Staging, part
     assert "hush" not in str(samples)
 
 
-def test_order_is_kept_per_profile_while_requests_fail(stage: Staging, partner: Partner) -> None:
+def test_order_is_kept_per_profile_while_requests_fail(embedded_stage: Staging, partner: Partner) -> None:
     """`order: profile`: each profile's first receipts come in the order of the topic."""
     partner.faults(crm=[{"kind": "status", "status": 500, "share": 0.2}, {"kind": "close", "share": 0.1}])
     delivery = {"order": "profile", "retry": {"first": "5ms", "longest": "20ms"}}
-    one = stage({"crm": partner.webhook("/crm", delivery=delivery)})
+    one = embedded_stage({"crm": partner.webhook("/crm", delivery=delivery)})
     one.send("crm", 300, profiles=9)
     with one.delivering():
         settled(one, "crm", 300)
@@ -247,10 +247,10 @@ def test_what_waits_for_a_partner_that_is_down_waits_in_kafka(stage: Staging, pa
     assert partner.counts("/crm") == Counter(sent)
 
 
-def test_too_many_requests_slow_down_what_is_sent(stage: Staging, partner: Partner) -> None:
+def test_too_many_requests_slow_down_what_is_sent(embedded_stage: Staging, partner: Partner) -> None:
     """429 with Retry-After: nothing is lost, and the wait is respected."""
     partner.faults(crm=[{"kind": "status", "status": 429, "retry_after": "1", "times": 2}])
-    one = stage({"crm": partner.webhook("/crm", delivery=QUICK | {"concurrency": 1})})
+    one = embedded_stage({"crm": partner.webhook("/crm", delivery=QUICK | {"concurrency": 1})})
     sent = one.send("crm", 30)
     began = time.time()
     with one.delivering():
@@ -260,9 +260,9 @@ def test_too_many_requests_slow_down_what_is_sent(stage: Staging, partner: Partn
     assert min(receipt["at"] for receipt in partner.receipts("/crm")) >= began + 2
 
 
-def test_a_private_address_is_never_connected_to_unless_allowed(stage: Staging, partner: Partner) -> None:
+def test_a_private_address_is_never_connected_to_unless_allowed(embedded_stage: Staging, partner: Partner) -> None:
     """The destination pauses instead; the port behind sees no request."""
-    one = stage({"crm": partner.webhook("/crm", settings={"allow_private": False})})
+    one = embedded_stage({"crm": partner.webhook("/crm", settings={"allow_private": False})})
     one.send("crm", 5)
     with one.delivering():
         eventually(lambda: sample("router_delivery_paused", destination="crm", reason="refused") == 1, "pause")
@@ -271,9 +271,9 @@ def test_a_private_address_is_never_connected_to_unless_allowed(stage: Staging, 
     assert one.totals("crm") == (0, 0)
 
 
-def test_an_archive_gets_every_event(stage: Staging, partner: Partner) -> None:
+def test_an_archive_gets_every_event(embedded_stage: Staging, partner: Partner) -> None:
     """The file destination, beside a webhook."""
-    one = stage({"lake": {"type": "file", "settings": {"path": "lake", "gzip": False}}})
+    one = embedded_stage({"lake": {"type": "file", "settings": {"path": "lake", "gzip": False}}})
     sent = one.send("lake", 2000)
     with one.delivering():
         settled(one, "lake", 2000)

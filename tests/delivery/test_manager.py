@@ -48,10 +48,12 @@ def following(stage: Stage) -> Iterator[Following]:
         yield Following(stage, health)
 
 
-def test_a_changed_destination_begins_again_and_its_neighbour_does_not_notice(stage: Staging, partner: Partner) -> None:
+def test_a_changed_destination_begins_again_and_its_neighbour_does_not_notice(
+    embedded_stage: Staging, partner: Partner
+) -> None:
     """Every event arrives once, at the old address or the new one; the neighbour's group sees no change."""
     lake = partner.webhook("/lake")
-    one = stage({"crm": partner.webhook("/crm"), "lake": lake})
+    one = embedded_stage({"crm": partner.webhook("/crm"), "lake": lake})
     before, neighbours = one.send("crm", 200), one.send("lake", 200)
     with following(one) as process:
         settled(one, "crm", 200)
@@ -84,9 +86,11 @@ def test_changes_under_load_lose_and_repeat_nothing(stage: Staging, partner: Par
     assert one.dead("crm") == []
 
 
-def test_a_destination_that_is_switched_off_leaves_its_events_for_later(stage: Staging, partner: Partner) -> None:
+def test_a_destination_that_is_switched_off_leaves_its_events_for_later(
+    embedded_stage: Staging, partner: Partner
+) -> None:
     on, off = partner.webhook("/crm"), partner.webhook("/crm", enabled=False)
-    one = stage({"crm": on})
+    one = embedded_stage({"crm": on})
     sent = one.send("crm", 50)
     with following(one) as process:
         settled(one, "crm", 50)
