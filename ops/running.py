@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
 RECEIVER = ("router", "receiver", "--quiet", "--listen", "127.0.0.1:0")
-"""A partner on a free port, which is the first thing it prints. Takes `--log FILE` as well."""
+"""A partner on a free port, which is the first thing it prints. Takes `--receipts FILE` as well."""
 
 
 def plain_environment(**more: str) -> dict[str, str]:

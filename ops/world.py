@@ -70,7 +70,7 @@ class World:
         self.ledger = Ledger()
         self.seed = 0
         self._processes: list[Process] = []
-        address = self.start(*RECEIVER, "--log", str(self.receipts)).said("http://")
+        address = self.start(*RECEIVER, "--receipts", str(self.receipts)).said("http://")
         write_plan(folder / "plan")
         self.file = folder / "topology.yaml"
         text = TOPOLOGY.format(

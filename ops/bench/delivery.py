@@ -76,7 +76,7 @@ def row(stack: ExitStack, bootstrap: str, count: int, batch: int) -> str:
     name = f"delivery-{uuid.uuid4().hex[:8]}"
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="router-delivery-")))
     log = folder / "receipts.ndjson"
-    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--log", str(log)], stdout=subprocess.PIPE)
+    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--receipts", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
     file = topology(folder, name, receiver.stdout.readline().decode().strip(), batch)
     common = [str(file), "--bootstrap", bootstrap]

@@ -96,7 +96,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
     receiver = subprocess.Popen(
-        [sys.executable, "-m", *RECEIVER, "--log", str(folder / "receipts.ndjson")], stdout=subprocess.PIPE
+        [sys.executable, "-m", *RECEIVER, "--receipts", str(folder / "receipts.ndjson")], stdout=subprocess.PIPE
     )
     stack.callback(receiver.terminate)
     assert receiver.stdout is not None

@@ -87,7 +87,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     if not bootstrap:
         bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
     log = folder / "receipts.ndjson"
-    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--log", str(log)], stdout=subprocess.PIPE)
+    receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--receipts", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
     file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, arguments.partitions)
     router = [sys.executable, "-m", "router"]

@@ -27,7 +27,7 @@ class Partner:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "receipts.ndjson"
         failing = [word for fault in FAULTS for word in ("--fail", fault)]
-        command = [*RECEIVER, "--log", str(self._log), *failing]
+        command = [*RECEIVER, "--receipts", str(self._log), *failing]
         self._process = Process(command, folder / "partner.log")
         self.url = "http://" + self._process.said("http://")
 

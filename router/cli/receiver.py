@@ -22,7 +22,7 @@ def command(
     ] = "127.0.0.1:8099",
     log: Annotated[
         Path | None,
-        typer.Option("--log", metavar="FILE", help="Add a line of JSON for each accepted event to this file."),
+        typer.Option("--receipts", metavar="FILE", help="Add a line of JSON for each accepted event to this file."),
     ] = None,
     secret: Annotated[
         str, typer.Option("--secret", metavar="TEXT", help="Answer 401 to requests that are not signed with it.")

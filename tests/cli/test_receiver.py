@@ -43,7 +43,7 @@ def test_a_port_that_is_taken_is_status_3(line: Line) -> None:
 
 
 def test_it_prints_its_address_then_what_it_gets_until_ctrl_c(tmp_path: Path) -> None:
-    command = ["-m", "router", "receiver", "--listen", "127.0.0.1:0", "--log", "a/receipts", "--fail", "/ads=500"]
+    command = ["-m", "router", "receiver", "--listen", "127.0.0.1:0", "--receipts", "a/receipts", "--fail", "/ads=500"]
     with subprocess.Popen(
         [sys.executable, *command], cwd=tmp_path, env=plain_environment(PYTHONPATH=os.getcwd()), text=True,
         stdout=subprocess.PIPE, start_new_session=True,

@@ -21,7 +21,7 @@ class Partner:
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "receipts"
-        command = [sys.executable, "-m", *RECEIVER, "--log", str(self._log)]
+        command = [sys.executable, "-m", *RECEIVER, "--receipts", str(self._log)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()

@@ -39,7 +39,7 @@ class Shop:
         self.topology = folder / "topologies/shop.yaml"
         self.rule = folder / "schemas/shop/events/order-completed.yaml"
         self.receipts = folder / "receipts"
-        self.partner = Process([*RECEIVER, "--log", str(self.receipts)], folder / "receiver.log")
+        self.partner = Process([*RECEIVER, "--receipts", str(self.receipts)], folder / "receiver.log")
         url = self.partner_url = f"http://{self.partner.said('http://')}"
         env = folder / "shop.env"
         env.write_text(f"CRM_URL={url}/crm\nADS_URL={url}/ads\nLAKE_PATH={folder}/lake\n")
