@@ -1,8 +1,8 @@
 """source_rules: what is said of a source's events whether they have a plan or not: allow, block, rename, omit, privacy.
 
 Before the plan is asked. What is blocked goes the way of what a plan blocks, to `events.blocked`, with the class
-`source_rule`; classes of personal data that a source drops, masks, hashes or encrypts are gone before
-anything is written.
+`source_rule`. Classes of personal data that a source drops, masks, hashes or encrypts are gone before the chain writes
+anything; of events that come by HTTP the gateway has done it before, so a digest is not hashed again.
 Without state: kill -9 loses nothing here.
 """
 
@@ -37,7 +37,7 @@ class SourceRules(Agent):
         privacy: Mapping[str, Mapping[str, Action]],
     ) -> None:
         self._rules = {source: _Compiled(each) for source, each in rules.items() if each != EventRules()}
-        self._classes = classes
+        self._classes = classes.repeatable()
         self._privacy = dict(privacy)
 
     @classmethod
@@ -45,12 +45,6 @@ class SourceRules(Agent):
         topology = setup.loaded.topology
         rules = {name: source.rules for name, source in topology.sources.items()}
         return cls(rules, topology.privacy.compiled(), topology.privacy.source)
-
-    def repeatable(self) -> SourceRules:
-        """The same agent for events that it has treated already: a digest is not hashed again."""
-        made = SourceRules({}, self._classes.repeatable(), self._privacy)
-        made._rules = self._rules
-        return made
 
     def compile(self, key: RouteKey) -> Prepare | None:
         source, call_type, _ = key

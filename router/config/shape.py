@@ -104,7 +104,7 @@ class PrivacyConfig(Model):
         None, description="Keys for encrypt, such as ${file:/run/secrets/privacy.key}; the first line's key encrypts"
     )
     source: dict[Name, dict[Name, PrivacyAction]] = Field(
-        {}, description="By source and class: keep, encrypt, hash, mask or drop, before the chain writes anything"
+        {}, description="By source and class: keep, encrypt, hash, mask or drop, before anything is written"
     )
     destinations: dict[str, dict[Name, PrivacyAction]] = Field(
         {},

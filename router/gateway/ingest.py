@@ -1,14 +1,16 @@
 """From the items of a request to Kafka records: authenticate, check and complete each one. Pure and total.
 
 A valid event becomes a record of `events.raw`. Anything else, from a sender with a valid key, is kept in
-`events.invalid` as the bytes that came, with the reason. An item of a batch never takes a neighbour with it.
+`events.invalid` as the bytes that came, with the reason. An item of a batch never takes a neighbour with it. What a
+source does with personal data is done here, before anything is written; only bytes that are no event are kept as they
+came.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -24,6 +26,7 @@ from router.gateway.bodies import Items
 from router.gateway.credentials import NO_KEY, Credential, WriteKeys
 
 STAGE = "gateway"
+Treat = Callable[[Body], Body]  # an event as its source lets it be written
 
 
 @dataclass(slots=True)
@@ -59,7 +62,7 @@ class _Request:
 
 
 class Ingest:
-    """Writes to the topics `raw` and `invalid`. `clock` gives seconds since 1970."""
+    """Writes to the topics `raw` and `invalid`. `privacy` by source; `clock` gives seconds since 1970."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Ingest:
         raw: str,
         invalid: str,
         max_events: int,
+        privacy: Mapping[str, Treat] | None = None,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: str(uuid4()),
     ) -> None:
@@ -77,6 +81,7 @@ class Ingest:
         self._raw = raw
         self._invalid = invalid
         self._max_events = max_events
+        self._privacy = privacy or {}
         self._clock = clock
         self._new_id = new_id
 
@@ -128,15 +133,23 @@ class Ingest:
             return
         credential = self._credential_of(request, item.pop("writeKey", None))
         reason = credential.problem or self._problem(item, request.type, request.items.repairs)
+        treat = self._privacy.get(credential.source)
         if not reason:
             self._complete(item, request)
+            if treat is not None:
+                item = _private(treat, item)
+                reason = "no_id" if item and device_key(item) is None else ""
+        if not reason:
             value = _dumped(item)
             checked = limited(item, value, self.limits) if value else Invalid("too_deep", b"")
             if not isinstance(checked, Invalid):
                 self._accept(request, item, value, credential)
                 return
             reason = checked.reason
-        self._reject(request, index, reason, request.items.raw(index), credential, device_key(item))
+        if treat is not None:
+            item = _private(treat, item)
+        raw = request.items.raw(index) if treat is None else _dumped(item)
+        self._reject(request, index, reason, raw, credential, device_key(item))
 
     def _credential_of(self, request: _Request, written: Any) -> Credential:
         """An item's own key counts only where no header names one; without its own it has the batch's."""
@@ -198,8 +211,17 @@ class Ingest:
             )
 
 
-def _dumped(item: Body) -> bytes:
+def _private(treat: Treat, item: Body) -> Body:
+    """The item as its source lets it be written; of one that is nested too deep to be treated, nothing."""
     try:
-        return encode(item)
-    except TypeError:  # orjson writes fewer levels than it reads
+        return treat(item)
+    except RecursionError:
+        return {}
+
+
+def _dumped(item: Body) -> bytes:
+    """Empty for an item that is nested too deep: orjson writes fewer levels than it reads."""
+    try:
+        return encode(item) if item else b""
+    except TypeError:
         return b""

@@ -5,6 +5,7 @@ Requests in progress end by the topology they began with. kill -9 at any point l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from router.config.models import Topology
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.embedded.capacity import Capacity
+from router.events.event import Body
 from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
@@ -19,6 +21,7 @@ from router.gateway.listen import Listener
 from router.gateway.pages import Pages
 from router.gateway.receivers import PostReceivers
 from router.kafka.cluster import Cluster
+from router.privacy.classes import Action, DataClasses
 from router.process.reload import Reload, without_topics
 from router.process.run import register_secrets
 
@@ -36,7 +39,13 @@ def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
     """The ingest of a topology, for these keys of its sources."""
     topics = topics_of(topology)
     limits, most = topology.limits.of_events(), topology.gateway.max_in_flight
-    return Ingest(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most)
+    classes = topology.privacy.compiled().repeatable()
+    privacy = {name: partial(_treated, classes, actions) for name, actions in topology.privacy.source.items()}
+    return Ingest(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most, privacy=privacy)
+
+
+def _treated(classes: DataClasses, actions: Mapping[str, Action], item: Body) -> Body:
+    return classes.treat(item, actions).body
 
 
 class Renewal:

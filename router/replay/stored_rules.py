@@ -21,7 +21,6 @@ from router.agents.agent import Agent, Setup
 from router.agents.batch import Batch
 from router.agents.dedupe import Dedupe
 from router.agents.pipeline import AGENTS, Pipeline
-from router.agents.source_rules import SourceRules
 from router.agents.transform import Transform
 from router.config.loader import Loaded
 from router.dedupe.window_memory import MemoryWindow
@@ -85,8 +84,7 @@ class StoredRules:
         alone = replace(loaded, topology=topology.model_copy(update={"destinations": own}))
         setup = Setup(alone, "", MemoryWindow(0), identities, append)
         left_out: set[type[Agent]] = {Dedupe, Transform} if blocked else {Dedupe}
-        agents = [agent.build(setup) for agent in AGENTS if agent not in left_out]
-        self._pipeline = Pipeline([one.repeatable() if isinstance(one, SourceRules) else one for one in agents])
+        self._pipeline = Pipeline([agent.build(setup) for agent in AGENTS if agent not in left_out])
         self._keyed = topics.keyed
         self._names = {topics.destination(name): name for name in destinations}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.config.models import SourceConfig
+from router.config.models import SourceConfig, Topology
 from router.events.event import CALL_TYPES, Event, Limits
 from router.events.parser import Repairs
 from router.events.reader import split
@@ -23,6 +24,7 @@ from router.gateway.credentials import WriteKeys
 from router.gateway.endpoint import Endpoint
 from router.gateway.endpoints import ENDPOINTS
 from router.gateway.ingest import Ingest, IngestResult
+from router.gateway.renew import ingest_of
 from tests.agents.messages import decode
 
 RAW, INVALID = "events.raw", "events.invalid"
@@ -39,7 +41,7 @@ SOURCES = {
 
 
 BY_PATH: dict[str, Endpoint] = {path: endpoint for endpoint in ENDPOINTS for path in endpoint.paths}
-POSTED = [path for path, endpoint in BY_PATH.items() if "POST" in endpoint.methods]
+POSTED = [path for path, one in BY_PATH.items() if "POST" in one.methods and not one.signed]
 
 
 def ingest(limits: Limits | None = None, max_events: int = 1000) -> Ingest:
@@ -403,3 +405,66 @@ def test_a_number_beyond_64_bits_keeps_its_digits() -> None:
 def test_what_was_put_right_is_counted() -> None:
     taken = take(b'{"userId": "u1", "event": "\\ud83d", "properties": []}')
     assert taken.repairs == {("web", "unpaired_surrogate"): 1, ("web", "empty_list"): 1}
+
+
+def private() -> Ingest:
+    """The web source drops cards and hashes e-mail addresses."""
+    return ingest_of(
+        Topology.model_validate(
+            {
+                "name": "shop",
+                "sources": SOURCES,
+                "privacy": {
+                    "classes": {
+                        "card": {"color": "red", "values": "card"},
+                        "email": {"color": "yellow", "values": "email"},
+                    },
+                    "source": {"web": {"card": "drop", "email": "hash"}},
+                },
+            }
+        ),
+        WriteKeys(SOURCES),
+    )
+
+
+CARD, EMAIL = "4111 1111 1111 1111", "ada@example.com"
+DIGEST = sha256(EMAIL.encode()).hexdigest()
+
+
+def test_what_a_source_does_with_personal_data_is_done_before_anything_is_written() -> None:
+    """The key of the message too; and once: a digest that comes again stays as it is."""
+    body = {**TRACK, "userId": EMAIL, "properties": {"card": CARD, "total": 9.5}}
+    taken = take(body, at=private())
+    assert value(taken)["userId"] == DIGEST
+    assert value(taken)["properties"] == {"total": 9.5}
+    assert taken.events[0][2] == DIGEST.encode()
+
+    again = take({**TRACK, "userId": DIGEST}, at=private())
+    assert value(again)["userId"] == DIGEST
+
+
+def test_another_source_writes_what_it_gets() -> None:
+    assert value(take({**TRACK, "userId": EMAIL}, key="app-key", at=private()))["userId"] == EMAIL
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"userId": EMAIL, "properties": {"card": CARD}}, "no_event"),
+        ({**TRACK, "userId": CARD}, "no_id"),
+        ({**TRACK, "properties": {"card": CARD, "much": "x" * 40_000}}, "too_large"),
+    ],
+)
+def test_an_event_that_is_refused_is_kept_without_it_too(body: dict[str, Any], reason: str) -> None:
+    taken = take(body, at=private())
+    assert reasons(taken) == [reason]
+    assert (CARD.encode() in taken.invalid[0][1], EMAIL.encode() in taken.invalid[0][1]) == (False, False)
+
+
+def test_of_an_item_that_is_nested_too_deep_to_be_treated_nothing_is_kept() -> None:
+    deep: Any = CARD
+    for _ in range(900):
+        deep = [deep]
+    taken = take({**TRACK, "properties": {"deep": deep}}, at=private())
+    assert reasons(taken) == ["too_deep"]
+    assert taken.invalid[0][1] == b""
