@@ -15,6 +15,8 @@ from router.destinations.describe import describe
 from router.destinations.registry import destination_types
 from router.events.described import HEADERS, MEANINGS
 from router.events.topics import DAY_MS, REGISTRY, Topics
+from router.partner_sources.base import PartnerSource
+from router.partner_sources.catalog import PARTNER_SOURCES
 from router.plan.schema import PlanFile, plan_schema
 
 FOLDER = Path(__file__).parent
@@ -35,6 +37,7 @@ def pages() -> dict[str, str]:
         "topology.md": topology(),
         "plan.md": plan(),
         "topics.md": topics(),
+        "sources.md": sources(),
         "destinations/README.md": listing(types),
     }
     made |= {f"destinations/{name}.md": destination(connector) for name, connector in types.items()}
@@ -122,6 +125,23 @@ def _kept(config: Any) -> str:
         return "the last of each key, for a day beyond the time of the cap"
     milliseconds = int(config["retention.ms"])
     return "for ever" if milliseconds < 0 else f"{milliseconds / 86_400_000:g} days, unless the topology says otherwise"
+
+
+def sources() -> str:
+    """The partners that post events."""
+    introduction = """\
+What each partner posts to `/v1/hooks/SOURCE` and what becomes of it; how to set it up is in
+[topologies/README.md](../../topologies/README.md#partners-as-sources). The settings of each are in the JSON Schema that
+`router schema topology` prints."""
+    parts = [part for name, partner in PARTNER_SOURCES.items() for part in (f"## `{name}`", *_partner(partner))]
+    return _page("Partners as sources", introduction, parts)
+
+
+def _partner(partner: type[PartnerSource]) -> list[str]:
+    rows = [f"| `{theirs}` | {ours} |" for theirs, ours in partner.names.items()]
+    events = ["\n".join(["| Theirs | Event |", "| --- | --- |", *rows])] if rows else []
+    known = f"- Where: {partner.enter}\n- Known to be its: {partner.signature}"
+    return [f"{partner.summary}.", known, *events]
 
 
 def listing(types: dict[str, type[Connector]]) -> str:

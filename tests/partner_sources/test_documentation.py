@@ -11,14 +11,11 @@ from router.partner_sources.catalog import PARTNER_SOURCES
 from tests.config.topologies import load, write
 
 README = Path(__file__).parent.parent.parent / "topologies" / "README.md"
-HEAD = "| `type` | What to enter at the partner | How a post is known to be its | Events |\n| --- | --- | --- | --- |\n"
+HEAD = "| `type` | What to enter at the partner | How a post is known to be its |\n| --- | --- | --- |\n"
 
 
 def table() -> str:
-    rows = []
-    for name, partner in PARTNER_SOURCES.items():
-        events = ", ".join(dict.fromkeys(partner.names.values())) or partner.summary
-        rows.append(f"| `{name}` | {partner.enter} | {partner.signature} | {events} |\n")
+    rows = [f"| `{name}` | {one.enter} | {one.signature} |\n" for name, one in PARTNER_SOURCES.items()]
     return HEAD + "".join(rows)
 
 
