@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.cli import report
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.source_files import SourceFiles
 from router.destinations.registry import destination_types
-from router.errors import UsageError
+from router.errors import Unavailable, UsageError
 from router.process.reload import Reload
+
+if TYPE_CHECKING:
+    from router.kafka.cluster import Cluster
 
 FOLDER = Path("topologies")
 
@@ -41,6 +44,17 @@ def require_broker(options: RunOptions) -> None:
     """For commands that cannot start a broker of their own. Raises UsageError when none is named."""
     if not options.bootstrap:
         raise UsageError("expected --bootstrap HOST:PORT,…: only `router up` can start an embedded broker")
+
+
+def named_cluster(options: RunOptions) -> Cluster:
+    """The cluster of a command that waits for none. Raises Unavailable at once where no broker takes a connection."""
+    from router.kafka.admin import unreachable
+    from router.kafka.cluster import Cluster
+
+    why = unreachable(options.bootstrap)
+    if why:
+        raise Unavailable(f"no broker answers: {why}")
+    return Cluster.of(options)
 
 
 def only_topology() -> list[Path]:

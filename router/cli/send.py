@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from router.cli import report
-from router.cli.loading import load, only_topology, require_broker
+from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.send_file import Ready, events
 from router.cli.sender import Sender, Target
@@ -47,7 +47,7 @@ def command(
     """
     require_broker(options)
     loaded = load(topology or only_topology(), options, secrets=False)
-    cluster = recognised(Cluster.of(options))
+    cluster = recognised(named_cluster(options))
     target = Target(loaded.topology, source)
     with _opened(file) as (stream, name), _sender(cluster, loaded.topology, target) as sender:
         found = events(stream, name, loaded.topology.limits.of_events())

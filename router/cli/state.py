@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from router.cli import report
-from router.cli.loading import load, require_broker
+from router.cli.loading import load, named_cluster, require_broker
 from router.cli.options import Json, Topologies, with_run_options
 from router.cli.screen import console, table
 from router.config.options import RunOptions
@@ -45,7 +45,7 @@ def stat(topologies: Topologies, as_json: Json = False, *, options: RunOptions) 
     """Show counts, sizes and checkpoints of every worker's stores; with --bootstrap also how far they lag."""
     topics = topics_of(load(topologies, options, secrets=False).topology)
     folders = _slots(options, topics)
-    ends = _ends(Admin(Cluster.of(options)), topics) if options.bootstrap else {}
+    ends = _ends(Admin(named_cluster(options)), topics) if options.bootstrap else {}
     found = [_stat(slot, topics, ends) for slot in folders]
     if as_json:
         report.current().answer(found)
@@ -66,7 +66,7 @@ def verify(topologies: Topologies, as_json: Json = False, *, options: RunOptions
     """
     require_broker(options)
     topics = topics_of(load(topologies, options, secrets=False).topology)
-    cluster = Cluster.of(options)
+    cluster = named_cluster(options)
     ends = _ends(Admin(cluster), topics)
     found = [one for slot in _slots(options, topics) for one in _verify(slot, cluster, topics, ends)]
     if as_json:

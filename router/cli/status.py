@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 
 from router.cli import report
-from router.cli.loading import load, require_broker
+from router.cli.loading import load, named_cluster, require_broker
 from router.cli.options import METRICS_ADDRESS, Json, with_run_options
 from router.cli.screen import console
 from router.cli.status_pages import Look, look
@@ -79,11 +79,10 @@ def _looking(topologies: list[Path], metrics: list[str], options: RunOptions) ->
         raise UsageError("expected TOPOLOGY, which is read from Kafka, or --metrics, got both")
     from router.cli.status_kafka import look_at_kafka
     from router.embedded.broker import recognised
-    from router.kafka.cluster import Cluster
 
     require_broker(options)
     loaded = load(topologies, options, secrets=False)
-    cluster = recognised(Cluster.of(options))
+    cluster = recognised(named_cluster(options))
     return lambda: look_at_kafka(loaded, cluster)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from router.cli.loading import require_broker
+from router.cli.loading import named_cluster, require_broker
 from router.cli.options import Json, with_run_options
 from router.cli.tap_filter import EventFilter
 from router.cli.tap_lines import lines, pretty, whole
@@ -71,7 +71,7 @@ def command(
     wanted = EventFilter.of(event, user, where, start)
     if as_json and as_pretty:
         raise UsageError("expected one of --json and --pretty, got both")
-    cluster = Cluster.of(options)
+    cluster = named_cluster(options)
     topics = Admin(cluster).topics()
     tap = Tap(cluster, resolve(topic, topics), wanted)
     found = tap.messages(

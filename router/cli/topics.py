@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from router.cli import report
-from router.cli.loading import load, require_broker
+from router.cli.loading import load, named_cluster, require_broker
 from router.cli.options import Json, Topologies, with_run_options
 from router.cli.screen import console, table
 from router.config.options import RunOptions
@@ -75,7 +75,7 @@ def check(topologies: Topologies, as_json: Json = False, *, options: RunOptions)
 
 def cluster(options: RunOptions) -> Cluster:
     """The Kafka of a command line."""
-    return Cluster.of(options)
+    return named_cluster(options)
 
 
 def _answer(specs: Sequence[TopicSpec], made: list[str], found: list[Difference], *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.text import Text
 
 from router.cli import report
-from router.cli.loading import load, only_topology, require_broker
+from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.screen import console
 from router.config.options import RunOptions
@@ -45,7 +45,6 @@ def command(
     joins no group and disturbs nobody. Exit status 1 when nothing is found.
     """
     from router.embedded.broker import recognised
-    from router.kafka.cluster import Cluster
     from router.mask import Mask
     from router.process.run import secrets
     from router.replay.selection import moment
@@ -61,7 +60,7 @@ def command(
     loaded = load(topology or only_topology(), options, secrets=False)
     mask = Mask(loaded.topology.mask, secrets(loaded, options))
     with _progress() as progress:
-        traced = Tracer(loaded, recognised(Cluster.of(options)), mask, progress).trace(asked, start, now, count)
+        traced = Tracer(loaded, recognised(named_cluster(options)), mask, progress).trace(asked, start, now, count)
     if as_json:
         report.current().answer(traced.as_dict())
     else:

@@ -100,7 +100,7 @@ def test_a_broker_that_is_not_there_is_status_3(line: Line, topology: Path, verb
     ended = line("topics", verb, topology, "--bootstrap", "127.0.0.1:1")
 
     assert ended.status == 3
-    assert "127.0.0.1:1" in ended.err
+    assert "no broker answers: 127.0.0.1:1: Connection refused" in ended.err
 
 
 @pytest.mark.parametrize("setting", ["acks=0", "isolation.level=read_uncommitted", "partitioner=random"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from router.cli import report
-from router.cli.loading import load, only_topology, require_broker
+from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.config.options import RunOptions
 
@@ -65,12 +65,11 @@ def _change(
     from router.delivery.run import check_names
     from router.embedded.broker import recognised
     from router.errors import RouterError
-    from router.kafka.cluster import Cluster
 
     require_broker(options)
     loaded = load(topology or only_topology(), options, secrets=False)
     check_names(loaded.topology, names)
-    cluster, topics = recognised(Cluster.of(options)), topics_of(loaded.topology)
+    cluster, topics = recognised(named_cluster(options)), topics_of(loaded.topology)
     known, read = read_pauses(cluster, topics.control)
     if read is None:
         raise RouterError(f"expected the topic {topics.control}: make it with `router topics apply`")

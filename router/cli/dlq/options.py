@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from router.cli.loading import load, only_topology, require_broker
+from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.options import TopologyOption, with_run_options
 from router.config.loader import Loaded
 from router.config.models import Topology
@@ -83,7 +83,7 @@ def _choose(
     )  # fmt: skip
     loaded = load(topology or only_topology(), options)
     mask = Mask(loaded.topology.mask, secrets(loaded, options))
-    cluster, topics = recognised(Cluster.of(options)), topics_of(loaded.topology)
+    cluster, topics = recognised(named_cluster(options)), topics_of(loaded.topology)
     return Chosen(cluster, loaded, topics, mask, _known(cluster, topics, loaded.topology, destinations), wanted)
 
 

@@ -72,14 +72,13 @@ def _of_files(files: list[Path]) -> Iterator[dict[str, Any] | None]:
 
 def _of_topic(topic: str, count: int, options: RunOptions) -> Iterator[dict[str, Any] | None]:
     """The events of a topic from its oldest message to its present end. Raises what tap raises."""
-    from router.cli.loading import require_broker
+    from router.cli.loading import named_cluster, require_broker
     from router.cli.tap import lying_there, resolve
     from router.kafka.admin import Admin
-    from router.kafka.cluster import Cluster
     from router.plan_tools.infer.events import of_message
 
     require_broker(options)
-    cluster = Cluster.of(options)
+    cluster = named_cluster(options)
     topics = Admin(cluster).topics()
     name = resolve(topic, topics)
     for message in lying_there(cluster, name, count):

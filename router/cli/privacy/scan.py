@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from router.cli import report
-from router.cli.loading import FOLDER, load, only_topology, require_broker
+from router.cli.loading import FOLDER, load, named_cluster, only_topology, require_broker
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.report import counted
 from router.config.options import RunOptions
@@ -112,10 +112,9 @@ def _topic(asked: str, count: int, options: RunOptions) -> Iterator[_Item]:
     from router.events.parser import Repairs
     from router.events.reader import read
     from router.kafka.admin import Admin
-    from router.kafka.cluster import Cluster
 
     require_broker(options)
-    cluster = Cluster.of(options)
+    cluster = named_cluster(options)
     topics = Admin(cluster).topics()
     topic = resolve(asked, topics)
     for message in lying_there(cluster, topic, count):

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from router.agents.table import REASONS
-from router.cli.loading import load, only_topology, require_broker
+from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.report import counted
 from router.config.loader import Loaded
 from router.config.models import is_of_another
@@ -47,7 +47,7 @@ class Replays:
         """`plans`: the tracking plans will be asked too. Raises UsageError without a broker, RouterError."""
         require_broker(options)
         loaded = load(topology or only_topology(), options, plans=plans)
-        return cls(recognised(Cluster.of(options)), loaded, topics_of(loaded.topology))
+        return cls(recognised(named_cluster(options)), loaded, topics_of(loaded.topology))
 
     @cached_property
     def log(self) -> ReplayLog:
