@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.errors import RouterError
@@ -73,3 +73,18 @@ def _step(value: Any, name: str) -> Any:
         index = int(name)
         return value[index] if index < len(value) else MISSING
     return MISSING
+
+
+def nested(fields: Mapping[str, str], path_of: Callable[[str], Sequence[str]]) -> dict[str, Any]:
+    """Named texts as one object: `{"a.b": "1"}` is `{"a": {"b": "1"}}`. Of two that clash the later stays."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        *path, last = path_of(name)
+        place = found
+        for part in path:
+            inner = place.get(part)
+            if type(inner) is not dict:
+                inner = place[part] = {}
+            place = inner
+        place[last] = value
+    return found

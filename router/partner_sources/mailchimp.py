@@ -13,8 +13,9 @@ from pydantic import Field
 
 from router.config.types import Secret
 from router.events.event import Body
+from router.mapping.path import nested
 from router.partner_sources.base import Post, Unreadable
-from router.partner_sources.reading import chosen, dig, filled, first, form_of, nested, text
+from router.partner_sources.reading import chosen, dig, filled, first, form_of, text
 from router.partner_sources.signatures import in_query
 from router.partner_sources.table import Person, TableSettings, TableSource
 
@@ -50,7 +51,7 @@ class MailchimpSource(TableSource):
         form = form_of(post.body)
         if not form:
             raise Unreadable("empty")
-        return [nested(form)]
+        return [nested(form, lambda name: name.replace("]", "").split("["))]  # data[merges][FNAME]
 
     def kind(self, item: Body) -> str:
         kind = text(item.get("type"))

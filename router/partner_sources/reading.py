@@ -67,18 +67,3 @@ def digest(value: Any) -> str:
 def form_of(body: bytes) -> dict[str, str]:
     """The fields of an HTML form; of two with one name the later."""
     return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-
-
-def nested(form: Mapping[str, str]) -> dict[str, Any]:
-    """`data[merges][FNAME]` as `{"data": {"merges": {"FNAME": …}}}`; of two that clash the later stays."""
-    found: dict[str, Any] = {}
-    for name, value in form.items():
-        *path, last = name.replace("]", "").split("[")
-        place = found
-        for part in path:
-            inner = place.get(part)
-            if type(inner) is not dict:
-                inner = place[part] = {}
-            place = inner
-        place[last] = value
-    return found

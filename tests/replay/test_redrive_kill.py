@@ -26,11 +26,10 @@ NOW = 0  # the producer's clock
 
 
 @contextmanager
-def redriving(one: Stage, rate: int) -> Iterator[subprocess.Popen[str]]:
-    """The command as a process of its own, killed at the end if it still runs."""
+def running_command(one: Stage, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command as a process of its own, killed at the end if it still runs."""
     command = [
-        sys.executable, "-m", "router", "dlq", "redrive", "crm", "--rate", str(rate), "--topology", str(one.file),
-        "--bootstrap", one.cluster.bootstrap,
+        sys.executable, "-m", "router", *arguments, "--topology", str(one.file), "--bootstrap", one.cluster.bootstrap
     ]  # fmt: skip
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=dict(os.environ)) as process:
@@ -76,7 +75,7 @@ def test_a_redrive_that_is_killed_again_and_again_sends_each_letter_once(one: St
     """Killed as soon as a batch appears: in its transaction, or right behind it."""
     before = 0
     for _ in range(KILLS):
-        with redriving(one, 4) as process:
+        with running_command(one, "dlq", "redrive", "crm", "--rate", "4") as process:
             wait_for_more(one, before, process)
             process.send_signal(signal.SIGKILL)
             process.wait(DEADLINE)
@@ -90,7 +89,7 @@ def test_a_redrive_that_is_killed_again_and_again_sends_each_letter_once(one: St
 
 def test_a_second_redrive_takes_over_from_the_first(one: Stage, dlq: Command) -> None:
     """Two operators at once: the first is told, and nothing is sent twice."""
-    with redriving(one, 1) as first:
+    with running_command(one, "dlq", "redrive", "crm", "--rate", "1") as first:
         wait_for_more(one, 0, first)
         assert dlq(one, "redrive", "crm").status == 0
         _, said = first.communicate(timeout=DEADLINE)
@@ -101,7 +100,7 @@ def test_a_second_redrive_takes_over_from_the_first(one: Stage, dlq: Command) ->
 
 
 def test_a_redrive_that_is_stopped_says_so_and_goes_on_later(one: Stage, dlq: Command) -> None:
-    with redriving(one, 1) as process:
+    with running_command(one, "dlq", "redrive", "crm", "--rate", "1") as process:
         wait_for_more(one, 0, process)
         process.send_signal(signal.SIGTERM)
         said, why = process.communicate(timeout=DEADLINE)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +18,12 @@ from router.kafka.admin import Admin
 from router.replay.replay_log import ReplayLog
 from tests.cli.lines import Line
 from tests.delivery.stage import DEADLINE, PARTITIONS, eventually
-from tests.replay.test_redrive_kill import wait_for_more, written
+from tests.replay.test_redrive_kill import running_command, wait_for_more, written
 from tests.replay.test_replay_command import WEBHOOK, Routed
 
 pytestmark = pytest.mark.kafka
 
 EVENTS, KILLS = 300, 2  # so many that a slow machine does not miss the end of a replay at these rates
-
-
-@contextmanager
-def replaying(one: Routed, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """The command as a process of its own, killed at the end if it still runs."""
-    command = [
-        sys.executable, "-m", "router", "replay", *arguments, "--topology", str(one.file),
-        "--bootstrap", one.cluster.bootstrap,
-    ]  # fmt: skip
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=dict(os.environ)) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def wait_for_progress(one: Routed, than: int, process: subprocess.Popen[str]) -> None:
@@ -81,7 +63,7 @@ def test_a_replay_that_is_killed_again_and_again_sends_each_event_once(one: Rout
     one.route(40, at=begin + 3_000_000, late=True)
     before, command = 0, ["--to", "crm", "--since", iso(begin), "--until", iso(begin + 2_000_000), "--rate", "4"]
     for _ in range(KILLS):
-        with replaying(one, *command) as process:
+        with running_command(one, "replay", *command) as process:
             wait_for_more(one, before, process)
             process.send_signal(signal.SIGKILL)
             process.wait(DEADLINE)
@@ -90,7 +72,7 @@ def test_a_replay_that_is_killed_again_and_again_sends_each_event_once(one: Rout
     (state,) = run("list")
     assert state["status"] == "running"
     assert 0 < state["destinations"][0]["replayed"] < EVENTS
-    with replaying(one, "resume", "r1") as process:
+    with running_command(one, "replay", "resume", "r1") as process:
         wait_for_progress(one, state["destinations"][0]["replayed"], process)
         assert run("stop", "r1")["status"] == "stopped"
         _, said = process.communicate(timeout=DEADLINE)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -21,6 +20,7 @@ from router.gateway.answers import Answer
 from router.gateway.bodies import Items, single
 from router.gateway.cors import CorsPolicy
 from router.gateway.endpoint import Endpoint
+from router.mapping.path import nested
 
 GIF = (
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00"
@@ -56,7 +56,8 @@ class PixelEndpoint(Endpoint):
         parameters = dict(parse_qsl(query, keep_blank_values=True))
         data = parameters.get("data")
         if data is None:
-            return _sent_now(single(orjson.dumps(_nested(parameters)) if parameters else b""))
+            fields = nested(parameters, lambda name: name.split("."))
+            return _sent_now(single(orjson.dumps(fields) if fields else b""))
         try:
             text = _LINE_BREAKS.sub("", unquote(data)).translate(_ALPHABET)
             return _sent_now(single(base64.b64decode(text + "=" * (-len(text) % 4), validate=True)))
@@ -74,18 +75,3 @@ def _sent_now(items: Items | str) -> Items | str:
     if not isinstance(items, str) and type(items.values[0]) is dict:
         items.values[0].pop("sentAt", None)
     return items
-
-
-def _nested(parameters: dict[str, str]) -> dict[str, Any]:
-    """`{"properties.subject": "Hi"}` as `{"properties": {"subject": "Hi"}}`; of two that clash the later stays."""
-    event: dict[str, Any] = {}
-    for name, value in parameters.items():
-        *path, last = name.split(".")
-        place = event
-        for part in path:
-            inner = place.get(part)
-            if type(inner) is not dict:
-                inner = place[part] = {}
-            place = inner
-        place[last] = value
-    return event
