@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +144,7 @@ def _partner(partner: type[PartnerSource]) -> list[str]:
     return [f"{partner.summary}.", known, *events]
 
 
-def listing(types: dict[str, type[Connector]]) -> str:
+def listing(types: Mapping[str, type[Connector]]) -> str:
     """All destination types."""
     introduction = """\
 The types a destination can have, and the settings of each. `router destinations show TYPE` says the same,

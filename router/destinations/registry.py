@@ -10,13 +10,14 @@ import importlib
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from router.destinations.base import Connector
+from router.destinations.catalog import MODULES
 from router.transform.function import find_function
 
 GROUP = "event_router.destinations"
@@ -38,12 +39,28 @@ def destination(name: str) -> Callable[[type[Connector]], type[Connector]]:
     return register
 
 
-def destination_types() -> dict[str, type[Connector]]:
-    """All types that are known here, by name."""
-    import router.destinations.catalog  # noqa: F401  the explicit list of modules; imported here to end the cycle
+class DestinationTypes(Mapping[str, type[Connector]]):
+    """All types that are known here, by name. One that ships is imported when it is asked for, and no other."""
 
-    _installed_types()
-    return dict(sorted(_TYPES.items()))
+    def __getitem__(self, name: str) -> type[Connector]:
+        if name not in _TYPES:
+            if name in MODULES:
+                importlib.import_module(f"router.destinations.{MODULES[name]}")
+            else:
+                _installed_types()
+        return _TYPES[name]
+
+    def __iter__(self) -> Iterator[str]:
+        _installed_types()
+        return iter(sorted({*MODULES, *_TYPES}))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def destination_types() -> DestinationTypes:
+    """All types that are known here, by name."""
+    return DestinationTypes()
 
 
 @cache

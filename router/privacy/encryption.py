@@ -14,10 +14,10 @@ import json
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+if TYPE_CHECKING:  # else imported by who has a key
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 PREFIX = "enc:v1:"
 KEY_BYTES = 64  # AES-256 twice: one half authenticates, the other one encrypts
@@ -72,6 +72,8 @@ class Cipher:
         if key is None:
             got = name if _ID.fullmatch(name) else "another text"
             raise DecryptionError(f"expected a key id that the key file has ({', '.join(self._keys)}), got {got}")
+        from cryptography.exceptions import InvalidTag
+
         sealed = _decoded(encoded)
         if len(sealed) <= _TAG_BYTES:
             raise DecryptionError(_CUT)
@@ -110,6 +112,8 @@ def _key(line: str, number: int) -> tuple[str, AESSIV]:
         raise ValueError(
             f"expected <key id>:<base64url of {KEY_BYTES} bytes> in line {number}, as `router privacy key` makes it"
         )
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
     return name, AESSIV(key)
 
 

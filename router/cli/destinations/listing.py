@@ -40,7 +40,7 @@ def show(
     from router.destinations.default_map import default_map_of
     from router.destinations.describe import describe
 
-    types = destination_types()
+    types = dict(destination_types())
     if ":" in name:
         types[name] = _own(name)
     if name not in types:
