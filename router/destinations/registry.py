@@ -40,7 +40,10 @@ def destination(name: str) -> Callable[[type[Connector]], type[Connector]]:
 
 
 class DestinationTypes(Mapping[str, type[Connector]]):
-    """All types that are known here, by name. One that ships is imported when it is asked for, and no other."""
+    """All types by name. One that ships is imported when it is asked for, and no other.
+
+    Classes that a topology has named are found, too, but not listed.
+    """
 
     def __getitem__(self, name: str) -> type[Connector]:
         if name not in _TYPES:
@@ -52,7 +55,7 @@ class DestinationTypes(Mapping[str, type[Connector]]):
 
     def __iter__(self) -> Iterator[str]:
         _installed_types()
-        return iter(sorted({*MODULES, *_TYPES}))
+        return iter(sorted(name for name in {*MODULES, *_TYPES} if ":" not in name))
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from router.embedded.broker import EmbeddedBroker
+from tests.brokers import choice
 from tests.delivery.partner import Partner
 from tests.delivery.stage import Stage
 
@@ -31,6 +32,13 @@ def embedded_stage(embedded: EmbeddedBroker, tmp_path: Path, unique: str) -> Sta
 def stage(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> Staging:
     """Makes a stage of these destinations, on either broker."""
     broker: Any = request.getfixturevalue(request.param)
+    return lambda destinations, **topology: Stage(broker, tmp_path, unique, destinations, **topology)
+
+
+@pytest.fixture
+def best_stage(request: pytest.FixtureRequest, tmp_path: Path, unique: str) -> Staging:
+    """Makes a stage of these destinations on a real Kafka where there is one, else on the embedded broker."""
+    broker: Any = request.getfixturevalue("embedded" if choice.missing() else "kafka")
     return lambda destinations, **topology: Stage(broker, tmp_path, unique, destinations, **topology)
 
 

@@ -30,9 +30,9 @@ def settled(stage: Stage, destination: str, delivered: int, dead: int = 0) -> No
 
 
 @pytest.mark.chaos
-def test_kill_minus_nine_loses_nothing_and_repeats_what_was_in_flight(stage: Staging, partner: Partner) -> None:
+def test_kill_minus_nine_loses_nothing_and_repeats_what_was_in_flight(best_stage: Staging, partner: Partner) -> None:
     """Four times under load. The committed counts name every event once, however often it was sent."""
-    one = stage({"crm": partner.webhook("/crm", delivery={"concurrency": CONCURRENCY})})
+    one = best_stage({"crm": partner.webhook("/crm", delivery={"concurrency": CONCURRENCY})})
     sent = one.send("crm", 3000)
     for target in (300, 900, 1500, 2100):
         with one.process() as process:
@@ -53,10 +53,10 @@ def test_kill_minus_nine_loses_nothing_and_repeats_what_was_in_flight(stage: Sta
 
 
 @pytest.mark.chaos
-def test_what_was_committed_beyond_an_unfinished_event_is_not_sent_again(stage: Staging, partner: Partner) -> None:
+def test_what_was_committed_beyond_an_unfinished_event_is_not_sent_again(best_stage: Staging, partner: Partner) -> None:
     """One event fails for ever and holds its partition's offset; the others ride in the offset's metadata."""
     partner.faults(crm=[{"kind": "poison", "status": 500}])
-    one = stage({"crm": partner.webhook("/crm", delivery={"retry": {"first": "50ms", "longest": "100ms"}})})
+    one = best_stage({"crm": partner.webhook("/crm", delivery={"retry": {"first": "50ms", "longest": "100ms"}})})
     one.send("crm", 1, poison=True)
     good = one.send("crm", 600)
     for _ in range(2):
@@ -74,10 +74,10 @@ def test_what_was_committed_beyond_an_unfinished_event_is_not_sent_again(stage: 
 
 
 @pytest.mark.chaos
-def test_dead_letters_are_complete_after_kill_minus_nine(stage: Staging, partner: Partner) -> None:
+def test_dead_letters_are_complete_after_kill_minus_nine(best_stage: Staging, partner: Partner) -> None:
     """Every bad event has its letter: exactly one on a real Kafka, where letters and offsets are one transaction."""
     partner.faults(crm=[{"kind": "poison", "status": 400}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     bad: list[str] = []
     for number in range(60):
         one.send("crm", 25)
@@ -96,10 +96,10 @@ def test_dead_letters_are_complete_after_kill_minus_nine(stage: Staging, partner
 
 
 @pytest.mark.chaos
-def test_an_archive_survives_kill_minus_nine(stage: Staging) -> None:
+def test_an_archive_survives_kill_minus_nine(best_stage: Staging) -> None:
     """Every event is in a finished file; each line is whole."""
     settings = {"path": "lake", "rotate_bytes": "50KiB"}
-    one = stage({"lake": {"type": "file", "settings": settings, "delivery": {"batch": {"count": 100}}}})
+    one = best_stage({"lake": {"type": "file", "settings": settings, "delivery": {"batch": {"count": 100}}}})
     sent, folder = [], one.folder / "lake"
     for _ in range(2):
         sent += one.send("lake", 3000)  # 400 KiB, in files of 65 KiB at most
@@ -119,13 +119,13 @@ def _has_files(folder: Any, count: int) -> bool:
     return len(list(folder.glob("*.ndjson"))) >= count
 
 
-def test_a_second_process_takes_its_share_and_gives_it_back(stage: Staging, partner: Partner) -> None:
+def test_a_second_process_takes_its_share_and_gives_it_back(best_stage: Staging, partner: Partner) -> None:
     """Rebalancing without a kill loses nothing, and on a real Kafka repeats nothing: what is under way is committed.
 
     The embedded broker takes no commits while a group rebalances.
     """
     partner.faults(crm=[{"kind": "slow", "seconds": 0.01}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     sent = one.send("crm", 1500)
     with one.process() as first:
         eventually(partial(at_least, partner, "/crm", 50), "deliveries of the first")

@@ -71,10 +71,10 @@ def test_a_changed_destination_begins_again_and_its_neighbour_does_not_notice(
     assert partner.counts("/lake") == Counter(neighbours)
 
 
-def test_changes_under_load_lose_and_repeat_nothing(stage: Staging, partner: Partner) -> None:
+def test_changes_under_load_lose_and_repeat_nothing(best_stage: Staging, partner: Partner) -> None:
     """What is under way is finished before the destination begins again."""
     partner.faults(crm=[{"kind": "slow", "seconds": 0.05, "share": 0.3}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     sent = one.send("crm", 1500)
     with following(one) as process:
         for number, target in enumerate((100, 500, 900)):
@@ -105,9 +105,9 @@ def test_a_destination_that_is_switched_off_leaves_its_events_for_later(
     assert partner.counts("/crm") == Counter(sent)
 
 
-def test_a_new_destination_begins_and_a_removed_one_ends(stage: Staging, partner: Partner) -> None:
+def test_a_new_destination_begins_and_a_removed_one_ends(best_stage: Staging, partner: Partner) -> None:
     crm, mail = partner.webhook("/crm"), partner.webhook("/mail")
-    one = stage({"crm": crm, "mail": mail})
+    one = best_stage({"crm": crm, "mail": mail})
     one.write({"crm": crm})
     sent = one.send("mail", 50)
     with following(one) as process:
@@ -195,9 +195,9 @@ def test_masked_fields_follow_the_file(embedded_stage: Staging, partner: Partner
 
 
 @pytest.mark.chaos
-def test_kill_minus_nine_while_a_destination_changes_loses_nothing(stage: Staging, partner: Partner) -> None:
+def test_kill_minus_nine_while_a_destination_changes_loses_nothing(best_stage: Staging, partner: Partner) -> None:
     """Killed soon after each edit, with the change half done; committed counts name every event once."""
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     sent = one.send("crm", 2000)
     for number, target in enumerate((200, 600, 1000, 1400)):
         with one.process() as process:

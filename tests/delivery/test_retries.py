@@ -25,10 +25,12 @@ def attempts(stage: Stage) -> int:
     return max(int(one["attempts"]) for one in headers)
 
 
-def test_kill_minus_nine_in_the_middle_of_retries_loses_and_repeats_nothing(stage: Staging, partner: Partner) -> None:
+def test_kill_minus_nine_in_the_middle_of_retries_loses_and_repeats_nothing(
+    best_stage: Staging, partner: Partner
+) -> None:
     """All others pass meanwhile, its profile's later events follow it, and its attempts go on where they were."""
     partner.faults(crm=[{"kind": "poison", "status": 500}])
-    one = stage({"crm": partner.webhook("/crm", delivery=QUICK)})
+    one = best_stage({"crm": partner.webhook("/crm", delivery=QUICK)})
     sent = one.send("crm", 1, poison=True) + one.send("crm", 139)  # of seven profiles: 20 are of the first one's
     made = [0]
     for _ in range(2):

@@ -171,7 +171,7 @@ def test_other_encodings_are_refused(gateway: Running, encoding: str) -> None:
     ("method", "path", "status", "code"),
     [
         ("GET", "/", 404, "not_found"),
-        ("POST", "/v1/track/", 404, "not_found"),
+        ("POST", "/v1/tracks", 404, "not_found"),
         ("POST", "/v2/track", 404, "not_found"),
         ("GET", "/v1/track", 405, "method_not_allowed"),
         ("PUT", "/v1/batch", 405, "method_not_allowed"),

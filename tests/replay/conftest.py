@@ -10,10 +10,10 @@ import pytest
 
 from tests.cli.conftest import line
 from tests.cli.lines import Ended, Line
-from tests.delivery.conftest import embedded_stage, kafka_stage, partner, stage
+from tests.delivery.conftest import best_stage, embedded_stage, kafka_stage, partner, stage
 from tests.delivery.stage import Stage
 
-__all__ = ["embedded_stage", "kafka_stage", "line", "partner", "stage"]
+__all__ = ["best_stage", "embedded_stage", "kafka_stage", "line", "partner", "stage"]
 
 Command = Callable[..., Ended]
 AT = 1_767_225_600_000  # 2026-01-01: for the embedded broker only, since Kafka deletes what is older than its retention

@@ -38,10 +38,10 @@ def shown(one: Stage) -> dict[str, int]:
     return {name: sum(row[f"router_delivery_{name}"] for row in rows) for name in ("delivered", "dead", "redriven")}
 
 
-def test_what_was_refused_arrives_after_a_redrive(stage: Staging, partner: Partner, dlq: Command) -> None:
+def test_what_was_refused_arrives_after_a_redrive(best_stage: Staging, partner: Partner, dlq: Command) -> None:
     """The whole way: refused, put right, redriven, delivered, with the same idempotency key; the sums hold."""
     partner.faults(crm=[{"kind": "poison", "status": 400}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     bad, good = one.send("crm", 6, poison=True), one.send("crm", 4)
     with one.delivering():
         eventually(lambda: one.totals("crm") == (4, 6), "the dead letters")
@@ -62,13 +62,13 @@ def test_what_was_refused_arrives_after_a_redrive(stage: Staging, partner: Partn
 
 
 def test_the_story_of_the_runbook(
-    stage: Staging, partner: Partner, line: Line, monkeypatch: pytest.MonkeyPatch
+    best_stage: Staging, partner: Partner, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its commands as they stand there: an order did not reach the CRM, the URL is corrected, it arrives."""
     story = RUNBOOK.read_text("utf-8").partition("### An order did not reach the CRM\n")[2].partition("\n### ")[0]
     looking, repairing = (block.split("\n") for block in re.findall(r"^```\n(.*?)\n```$", story, re.M | re.S))
     partner.faults(old=[{"kind": "status", "status": 404}])
-    one = stage({"crm": partner.webhook("/old")})
+    one = best_stage({"crm": partner.webhook("/old")})
     monkeypatch.setenv("ROUTER_BOOTSTRAP", one.cluster.bootstrap)
     monkeypatch.setenv("ROUTER_TOPOLOGY", str(one.file))
     names = one.send("crm", 3)

@@ -294,7 +294,7 @@ def test_the_name_is_given_or_the_folder_s(
         (["{dir}/123"], 2, "begins with a letter, got 123; give one with --name"),
         (["{dir}/x", "--template", "ecomerce"], 2, "got ecomerce (did you mean ecommerce?)"),
         (["{dir}/file"], 1, "expected a folder, got a file"),
-        ([], 2, "Missing argument 'DIR'"),
+        ([], 2, "expected the folder to write, got none"),
     ],
 )
 def test_bad_input_is_told_and_writes_nothing(
