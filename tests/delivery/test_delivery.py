@@ -77,10 +77,10 @@ def test_batches_arrive_as_arrays(embedded_stage: Staging, partner: Partner) -> 
     assert partner.requests("/crm") < 100
 
 
-def test_a_graceful_stop_loses_and_repeats_nothing(stage: Staging, partner: Partner) -> None:
+def test_a_graceful_stop_loses_and_repeats_nothing(best_stage: Staging, partner: Partner) -> None:
     """What is under way ends and is committed; the next process goes on behind it."""
     partner.faults(crm=[{"kind": "slow", "seconds": 0.02}])
-    one = stage({"crm": partner.webhook("/crm")})
+    one = best_stage({"crm": partner.webhook("/crm")})
     sent = one.send("crm", 300)
     for part in (60, 150):
         with one.process() as process:
@@ -110,11 +110,11 @@ def test_a_failing_partner_never_counts_as_delivered(embedded_stage: Staging, pa
     assert {entry["code"] for entry in one.log() if entry["outcome"] == "dead"} == {"errors.discarded.503"}
 
 
-def test_a_bad_partner_does_not_slow_another(stage: Staging, partner: Partner) -> None:
+def test_a_bad_partner_does_not_slow_another(best_stage: Staging, partner: Partner) -> None:
     """One hangs, one refuses connections, one says 500: the good one gets everything meanwhile."""
     partner.faults(hangs=[{"kind": "slow", "seconds": 600}], errs=[{"kind": "status", "status": 500}])
     nobody = {"type": "webhook", "settings": {"url": "http://127.0.0.1:1/", "allow_private": True}}
-    one = stage(
+    one = best_stage(
         {
             "hangs": partner.webhook("/hangs", delivery={"timeout": "2s"}),
             "errs": partner.webhook("/errs"),
@@ -211,11 +211,11 @@ def test_order_is_kept_per_profile_while_requests_fail(embedded_stage: Staging, 
 
 
 def test_a_partner_that_refuses_us_pauses_its_destination_until_it_no_longer_does(
-    stage: Staging, partner: Partner
+    best_stage: Staging, partner: Partner
 ) -> None:
     """401: nothing is dropped, the metric says so, and everything comes once the configuration is right."""
     partner.faults(crm=[{"kind": "status", "status": 401}])
-    one = stage({"crm": partner.webhook("/crm", delivery=QUICK), "other": partner.webhook("/other")})
+    one = best_stage({"crm": partner.webhook("/crm", delivery=QUICK), "other": partner.webhook("/other")})
     sent = one.send("crm", 50)
     one.send("other", 50)
     with one.delivering() as health:
@@ -231,10 +231,10 @@ def test_a_partner_that_refuses_us_pauses_its_destination_until_it_no_longer_doe
     assert one.dead("crm") == []
 
 
-def test_what_waits_for_a_partner_that_is_down_waits_in_kafka(stage: Staging, partner: Partner) -> None:
+def test_what_waits_for_a_partner_that_is_down_waits_in_kafka(best_stage: Staging, partner: Partner) -> None:
     """Memory is bounded; when the partner is back, everything is delivered."""
     partner.faults(crm=[{"kind": "status", "status": 503}])
-    one = stage({"crm": partner.webhook("/crm", delivery={"retry": {"first": "20ms", "longest": "300ms"}})})
+    one = best_stage({"crm": partner.webhook("/crm", delivery={"retry": {"first": "20ms", "longest": "300ms"}})})
     sent = one.send("crm", 6000)
     with one.delivering() as health:
         eventually(lambda: sample("router_delivery_paused", destination="crm", reason="down") == 1, "pause")
