@@ -29,10 +29,13 @@ LATER_SECONDS = 3.0  # by then route workers have a new write key too, and its e
 
 
 class Intake(NamedTuple):
-    """What takes events in: those that bring a write key, and those that a partner posts."""
+    """What a topology prepares before the event loop takes it over: what takes events in, those that bring a write key
+    and those that a partner posts, and what pages ask for, whose files are read here.
+    """
 
     ingest: Ingest
     receivers: PostReceivers
+    pages: Pages
 
 
 def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
@@ -64,6 +67,7 @@ class Renewal:
             lambda loaded: Intake(
                 ingest_of(loaded.topology, keys.renewed(loaded.topology.sources, loaded.topology.environment)),
                 PostReceivers.of(loaded),
+                Pages.of(loaded.topology),
             ),
             register=lambda loaded: register_secrets(loaded, options),
             absent=partial(without_topics, cluster),
@@ -76,7 +80,8 @@ class Renewal:
             return
         topology = offer.loaded.topology
         config = topology.gateway
-        self._handler.renew(config, offer.prepared.ingest, Pages.of(topology), offer.prepared.receivers)
+        prepared = offer.prepared
+        self._handler.renew(config, prepared.ingest, prepared.pages, prepared.receivers)
         self._listener.limit(max_connections=config.max_connections, idle_timeout=config.idle_timeout)
         if self._capacity is not None:
             self._capacity.watch(topology)
