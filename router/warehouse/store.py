@@ -58,9 +58,12 @@ class WarehouseStore(ABC):
     @abstractmethod
     def commit(self) -> None: ...
 
-    @abstractmethod
     def rollback(self) -> None:
-        """After an error of any kind. It raises nothing, and the next `begin` starts afresh."""
+        """After an error of any kind: it raises nothing, and the next `begin` starts afresh, with a new connection.
+
+        Some errors need one, and it does no harm after the others.
+        """
+        self.close()
 
     @abstractmethod
     def idle(self) -> None:

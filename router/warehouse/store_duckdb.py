@@ -116,10 +116,6 @@ class DuckDbStore(WarehouseStore):
         self._staging.unlink(missing_ok=True)
         self.execute("COMMIT")
 
-    def rollback(self) -> None:
-        """A new connection is needed after some errors, and does no harm after the others."""
-        self.close()
-
     def idle(self) -> None:
         self.close()
 

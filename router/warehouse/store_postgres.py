@@ -138,9 +138,6 @@ class PostgresStore(WarehouseStore):
     def commit(self) -> None:
         self._db.commit()
 
-    def rollback(self) -> None:
-        self.close()
-
     def idle(self) -> None:
         """The connection stays: the next load needs it."""
 
