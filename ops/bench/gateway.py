@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import secrets
+import socket
 import statistics
 import sys
 import time
@@ -38,6 +39,7 @@ from router.process.health import Health
 
 KEY = "bench-key"
 PARTITIONS = 12
+READY_SECONDS = 60
 Where = tuple[str, str]  # bootstrap address, topic prefix
 
 
@@ -87,6 +89,9 @@ class Client(asyncio.Protocol):
         self._load.answered(data[9:12], time.perf_counter() - self._sent)
         self._next()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.closed()
+
     def _next(self) -> None:
         assert self._transport is not None
         message = self._load.next()
@@ -105,6 +110,7 @@ class Load:
         self._left = len(requests)
         self.seconds: list[float] = []
         self.refused = 0
+        self.lost = False
         self.done = asyncio.Event()
 
     def next(self) -> bytes | None:
@@ -117,15 +123,42 @@ class Load:
         if not self._left:
             self.done.set()
 
+    def closed(self) -> None:
+        """A connection ended: the run cannot, if it was the server that closed it."""
+        if next(self._requests, None) is not None:
+            self.lost = True
+            self.done.set()
+
+
+def wait_until_ready(address: Address) -> None:
+    """Send single events until one is stored: a gateway that starts answers 503. Raises TimeoutError."""
+    end = time.monotonic() + READY_SECONDS
+    while asked(address) != b"200":
+        if time.monotonic() > end:
+            raise TimeoutError(f"the server stored nothing within {READY_SECONDS} s")
+        time.sleep(0.05)
+
+
+def asked(address: Address) -> bytes:
+    """The status of one event, sent on a connection of its own."""
+    with socket.create_connection(address, READY_SECONDS) as connection:
+        connection.sendall(request(1, 0))
+        return connection.recv(4096)[9:12]
+
 
 async def run(address: Address, events: int, requests: int, connections: int) -> dict[str, float]:
-    """One run; latencies are those of the closed loop, so they grow with the connections."""
+    """One run; latencies are those of the closed loop, so they grow with the connections.
+
+    Raises ConnectionError when the server closes a connection before all is sent.
+    """
     load = Load([request(events, number) for number in range(requests)])
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
     for _ in range(connections):
         await loop.create_connection(lambda: Client(load), *address)
     await load.done.wait()
+    if load.lost:
+        raise ConnectionError(f"the server closed a connection after {len(load.seconds)} of {requests} answers")
     elapsed = time.perf_counter() - started
     quantiles = statistics.quantiles(load.seconds, n=100)
     return {
@@ -203,7 +236,7 @@ def measure(target: Callable[..., None], where: Where, chosen: argparse.Namespac
     child.start()
     theirs.close()
     address = ours.recv()
-    time.sleep(1)  # until the gateway's first look at the broker
+    wait_until_ready(address)
     rows = []
     for events in (1, 50):
         requests = chosen.events // events if events > 1 else chosen.events // 2
