@@ -68,14 +68,13 @@ def subscription(
     """The Subscription of a destination; `integrations` are the names its connector declares, `environment` is the
     topology's.
     """
-    names = (name, *([config.integration] if config.integration else []), *integrations)
     return Subscription(
         name,
         config.sources,
         frozenset(config.types),
         frozenset(config.events),
         frozenset(config.except_),
-        tuple(map(_folded, names)),
+        tuple(map(_folded, config.names(name, integrations))),
         ignores,
         is_of_another(config.labels, environment),
         config.device_mode is not None,

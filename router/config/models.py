@@ -222,6 +222,10 @@ class DestinationConfig(Model):
     map: MapConfig = Field(MapConfig(), repr=False, description="Changes in what its connector makes of an event")
     delivery: DeliveryConfig = DeliveryConfig()
 
+    def names(self, name: str, declared: Sequence[str]) -> tuple[str, ...]:
+        """What an event's integrations object may call the destination `name`; `declared` are its type's names."""
+        return (name, *([self.integration] if self.integration else []), *declared)
+
 
 class LimitsConfig(Model):
     event_bytes: Bytes = Field("32KiB", validate_default=True, description="Maximum size of one event")

@@ -57,6 +57,7 @@ def connector_of(loaded: Loaded, name: str) -> Connector:
     """A destination's connector, not yet open."""
     config = loaded.topology.destinations[name]
     connector = destination_types()[config.type](name, loaded.connector_settings[name], config.delivery.timeout)
+    connector.names = config.names(name, connector.integrations)
     connector.map = config.map.compiled()
     function = loaded.functions.get(f"destinations.{name}")
     connector.function = FunctionProcess(function) if function is not None else None

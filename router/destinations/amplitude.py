@@ -190,7 +190,7 @@ class Amplitude(HttpDestination):
         return "pages_off"
 
     def _item(self, event: Delivery, who: Item, name: str, suffix: str = "", **more: Any) -> Item:
-        session = context.options(event, self.integrations).get("session_id")
+        session = self.options(event).get("session_id")
         return {
             "event_type": name, "time": dates.unix_ms(dates.event_time(event)),
             "insert_id": (person.message_id(event) or keys.as_hex(event)) + suffix,
@@ -204,7 +204,7 @@ class Amplitude(HttpDestination):
         products = [one for one in commerce.products(event) if one.price is not None] if order else []
         apart = bool(products) and self.settings.revenue == "products"
         group = person.real(person.group_id(event))
-        given = context.options(event, self.integrations).get("groups")
+        given = self.options(event).get("groups")
         item = self._item(
             event, who, name, event_properties=properties, user_properties=self._campaign(event),
             groups=given if isinstance(given, dict) else {self.settings.group_type: group},

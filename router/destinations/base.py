@@ -17,7 +17,7 @@ from router import metrics
 from router.config.types import Model
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
-from router.mapping.options import with_options
+from router.mapping.options import options_of, with_options
 from router.transform.process import FunctionProcess
 
 Order = Literal["profile", "none"]
@@ -129,7 +129,8 @@ class Connector(ABC):
         self.name = name
         self.settings = settings
         self.timeout = timeout
-        self.map = EventMap()  # of the topology; set by who makes the connector
+        self.names: Sequence[str] = (name, *self.integrations)  # in an event's `integrations`; set by who makes it
+        self.map = EventMap()  # of the topology; set likewise
         self.function: FunctionProcess | None = None  # the topology's `transform`, called by delivery; set likewise
         self.report: Callable[[Sequence[str]], None] = self.count_problems  # what a mapping could not convert
 
@@ -143,10 +144,14 @@ class Connector(ABC):
         """
         if not self.map.changes(event.type, event.event):
             return item
-        body = with_options(event.body, (self.name, *self.integrations))
+        body = with_options(event.body, self.names)
         mapped = self.map.apply(event.type, event.event, body, item)
         self.report(mapped.problems)
         return mapped.values
+
+    def options(self, event: Delivery) -> dict[str, Any]:
+        """What the event's `integrations` say for this partner; empty where they say yes, no, or nothing."""
+        return options_of(event.body, self.names) or {}
 
     def count_problems(self, problems: Sequence[str]) -> None:
         """Count values that a mapping left out, by the place that each problem begins with."""

@@ -101,7 +101,7 @@ class FacebookConversions(GraphDestination):
             return Skip(event, "pages_off")
         if (datetime.fromtimestamp(self.clock(), UTC) - at).total_seconds() > self.settings.max_age:
             return Skip(event, "too_old")
-        given = context.options(event, self.integrations)
+        given = self.options(event)
         source = self._source(event, given)
         item = self.shaped(event, {
             "event_name": self._name(event), "event_time": dates.unix_seconds(at), "action_source": source,

@@ -134,7 +134,7 @@ class Ga4(HttpDestination):
         )
 
     def _client_id(self, event: Delivery) -> str:
-        options, properties = context.options(event, self.integrations), person.properties(event)
+        options, properties = self.options(event), person.properties(event)
         if not self.settings.measurement_id:
             given = (options.get("appInstanceId"), options.get("app_instance_id"), properties.get("app_instance_id"))
             return next(filter(None, map(person.text, given)), "")
@@ -183,7 +183,7 @@ class Ga4(HttpDestination):
         return [shape.present(self.shaped(event, made))]
 
     def _params(self, event: Delivery, content: Content) -> Item:
-        options, properties = context.options(event, self.integrations), person.properties(event)
+        options, properties = self.options(event), person.properties(event)
         given = options.get("sessionId"), options.get("session_id"), properties.get("session_id")
         session = next(filter(None, map(person.text, (*given, context.at(event, "sessionId")))), "")
         engaged = commerce.amount(properties.get("engagement_time_msec"))

@@ -168,7 +168,7 @@ class GoogleAds(HttpDestination):
         return item if item.get("adIdentifiers") or item.get("userData") else Skip(event, "no_identifier")
 
     def _click(self, event: Delivery) -> dict[str, str]:
-        own, given = person.properties(event), context.options(event, self.integrations)
+        own, given = person.properties(event), self.options(event)
         for name in _CLICKS:
             found = given.get(name), own.get(name), context.at(event, f"campaign.{name}"), _of_page(event, name)
             if click := next(filter(None, map(person.text, found)), ""):

@@ -128,7 +128,7 @@ class Hubspot(HttpDestination):
 
     def _visitor(self, event: Delivery) -> Item:
         """Of an event: the record or the visitor that `integrations` names."""
-        given = {} if event.type == "identify" else context.options(event, self.integrations)
+        given = {} if event.type == "identify" else self.options(event)
         return shape.present({name: person.text(given.get(name)) for name in ("objectId", "utk")})
 
     def _contacts(self, events: Sequence[Delivery]) -> Iterator[HttpRequest]:

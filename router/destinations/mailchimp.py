@@ -152,7 +152,7 @@ class Mailchimp(HttpDestination):
         return Outcome(Kind.RETRY if event.attempt == 1 else Kind.REJECTED, "404", "the person is no member")
 
     def _options(self, event: Delivery) -> Item:
-        return context.options(event, self.integrations)
+        return self.options(event)
 
     def _list(self, event: Delivery) -> str:
         return person.text(self._options(event).get("listId")) or self.settings.list_id

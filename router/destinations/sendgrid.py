@@ -22,7 +22,7 @@ from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
-from router.destinations.shared import context, dates, keys, person, shape
+from router.destinations.shared import dates, keys, person, shape
 
 CONTACTS, SEARCH, MAIL = "/v3/marketing/contacts", "/v3/marketing/contacts/search/emails", "/v3/mail/send"
 _AHEAD = timedelta(hours=72)
@@ -149,7 +149,7 @@ class Sendgrid(HttpDestination):
         return HttpRequest.of_json("POST", MAIL, events, {**shape.present(content), "personalizations": people})
 
     def _send_at(self, event: Delivery) -> int | None:
-        at = dates.parsed(context.options(event, self.integrations).get("sendAt"))
+        at = dates.parsed(self.options(event).get("sendAt"))
         return None if at is None else dates.unix_seconds(at)
 
     def _removal(self, event: Delivery, response: HttpResponse) -> Outcome | HttpRequest:

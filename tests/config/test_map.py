@@ -102,6 +102,7 @@ def test_a_webhook_gets_the_event_with_the_map_over_it(tmp_path: Path) -> None:
     "says",
     [
         {"integrations": {"cio": {"tier": "gold"}}},
+        {"integrations": {"Lifecycle Mails": {"tier": "gold"}}},
         {"integrations": {"CUSTOMER.IO": {"tier": "gold"}, "All": False}},
         {"options": {"integrations": {"Customer.io (Actions)": {"tier": "gold"}}}, "integrations": {"cio": True}},
         {"context": {"integrations": {"Customer.io": {"tier": "gold"}}}},
@@ -109,7 +110,8 @@ def test_a_webhook_gets_the_event_with_the_map_over_it(tmp_path: Path) -> None:
 )
 def test_the_options_of_an_event_reach_the_map_by_any_name(tmp_path: Path, says: dict[str, Any]) -> None:
     targets = r"{track: {attributes.a: integrations.cio.tier, attributes.b: 'integrations.Customer\.io.tier'}}"
-    cio = f"  cio: {{type: customerio, settings: {{site_id: a, api_key: b}}, map: {targets}}}"
+    named = "integration: lifecycle mails, settings: {site_id: a, api_key: b}"
+    cio = f"  cio: {{type: customerio, {named}, map: {targets}}}"
     topology = loaded(tmp_path, HEAD + cio)
 
     (item,) = sent(topology, "cio", "track", event="A", **says)["batch"]
@@ -126,6 +128,22 @@ def test_without_options_there_is_nothing_to_map(tmp_path: Path, says: dict[str,
     (item,) = sent(topology, "cio", "track", event="A", **says)["batch"]
 
     assert "a" not in item.get("attributes", {})
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        ({"All": False, "amplitude": {"session_id": 7}}, {"session_id": 7}),
+        ({"PRODUCT analytics ": {"session_id": 7}}, {"session_id": 7}),
+        ({"amp": True, "Mixpanel": {"session_id": 7}}, {}),
+        (["Amplitude"], {}),
+    ],
+)
+def test_a_connector_reads_the_options_by_any_name(tmp_path: Path, says: Any, expected: dict[str, Any]) -> None:
+    named = "integration: Product Analytics, settings: {api_key: a}"
+    connector = connector_of(loaded(tmp_path, f"{HEAD}  amp: {{type: amplitude, {named}}}"), "amp")
+
+    assert connector.options(delivery(1, type="track", integrations=says)) == expected
 
 
 def test_a_mapping_of_fields_to_themselves_and_to_each_other_ends(tmp_path: Path) -> None:

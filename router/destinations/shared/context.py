@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from router.destinations.base import Delivery
@@ -46,16 +46,6 @@ def browser(event: Delivery) -> str:
     """The browser's name, from the user agent; empty for other clients."""
     agent = text(at(event, "userAgent"))
     return next((name for mark, name in _BROWSERS if mark in agent), "") if agent.startswith("Mozilla/") else ""
-
-
-def options(event: Delivery, names: Iterable[str]) -> dict[str, Any]:
-    """What `integrations` says for a partner, by one of its names in any letter case; empty for a mere yes."""
-    wanted = {name.casefold() for name in names}
-    for given in (event.body.get("integrations"), at(event, "integrations")):
-        for name, value in given.items() if isinstance(given, dict) else ():
-            if name.casefold() in wanted and isinstance(value, dict):
-                return value
-    return {}
 
 
 def page_event(event: Delivery, *names: str) -> str:

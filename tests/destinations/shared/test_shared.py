@@ -222,14 +222,6 @@ def test_browsers_by_their_user_agent(agent: str | None, expected: str) -> None:
     assert context.browser(event(context={"userAgent": agent})) == expected
 
 
-def test_options_for_a_partner_in_any_letter_case() -> None:
-    one = event(integrations={"All": False, "amplitude": {"session_id": 7}, "Mixpanel": True})
-
-    assert context.options(one, ("Amplitude",)) == {"session_id": 7}
-    assert context.options(one, ("Mixpanel",)) == {}
-    assert context.options(event(integrations=["Amplitude"]), ("Amplitude",)) == {}
-
-
 @pytest.mark.parametrize(
     ("kind", "names", "expected"),
     [
