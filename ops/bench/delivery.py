@@ -64,11 +64,13 @@ def fill(bootstrap: str, topic: str, count: int) -> None:
         raise SystemExit("the broker did not take the load")
 
 
-def arrived(log: Path, count: int, process: psutil.Process) -> tuple[float, float]:
+def arrived(log: Path, count: int, process: subprocess.Popen[bytes]) -> tuple[float, float]:
     """The time, and the CPU seconds the process has spent, when so many events are in the receiver's log."""
     while not log.exists() or log.read_bytes().count(b"\n") < count:
+        if process.poll() is not None:
+            raise SystemExit(f"router deliver ended with {process.returncode}")
         time.sleep(LOOK_SECONDS)
-    spent = process.cpu_times()
+    spent = psutil.Process(process.pid).cpu_times()
     return time.monotonic(), spent.user + spent.system
 
 
@@ -83,7 +85,7 @@ def row(stack: ExitStack, bootstrap: str, count: int, batch: int) -> str:
     subprocess.run([*ROUTER, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
     fill(bootstrap, f"{name}.dest.one", count)
     own = ["--state", str(folder / "state"), "--metrics", "127.0.0.1:0"]
-    process = psutil.Process(started(stack, [*ROUTER, "deliver", *common, *own]).pid)
+    process = started(stack, [*ROUTER, "deliver", *common, *own])
     first = count // 10
     (began, before), (ended, after) = arrived(log, first, process), arrived(log, count, process)
     rate, cpu = (count - first) / (ended - began), (after - before) / (count - first)

@@ -84,6 +84,8 @@ def backlog(fleet: Fleet, bootstrap: str, count: int) -> None:
         time.sleep(0.5)
         done = sum(row.offset for row in admin.committed(topics.route_group, places, stable=False).values())
         for name in largest:
+            if fleet.running[name].poll() is not None:
+                raise SystemExit(f"router {name} ended with {fleet.running[name].returncode}")
             process = psutil.Process(fleet.running[name].pid)
             largest[name] = max(largest[name], process.memory_info().rss)
     for name, size in largest.items():
