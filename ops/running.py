@@ -23,8 +23,9 @@ RECEIVER = ("router", "receiver", "--quiet", "--listen", "127.0.0.1:0")
 
 
 def plain_environment(**more: str) -> dict[str, str]:
-    """This process's environment without options of the `router` command, and `more`."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")} | more
+    """This process's environment without options of the `router` command, and `more`; no web console unless asked."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")}
+    return plain | {"ROUTER_CONSOLE": "off"} | more
 
 
 class Process:

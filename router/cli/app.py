@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "List destination types; try events; check credentials",
     ),
     "status": ("router.cli.status", "Show the counts and health of a running router"),
+    "console": ("router.cli.console", "Run the web console alone"),
     "state": ("router.cli.state", "Show and verify the on-disk state of route workers"),
     "trace": ("router.cli.trace", "Tell what became of an event or of a person's events"),
     "dlq": ("router.cli.dlq", "List, show, redrive and purge dead letters"),

@@ -15,11 +15,11 @@ from router.cli import report
 from router.cli.loading import load, named_cluster, require_broker
 from router.cli.options import METRICS_ADDRESS, Json, with_run_options
 from router.cli.screen import console
-from router.cli.status_pages import Look, look
 from router.cli.status_screen import picture
 from router.config.options import RunOptions, parse_address
 from router.errors import UsageError
 from router.process.rates import Rates, rates
+from router.status.pages import Look, look
 
 WATCH_SECONDS = 2.0
 Looking = Callable[[], Look]
@@ -77,8 +77,8 @@ def _looking(topologies: list[Path], metrics: list[str], options: RunOptions) ->
         return lambda: look(addresses)
     if metrics:
         raise UsageError("expected TOPOLOGY, which is read from Kafka, or --metrics, got both")
-    from router.cli.status_kafka import look_at_kafka
     from router.embedded.broker import recognised
+    from router.status.kafka import look_at_kafka
 
     require_broker(options)
     loaded = load(topologies, options, secrets=False)

@@ -1,15 +1,17 @@
-"""`router up`: gateway, route workers, delivery and metrics on one machine, with a broker when none is named."""
+"""`router up`: all processes of a topology on one machine, with a broker when none is named."""
 
 from __future__ import annotations
 
 import logging
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from router.cli.console import CONSOLE_ADDRESS, console_address
 from router.cli.loading import watch
 from router.cli.options import Topologies, with_run_options
 from router.config.loader import Loaded
@@ -28,15 +30,24 @@ _CALL, _EVENT = "identify", '{"userId": "u1"}'  # what nearly every tracking pla
 def command(
     topologies: Topologies,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Number of route workers.")] = 1,
+    console: Annotated[
+        str,
+        typer.Option(
+            "--console",
+            metavar="HOST:PORT",
+            help="Address of the web console (extra `console`), or off.",
+        ),
+    ] = CONSOLE_ADDRESS,
     *,
     options: RunOptions,
 ) -> None:
-    """Run everything: gateway, route workers, delivery, metrics.
+    """Run everything: gateway, route workers, delivery, metrics, web console.
 
     Changes of topology files and plans are applied while it runs, and on SIGHUP; faulty ones are refused.
     Ctrl-C or SIGTERM stops everything cleanly, a second one at once. Exit status 3 when the embedded broker dies.
     """
     reload = watch(topologies, options)
+    options = replace(options, console=console_address(console, options))
     files = [path.absolute() for path in topologies]
     raise typer.Exit(
         run_up(reload, files, options, workers=workers, announce=lambda running: announce(running, topologies))
@@ -68,6 +79,7 @@ def announcement(running: Running) -> str:
         broker += " (embedded: in memory only, events that are not delivered when it stops are gone)"
         state += " (of this run only)"
     metrics = _url(options.metrics)
+    console = [f"  console  {_url(options.console)}"] if options.console else []
     lines = [
         f"router up: {name}, {running.guarantee}",
         f"  broker   {broker}",
@@ -75,6 +87,7 @@ def announcement(running: Running) -> str:
         f"           {_first_event(running.loaded, options)}",
         f"  metrics  {metrics}/metrics, {metrics}/healthz, {metrics}/readyz; try: router status",
         f"  events   router tap events.resolved --bootstrap {options.bootstrap}",
+        *console,
         f"  state    {state}",
     ]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from router.errors import UsageError
 Address = tuple[str, int]
 GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
+CONSOLE: Address = ("127.0.0.1", 8090)
 STATE = Path(".run")
 EMBEDDED = "ROUTER_EMBEDDED"  # 1: the broker at --bootstrap is an embedded one
 SUPERVISED = "ROUTER_SUPERVISED"  # the options of a child, as its supervisor hands them down
@@ -22,7 +23,8 @@ class RunOptions:
 
     `bootstrap` is empty only before `router up` has started the embedded broker; `kafka` holds librdkafka settings
     that override ours; `env_file` is kept so that a parent process can hand it to its children. `supervised`: a parent
-    process holds the port of `metrics` open, reads the same files and logs what changes in them.
+    process holds the port of `metrics` open, reads the same files and logs what changes in them. `console` is where the
+    web console listens, None without one; `pages` are the metrics pages that it shows.
     """
 
     bootstrap: str = ""
@@ -33,6 +35,8 @@ class RunOptions:
     metrics: Address = METRICS
     env_file: Path | None = None
     supervised: bool = False
+    console: Address | None = None
+    pages: tuple[Address, ...] = ()
 
     def for_child(self) -> dict[str, str]:
         """The environment variable that hands these options to a child. `ps` does not show the secrets in it."""

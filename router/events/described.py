@@ -20,6 +20,7 @@ MEANINGS = {
     "<topology>.redrives": "Which dead letters `router dlq redrive` has sent once more",
     "<topology>.replays": "What each `router replay` was asked for, and how far it is",
     "<topology>.control": "Destinations that are paused by hand",
+    "<topology>.audit": "What people did in the web console: who, what, to what, why, and how it ended",
     "dest.<name>": "Events to be delivered to a destination",
     "dest.<name>.retry": "The retry lane: events that failed while others were accepted, until they are tried again",
     "dest.<name>.caps": "Who was sent what within the time of `delivery.cap`; only with one",

@@ -36,7 +36,7 @@ class Topics:
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
-    destination, replays by their id.
+    destination, replays by their id, audit by who acted.
     """
 
     name: str
@@ -99,6 +99,10 @@ class Topics:
     @property
     def control(self) -> str:
         return f"{self._own}.control"
+
+    @property
+    def audit(self) -> str:
+        return f"{self._own}.audit"
 
     def caps(self, destination: str) -> str:
         return f"{self.prefix}dest.{destination}.caps"
@@ -165,6 +169,7 @@ class Topics:
         specs += [TopicSpec(self.redrives, 1, for_ever, "destination")]
         specs += [TopicSpec(self.control, 1, {"cleanup.policy": "compact"}, "destination")]
         specs += [TopicSpec(self.replays, 1, {"cleanup.policy": "compact"}, "replay")]
+        specs += [TopicSpec(self.audit, 1, for_ever, "who acted")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

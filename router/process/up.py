@@ -23,7 +23,7 @@ from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
 from router.config.topics import owned_topics, wanted_topics
 from router.embedded.broker import EmbeddedBroker
-from router.errors import RouterError, Stopped, Unavailable
+from router.errors import RouterError, Stopped, Unavailable, UsageError
 from router.events.topics import REGISTRY
 from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
@@ -41,6 +41,7 @@ from router.process.supervisor import Supervisor
 from router.process.watch import Watch
 
 READY_SECONDS = 10.0
+CONSOLE = "console"
 _ANY_PORT: Address = ("127.0.0.1", 0)
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
@@ -82,11 +83,13 @@ def _run(
     loaded = reload.active
     check_state(options.state)
     server_socket = stack.enter_context(bind(options.metrics))
-    options = replace(options, gateway=_free(options.gateway))
+    options = replace(options, gateway=_free(options.gateway), console=_console_address(options.console))
     broker, options = stack.enter_context(_broker(loaded, options, stop))
+    names = [*names, CONSOLE] if options.console else names
     ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in names}
     addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
-    specs = [child_spec(name, files, replace(options, metrics=at)) for name, at in addresses.items()]
+    pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
+    specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in addresses.items()]
     children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
     counts = _Counts(children)
     supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
@@ -187,6 +190,17 @@ def _free(address: Address) -> Address:
     with bind(address) as probe:
         port: int = probe.getsockname()[1]
     return address[0], port
+
+
+def _console_address(wanted: Address | None) -> Address | None:
+    """Where the web console listens: as wanted, else on a port that is free, since nobody's events depend on it."""
+    if wanted is None:
+        return None
+    try:
+        return _free(wanted)
+    except UsageError as error:
+        log.warning("%s: the console takes another port", error)
+        return _free((wanted[0], 0))
 
 
 class _Counts:

@@ -44,7 +44,7 @@ class Up:
         file = folder / "shop.yaml"
         if not file.exists():
             file.write_text(TOPOLOGY)
-        options = ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(self.state), *arguments]
+        options = ["--console", "off", "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(self.state), *arguments]
         self.stderr = folder / "stderr"
         with self.stderr.open("w") as stderr:
             self.process = subprocess.Popen(
@@ -190,7 +190,7 @@ def test_a_faulty_topology_is_status_1_before_anything_starts(tmp_path: Path) ->
 
 def test_a_named_broker_that_is_not_there_is_status_3(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(TOPOLOGY)
-    options = ["--bootstrap", "127.0.0.1:1", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+    options = ["--console", "off", "--bootstrap", "127.0.0.1:1", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
     command = [sys.executable, "-m", "router", "up", "shop.yaml", *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (3, "")
@@ -232,7 +232,7 @@ def test_topics_that_would_break_the_guarantees_are_status_1_and_others_a_warnin
             TopicSpec(f"{unique}.events.resolved", 1, {"retention.ms": "1000"}),
         ]
     )
-    options = ["--bootstrap", kafka, "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+    options = ["--console", "off", "--bootstrap", kafka, "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
     command = [sys.executable, "-m", "router", "up", str(own_topics), *options]
     done = subprocess.run(command, cwd=own_topics.parent, capture_output=True, text=True, timeout=120, check=False)
 
@@ -272,7 +272,7 @@ class Starting:
 
     def __init__(self, folder: Path, *options: str) -> None:
         (folder / "shop.yaml").write_text(TOPOLOGY)
-        addresses = ["--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
+        addresses = ["--console", "off", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "router", "up", "shop.yaml", *addresses, *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -314,7 +314,7 @@ def test_a_state_folder_that_cannot_be_written_is_status_3_once(tmp_path: Path, 
     (tmp_path / "shop.yaml").write_text(TOPOLOGY)
     (tmp_path / "file").write_text("")
     state = tmp_path / ("state" if full else "file/state")
-    options = ["--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--state", str(state)]
+    options = ["--console", "off", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--state", str(state)]
     done = subprocess.run(
         [sys.executable, "-B", "-m", "router", "up", "shop.yaml", *options],
         cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limited if full else None,

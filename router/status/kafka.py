@@ -14,7 +14,6 @@ from confluent_kafka import Consumer, TopicPartition
 
 from router.agents.table import ENDINGS
 from router.agents.totals import Totals
-from router.cli.status_pages import Look
 from router.config.loader import Loaded
 from router.config.topics import input_topics, topics_of
 from router.delivery.pauses import read_pauses
@@ -28,6 +27,7 @@ from router.kafka.failure import translated
 from router.kafka.offsets import PartitionKey
 from router.process.health import Check, Report
 from router.process.snapshot import DestinationRow, Snapshot
+from router.status.pages import Look
 from router.worker.partition import decode_totals
 
 PEEK_SECONDS = 10.0

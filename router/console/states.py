@@ -1,0 +1,177 @@
+"""States in words and what needs attention first, from counts and health alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from router.config.models import Topology
+from router.process.health import Report
+from router.process.snapshot import DestinationRow, Snapshot
+from router.status.pages import Look
+
+Tone = Literal["fine", "attention", "trouble", "information", "quiet"]
+MARKS: Mapping[Tone, str] = {"fine": "●", "attention": "▲", "trouble": "■", "information": "◆", "quiet": "○"}
+OLD_SECONDS = 300.0  # a message that waits longer is worth a look
+MOST_CONCERNS = 7
+_REASONED = ("held back", "cannot open", "paused by")
+
+
+@dataclass(frozen=True, slots=True)
+class StateWord:
+    """One of a closed set of words, with its colour's meaning; `why` is the whole sentence, where there is one."""
+
+    word: str
+    tone: Tone
+    why: str = ""
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.tone]
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that needs attention: about what, a sentence, and where to look."""
+
+    tone: Tone
+    subject: str
+    says: str
+    href: str
+    link: str
+
+    @property
+    def mark(self) -> str:
+        return MARKS[self.tone]
+
+
+def counted(count: int, what: str) -> str:
+    """`1 event`, `2,400 events`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def destination_state(row: DestinationRow | None, live: Report, *, enabled: bool = True) -> StateWord:
+    """How a destination is."""
+    if not enabled:
+        return StateWord("switched off", "quiet")
+    if row is None or not row.served:
+        return StateWord("not delivered here", "attention", "no process on the page delivers to it")
+    why = "; ".join(said(row.name, live))
+    if "operator" in row.paused:
+        return StateWord("paused", "trouble", why)
+    if "refused" in row.paused:
+        return StateWord("credentials refused", "trouble", why)
+    if "down" in row.paused:
+        return StateWord("partner down", "trouble", why)
+    if row.paused:
+        return StateWord("cannot open", "trouble", why)
+    if row.retrying:
+        return StateWord("retrying", "attention", f"{row.retrying:,} wait in the retry lane")
+    if row.pending > 0:
+        return StateWord("delivering", "information")
+    return StateWord("up to date", "fine")
+
+
+def source_state(name: str, topology: Topology, seen: Snapshot | None) -> StateWord:
+    """How a source is, as far as the counts say."""
+    refusal = topology.sources[name].refusal(topology.environment)
+    if refusal:
+        return StateWord("switched off", "quiet", refusal.replace("_", " "))
+    refused = sum(seen.refused.get(name, {}).values()) if seen else 0
+    stopped = sum(seen.stopped.get(name, {}).values()) if seen else 0
+    if refused or stopped:
+        why = f"{refused:,} events refused by the gateway, {stopped:,} invalid, blocked or duplicate"
+        return StateWord("some refused", "attention", why)
+    return StateWord("open", "fine")
+
+
+def said(destination: str, live: Report) -> Iterator[str]:
+    """What each process that delivers to it says of why it waits."""
+    for name, check in live.checks.items():
+        if name.rpartition(" ")[2] == f"deliver.{destination}" and check.why.startswith(_REASONED):
+            yield check.why
+
+
+def concerns(look: Look) -> list[Concern]:
+    """What needs attention, the worst first."""
+    seen = look.seen
+    found = [*_lost(seen), *_held_back(look), *_processes(look), *_dead(seen), *_behind(seen), *_files(look.live)]
+    found += [*_uncounted(seen), *_refused(seen)]
+    return found[:MOST_CONCERNS]
+
+
+def _lost(seen: Snapshot) -> Iterator[Concern]:
+    if seen.lost:
+        says = f"{counted(seen.lost, 'message')} lost: deleted by the broker before they were read"
+        yield Concern("trouble", "The input", says, "/operations#topics", "Topics and retention")
+
+
+def _uncounted(seen: Snapshot) -> Iterator[Concern]:
+    wrong = [row.name for row in seen.destinations if not row.balanced]
+    if not seen.balanced or wrong:
+        where = ", ".join(wrong) or "the input"
+        says = f"{where}: the counts do not add up; at rest they must"
+        yield Concern("attention", "Accounting", says, "/operations", "Operations")
+
+
+def _held_back(look: Look) -> Iterator[Concern]:
+    for row in look.seen.destinations:
+        if not row.paused:
+            continue
+        state = destination_state(row, look.live)
+        said_ = {
+            "credentials refused": "refuses our credentials",
+            "partner down": "does not answer",
+            "paused": "is paused",
+        }.get(state.word, "cannot be opened")
+        why = f" ({state.why})" if state.why else ""
+        says = f"{said_}{why}. Waiting: {max(row.pending, 0):,}, none is lost."
+        yield Concern("trouble", row.name, says, f"/destinations/{row.name}", "What its answers say")
+
+
+def _processes(look: Look) -> Iterator[Concern]:
+    for process in look.seen.processes:
+        name = process.name or "the process"
+        if not process.up or not process.live:
+            report = look.ready if not process.up else look.live
+            check = report.checks.get(process.name)
+            why = f": {check.why}" if check and check.why else ""
+            says = f"{'is down' if not process.up else 'does not get on'}{why}"
+            yield Concern("trouble", name, says, "/operations", "Workers")
+
+
+def _dead(seen: Snapshot) -> Iterator[Concern]:
+    for row in sorted(seen.destinations, key=lambda row: -row.dead):
+        if row.dead > row.redriven:
+            says = f"has {counted(row.dead - row.redriven, 'dead letter')} not redriven"
+            yield Concern("attention", row.name, says, f"/destinations/{row.name}", "Errors and dead letters")
+
+
+def _behind(seen: Snapshot) -> Iterator[Concern]:
+    if seen.oldest_seconds is not None and seen.oldest_seconds > OLD_SECONDS:
+        says = f"is behind: the oldest of {seen.waiting:,} waiting messages came {seen.oldest_seconds / 60:.0f} min ago"
+        yield Concern("attention", "The router", says, "/operations#lag", "Lag")
+    for row in seen.destinations:
+        if row.oldest_seconds is not None and row.oldest_seconds > OLD_SECONDS and not row.paused:
+            says = f"is behind: its oldest event waits for {row.oldest_seconds / 60:.0f} min"
+            yield Concern("attention", row.name, says, f"/destinations/{row.name}", "Delivery")
+
+
+def _files(live: Report) -> Iterator[Concern]:
+    whys = {check.why for name, check in live.checks.items() if name.rpartition(" ")[2] == "reload" and check.why}
+    for why in sorted(whys):
+        yield Concern(
+            "attention", "Files", f"were refused, what ran before goes on: {why}", "/operations", "Operations"
+        )
+
+
+def _refused(seen: Snapshot) -> Iterator[Concern]:
+    for source, counts in seen.refused.items():
+        code, count = max(counts.items(), key=lambda one: one[1])
+        named = source if source not in ("", "none") else "An unknown source"
+        href = f"/sources/{source}" if source not in ("", "none") else "/sources"
+        says = (
+            f"had {sum(counts.values()):,} events refused by the gateway, most for {code.replace('_', ' ')} ({count:,})"
+        )
+        yield Concern("attention", named, says, href, "Source")

@@ -1,0 +1,150 @@
+// Keyboard, theme, times, actions, and the parts of a page that renew themselves. Text is only ever set as text.
+import { start as startLive } from "./live.js";
+
+const RENEW_MS = 5000;
+const THEMES = ["auto", "light", "dark"];
+const body = document.body;
+
+export function announce(text) {
+  const toast = document.getElementById("toast");
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => { toast.hidden = true; }, 6000);
+}
+
+// Times in the browser's own zone, with the whole of it as the title.
+function localTimes(root) {
+  for (const one of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(one.dateTime);
+    if (isNaN(at)) continue;
+    if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString();
+    one.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
+
+// The page is asked for again as a document, which no script and no handler in it can use; parts of it take the place
+// of those that are shown.
+function renew() {
+  const busy = document.hidden || document.querySelector("dialog[open], .drawer:not([hidden])") !== null;
+  const shown = document.querySelectorAll("[data-live]");
+  if (busy || !shown.length) return;
+  const request = new XMLHttpRequest();
+  request.responseType = "document";
+  request.open("GET", location.href);
+  request.onload = () => {
+    if (request.responseURL && new URL(request.responseURL).pathname === "/login") {
+      const ended = document.getElementById("ended");
+      if (!ended.open) ended.showModal();
+      return;
+    }
+    if (request.status !== 200 || !request.response) return lost();
+    for (const old of shown) {
+      const fresh = request.response.getElementById(old.id);
+      if (!fresh || old.contains(document.activeElement) || old.isEqualNode(fresh)) continue;
+      const next = document.importNode(fresh, true);
+      localTimes(next);
+      old.replaceWith(next);
+    }
+  };
+  request.onerror = lost;
+  request.send();
+}
+
+function lost() {
+  announce("Connection lost, trying again. What you see may be old.");
+}
+
+function switchTheme() {
+  const root = document.documentElement;
+  const next = THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % THEMES.length];
+  root.dataset.theme = next;
+  document.cookie = `router_theme=${next}; path=/; max-age=31536000; samesite=strict`;
+  announce(`Theme: ${next === "auto" ? "as the system" : next}`);
+}
+
+// Rows: j and k walk, Enter opens.
+function walk(step) {
+  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.offsetParent !== null);
+  if (!rows.length) return;
+  const here = rows.findIndex((row) => row.classList.contains("here"));
+  const next = rows[Math.min(rows.length - 1, Math.max(0, here + step))] || rows[0];
+  if (here >= 0) rows[here].classList.remove("here");
+  next.classList.add("here");
+  const target = next.matches("button, a, [tabindex]") ? next : next.querySelector("a, button, summary");
+  if (target) target.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+let waiting = "";
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = event.target.matches("input, textarea, select");
+  if (event.key === "Escape" && field) event.target.blur();
+  if (field || document.querySelector("dialog[open]")) return;
+  if (waiting === "g") {
+    waiting = "";
+    const link = [...document.querySelectorAll("#sections a")].find((one) => one.dataset.key === event.key);
+    if (link) { event.preventDefault(); link.click(); }
+    return;
+  }
+  const acts = {
+    g: () => { waiting = "g"; setTimeout(() => { waiting = ""; }, 1500); },
+    "/": () => (document.getElementById("search") || document.getElementById("find")).focus(),
+    t: switchTheme,
+    "?": () => document.getElementById("help").showModal(),
+    j: () => walk(1),
+    k: () => walk(-1),
+  };
+  if (acts[event.key]) { event.preventDefault(); acts[event.key](); }
+}
+
+// A button with data-action opens its dialog; the form in it says what is sent.
+export async function act(name, values) {
+  const answer = await fetch(`/do/${name}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Console-Token": body.dataset.token },
+    body: JSON.stringify(values),
+  });
+  const said = await answer.json().catch(() => ({ error: "the console did not answer as expected" }));
+  if (!answer.ok) throw new Error(said.error || `status ${answer.status}`);
+  return said;
+}
+
+function submitted(event) {
+  const form = event.target;
+  if (!form.dataset.action) return;
+  event.preventDefault();
+  const values = Object.fromEntries(new FormData(form, event.submitter));
+  const said = form.querySelector("output");
+  const buttons = form.querySelectorAll("button");
+  buttons.forEach((one) => { one.disabled = true; });
+  if (said) said.textContent = "Working…";
+  act(form.dataset.action, values).then((answer) => {
+    if (said) said.textContent = answer.says; else announce(answer.says);
+    if (!("stay" in values)) { form.closest("dialog")?.close(); announce(answer.says); }
+    renew();
+  }).catch((error) => {
+    if (said) said.textContent = error.message; else announce(error.message);
+  }).finally(() => buttons.forEach((one) => { one.disabled = false; }));
+}
+
+function clicked(event) {
+  const button = event.target.closest("button, a");
+  if (!button) return;
+  if ("help" in button.dataset) document.getElementById("help").showModal();
+  if ("themeSwitch" in button.dataset) switchTheme();
+  if (button.dataset.opens) document.getElementById(button.dataset.opens).showModal();
+  if ("closes" in button.dataset) button.closest("dialog").close();
+  if (button.dataset.copies) {
+    navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent)
+      .then(() => announce("Copied"), () => announce("The browser did not let us copy"));
+  }
+}
+
+document.addEventListener("keydown", pressed);
+document.addEventListener("submit", submitted);
+document.addEventListener("click", clicked);
+localTimes(document);
+setInterval(renew, RENEW_MS);
+startLive();

@@ -1,0 +1,173 @@
+"""The console over HTTP: who is let in, which headers every answer has, and that each action is written down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from router.config.options import RunOptions
+from router.console.access import TOKENS, Access
+from router.console.actions import TOKEN_HEADER
+from router.console.app import COOKIE, make_app
+from router.console.sight import Sight
+from router.delivery.pauses import read_pauses
+from router.embedded.broker import EmbeddedBroker
+from router.status.pages import Look
+from tests.console.pages import KEY, SECRET, counts, shop
+
+OPERATOR, VIEWER = "operator-token-0123", "viewer-token-0123"
+PEOPLE = {TOKENS: f"otto:operator:{OPERATOR} vera:viewer:{VIEWER}"}
+
+
+class Counted(Sight):
+    """Looks at given counts instead of processes."""
+
+    def _look(self) -> Look:
+        look = counts().look
+        assert look is not None
+        return look
+
+
+Client = TestClient[Any, Any]
+Open = Callable[..., AbstractAsyncContextManager[tuple[Client, Sight]]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, unique: str, embedded: EmbeddedBroker) -> Open:
+    """Opens a console on the embedded broker, with or without a login."""
+    loaded = shop(tmp_path, topics={"prefix": f"{unique}.", "partitions": 1})
+
+    @asynccontextmanager
+    async def open_(*, login: bool = False) -> AsyncIterator[tuple[Client, Sight]]:
+        sight = Counted(loaded, RunOptions(embedded.cluster.bootstrap, embedded=True))
+        embedded.create_topics({sight.topics.audit: 1, sight.topics.control: 1})
+        access = Access.of(("127.0.0.1", 0), PEOPLE if login else {})
+        async with TestClient(TestServer(make_app(sight, access))) as client:
+            yield client, sight
+
+    return open_
+
+
+def origin(client: Client) -> dict[str, str]:
+    return {"Origin": f"http://{client.host}:{client.port}"}
+
+
+async def sign_in(client: Client, token: str) -> int:
+    async with client.post("/login", data={"token": token}, headers=origin(client), allow_redirects=False) as answer:
+        return answer.status
+
+
+async def act(client: Client, name: str, values: Any, **headers: str) -> tuple[int, str]:
+    """With the token that the page of this session has."""
+    async with client.get("/") as page:
+        token = (await page.text()).partition('data-token="')[2].partition('"')[0]
+    sent = origin(client) | {TOKEN_HEADER: token} | headers
+    async with client.post(f"/do/{name}", json=values, headers=sent) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_every_answer_is_guarded_and_shows_no_secret(opened: Open) -> None:
+    async with opened() as (client, _):
+        for path in ("/", "/none", "/login"):
+            async with client.get(path) as answer:
+                policy = answer.headers["Content-Security-Policy"]
+                assert "default-src 'none'" in policy
+                assert "require-trusted-types-for 'script'" in policy
+                assert "unsafe" not in policy
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert answer.headers["Cache-Control"] == "no-store"
+                text = await answer.text()
+                assert SECRET not in text
+                assert KEY not in text
+        async with client.get("/none") as answer:
+            assert answer.status == 404
+
+
+async def test_static_files_are_kept_for_ever_under_their_hash(opened: Open) -> None:
+    async with opened() as (client, _):
+        async with client.get("/") as page:
+            href = (await page.text()).partition('stylesheet" href="')[2].partition('"')[0]
+        async with client.get(href) as answer:
+            assert answer.status == 200
+            assert "immutable" in answer.headers["Cache-Control"]
+            assert answer.content_type == "text/css"
+        async with client.get(f"{href}/../../../pyproject.toml") as answer:
+            assert answer.status == 404
+
+
+async def test_a_name_that_points_here_is_not_answered(opened: Open) -> None:
+    async with opened() as (client, _), client.get("/", headers={"Host": "evil.example"}) as answer:
+        assert answer.status == 421
+
+
+async def test_pages_want_a_login_and_actions_say_so(opened: Open) -> None:
+    async with opened(login=True) as (client, _):
+        async with client.get("/", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/login")
+        async with client.post("/do/pause", json={"target": "crm"}, headers=origin(client)) as answer:
+            assert answer.status == 401
+        assert await sign_in(client, "wrong-token-0123456") == 403
+        assert await sign_in(client, OPERATOR) == 303
+        cookie = next(one for one in client.session.cookie_jar if one.key == COOKIE)
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Strict"
+        async with client.get("/") as answer:
+            assert "otto, operator" in await answer.text()
+        async with client.post("/logout", headers=origin(client)) as answer:
+            assert str(answer.url.path) == "/login"
+        async with client.get("/", allow_redirects=False) as answer:
+            assert answer.status == 303
+
+
+async def test_a_login_from_another_site_is_refused(opened: Open) -> None:
+    async with opened(login=True) as (client, _):
+        foreign = {"Origin": "http://evil.example"}
+        async with client.post("/login", data={"token": OPERATOR}, headers=foreign) as answer:
+            assert answer.status == 403
+
+
+async def test_an_action_is_taken_and_written_down_before_and_after(opened: Open) -> None:
+    async with opened() as (client, sight):
+        status, says = await act(client, "pause", {"target": "crm", "reason": "their <b>launch</b>"})
+        assert status == 200, says
+        pauses, _ = read_pauses(sight.cluster, sight.topics.control)
+        assert pauses["crm"].why == "their <b>launch</b>"
+        assert (await act(client, "resume", {"target": "crm"}))[0] == 200
+        assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
+        done, begun = sight.audit.newest()[2:]
+        assert (begun["action"], begun["target"], begun["outcome"]) == ("pause", "crm", "begun")
+        assert (done["id"], done["outcome"], done["reason"]) == (begun["id"], "done", "their <b>launch</b>")
+        assert done["time"][:4] == time.strftime("%Y", time.gmtime())
+
+
+async def test_a_viewer_s_action_is_refused_and_written_down(opened: Open) -> None:
+    async with opened(login=True) as (client, sight):
+        assert await sign_in(client, VIEWER) == 303
+        status, says = await act(client, "pause", {"target": "crm"})
+        assert (status, "role operator" in says) == (403, True)
+        (record,) = sight.audit.newest()
+        assert (record["who"], record["outcome"]) == ("vera", "refused")
+        assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("headers", "values", "status"),
+    [
+        ({"Origin": "http://evil.example"}, {"target": "crm"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, {"target": "crm"}, 403),
+        ({TOKEN_HEADER: "another"}, {"target": "crm"}, 403),
+        ({"Content-Type": "text/plain"}, {"target": "crm"}, 415),
+        ({}, ["crm"], 400),
+        ({}, {"target": "crn"}, 400),
+    ],
+)
+async def test_other_requests_act_on_nothing(opened: Open, headers: dict[str, str], values: Any, status: int) -> None:
+    async with opened() as (client, sight):
+        assert (await act(client, "pause", values, **headers))[0] == status
+        assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
