@@ -44,7 +44,17 @@ class Up:
         file = folder / "shop.yaml"
         if not file.exists():
             file.write_text(TOPOLOGY)
-        options = ["--console", "off", "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(self.state), *arguments]
+        options = [
+            "--console",
+            "off",
+            "--gateway",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            "--state",
+            str(self.state),
+            *arguments,
+        ]
         self.stderr = folder / "stderr"
         with self.stderr.open("w") as stderr:
             self.process = subprocess.Popen(
