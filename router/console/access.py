@@ -35,7 +35,7 @@ _LOCAL_NAMES = ("localhost",)
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ConsoleUser:
     """Who is asking. `token` is that of the session: pages send it with every action."""
 
     name: str
@@ -128,11 +128,11 @@ class Sessions:
     def __init__(self, access: Access, clock: Callable[[], float] = time.monotonic) -> None:
         self._access = access
         self._clock = clock
-        self._open: dict[bytes, tuple[Person, float]] = {}
+        self._open: dict[bytes, tuple[ConsoleUser, float]] = {}
         self._failures: dict[str, deque[float]] = {}
-        self._everybody = Person("local", "operator", secrets.token_urlsafe(32))
+        self._everybody = ConsoleUser("local", "operator", secrets.token_urlsafe(32))
 
-    def person(self, session: str) -> Person | None:
+    def person(self, session: str) -> ConsoleUser | None:
         """Who this session is of; None where a login is needed."""
         if not self._access.needs_login:
             return self._everybody
@@ -157,7 +157,7 @@ class Sessions:
         while len(self._open) >= MOST_SESSIONS:
             del self._open[next(iter(self._open))]
         session = secrets.token_urlsafe(32)
-        self._open[_digest(session)] = Person(*found, secrets.token_urlsafe(32)), now + SESSION_SECONDS
+        self._open[_digest(session)] = ConsoleUser(*found, secrets.token_urlsafe(32)), now + SESSION_SECONDS
         return session
 
     def log_out(self, session: str) -> None:

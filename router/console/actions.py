@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from router.console.access import Person
+from router.console.access import ConsoleUser
 from router.console.audit import AuditLog, Deed
 from router.console.sight import Sight
 from router.delivery.pauses import pause_now, write_pause
@@ -38,7 +38,7 @@ def _resume(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
 ACTIONS: Mapping[str, Action] = {"pause": _pause, "resume": _resume}
 
 
-async def act(sight: Sight, person: Person, request: web.Request, name: str) -> tuple[int, dict[str, str]]:
+async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str) -> tuple[int, dict[str, str]]:
     """Status and answer of an action, whoever asks for it. Only a request with the session's token is looked at."""
     if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), person.token.encode()):
         return 403, {"error": f"expected this session's {TOKEN_HEADER}: load the page again"}
@@ -57,7 +57,7 @@ async def act(sight: Sight, person: Person, request: web.Request, name: str) -> 
     return await asyncio.to_thread(_take, sight, person, deed, values)
 
 
-def _take(sight: Sight, person: Person, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
+def _take(sight: Sight, person: ConsoleUser, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
     audit = sight.audit
     try:
         if not person.may_act:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from router.console.access import SESSION_SECONDS, Access, Person, Sessions, origin_is_ours
+from router.console.access import SESSION_SECONDS, Access, ConsoleUser, Sessions, origin_is_ours
 from router.console.actions import ACTIONS, act
 from router.console.page import Page
 from router.console.pages import PAGES
@@ -96,7 +96,7 @@ def _handler(page: Page) -> Handler:
 
 
 def _page(request: web.Request, shown: Shown, section: str) -> web.Response:
-    person: Person | None = request.get(PERSON)
+    person: ConsoleUser | None = request.get(PERSON)
     topology = request.app[SIGHT].loaded.topology
     theme = request.cookies.get(THEME, "")
     frame = frame_values(
@@ -106,7 +106,7 @@ def _page(request: web.Request, shown: Shown, section: str) -> web.Response:
 
 
 def frame_values(
-    section: str, person: Person | None, topology: str, environment: str | None = None, theme: str = "",
+    section: str, person: ConsoleUser | None, topology: str, environment: str | None = None, theme: str = "",
     *, login: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """What every page has besides its own values."""
@@ -173,7 +173,7 @@ def from_own_page(request: web.Request) -> bool:
 
 async def _act(request: web.Request) -> web.StreamResponse:
     _require_own_origin(request)
-    person: Person = request[PERSON]
+    person: ConsoleUser = request[PERSON]
     name = request.path.removeprefix("/do/")
     status, says = await act(request.app[SIGHT], person, request, name)
     return web.json_response(says, status=status)

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class LatestCounts:
     """The newest counts: `look` is None before there were any; `at` is their time, in ms since 1970; `away` says why
     there are no newer ones.
     """
@@ -48,7 +48,7 @@ class Sight:
         self.options = options
         self.cluster = Cluster.of(options)
         self._secrets = tuple(secrets(loaded, options))
-        self._counts = Counts(None, 0)
+        self._counts = LatestCounts(None, 0)
         self._asked = 0.0
         self._lock = asyncio.Lock()
 
@@ -66,16 +66,16 @@ class Sight:
     def audit(self) -> AuditLog:
         return AuditLog(self.cluster, self.topics.audit)
 
-    async def counts(self) -> Counts:
+    async def counts(self) -> LatestCounts:
         """The counts, at most a second old where they can be had."""
         async with self._lock:
             if time.monotonic() - self._asked >= FRESH_SECONDS:
                 try:
                     found = await asyncio.to_thread(self._look)
                 except RouterError as error:
-                    self._counts = Counts(self._counts.look, self._counts.at, str(error))
+                    self._counts = LatestCounts(self._counts.look, self._counts.at, str(error))
                 else:
-                    self._counts = Counts(found, int(time.time() * 1000))
+                    self._counts = LatestCounts(found, int(time.time() * 1000))
                 self._asked = time.monotonic()
             return self._counts
 

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from router.config.loader import Loaded, load_topology
-from router.console.access import Person
+from router.console.access import ConsoleUser
 from router.console.app import frame_values
-from router.console.sight import Counts
+from router.console.sight import LatestCounts
 from router.console.templates import Shown, render
 from router.destinations.registry import destination_types
 from router.process.health import Check, Report
@@ -20,8 +20,8 @@ from router.status.pages import Look
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 SECRET = "a-secret-of-the-partner"
 KEY = "a-write-key-of-the-web"
-OPERATOR = Person("otto", "operator", "session-token")
-VIEWER = Person("vera", "viewer", "other-token")
+OPERATOR = ConsoleUser("otto", "operator", "session-token")
+VIEWER = ConsoleUser("vera", "viewer", "other-token")
 
 
 def shop(folder: Path, **more: Any) -> Loaded:
@@ -56,14 +56,14 @@ def seen(**more: Any) -> Snapshot:
     return Snapshot(**(values | more))
 
 
-def counts(**more: Any) -> Counts:
+def counts(**more: Any) -> LatestCounts:
     """Of `seen`; the delivery process says of `crm` what a hostile partner says."""
     why = f"held back since 13:40: connection refused {HOSTILE}"
     live = Report(True, {"deliver deliver.crm": Check(True, why)})
-    return Counts(Look(seen(**more), Report(True), live), 1_790_000_000_000)
+    return LatestCounts(Look(seen(**more), Report(True), live), 1_790_000_000_000)
 
 
-def html(shown: Shown, person: Person = OPERATOR) -> str:
+def html(shown: Shown, person: ConsoleUser = OPERATOR) -> str:
     """The whole page."""
     return render(shown, frame_values("Overview", person, "shop"))
 

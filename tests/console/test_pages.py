@@ -9,7 +9,7 @@ import pytest
 
 import router.console
 from router.console.pages.overview import overview
-from router.console.sight import Counts
+from router.console.sight import LatestCounts
 from router.console.text import duration, number, share, visible
 from router.process.snapshot import ProcessRow
 from tests.console.pages import counts, html, inert, shop
@@ -49,10 +49,10 @@ def test_a_process_that_is_down_and_lost_messages_come_first(tmp_path: Path) -> 
 
 def test_without_an_answer_the_overview_says_so_and_keeps_what_it_knew(tmp_path: Path) -> None:
     topology = shop(tmp_path).topology
-    never = html(overview(topology, Counts(None, 0, "no answer (Connection refused)")))
-    later = html(overview(topology, Counts(counts().look, 1, "no answer (Connection refused)")))
+    never = html(overview(topology, LatestCounts(None, 0, "no answer (Connection refused)")))
+    later = html(overview(topology, LatestCounts(counts().look, 1, "no answer (Connection refused)")))
 
-    assert "Counts are not available: no answer (Connection refused)" in never
+    assert "LatestCounts are not available: no answer (Connection refused)" in never
     assert "no process answers" in never
     assert "What you see is from" in later
     assert "10 received" in later

@@ -11,7 +11,7 @@ from aiohttp import web
 from router.agents.table import ENDINGS
 from router.config.models import Topology
 from router.console.page import Page
-from router.console.sight import Counts, Sight
+from router.console.sight import LatestCounts, Sight
 from router.console.states import StateWord, Tone, concerns, destination_state, source_state
 from router.console.templates import Shown
 from router.process.snapshot import DestinationRow, Snapshot
@@ -57,7 +57,7 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     return overview(sight.loaded.topology, await sight.counts())
 
 
-def overview(topology: Topology, counts: Counts) -> Shown:
+def overview(topology: Topology, counts: LatestCounts) -> Shown:
     """The page of these counts."""
     look = counts.look
     values: dict[str, Any] = {"counts": counts, "sources": source_lines(topology, look.seen if look else None)}
