@@ -52,7 +52,7 @@ def test_without_an_answer_the_overview_says_so_and_keeps_what_it_knew(tmp_path:
     never = html(overview(topology, LatestCounts(None, 0, "no answer (Connection refused)")))
     later = html(overview(topology, LatestCounts(counts().look, 1, "no answer (Connection refused)")))
 
-    assert "LatestCounts are not available: no answer (Connection refused)" in never
+    assert "Counts are not available: no answer (Connection refused)" in never
     assert "no process answers" in never
     assert "What you see is from" in later
     assert "10 received" in later
