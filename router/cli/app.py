@@ -45,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "privacy": ("router.cli.privacy", "Find personal data in events"),
     "snippet": ("router.cli.snippet", "Print what makes a page or a program send to a source"),
     "send": ("router.cli.send", "Send events from a file to a source"),
+    "import": ("router.cli.history.importing", "Import events and rows of files: CSV, NDJSON, archives"),
     "receiver": ("router.cli.receiver", "Receive what webhooks send: a partner to try them with"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }

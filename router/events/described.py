@@ -19,6 +19,7 @@ MEANINGS = {
     "delivery.log": "What became of events at partners: a record for each outcome, code and source",
     "<topology>.redrives": "Which dead letters `router dlq redrive` has sent once more",
     "<topology>.replays": "What each `router replay` was asked for, and how far it is",
+    "<topology>.imports": "How far each file of `router import` has come",
     "<topology>.control": "Destinations that are paused by hand",
     "<topology>.audit": "What people did in the web console: who, what, to what, why, and how it ended",
     "dest.<name>": "Events to be delivered to a destination",

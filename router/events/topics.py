@@ -36,7 +36,7 @@ class Topics:
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
-    destination, replays by their id, audit by who acted.
+    destination, replays and imports by their id, audit by who acted.
     """
 
     name: str
@@ -130,6 +130,14 @@ class Topics:
         return f"{self._own}.replay.{replay}"
 
     @property
+    def imports(self) -> str:
+        return f"{self._own}.imports"
+
+    def import_transactions(self, import_id: str) -> str:
+        """The transactional id of one import, whoever runs it."""
+        return f"{self._own}.import.{import_id}"
+
+    @property
     def route_group(self) -> str:
         return f"{self._own}.route"
 
@@ -170,6 +178,7 @@ class Topics:
         specs += [TopicSpec(self.control, 1, {"cleanup.policy": "compact"}, "destination")]
         specs += [TopicSpec(self.replays, 1, {"cleanup.policy": "compact"}, "replay")]
         specs += [TopicSpec(self.audit, 1, for_ever, "who acted")]
+        specs += [TopicSpec(self.imports, 1, {"cleanup.policy": "compact"}, "import")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

@@ -38,10 +38,10 @@ class Intake(NamedTuple):
     pages: Pages
 
 
-def ingest_of(topology: Topology, keys: WriteKeys) -> Ingest:
-    """The ingest of a topology, for these keys of its sources."""
+def ingest_of(topology: Topology, keys: WriteKeys, most: int | None = None) -> Ingest:
+    """The ingest of a topology, for these keys of its sources; `most` events at a time, as its gateway if left out."""
     topics = topics_of(topology)
-    limits, most = topology.limits.of_events(), topology.gateway.max_in_flight
+    limits, most = topology.limits.of_events(), most or topology.gateway.max_in_flight
     classes = topology.privacy.compiled().repeatable()
     privacy = {name: partial(_treated, classes, actions) for name, actions in topology.privacy.source.items()}
     return Ingest(keys, limits, raw=topics.raw, invalid=topics.invalid, max_events=most, privacy=privacy)

@@ -54,6 +54,11 @@ def with_literals(text: str, replaced: Callable[[str], str]) -> str:
     return _LITERAL.sub(lambda found: replaced(found[1]) if found[1] else found[0], text)
 
 
+def paths_of(text: str) -> list[str]:
+    """The paths in a template."""
+    return [token[1].strip() for token in _TOKEN.finditer(text) if token[1] is not None]
+
+
 def text_of(value: Any) -> str:
     """A value inside a text: as JSON writes it, a string as it is, nothing for null or MISSING."""
     if isinstance(value, str):

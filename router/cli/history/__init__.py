@@ -1,0 +1,1 @@
+"""`router import` and what it shows."""

@@ -1,0 +1,55 @@
+"""The formats that can be imported, one file each, and which files of a folder are of them.
+
+Exports lie in folders: those of this router's destination `archive` (`source=web/date=2026-11-27/….ndjson.gz`) and
+Segment's (`segment-logs/SOURCE-ID/DAY/….gz`) alike are gzip files of one call a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from router.errors import UsageError
+from router.history.csv_rows import csv_rows
+from router.history.ndjson_rows import ndjson_rows
+from router.history.opening import unreadable
+from router.history.rows import HistoryFile, RowReader
+
+READERS: dict[str, RowReader] = {"csv": csv_rows, "ndjson": ndjson_rows}
+_BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson"}
+_EXPORTED = (".ndjson", ".jsonl", ".json", ".gz")
+
+
+def format_of(path: Path, chosen: str = "") -> str:
+    """The format that is chosen, else the one that the file's name says; of a plain `.gz` it is NDJSON.
+
+    Raises UsageError.
+    """
+    if chosen:
+        if chosen not in READERS:
+            raise UsageError(f"--format: expected one of {', '.join(READERS)}, got {chosen}")
+        return chosen
+    name = path.name.lower()
+    inner = Path(name.removesuffix(".gz"))
+    found = _BY_SUFFIX.get(inner.suffix) or ("ndjson" if name.endswith(".gz") else "")
+    if not found:
+        raise UsageError(f"{path}: expected --format csv or ndjson for a file of this name, got none")
+    return found
+
+
+def files_of(given: Iterable[Path]) -> Iterator[HistoryFile]:
+    """The files as they are given; of a folder all exported files in it, in order of their names. Raises FileError."""
+    for path in given:
+        if not path.is_dir():
+            yield HistoryFile(path, str(path))
+            continue
+        found = sorted(each for each in path.rglob("*") if _is_export(each, path))
+        if not found:
+            raise unreadable(path, f"expected files that end in {', '.join(_EXPORTED)}, got a folder without any")
+        yield from (HistoryFile(each, str(each)) for each in found)
+
+
+def _is_export(path: Path, folder: Path) -> bool:
+    """Not what is hidden, and not the manifest of an archive."""
+    apart = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+    return not apart and path.name.endswith(_EXPORTED) and path.is_file()
