@@ -22,6 +22,12 @@ from router.errors import UsageError
 from router.history.formats import files_of
 from router.history.row_events import STRIPPED
 
+Again = Annotated[
+    bool,
+    typer.Option("--again", help="Begin anew with files imported before; to go on after a stop, leave it out."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check all rows, show ten events, send nothing.")]
+
 
 @with_run_options("bootstrap", "kafka", "env_file")
 def command(
@@ -52,13 +58,8 @@ def command(
     bad_rows: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Bad rows as JSON lines; default: on stderr.")
     ] = None,
-    again: Annotated[
-        bool,
-        typer.Option("--again", help="Begin anew with files imported before; to go on after a stop, leave it out."),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read and check all rows, show ten events, send nothing.")
-    ] = False,
+    again: Again = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
     *,
     options: RunOptions,
