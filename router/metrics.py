@@ -102,6 +102,8 @@ POISON = _counter("router_events_poison", "Events that made an agent raise; kept
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
 CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")
 RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took", "store")
+RESTORE_RECORDS = _gauge("router_restore_records", "Records that a restore under way has still to read", "store")
+STATE_FREE = _gauge("router_state_free_bytes", "Space left on the disk that holds the state", "kind")
 PLAN_INFO = _gauge("router_plan_info", "1 for the active revision of a source's tracking plan", "source", "revision")
 RELOADS = _counter("router_reloads", "Reloads of topology and plans", "outcome")
 

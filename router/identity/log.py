@@ -91,6 +91,7 @@ class LinkLog:
     def _watch(self) -> None:
         """Catching up has a deadline and reports its progress."""
         now = time.monotonic()
+        metrics.RESTORE_RECORDS.labels("identity").set(max(0, self._end - self._replica.position()))
         if self.caught_up:
             metrics.RESTORE_SECONDS.labels("identity").set(now - self._looked)
         elif now > self._looked + CATCH_UP_SECONDS:

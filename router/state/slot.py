@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import re
+import shutil
 import uuid
 from pathlib import Path
 
+from router import metrics
 from router.errors import Unavailable
 
 _UUID_HEX = re.compile(rb"[0-9a-f]{32}\n?\Z")
@@ -33,9 +36,11 @@ class Slot:
     def take(cls, root: Path, kind: str = "route") -> Slot:
         """Take the lowest free slot `<root>/<kind>-<n>`. Raises Unavailable when the directory cannot be used."""
         try:
-            return cls._take(root, kind)
+            slot = cls._take(root, kind)
         except OSError as error:
             raise Unavailable(f"{root}: expected a directory for state, got {error.strerror}") from error
+        metrics.STATE_FREE.labels(kind).set_function(lambda: _free_bytes(root))
+        return slot
 
     @classmethod
     def _take(cls, root: Path, kind: str) -> Slot:
@@ -63,6 +68,14 @@ def slots(folder: Path) -> list[Path]:
     """The slots of route workers in a topology's state folder, by number."""
     found = [path for path in folder.glob("route-*") if path.name.removeprefix("route-").isdecimal()]
     return sorted(found, key=lambda path: int(path.name.removeprefix("route-")))
+
+
+def _free_bytes(folder: Path) -> float:
+    """Of its file system; no number where the folder is gone, since a metrics page must not fail."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return math.nan
 
 
 def _lock(path: Path) -> int | None:

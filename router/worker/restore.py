@@ -98,6 +98,7 @@ class Restore:
             messages = self._consumer.consume(MESSAGES, 0.05)
             if messages:
                 self._apply(messages)
+        metrics.RESTORE_RECORDS.labels("window").set(self._open_records())
         now = time.monotonic()
         if self._at and now > self._deadline:
             raise Unavailable(f"restoring state takes too long: {self.progress()}")
@@ -149,6 +150,7 @@ class Restore:
 
     def close(self) -> None:
         self._consumer.close()
+        metrics.RESTORE_RECORDS.labels("window").set(0)
         metrics.RESTORE_SECONDS.labels("window").set(time.monotonic() - self._started)
 
 

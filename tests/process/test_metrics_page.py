@@ -1,4 +1,4 @@
-"""ops/metrics.md, router/metrics.py, the rules and the dashboard say the same."""
+"""ops/metrics.md, router/metrics.py, the rules and the dashboards say the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from ops.grafana import BOARDS
+from ops.grafana.build import to_json
+from ops.grafana.model import Board
 from router.agents import table
 from router.agents.pipeline import AGENTS
 from router.metrics import REGISTRY, PartitionTotals
@@ -100,7 +103,15 @@ def queries() -> list[str]:
     for dashboard in DASHBOARDS:
         board = json.loads(dashboard.read_text())
         found += [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
-    return [e.replace("$__rate_interval", "1m").replace("$job", "router").replace("$destination", ".*") for e in found]
+    return [promql(expression) for expression in found]
+
+
+def promql(expression: str) -> str:
+    """An expression of a dashboard, with Grafana's variables filled in."""
+    values = {"$__rate_interval": "1m", "$__range": "1h", "$job": "router", "$destination": ".*", "$source": ".*"}
+    for name, value in values.items():
+        expression = expression.replace(name, value)
+    return expression
 
 
 def test_rules_and_dashboards_use_only_promised_names() -> None:
@@ -110,6 +121,39 @@ def test_rules_and_dashboards_use_only_promised_names() -> None:
     for expression in expressions:
         assert set(_NAME.findall(expression)) <= known_names(), expression
         assert set(re.findall(r"\w+:router_\w+:\w+", expression)) <= recorded, expression
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_dashboards_are_those_of_the_source(board: Board) -> None:
+    written = (ROOT / f"ops/grafana/dashboards/{board.name}.json").read_text("utf-8")
+
+    assert written == to_json(board), "out of date: run `python -m ops.grafana`"
+
+
+def test_there_is_no_dashboard_without_a_source() -> None:
+    assert {path.stem for path in DASHBOARDS} == {board.name for board in BOARDS}
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_every_panel_says_what_it_shows_in_which_unit(board: Board) -> None:
+    for panel in board.panels:
+        assert len(panel.text) > 20, panel.title
+        assert panel.text.endswith("."), panel.title
+        assert panel.unit, panel.title
+        assert panel.queries, panel.title
+        assert [value for value, _ in panel.steps] == sorted(value for value, _ in panel.steps), panel.title
+
+
+def test_every_alert_is_tested_to_be_raised_and_not_to_be() -> None:
+    raised, silent = set(), set()
+    for file in PROMETHEUS.glob("*.test.yml"):
+        for group in yaml.safe_load(file.read_text())["tests"]:
+            for one in group.get("alert_rule_test", ()):
+                (raised if one["exp_alerts"] else silent).add(one["alertname"])
+    alerts = {rule["alert"] for rule in rules() if "alert" in rule}
+
+    assert raised == alerts
+    assert silent == alerts
 
 
 def test_dashboard_panels_have_their_own_ids_and_places() -> None:
@@ -140,7 +184,7 @@ def run(*command: str) -> None:
 
 def test_the_rules_are_valid_and_raise_the_alerts_they_should(promtool: str) -> None:
     run(promtool, "check", "rules", str(PROMETHEUS / "rules.yml"))
-    run(promtool, "test", "rules", str(PROMETHEUS / "rules.test.yml"))
+    run(promtool, "test", "rules", *map(str, sorted(PROMETHEUS.glob("*.test.yml"))))
 
 
 def test_the_prometheus_configuration_is_valid(promtool: str) -> None:
