@@ -145,7 +145,8 @@ def test_every_panel_says_what_it_shows_in_which_unit(board: Board) -> None:
 
 
 def test_every_alert_is_tested_to_be_raised_and_not_to_be() -> None:
-    raised, silent = set(), set()
+    raised: set[str] = set()
+    silent: set[str] = set()
     for file in PROMETHEUS.glob("*.test.yml"):
         for group in yaml.safe_load(file.read_text())["tests"]:
             for one in group.get("alert_rule_test", ()):
