@@ -14,6 +14,11 @@ LEADER_CHANGING = frozenset(
     {"FENCED_LEADER_EPOCH", "LEADER_NOT_AVAILABLE", "NOT_LEADER_FOR_PARTITION", "UNKNOWN_LEADER_EPOCH"}
 )
 
+# A group's coordinator is being found, or has just moved.
+COORDINATOR_CHANGING = frozenset(
+    {"_WAIT_COORD", "COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"}
+)
+
 # The names that librdkafka and the protocol give to "nobody answers there" and "you may not come in".
 ABSENT = frozenset(
     {
@@ -25,16 +30,13 @@ ABSENT = frozenset(
         "_SSL",
         "_TIMED_OUT",
         "_TRANSPORT",
-        "_WAIT_COORD",
         "BROKER_NOT_AVAILABLE",
-        "COORDINATOR_LOAD_IN_PROGRESS",
-        "COORDINATOR_NOT_AVAILABLE",
         "NETWORK_EXCEPTION",
         "NOT_CONTROLLER",
-        "NOT_COORDINATOR",
         "NOT_ENOUGH_REPLICAS",
         "REQUEST_TIMED_OUT",
         "SASL_AUTHENTICATION_FAILED",
+        *COORDINATOR_CHANGING,
         *LEADER_CHANGING,
     }
 )

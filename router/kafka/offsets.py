@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from router.errors import Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.failure import ABSENT, router_error, translated
+from router.kafka.failure import ABSENT, COORDINATOR_CHANGING, router_error, translated
 from router.kafka.offset_metadata import text_of
 
 PartitionKey = tuple[str, int]  # topic, number
@@ -35,7 +35,10 @@ class Committed:
 
 
 class GroupOffsets:
-    """`stable` waits for the group's open transactions. Raises Unavailable after `timeout` seconds."""
+    """`stable` waits for the group's open transactions.
+
+    A coordinator that moves is asked again. Raises Unavailable after `timeout` seconds.
+    """
 
     def __init__(self, cluster: Cluster, group: str, *, stable: bool = True, timeout: float = 10.0) -> None:
         self._group, self._timeout = group, timeout
@@ -47,15 +50,25 @@ class GroupOffsets:
         asked = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not asked:
             return {}
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                rows = self._asked(asked, max(0.0, deadline - time.monotonic()))
+                break
+            except KafkaException as error:
+                if error.args[0].name() not in COORDINATOR_CHANGING or time.monotonic() + _AGAIN_SECONDS > deadline:
+                    raise router_error(error, f"offsets of {self._group}") from error
+            time.sleep(_AGAIN_SECONDS)
+        return {(row.topic, row.partition): Committed(row.offset, text_of(row)) for row in rows if row.offset >= 0}
+
+    def _asked(self, partitions: list[TopicPartition], seconds: float) -> list[TopicPartition]:
+        """One question. Raises KafkaException, also for a single partition's fault."""
         self._consumer.poll(0)  # hands over waiting log lines; there is nothing else to come
-        with translated(f"offsets of {self._group}"):
-            rows = self._consumer.committed(asked, self._timeout)
+        rows = self._consumer.committed(partitions, seconds)
         for row in rows:
             if row.error is not None:
-                raise router_error(
-                    KafkaException(row.error), f"offsets of {self._group} in {row.topic}:{row.partition}"
-                )
-        return {(row.topic, row.partition): Committed(row.offset, text_of(row)) for row in rows if row.offset >= 0}
+                raise KafkaException(row.error)
+        return rows
 
     def close(self) -> None:
         self._consumer.close()

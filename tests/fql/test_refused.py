@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.fql import MAX_BYTES, FqlError, compile_query
 
-LONG_SECONDS = 5.0  # for what takes milliseconds here and years where it is done wrongly
+LONG_SECONDS = 30.0  # of CPU, for what takes milliseconds here and years where it is done wrongly
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_whatever_is_typed_is_compiled_or_refused(text: str) -> None:
 )
 def test_no_pattern_takes_long(pattern: str) -> None:
     query = compile_query(f"match(event, '{pattern}')")
-    begun = time.monotonic()
+    begun = time.thread_time()
 
     assert query.matches({"event": "a" * 30_000}) is False
-    assert time.monotonic() - begun < LONG_SECONDS
+    assert time.thread_time() - begun < LONG_SECONDS
 
 
 def test_no_nesting_takes_the_stack_away() -> None:
