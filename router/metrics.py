@@ -78,6 +78,10 @@ ROUTED_TOTALS = PartitionTotals(
     {"router_events_routed": "Events written to the destination's topic"}, ("destination", "topic", "partition")
 )
 STOPPED = _counter("router_events_stopped", "Events that ended with an agent, and why", "agent", "source", "reason")
+SOURCE_RESOLVED = _counter("router_source_resolved", "Events that passed all agents, by their source", "source")
+SOURCE_LAST = _gauge(
+    "router_source_last_event_timestamp_seconds", "When an event of the source last ended with an agent", "source"
+)
 TRANSFORMED = _counter(
     "router_transform_events", "Events given to a source's or destination's own function", "owner", "outcome"
 )
@@ -101,6 +105,7 @@ ROUTE_OLDEST = _gauge(
 POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
 CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")
+STATE_BYTES = _gauge("router_state_bytes", "Size of a store on disk", "store")
 RESTORE_SECONDS = _gauge("router_restore_seconds", "Time the last restore took", "store")
 RESTORE_RECORDS = _gauge("router_restore_records", "Records that a restore under way has still to read", "store")
 STATE_FREE = _gauge("router_state_free_bytes", "Space left on the disk that holds the state", "kind")
@@ -140,6 +145,11 @@ SOURCE_MAPPING_PROBLEMS = _counter(
     "router_source_mapping_problems", "Values that the map of a source left out: not converted", "source", "place"
 )
 DISCARDED = _counter("router_delivery_discarded", "Events sent to the dead letters", "destination", "code")
+STAGE_SECONDS = _histogram(
+    "router_stage_seconds", "Time of accepted events by stage", "destination", "stage",
+    buckets=(0.05, 0.5, 5, 60),
+)  # fmt: skip
+DEAD_LAST = _gauge("router_delivery_last_dead_timestamp_seconds", "When an event was last given up", "destination")
 END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")
 PAUSED = _gauge("router_delivery_paused", "1 while a destination is held back", "destination", "reason")
@@ -159,6 +169,11 @@ GATEWAY_REQUESTS = _counter("router_gateway_requests", "HTTP requests", "endpoin
 GATEWAY_EVENTS = _counter("router_gateway_events", "Events that arrived by HTTP", "source", "outcome")
 GATEWAY_IN_FLIGHT = _gauge("router_gateway_in_flight", "Events waiting for Kafka's acknowledgement")
 GATEWAY_ACK_SECONDS = _histogram("router_gateway_ack_seconds", "Request received to Kafka's acknowledgement")
+
+# Insights.
+INSIGHTS_WAITING = _gauge("router_insights_waiting_records", "Records not yet counted")
+INSIGHTS_SKIPPED = _gauge("router_insights_skipped_records", "Records of events.resolved passed over, since it began")
+INSIGHTS_STATE = _gauge("router_insights_state_bytes", "Size of the tables, about", "place")
 
 # Every process.
 READY = _gauge("router_ready", "1 while /readyz answers 200")

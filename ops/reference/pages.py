@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from ops.reference.keys import Key, Section, Walk, table
 from router.cli.destinations.listing import traits
@@ -15,6 +17,8 @@ from router.destinations.describe import describe
 from router.destinations.registry import destination_types
 from router.events.described import HEADERS, MEANINGS
 from router.events.topics import DAY_MS, REGISTRY, Topics
+from router.insights.answers import PARAMETERS
+from router.insights.schema import ANSWERS, SHARED, InsightsModel
 from router.partner_sources.base import PartnerSource
 from router.partner_sources.catalog import PARTNER_SOURCES
 from router.plan.schema import PlanFile, plan_schema
@@ -38,6 +42,7 @@ def pages() -> dict[str, str]:
         "plan.md": plan(),
         "topics.md": topics(),
         "sources.md": sources(),
+        "insights.md": insights(),
         "destinations/README.md": listing(types),
     }
     made |= {f"destinations/{name}.md": destination(connector) for name, connector in types.items()}
@@ -135,6 +140,44 @@ What each partner posts to `/v1/hooks/SOURCE` and what becomes of it; how to set
 `router schema topology` prints."""
     parts = [part for name, partner in PARTNER_SOURCES.items() for part in (f"## `{name}`", *_partner(partner))]
     return _page("Partners as sources", introduction, parts)
+
+
+def insights() -> str:
+    """Every answer of insights."""
+    introduction = """\
+What `router insights` answers, as JSON: `GET http://127.0.0.1:9465/v1/funnel?since=24h&step=1h` (`router up` prints the
+address of its own). Times are ISO 8601 in UTC. Counts are kept by the minute for 24 hours, by the hour for 14 days and
+by the day for 13 months; the finest that reach back to `since` are taken. A table holds at most 1,000 names and says
+how many events are left out. People are counted by a HyperLogLog sketch. A parameter that is not known, or not one of
+the path, is answered 400 with `{"error": …}`. There is no login: keep the address on this machine."""
+    parameters = ["| Parameter | Meaning |", "| --- | --- |"]
+    parameters += [f"| `{name}` | {meaning} |" for name, meaning in PARAMETERS.items()]
+    answers = [part for path, model in ANSWERS.items() for part in (f"## `{path}`", *_model(model))]
+    shared = [part for model in SHARED for part in (f"## `{model.__name__}`", *_model(model))]
+    return _page("Counts over time", introduction, ["\n".join(parameters), *answers, *shared])
+
+
+def _model(model: type[InsightsModel]) -> list[str]:
+    rows = ["| Field | Type | Meaning |", "| --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        kind = _kind(field.annotation).replace("|", "\\|")
+        rows.append(f"| `{name}` | {kind} | {field.description or ''} |")
+    return [inspect.cleandoc(model.__doc__ or ""), "\n".join(rows)]
+
+
+def _kind(annotation: Any) -> str:
+    """A type in JSON's words."""
+    words = {int: "number", float: "number", str: "text", datetime: "time", type(None): "null", Any: "any"}
+    if annotation in words:
+        return words[annotation]
+    inner = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return " | ".join(f"`{one}`" for one in inner)
+    if get_origin(annotation) is tuple:
+        return f"list of {_kind(inner[0])}"
+    if inner:
+        return " | ".join(_kind(one) for one in inner)
+    return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
 
 
 def _partner(partner: type[PartnerSource]) -> list[str]:

@@ -19,7 +19,7 @@ from router.agents.route import Choice
 from router.events.event import RELEASED, Event
 from router.events.parser import encode
 from router.events.records import Headers
-from router.metrics import FILTERED, UNKNOWN_INTEGRATIONS
+from router.metrics import FILTERED, SOURCE_RESOLVED, UNKNOWN_INTEGRATIONS
 
 
 class Emit(Agent):
@@ -27,7 +27,7 @@ class Emit(Agent):
 
     name = "emit"
     ending = Ending("resolved", "Events that passed all agents", "resolved")
-    counters = (FILTERED, UNKNOWN_INTEGRATIONS)
+    counters = (FILTERED, UNKNOWN_INTEGRATIONS, SOURCE_RESOLVED)
 
     @classmethod
     def build(cls, setup: Setup) -> Self:
@@ -70,6 +70,8 @@ class Emit(Agent):
         return events
 
     def _count(self, events: Sequence[Event], batch: Batch) -> None:
+        for source, number in Counter([event.source for event in events]).items():
+            batch.count(SOURCE_RESOLVED, source, number=number)
         resolved = batch.ended[self.ending.name]
         for (lane, choice), number in Counter([(event.lane, event.choice) for event in events]).items():
             resolved[lane] += number

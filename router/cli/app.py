@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gateway": ("router.cli.gateway", "Run the HTTP gateway alone"),
     "route": ("router.cli.route", "Run one route worker alone"),
     "deliver": ("router.cli.deliver", "Run delivery alone"),
+    "insights": ("router.cli.insights", "Run the counts over time alone, served as JSON"),
     "new": ("router.cli.new", "Create a repository: topology, plan, tests, CI"),
     "ops-files": ("router.cli.ops_files", "Write alert rules, dashboard and runbook into a folder"),
     "check": ("router.cli.check", "Check topology files, test files and plan folders"),

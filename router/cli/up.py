@@ -15,7 +15,7 @@ from router.cli.console import CONSOLE_ADDRESS, console_address
 from router.cli.loading import watch
 from router.cli.options import Topologies, with_run_options
 from router.config.loader import Loaded
-from router.config.options import Address, RunOptions
+from router.config.options import Address, RunOptions, parse_address
 from router.config.topics import topics_of
 from router.errors import RouterError
 from router.kafka.cluster import Cluster
@@ -38,14 +38,21 @@ def command(
             help="Address of the web console (extra `console`), or off.",
         ),
     ] = CONSOLE_ADDRESS,
+    insights: Annotated[
+        str,
+        typer.Option(
+            "--insights", metavar="HOST:PORT", help="Address of the counts over time, or `off`; needs the extra faust."
+        ),
+    ] = "127.0.0.1:0",
     *,
     options: RunOptions,
 ) -> None:
-    """Run everything: gateway, route workers, delivery, metrics, web console.
+    """Run everything: gateway, route workers, delivery, insights (extra `faust`), metrics, web console.
 
     Changes of topology files and plans are applied while it runs, and on SIGHUP; faulty ones are refused.
     Ctrl-C or SIGTERM stops everything cleanly, a second one at once. Exit status 3 when the embedded broker dies.
     """
+    options = replace(options, insights=None if insights == "off" else parse_address(insights))
     reload = watch(topologies, options)
     options = replace(options, console=console_address(console, options))
     files = [path.absolute() for path in topologies]
@@ -88,6 +95,7 @@ def announcement(running: Running) -> str:
         f"  metrics  {metrics}/metrics, {metrics}/healthz, {metrics}/readyz; try: router status",
         f"  events   router tap events.resolved --bootstrap {options.bootstrap}",
         *console,
+        *([f"  insights {_url(options.insights)}/v1/funnel"] if options.insights else []),
         f"  state    {state}",
     ]
     return "\n".join(lines)

@@ -12,6 +12,7 @@ Address = tuple[str, int]
 GATEWAY: Address = ("127.0.0.1", 8080)
 METRICS: Address = ("127.0.0.1", 9464)
 CONSOLE: Address = ("127.0.0.1", 8090)
+INSIGHTS: Address = ("127.0.0.1", 9465)
 STATE = Path(".run")
 EMBEDDED = "ROUTER_EMBEDDED"  # 1: the broker at --bootstrap is an embedded one
 SUPERVISED = "ROUTER_SUPERVISED"  # the options of a child, as its supervisor hands them down
@@ -24,7 +25,8 @@ class RunOptions:
     `bootstrap` is empty only before `router up` has started the embedded broker; `kafka` holds librdkafka settings
     that override ours; `env_file` is kept so that a parent process can hand it to its children. `supervised`: a parent
     process holds the port of `metrics` open, reads the same files and logs what changes in them. `console` is where the
-    web console listens, None without one; `pages` are the metrics pages that it shows.
+    web console listens, None without one; `pages` are the metrics pages that it shows. `insights` is where its answers
+    are served, and asked for; None where nobody counts.
     """
 
     bootstrap: str = ""
@@ -33,6 +35,7 @@ class RunOptions:
     state: Path = STATE
     gateway: Address = GATEWAY
     metrics: Address = METRICS
+    insights: Address | None = INSIGHTS
     env_file: Path | None = None
     supervised: bool = False
     console: Address | None = None

@@ -268,6 +268,7 @@ class Destination:
             assert offset is not None
             headers: Any = message.headers() or ()
             item = read_item(self.name, partition, offset, message.value(), message.key(), headers, now)
+            item.routed = message.timestamp()[1] / 1000
             if partition.tracker.take(offset):
                 items.append(item)
                 committer.took(item)

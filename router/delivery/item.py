@@ -56,12 +56,14 @@ class QueuedEvent:
     Of an event that waits in the retry lane `parked` is true; `partition` and `offset` are its place in that topic,
     `came_from` that in the destination's. `due` is when it is to be tried, None for an event that was never put
     there; `parked_at`, in seconds since 1970, when it was. `position` is the lane's own. `alone`: it shares no request.
+    `routed` is when it was written to the destination's topic, in seconds since 1970, and `first` when its first
+    attempt began; each 0 where that is not known.
     """
 
     __slots__ = (
         "alone", "answer", "attempts", "batch_key", "came_from", "code", "deadline", "delivery", "due", "fault",
-        "headers", "key", "left", "offset", "ordering_key", "parked", "parked_at", "partition", "position", "received",
-        "redriven", "replay", "size", "taken", "value",
+        "first", "headers", "key", "left", "offset", "ordering_key", "parked", "parked_at", "partition", "position",
+        "received", "redriven", "replay", "routed", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +93,7 @@ class QueuedEvent:
         self.came_from = ""
         self.parked = self.alone = False
         self.due: float | None = None
-        self.parked_at = 0.0
+        self.parked_at = self.routed = self.first = 0.0
         self.position = 0
 
     @property

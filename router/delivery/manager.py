@@ -24,7 +24,7 @@ from router.transform.process import FunctionProcess
 _PAUSES = ("down", "refused", "open", "operator")
 _GAUGES = (
     *(metrics.PENDING, metrics.REPLAY_PENDING, metrics.RETRY_LANE, metrics.RETRY_LANE_AGE),
-    *(metrics.DELIVERY_LAG, metrics.DELIVERY_OLDEST, metrics.END_TO_END_P95),
+    *(metrics.DELIVERY_LAG, metrics.DELIVERY_OLDEST, metrics.END_TO_END_P95, metrics.DEAD_LAST),
 )
 
 

@@ -68,6 +68,7 @@ class OutcomePolicy:
         self._accepted = 0
         self._last: Outcome | None = None  # what the partner said last of itself
         self._seconds = metrics.END_TO_END.labels(name)
+        self._stages = [metrics.STAGE_SECONDS.labels(name, stage) for stage in ("route", "attempt", "accept")]
         self.latencies = LatencyWindow(clock)
 
     def apply(self, batch: QueuedBatch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
@@ -79,6 +80,7 @@ class OutcomePolicy:
         smaller: list[QueuedEvent] = []
         accepted = self._accepted
         for item, outcome in zip(batch.events, outcomes, strict=True):
+            item.first = item.first or started
             if item.partition.revoked:
                 self._leave(item)
                 self._finals.stale(item)
@@ -167,10 +169,21 @@ class OutcomePolicy:
             latency = max(0.0, self._wall() - item.received)
             self._seconds.observe(latency)
             self.latencies.add(latency)
+            if item.routed and not item.came_from:
+                self._stage(item, item.received)
         self._accepted += 1
         self._leave(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item)
+
+    def _stage(self, item: QueuedEvent, received: float) -> None:
+        """From receiving it to its topic, to the first attempt, to acceptance."""
+        now = self._wall()
+        first = now - (self._clock() - item.first)
+        for stage, begin, end in zip(
+            self._stages, (received, item.routed, first), (item.routed, first, now), strict=True
+        ):
+            stage.observe(max(0.0, end - begin))
 
     def _filter(self, item: QueuedEvent, outcome: Outcome) -> None:
         """The mapping does not send it: final, with the reason counted."""
@@ -300,6 +313,7 @@ class OutcomePolicy:
     ) -> None:
         """An event is dead. `stage` is `read` for an event that was never queued, else `deliver`."""
         metrics.DISCARDED.labels(self._name, label(code)).inc()
+        metrics.DEAD_LAST.labels(self._name).set(self._wall())
         if outcome is not None:
             item.answer = self._delivery_log.answer(item, outcome, batch)
         self._delivery_log.failed("dead", discarded(code), item, outcome, batch)

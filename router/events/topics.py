@@ -148,6 +148,10 @@ class Topics:
     def deliver_group(self, destination: str) -> str:
         return f"{self._own}.deliver.{destination}"
 
+    def insights_group(self, process: str) -> str:
+        """A group of its own for each process that counts: it reads all of it."""
+        return f"{self._own}.insights.{process[:8]}"
+
     @property
     def _own(self) -> str:
         return f"{self.prefix}{self.name}"

@@ -24,10 +24,10 @@ PARAMETERS = {
     "since": "Start: a time, or an age such as `1h`; left out: `1h`",
     "until": "End: a time, an age or `now`; left out: `now`",
     "step": "Length of a step of the trends, such as `5m`, whole windows; left out: at most 60 steps",
-    "source": "Only this source: funnel has no such parts, and takes none",
+    "source": "Only this source; of `/v1/events`, `/v1/violations` and `/v1/volume`",
     "destination": "Only this destination; of `/v1/destinations`",
     "event": "Only this event name; of `/v1/events` and `/v1/violations`",
-    "limit": "At most this many rows, 1 to 2000; left out: 200",
+    "limit": "At most this many rows, 1 to 2000; left out: 200; of `/v1/events` and `/v1/violations`",
 }
 _TAKES = {
     "/v1/funnel": (),

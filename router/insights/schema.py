@@ -240,3 +240,9 @@ ANSWERS: dict[str, type[InsightsAnswer]] = {
     "/v1/destinations": DestinationsAnswer,
     "/v1/volume": VolumeAnswer,
 }
+
+SHARED: tuple[type[InsightsModel], ...] = (
+    *(Period, Freshness, EventRow, People, LeftOut, ViolationRow, ViolationExample),
+    *(DestinationRecord, Latency, ErrorRow, DeliverySample, SourceVolume),
+)
+"""What answers are made of."""

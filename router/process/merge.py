@@ -28,9 +28,15 @@ _OWN = ("router_ready", "router_live", "router_up", "router_process_restarts")
 
 
 class Children:
-    """The children's pages by process name; `runs` says whether a child is there to be asked."""
+    """The children's pages by process name; `runs` says whether a child is there to be asked.
 
-    def __init__(self, addresses: Mapping[str, Address], runs: Callable[[str], bool]) -> None:
+    Those that are `optional` are told of too, but events flow without them: all are ready and live when the others are.
+    """
+
+    def __init__(
+        self, addresses: Mapping[str, Address], runs: Callable[[str], bool], optional: frozenset[str] = frozenset()
+    ) -> None:
+        self._optional = optional
         self._addresses = dict(addresses)
         self.runs = runs
         self.last: dict[str, list[Metric]] = {}
@@ -72,7 +78,7 @@ class Children:
     def _report(self, page: str) -> Report:
         answers = self._ask_all(lambda name: self._ask(name, page)).values()
         checks = {name: check for answer in answers for name, check in answer.items()}
-        return Report(all(check.ok for check in checks.values()), checks)
+        return Report(all(check.ok for name, check in checks.items() if name not in self._optional), checks)
 
     def _scrape(self, name: str) -> list[Metric] | None:
         if not self.runs(name):

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
@@ -42,6 +43,7 @@ from router.process.watch import Watch
 
 READY_SECONDS = 10.0
 CONSOLE = "console"
+INSIGHTS_PROCESS = "insights"
 _ANY_PORT: Address = ("127.0.0.1", 0)
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
@@ -84,13 +86,16 @@ def _run(
     check_state(options.state)
     server_socket = stack.enter_context(bind(options.metrics))
     options = replace(options, gateway=_free(options.gateway), console=_console_address(options.console))
+    options, names = _with_insights(stack, options, names)
     broker, options = stack.enter_context(_broker(loaded, options, stop))
     names = [*names, CONSOLE] if options.console else names
     ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in names}
     addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
     pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
     specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in addresses.items()]
-    children = Children(addresses, runs=lambda name: supervisor.pid(name) is not None)
+    children = Children(
+        addresses, lambda name: supervisor.pid(name) is not None, optional=frozenset({INSIGHTS_PROCESS})
+    )
     counts = _Counts(children)
     supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
     signals.second = supervisor.force
@@ -120,6 +125,20 @@ def child_names(workers: int) -> list[str]:
     """Processes of a topology. Delivery runs without destinations too: the first one may be added any time."""
     routes = ["route"] if workers == 1 else [f"route-{number}" for number in range(1, workers + 1)]
     return ["gateway", *routes, "deliver"]
+
+
+def _with_insights(stack: ExitStack, options: RunOptions, names: Sequence[str]) -> tuple[RunOptions, Sequence[str]]:
+    """The address of insights with a port that is held here, and its process; none where it is off or cannot run."""
+    if options.insights is None or not counts_over_time(options):
+        return replace(options, insights=None), names
+    held = stack.enter_context(bind(options.insights, shared=True))
+    return replace(options, insights=held.getsockname()[:2]), [*names, INSIGHTS_PROCESS]
+
+
+def counts_over_time(options: RunOptions) -> bool:
+    """Whether insights can run: its extra is installed, and Faust takes these settings of Kafka."""
+    secured = any(key.startswith(("sasl.", "ssl.", "security.")) for key in options.kafka)
+    return not secured and all(find_spec(name) is not None for name in ("faust", "datasketches"))
 
 
 def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:

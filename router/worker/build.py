@@ -7,9 +7,11 @@ import logging
 import threading
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 
+from router import metrics
 from router.agents.agent import Setup
 from router.agents.isolate import Isolated
 from router.agents.pipeline import Pipeline
@@ -37,6 +39,7 @@ from router.kafka.writer import Writer
 from router.process.health import Health
 from router.process.reload import Reload
 from router.process.rundir import check_state
+from router.state.rocks import size_of
 from router.state.slot import Slot
 from router.worker.active_topology import ActiveTopology
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, ExactlyOnce, committing
@@ -172,13 +175,19 @@ class WorkerBuilder:
     def _topic_id(self, name: str) -> str:
         return self.admin.topic_ids([name]).get(name, "")
 
+    def _sized(self, folder: str, store: str) -> Path:
+        """The folder of a store, whose size is shown from now on."""
+        path = self.slot.path / folder
+        metrics.STATE_BYTES.labels(store).set_function(partial(_size, path))
+        return path
+
     def _window(self) -> RocksWindow:
         changelog, window_ms = self._topic_id(self.topics.dedupe_changelog), self.topics.window_ms
-        return RocksWindow.open(self.slot.path / WINDOW_FOLDER, self.cluster_id, changelog, window_ms=window_ms)
+        return RocksWindow.open(self._sized(WINDOW_FOLDER, "window"), self.cluster_id, changelog, window_ms=window_ms)
 
     def _replica(self) -> Replica:
         links = self._topic_id(self.topics.links)
-        store = RocksIdentityStore.open(self.slot.path / IDENTITY_FOLDER, self.cluster_id, links)
+        store = RocksIdentityStore.open(self._sized(IDENTITY_FOLDER, "identity"), self.cluster_id, links)
         return Replica(store, IdentityRules.of(self.loaded.topology.identity))
 
     def _consumer(self) -> GroupConsumer[RoutePartition]:
@@ -200,3 +209,11 @@ class WorkerBuilder:
             uncommitted=Consumer(clients.reader(self.cluster, uncommitted=True)),
             deadline_s=RESTORE_SECONDS,
         )
+
+
+def _size(folder: Path) -> float:
+    """Nothing while a store is being set aside or has not been opened."""
+    try:
+        return float(size_of(folder))
+    except FileNotFoundError:
+        return 0.0

@@ -90,5 +90,8 @@ def changelog_of(batch: Batch, partitions: Sequence[RoutePartition]) -> dict[int
 
 def export_counts(batch: Batch) -> None:
     """Count what has no total that rides with offsets."""
+    now = time.time()
     for (metric, labels), number in batch.counts.items():
         metric.labels(*labels).inc(number)
+        if metric is metrics.SOURCE_RESOLVED or metric is metrics.STOPPED:
+            metrics.SOURCE_LAST.labels(labels[metric is metrics.STOPPED]).set(now)

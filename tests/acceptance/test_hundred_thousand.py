@@ -27,7 +27,7 @@ def at_rest(address: Address, received: int) -> Snapshot:
 
 def test_every_event_is_accounted_for_by_topics_receipts_and_metrics(world: World, unique: str) -> None:
     """5 % repeats, 3 % violations, 1 % garbage; the order in the topics, and conservation, hold as well."""
-    up = world.router("up", "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+    up = world.router("up", "--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--insights", "off")
     address = parse_address(up.said("  metrics  http://").partition("/")[0])
     up.wait_ready(address)
 

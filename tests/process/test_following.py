@@ -43,7 +43,16 @@ class Shop:
         url = self.partner_url = f"http://{self.partner.said('http://')}"
         env = folder / "shop.env"
         env.write_text(f"CRM_URL={url}/crm\nADS_URL={url}/ads\nLAKE_PATH={folder}/lake\n")
-        anywhere = ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--state", str(folder / "state")]
+        anywhere = [
+            "--gateway",
+            "127.0.0.1:0",
+            "--metrics",
+            "127.0.0.1:0",
+            "--state",
+            str(folder / "state"),
+            "--insights",
+            "off",
+        ]
         self.up = Process(
             ["router", "up", str(self.topology), "--env-file", str(env), *anywhere],
             folder / "up.log",

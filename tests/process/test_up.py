@@ -53,6 +53,8 @@ class Up:
             "127.0.0.1:0",
             "--state",
             str(self.state),
+            "--insights",
+            "off",
             *arguments,
         ]
         self.stderr = folder / "stderr"

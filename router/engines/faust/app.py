@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -59,14 +60,24 @@ def refuse_security(cluster: Cluster) -> None:
 
 def make_app(builder: WorkerBuilder, topics: Sequence[str], commits: Commits) -> tuple[Any, Any]:
     """The app, and the channel of all input topics. Faust's assignor gives one worker the same partitions of them."""
-    cluster = builder.cluster
+    app = plain_app(builder.cluster, builder.topics.route_group, builder.slot.path / "faust")
+    app.transport = NotingTransport(app.conf.broker, app, commits)
+    return app, bytes_of(app, topics)
+
+
+def bytes_of(app: Any, topics: Sequence[str]) -> Any:
+    """A channel of topics as they are."""
+    return app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
+
+def plain_app(cluster: Cluster, group: str, folder: Path) -> Any:
+    """An app that makes no topics, keeps no tables and serves no pages; for the event loop that runs."""
     session = float(cluster.overrides.get("session.timeout.ms", clients.SESSION_MS)) / 1000
-    urls = [f"kafka://{address}" for address in cluster.bootstrap.split(",")]
-    app: Any = faust.App(
-        builder.topics.route_group,
-        broker=urls,
+    return faust.App(
+        group,
+        broker=[f"kafka://{address}" for address in cluster.bootstrap.split(",")],
         store="memory://",
-        datadir=str(builder.slot.path / "faust"),
+        datadir=str(folder),
         topic_allow_declare=False,
         topic_disable_leader=True,
         consumer_auto_offset_reset="earliest",
@@ -77,6 +88,3 @@ def make_app(builder: WorkerBuilder, topics: Sequence[str], commits: Commits) ->
         web_enabled=False,
         loop=asyncio.get_running_loop(),
     )
-    app.transport = NotingTransport(urls, app, commits)
-    channel = app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-    return app, channel

@@ -6,7 +6,7 @@ would pass as events), its commits carry metadata, where the totals ride, and it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
@@ -60,6 +60,25 @@ class _Thread(driver.AIOKafkaConsumerThread):
             self._handed[_place(tp)] = given[-1].offset + 1
         return records
 
+    async def seek_to_committed(self) -> Mapping[TopicPartition, int]:
+        found: Mapping[TopicPartition, int] = await self.call_thread(self._seek)
+        return found
+
+    async def _seek(self) -> Mapping[TopicPartition, int]:
+        """After each rebalance: to what the group has committed, or to where `start` says, None being the beginning."""
+        consumer = self._ensure_consumer()
+        found: dict[TopicPartition, int] = await consumer.seek_to_committed()
+        start = cast("Any", self.transport).start
+        for tp in consumer.assignment() if start is not None else ():
+            offset = start(_place(tp))
+            if offset is None:
+                found.pop(tp, None)
+                await consumer.seek_to_beginning(tp)
+            else:
+                found[tp] = offset
+                consumer.seek(tp, offset)
+        return found
+
     async def standings(self) -> dict[PartitionKey, Standing]:
         found: dict[PartitionKey, Standing] = {}
         subscription = self._ensure_consumer()._subscription.subscription
@@ -87,13 +106,16 @@ class _Consumer(driver.Consumer):
 
 
 class NotingTransport(driver.Transport):
-    """Give it to an app as its `transport`."""
+    """Give it to an app as its `transport`. `start`: where to read a partition from, whatever is committed."""
 
     Consumer: ClassVar[Any] = _Consumer
 
-    def __init__(self, urls: Sequence[str], app: Any, commits: Commits) -> None:
+    def __init__(
+        self, urls: Sequence[str], app: Any, commits: Commits, start: Callable[[PartitionKey], int | None] | None = None
+    ) -> None:
         super().__init__([URL(url) for url in urls], app)
         self.commits = commits
+        self.start = start
 
 
 def _place(tp: TopicPartition) -> PartitionKey:
