@@ -16,6 +16,7 @@ from aiohttp import web
 
 from router.console.access import ConsoleUser
 from router.console.audit import AuditLog, Deed
+from router.console.redriving import redrive
 from router.console.sight import Sight
 from router.delivery.pauses import pause_now, write_pause
 from router.document import nearest
@@ -35,7 +36,7 @@ def _resume(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
     return f"{deed.target} is resumed."
 
 
-ACTIONS: Mapping[str, Action] = {"pause": _pause, "resume": _resume}
+ACTIONS: Mapping[str, Action] = {"pause": _pause, "resume": _resume, "redrive": redrive}
 
 
 async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str) -> tuple[int, dict[str, str]]:

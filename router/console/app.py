@@ -13,7 +13,10 @@ from typing import Any
 from aiohttp import web
 
 from router.console.access import SESSION_SECONDS, Access, ConsoleUser, Sessions, origin_is_ours
-from router.console.actions import ACTIONS, act
+from router.console.actions import ACTIONS, act, error_status
+from router.console.live.hub import LiveHub
+from router.console.live.reader import LiveReader
+from router.console.live.socket import HUB, event, live
 from router.console.page import Page
 from router.console.pages import PAGES
 from router.console.sight import Sight
@@ -56,6 +59,9 @@ def make_app(sight: Sight, access: Access) -> web.Application:
     app.router.add_post("/logout", _log_out)
     for page in PAGES:
         app.router.add_get(page.path, _handler(page))
+    app[HUB] = LiveHub(lambda flushed: LiveReader(sight.loaded, sight.cluster, sight.mask, flushed))
+    app.router.add_get("/live", _live)
+    app.router.add_get("/event", _event)
     for name in ACTIONS:
         app.router.add_post(f"/do/{name}", _act)
     return app
@@ -169,6 +175,19 @@ def from_own_page(request: web.Request) -> bool:
     """Browsers send cookies from anywhere: what a request does has to come from a page of ours."""
     same = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
     return same and origin_is_ours(request.host, request.headers.get("Origin", ""))
+
+
+async def _live(request: web.Request) -> web.StreamResponse:
+    if not origin_is_ours(request.host, request.headers.get("Origin", "")):
+        raise web.HTTPForbidden(text="expected a request from the console's own pages\n")
+    return await live(request)
+
+
+async def _event(request: web.Request) -> web.StreamResponse:
+    try:
+        return web.json_response(await event(request.app[SIGHT], request.query.get("at", "")))
+    except RouterError as error:
+        return web.json_response({"error": str(error)}, status=error_status(error))
 
 
 async def _act(request: web.Request) -> web.StreamResponse:

@@ -26,6 +26,7 @@ from router.status.kafka import look_at_kafka
 from router.status.pages import Look, look
 
 FRESH_SECONDS = 1.0
+SEARCHES = 2
 T = TypeVar("T")
 
 
@@ -51,6 +52,7 @@ class Sight:
         self._counts = LatestCounts(None, 0)
         self._asked = 0.0
         self._lock = asyncio.Lock()
+        self.searches = asyncio.Semaphore(SEARCHES)  # each reads much
 
     @property
     def topics(self) -> Topics:

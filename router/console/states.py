@@ -171,7 +171,6 @@ def _refused(seen: Snapshot) -> Iterator[Concern]:
         code, count = max(counts.items(), key=lambda one: one[1])
         named = source if source not in ("", "none") else "An unknown source"
         href = f"/sources/{source}" if source not in ("", "none") else "/sources"
-        says = (
-            f"had {sum(counts.values()):,} events refused by the gateway, most for {code.replace('_', ' ')} ({count:,})"
-        )
+        total, words = counted(sum(counts.values()), "event"), code.replace("_", " ")
+        says = f"had {total} refused by the gateway, most for {words} ({count:,})"
         yield Concern("attention", named, says, href, "Source")

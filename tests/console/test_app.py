@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
+from confluent_kafka import Producer
 
 from router.config.options import RunOptions
+from router.config.topics import wanted_topics
 from router.console.access import TOKENS, Access
 from router.console.actions import TOKEN_HEADER
 from router.console.app import COOKIE, make_app
+from router.console.live.socket import HUB
 from router.console.sight import Sight
 from router.delivery.pauses import read_pauses
 from router.embedded.broker import EmbeddedBroker
+from router.events.records import Headers
+from router.kafka import clients
 from router.status.pages import Look
-from tests.console.pages import KEY, SECRET, counts, shop
+from tests.console.pages import HOSTILE, KEY, SECRET, counts, shop
 
 OPERATOR, VIEWER = "operator-token-0123", "viewer-token-0123"
 PEOPLE = {TOKENS: f"otto:operator:{OPERATOR} vera:viewer:{VIEWER}"}
@@ -46,7 +54,7 @@ def opened(tmp_path: Path, unique: str, embedded: EmbeddedBroker) -> Open:
     @asynccontextmanager
     async def open_(*, login: bool = False) -> AsyncIterator[tuple[Client, Sight]]:
         sight = Counted(loaded, RunOptions(embedded.cluster.bootstrap, embedded=True))
-        embedded.create_topics({sight.topics.audit: 1, sight.topics.control: 1})
+        embedded.create_topics({spec.name: spec.partitions for spec in wanted_topics(loaded.topology)})
         access = Access.of(("127.0.0.1", 0), PEOPLE if login else {})
         async with TestClient(TestServer(make_app(sight, access))) as client:
             yield client, sight
@@ -171,3 +179,75 @@ async def test_other_requests_act_on_nothing(opened: Open, headers: dict[str, st
     async with opened() as (client, sight):
         assert (await act(client, "pause", values, **headers))[0] == status
         assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
+
+
+async def test_live_rows_come_to_our_own_pages_only_and_the_reader_ends_with_the_last(opened: Open) -> None:
+    async with opened() as (client, sight):
+        hub = client.app[HUB]
+        with pytest.raises(WSServerHandshakeError):
+            await client.ws_connect("/live", headers={"Origin": "http://evil.example"})
+        first = await client.ws_connect("/live", headers=origin(client))
+        second = await client.ws_connect("/live", headers=origin(client))
+        for socket in (first, second):
+            await socket.send_json({"source": "web"})
+            assert (await socket.receive_json())["fresh"] is True
+        value = orjson.dumps({"type": "track", "event": HOSTILE, "userId": "u1", "messageId": "m1"})
+        producer = Producer(clients.producer(sight.cluster))
+        producer.produce(sight.topics.resolved, value, b"p1", 0, headers=[("source", b"web")])
+        assert await asyncio.to_thread(producer.flush, 60) == 0
+        for socket in (first, second):
+            row = await row_of(socket, "m1")
+            assert (row["outcome"], row["source"]) == ("passed", "web")
+        async with client.get("/event", params={"at": row["place"]}) as answer:
+            assert "onerror" in (await answer.json())["title"]
+        async with client.get("/event", params={"at": f"{sight.topics.audit}:0:0"}) as answer:
+            assert answer.status == 400
+        await first.close()
+        await second.close()
+        async with asyncio.timeout(60):
+            while hub.reading:
+                await asyncio.sleep(0.01)
+
+
+async def row_of(socket: ClientWebSocketResponse[Any], message_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(60):
+        while True:
+            for row in (await socket.receive_json())["rows"]:
+                if row["messageId"] == message_id:
+                    return dict(row)
+
+
+async def test_a_dry_run_of_a_redrive_counts_and_sends_nothing(opened: Open) -> None:
+    async with opened() as (client, sight):
+        producer = Producer(clients.producer(sight.cluster))
+        value = orjson.dumps({"type": "track", "event": "Order Completed", "userId": "u1", "messageId": "m1"})
+        named: Headers = [("error-code", b"400"), ("source", b"web"), ("attempts", b"3"), ("origin", b"dest.crm:0:0")]
+        producer.produce(sight.topics.dead("crm"), value, b"p1", 0, headers=named)
+        assert await asyncio.to_thread(producer.flush, 60) == 0
+
+        status, says = await act(client, "redrive", {"target": "crm", "stay": "dry", "rate": "10"})
+        assert (status, "Would send 1 to crm" in says) == (200, True), says
+        assert (await act(client, "redrive", {"target": "crm", "stay": "dry", "rate": "0"}))[0] == 400
+        status, says = await act(client, "redrive", {"target": "crm", "code": "400", "reason": "mended"})
+        assert (status, "1 sent to crm" in says) == (200, True), says
+        async with client.get("/destinations/crm?tab=letters") as page:
+            assert "1 dead letter, 0 not redriven" in await page.text()
+
+
+async def test_every_page_answers_on_a_broker(opened: Open) -> None:
+    async with opened() as (client, _):
+        pages = (
+            "/",
+            "/sources",
+            "/sources/web",
+            "/destinations",
+            "/destinations/crm",
+            "/destinations/off?tab=settings",
+        )
+        for path in (*pages, "/find", "/find?q=nobody", "/operations"):
+            async with client.get(path) as answer:
+                text = await answer.text()
+                assert answer.status == 200, (path, text)
+                assert SECRET not in text
+        async with client.get("/find?q=crm", allow_redirects=False) as answer:
+            assert answer.headers["Location"] == "/destinations/crm"

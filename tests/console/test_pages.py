@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import router.console
+from router.config.options import RunOptions
+from router.console.access import ConsoleUser
+from router.console.delivery_errors import DeliverySummary, LetterList, LetterRow, summary
+from router.console.operations import KafkaSide, LagRow, TopicRow
+from router.console.pages.destination import destination, settings_text
+from router.console.pages.destinations import destinations
+from router.console.pages.find import find
+from router.console.pages.operations import operations
 from router.console.pages.overview import overview
+from router.console.pages.source import source
+from router.console.pages.sources import sources
 from router.console.sight import LatestCounts
 from router.console.text import duration, number, share, visible
+from router.mask import Mask
 from router.process.snapshot import ProcessRow
-from tests.console.pages import counts, html, inert, shop
+from router.replay.dead_letters import DeadLetter
+from router.trace.step import StoryStep
+from router.trace.story import EventStory
+from router.trace.tracer import Traced
+from tests.console.pages import HOSTILE, KEY, SECRET, VIEWER, counts, html, inert, shop
 
 CONSOLE = Path(router.console.__file__).parent
 SOURCES = sorted(path for kind in ("html", "js", "py") for path in CONSOLE.rglob(f"*.{kind}"))
@@ -56,6 +72,147 @@ def test_without_an_answer_the_overview_says_so_and_keeps_what_it_knew(tmp_path:
     assert "no process answers" in never
     assert "What you see is from" in later
     assert "10 received" in later
+
+
+def record(outcome: str, code: str, count: int, **more: Any) -> dict[str, Any]:
+    return {
+        "destination": "crm",
+        "outcome": outcome,
+        "code": code,
+        "count": count,
+        "time": "2026-11-27T14:00:00Z",
+    } | more
+
+
+SAMPLE = {
+    "origin": "dest.crm:0:1", "event": {"event": HOSTILE, "email": "ada@example.com"},
+    "request": f"POST https://crm.example/e\n\n{HOSTILE}", "response": f"400\n\nbad {SECRET}", "detail": "",
+}  # fmt: skip
+
+
+def test_the_delivery_log_is_grouped_by_outcome_and_code_with_its_newest_samples() -> None:
+    records = [record("delivered", "", 7), record("retry", "errors.awaiting-retry.503", 2)]
+    records += [record("dead", "errors.discarded.400", 1, samples=[SAMPLE | {"origin": str(n)}]) for n in range(5)]
+    records += [record("filtered", "mapping", 3), record("dead", "x", 9) | {"destination": "ads"}, {"outcome": 7}]
+    made = summary(records, "crm")
+
+    assert (made.accepted, made.filtered) == (7, {"mapping": 3})
+    assert [(group.outcome, group.count, group.reason.codes) for group in made.errors] == [
+        ("dead", 5, "400, 422"), ("retry", 2, "408, 425, 5xx"),
+    ]  # fmt: skip
+    assert [one["origin"] for one in made.errors[0].samples] == ["4", "3", "2"]
+
+
+def test_a_partner_s_answer_is_one_click_from_its_destination_and_masked(tmp_path: Path) -> None:
+    loaded, mask = shop(tmp_path), Mask(["email"], [SECRET])
+    seen = summary([record("dead", "errors.discarded.400", 1, samples=[SAMPLE])], "crm")
+    page = html(destination(loaded, counts(), "crm", "delivery", summary=seen, mask=mask))
+
+    assert inert(page)
+    assert '<details class="error" data-row open>' in page
+    assert "the partner rejects the data" in page
+    assert "bad ***" in page
+    assert SECRET not in page
+    assert "ada@example.com" not in page
+
+
+def test_the_settings_say_of_a_secret_only_that_it_is_set(tmp_path: Path) -> None:
+    text = settings_text(shop(tmp_path), "crm", Mask((), [SECRET]))
+
+    assert SECRET not in text
+    assert "https://crm.example/e" in text
+    assert "- Order Completed" in text
+    assert "secret: '***'" in text
+
+
+def test_a_viewer_sees_what_may_be_done_but_cannot(tmp_path: Path) -> None:
+    shown = destination(shop(tmp_path), counts(), "crm", "delivery", summary=DeliverySummary())
+
+    assert 'data-opens="pause-dialog"' in html(shown)
+    assert 'data-opens="pause-dialog"' not in html(shown, VIEWER)
+    assert "Needs the role operator" in html(shown, VIEWER)
+
+
+def test_dead_letters_are_listed_with_what_may_be_redriven(tmp_path: Path) -> None:
+    letter = DeadLetter(
+        "crm", 0, 7, 1_790_000_000_000, None, b"{}", (), HOSTILE, "deliver", 9, "dest.crm:0:1", "web", HOSTILE, "track",
+        None, {"messageId": HOSTILE},
+    )  # fmt: skip
+    found = LetterList([LetterRow(letter, False), LetterRow(letter, True)], True, {HOSTILE: 1})
+    page = html(destination(shop(tmp_path), counts(), "crm", "letters", letters=found))
+
+    assert inert(page)
+    assert "2 dead letters, 1 not redriven" in page
+    assert "It cannot tell repeats" in page or "It knows our key" in page or "written over" in page
+
+
+def test_the_page_of_a_source_shows_no_write_key(tmp_path: Path) -> None:
+    options = RunOptions(gateway=("127.0.0.1", 8080))
+    page = html(source("web", shop(tmp_path).topology, options, counts(stopped={"web": {"plan": 3}})))
+
+    assert inert(page)
+    assert KEY not in page
+    assert "a-wr…" in page
+    assert "3 × plan" in page
+    assert "http://127.0.0.1:8080/v1/track" in page
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    shown = source("wbe", shop(tmp_path).topology, RunOptions(), counts())
+
+    assert shown.status == 404
+    assert 'href="/sources/web"' in html(shown)
+
+
+def test_lists_have_every_source_and_destination(tmp_path: Path) -> None:
+    topology = shop(tmp_path).topology
+
+    assert 'href="/sources/web"' in html(sources(topology, counts()))
+    page = html(destinations(topology, counts()))
+    assert [f"/destinations/{name}" in page for name in ("crm", "ads", "off")] == [True] * 3
+    assert "switched off" in page
+    assert "partner down" in page
+
+
+def test_a_story_tells_what_is_recorded_from_what_is_recomputed() -> None:
+    steps = [
+        StoryStep(1_000, "received", "received", HOSTILE),
+        StoryStep(1_350, "crm", "filtered", "filtered: event", destination="crm", recomputed=True),
+    ]
+    story = EventStory("m1", "web", "track", HOSTILE, "u1", "", "p1", 1_000, steps)
+    page = html(find(HOSTILE, "24h", Traced(HOSTILE, 0, [story], notes=[HOSTILE]), ""))
+
+    assert inert(page)
+    assert "+350 ms" in page
+    assert "recomputed with the files in force now" in page
+    assert "crm: filtered" in page
+
+
+def test_what_is_not_found_is_said_with_what_was_looked_at() -> None:
+    page = html(find("x1", "7d", Traced("x1", 0, notes=["nothing found since yesterday"]), ""))
+
+    assert "No event with <em>x1</em> was found" in page
+    assert "nothing found since yesterday" in page
+
+
+def test_operations_show_kafka_s_side_and_say_when_it_is_away() -> None:
+    deed = {"time": "now", "who": HOSTILE, "role": "operator", "action": "pause", "target": "crm", "outcome": "done"}
+    kafka = KafkaSide(
+        [TopicRow("events.raw", 12, 12, 40), TopicRow("shop.audit", 1, 0, 0)],
+        [LagRow("shop.route", "events.raw", 3, 17), LagRow("shop.route", "events.raw", 4, 0)], [], [deed],
+    )  # fmt: skip
+    page = html(operations(counts(), kafka, ""))
+
+    assert inert(page)
+    assert "missing: router topics apply" in page
+    assert page.count('<td data-label="Topic">events.raw</td>') == 1
+    assert "Kafka does not answer: no broker" in html(operations(counts(), None, "no broker"))
+
+
+def test_keys_and_navigation_lead_to_every_section() -> None:
+    page = html(find("", "24h", None, ""), ConsoleUser("v", "viewer"))
+
+    assert re.findall(r'data-key="(\w)"', page) == ["o", "s", "d", "i", "w"]
 
 
 def test_numbers_and_texts() -> None:

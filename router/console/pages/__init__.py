@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from router.console.page import Page
-from router.console.pages import overview
+from router.console.pages import destination, destinations, find, operations, overview, source, sources
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
+PAGES: tuple[Page, ...] = (
+    overview.PAGE, sources.PAGE, source.PAGE, destinations.PAGE, destination.PAGE, find.PAGE, operations.PAGE,
+)  # fmt: skip

@@ -147,4 +147,4 @@ document.addEventListener("submit", submitted);
 document.addEventListener("click", clicked);
 localTimes(document);
 setInterval(renew, RENEW_MS);
-startLive();
+startLive(announce);

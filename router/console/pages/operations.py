@@ -1,0 +1,49 @@
+"""`/operations`: processes and their health, lag by partition, topics, replays, and what people did here."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from router.console.operations import KafkaSide, read_kafka_side
+from router.console.page import Page
+from router.console.sight import LatestCounts, Sight
+from router.console.states import StateWord
+from router.console.templates import Shown
+from router.errors import RouterError
+from router.process.snapshot import ProcessRow
+from router.status.pages import Look
+
+MOST_LAG = 60
+
+
+async def answer(sight: Sight, request: web.Request) -> Shown:
+    counts = await sight.counts()
+    try:
+        return operations(counts, await sight.read(lambda: read_kafka_side(sight)), "")
+    except RouterError as error:
+        return operations(counts, None, str(error))
+
+
+def operations(counts: LatestCounts, kafka: KafkaSide | None, error: str) -> Shown:
+    """The page. Pure; `error` says why Kafka's part is not there."""
+    look = counts.look
+    processes = [(row, process_state(row, look)) for row in look.seen.processes] if look else []
+    checks = [(name, check) for name, check in {**look.live.checks, **look.ready.checks}.items()] if look else []
+    lag = [row for row in kafka.lag if row.waiting][:MOST_LAG] if kafka else []
+    values = {"counts": counts, "processes": processes, "kafka": kafka, "error": error, "lag": lag, "checks": checks}
+    return Shown("operations.html", "Operations", values)
+
+
+def process_state(row: ProcessRow, look: Look) -> StateWord:
+    """How a process is, with why."""
+    report = look.ready if not row.up or not row.ready else look.live
+    check = report.checks.get(row.name)
+    why = check.why if check else report.why()
+    if not row.up:
+        return StateWord("down", "trouble", why)
+    if not row.live:
+        return StateWord("not live", "trouble", why)
+    return StateWord("ready", "fine") if row.ready else StateWord("not ready", "attention", why)
+
+
+PAGE = Page("/operations", "Operations", answer, "w")
