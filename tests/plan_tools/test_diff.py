@@ -68,9 +68,15 @@ def test_without_a_breaking_change_events_that_passed_pass(data: st.DataObject) 
             assert passes.find(event).is_valid(event) or not passed.find(event).is_valid(event)
 
 
-@settings(max_examples=10, suppress_health_check=CHECKS, deadline=None)
-@given(plans(), plans(), st.data())
-def test_the_same_holds_for_whole_plans(old: Plan, new: Plan, data: st.DataObject) -> None:
+@settings(max_examples=20, suppress_health_check=CHECKS, deadline=None)
+@given(plans(), st.data())
+def test_the_same_holds_for_whole_plans(old: Plan, data: st.DataObject) -> None:
+    """Some rules left out, some with another schema: two plans made apart would break each other nearly always."""
+    rules = []
+    for rule in old.rules:
+        kept = {section: data.draw(st.just(schema) | changed(schema)) for section, schema in rule.schemas.items()}
+        rules += data.draw(st.sampled_from(([replace(rule, schemas=kept)], [rule], [])))
+    new = replace(old, rules=tuple(rules))
     if any(change.klass == "breaking" for change in diff(old, new)):
         assume(False)
 
