@@ -26,7 +26,7 @@ SINCE = "{0}/topologies/shop.yaml: since {1} {2} taken over while running, {3} b
 
 def git(folder: Path, *arguments: str) -> None:
     names = ("-c", "user.name=t", "-c", "user.email=t@example.com")
-    subprocess.run(("git", "-C", str(folder), *names, *arguments), check=True, capture_output=True, timeout=60)
+    subprocess.run(("git", "-C", str(folder), *names, *arguments), check=True, capture_output=True, timeout=300)
 
 
 def commit(folder: Path) -> None:

@@ -43,7 +43,7 @@ def test_an_address_that_is_taken_is_wrong_usage(embedded: EmbeddedBroker, topol
             env={name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert ended.returncode == 2

@@ -51,7 +51,7 @@ def _killed_after(path: Path, batches: int) -> int:
     for _ in range(batches):
         written = int(child.stdout.readline())
     child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=60)
+    rest, _ = child.communicate(timeout=300)
     return max([written, *map(int, rest.split())])
 
 
@@ -216,7 +216,7 @@ except StateError as error:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 7, done.stderr

@@ -13,7 +13,7 @@ from typing import Any, Self
 from ops.running import RECEIVER
 from router.receiver import read_log
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 class Partner:

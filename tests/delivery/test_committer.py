@@ -24,7 +24,7 @@ from router.mask import Mask
 from router.worker.checkpoint import CommitBatch
 from tests.deliveries import delivery
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 class Broker:

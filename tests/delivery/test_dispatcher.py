@@ -27,7 +27,7 @@ from router.destinations.base import Connector, Delivery, Kind, Outcome, Request
 from router.mask import Mask
 from tests.deliveries import delivery
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 OK = Outcome(Kind.DELIVERED, "200")
 DOWN = Outcome(Kind.RETRY, "503")
 Answer = Callable[[Sequence[Delivery]], Sequence[Outcome]]

@@ -23,7 +23,7 @@ from router.destinations.file import File, FileSettings
 from router.errors import Unavailable
 from tests.deliveries import delivery
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 LINE = st.binary(max_size=12).map(lambda raw: raw.replace(b"\n", b""))
 
 

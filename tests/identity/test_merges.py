@@ -25,7 +25,7 @@ from tests.worker.fake_kafka import Crash, FakeConsumer, FakeKafka, FakeProducer
 
 LINKS, MERGES = "identity.links", "identity.merges"
 LOG: Place = (LINKS, 0)
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 class Store(MemoryIdentityStore):

@@ -96,7 +96,7 @@ def killed_after(path: Path, records: int) -> int:
     assert child.stdout is not None
     written = [int(child.stdout.readline()) for _ in range(records)]
     child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=60)
+    rest, _ = child.communicate(timeout=300)
     return max([*written, *map(int, rest.split())])
 
 
@@ -124,7 +124,7 @@ def test_a_reset_is_whole_after_kill_9(tmp_path: Path) -> None:
     """Position and profiles of the old log must go together: half of them would be believed."""
     fill(tmp_path, 20)
     code = LINKING + "import os\nreplica.reset(0)\nos.kill(os.getpid(), 9)\n"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL
     replica = open_replica(tmp_path)
     assert replica.position() == 0
@@ -226,7 +226,7 @@ def test_a_profile_that_is_missing_is_damage(tmp_path: Path) -> None:
 def test_a_full_disk_stops_the_worker_and_the_replica_goes_on_with_room(tmp_path: Path) -> None:
     """The limit on file sizes stands for a full disk."""
     done = subprocess.run(
-        [sys.executable, "-c", FULL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", FULL, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 3, done.stderr
     replica = open_replica(tmp_path)

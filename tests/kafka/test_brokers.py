@@ -90,7 +90,7 @@ def test_where_signals_are_ignored_the_processes_of_tests_get_them_nevertheless(
     shell = 'trap "" INT HUP; exec "$@"'
     ran = subprocess.run(
         ["sh", "-c", shell, "sh", sys.executable, "-m", "pytest", "-q", *tests, "-k", "goes or second"],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
     assert ran.returncode == 0, ran.stdout

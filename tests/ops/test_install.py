@@ -106,7 +106,7 @@ def test_nothing_expects_the_router_in_a_package_index() -> None:
 def test_wrong_usage_of_the_installer_says_what_is_right(
     tmp_path: Path, arguments: list[str], status: int, said: str
 ) -> None:
-    done = subprocess.run([ROOT / "ops/install", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([ROOT / "ops/install", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
     assert (done.returncode, said in done.stderr) == (status, True)
     assert list(tmp_path.iterdir()) == []
@@ -115,7 +115,7 @@ def test_wrong_usage_of_the_installer_says_what_is_right(
 def test_the_installer_names_a_python_that_is_not_there(tmp_path: Path) -> None:
     environment = plain_environment(PYTHON="no-such-python")
     done = subprocess.run(
-        [ROOT / "ops/install"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [ROOT / "ops/install"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
 
     assert done.returncode == 3

@@ -173,7 +173,7 @@ def test_commands_for_a_kafka_of_ones_own_run(kafka: str, unique: str, tmp_path:
     bin_first = plain_environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
     applied = subprocess.run(
-        ["bash", "-c", first], cwd=ROOT, env=bin_first, capture_output=True, text=True, timeout=120
+        ["bash", "-c", first], cwd=ROOT, env=bin_first, capture_output=True, text=True, timeout=300
     )
     log = tmp_path / "up.log"
     options = f"--gateway 127.0.0.1:0 --metrics 127.0.0.1:0 --state {tmp_path / 'state'}"
@@ -184,7 +184,7 @@ def test_commands_for_a_kafka_of_ones_own_run(kafka: str, unique: str, tmp_path:
     try:
         until(lambda: "all processes are ready" in log.read_text() or up.poll() is not None)
         up.terminate()
-        assert up.wait(60) == 0, log.read_text()[-3000:]
+        assert up.wait(300) == 0, log.read_text()[-3000:]
     finally:
         up.kill()
 

@@ -97,7 +97,7 @@ def test_the_code_that_verifies_a_webhook_does(language: str, tmp_path: Path) ->
 
     def verified(timestamp: str, signature: str, body: bytes = BODY) -> bool:
         command = [*run, SECRET, timestamp, signature]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, input=body, capture_output=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, input=body, capture_output=True, timeout=300)
         assert done.returncode in (0, 1), done.stderr
         return done.returncode == 0
 
@@ -132,7 +132,7 @@ EXPORTS: dict[str, list[dict[str, Any]]] = {
 def test_exports_of_other_systems_become_events(script: str) -> None:
     given = "".join(json.dumps(row) + "\n" for row in EXPORTS[script]) + "\n"
     command = [sys.executable, str(FOLDER / "migrate" / script)]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=True)
 
     first, second = map(json.loads, done.stdout.splitlines())
     for event in (first, second):

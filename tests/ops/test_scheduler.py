@@ -15,7 +15,7 @@ FILES = ("tests/kafka/test_clients.py", "tests/kafka/test_partitioner.py", "test
 
 def test_a_file_stays_with_one_worker() -> None:
     command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *FILES]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True).stdout
 
     workers = defaultdict(set)
     for worker, file in re.findall(r"^\[(gw\d)\].* (tests/\S+?)::", said, re.MULTILINE):

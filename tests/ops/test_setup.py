@@ -47,7 +47,7 @@ class Machine:
         self.calls.write_text("")
         environment = {"PATH": "/usr/bin:/bin", "PYTHON": python or str(self.python)}
         command = [str(self.root / "ops" / "setup"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
     @property
     def installed(self) -> list[str]:

@@ -198,7 +198,7 @@ def test_the_typescript_client_sends_what_the_plan_allows(tsc: Path, tmp_path: P
         'tracker.orderCompletedV2({ order_id: "1", revenue: 1, currency: "EUR", products: [] }, { context: { a: 1 } });'
         'tracker.pageHome({ path: "/" }); tracker.identify("u", { plan: "plus" }); console.log(JSON.stringify(sent));'
     )
-    done = subprocess.run(["node", "-e", script], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["node", "-e", script], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=300)
 
     track, page, identify = json.loads(done.stdout)
     assert track[:2] == ["track", "Order Completed"]

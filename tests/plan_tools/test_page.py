@@ -49,7 +49,7 @@ def opened(chromium: Sequence[str], folder: Path, query: str) -> tuple[Shown, st
         [*chromium, profile, "--dump-dom", f"{file.as_uri()}{query}"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     shown = Shown()

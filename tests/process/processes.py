@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 
 # Writes its process id as a new line of argv[1], then does what the rest of the script says.
 _HEAD = """

@@ -58,7 +58,7 @@ def command(topology: Path, body: str) -> list[str]:
 
 
 def run(topology: Path, body: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(topology, body), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command(topology, body), capture_output=True, text=True, timeout=300, check=False)
 
 
 @contextmanager

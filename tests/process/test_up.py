@@ -187,7 +187,7 @@ def test_an_address_that_is_taken_is_wrong_usage_before_anything_starts(up: Up, 
         command = [sys.executable, "-m", "router", "up", str(tmp_path / "shop.yaml"), option, taken]
         if option == "--gateway":
             command += ["--metrics", "127.0.0.1:0"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"cannot listen on {taken}" in done.stderr
 
@@ -195,7 +195,7 @@ def test_an_address_that_is_taken_is_wrong_usage_before_anything_starts(up: Up, 
 def test_a_faulty_topology_is_status_1_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text(TOPOLOGY + "typo: 1\n")
     command = [sys.executable, "-m", "router", "up", "bad.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "bad.yaml:6:1: typo" in done.stderr
 
@@ -204,7 +204,7 @@ def test_a_named_broker_that_is_not_there_is_status_3(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(TOPOLOGY)
     options = ["--console", "off", "--bootstrap", "127.0.0.1:1", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
     command = [sys.executable, "-m", "router", "up", "shop.yaml", *options]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert "127.0.0.1:1" in done.stderr
 
@@ -246,7 +246,7 @@ def test_topics_that_would_break_the_guarantees_are_status_1_and_others_a_warnin
     )
     options = ["--console", "off", "--bootstrap", kafka, "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0"]
     command = [sys.executable, "-m", "router", "up", str(own_topics), *options]
-    done = subprocess.run(command, cwd=own_topics.parent, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=own_topics.parent, capture_output=True, text=True, timeout=300, check=False)
 
     assert (done.returncode, done.stdout) == (1, "")
     errors = [line for line in done.stderr.splitlines() if not line.startswith("{")]
@@ -329,7 +329,7 @@ def test_a_state_folder_that_cannot_be_written_is_status_3_once(tmp_path: Path, 
     options = ["--console", "off", "--metrics", "127.0.0.1:0", "--gateway", "127.0.0.1:0", "--state", str(state)]
     done = subprocess.run(
         [sys.executable, "-B", "-m", "router", "up", "shop.yaml", *options],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False, preexec_fn=limited if full else None,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, preexec_fn=limited if full else None,
     )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (3, "")

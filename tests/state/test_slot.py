@@ -56,7 +56,7 @@ def test_a_killed_process_gives_its_place_back_by_itself(tmp_path: Path) -> None
         assert Slot.take(tmp_path).path.name == "route-1"
     finally:
         child.send_signal(signal.SIGKILL)
-        child.communicate(timeout=30)
+        child.communicate(timeout=300)
     again = Slot.take(tmp_path)
     assert (again.path.name, again.id) == (name, identity)
 
@@ -68,7 +68,7 @@ def test_children_do_not_keep_the_lock(tmp_path: Path) -> None:
         slot.release()
         assert Slot.take(tmp_path).number == 0
     finally:
-        child.communicate(timeout=30)
+        child.communicate(timeout=300)
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"0123", b"\xff" * 32, b"Z" * 32])

@@ -78,7 +78,7 @@ def test_a_process_that_died_in_between_costs_no_event(process: FunctionProcess)
     for child in psutil.Process().children():
         if "router.transform.child" in child.cmdline():
             child.kill()
-            psutil.wait_procs([child], timeout=60)
+            psutil.wait_procs([child], timeout=300)
 
     assert [result.status for result in called(process, "Fine", "Seen")] == ["returned", "returned"]
 
@@ -116,7 +116,7 @@ def test_no_process_outlives_its_owner(tmp_path: Path) -> None:
 
     del process
 
-    _, alive = psutil.wait_procs(children, timeout=60)
+    _, alive = psutil.wait_procs(children, timeout=300)
     assert not alive
 
 

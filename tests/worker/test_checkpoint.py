@@ -331,7 +331,7 @@ class Slow:
         self.done: list[CommitBatch] = []
 
     def publish(self, batch: CommitBatch) -> None:
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(300)
         self.done.append(batch)
 
     def apply(self, batch: CommitBatch) -> None:

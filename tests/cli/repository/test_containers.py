@@ -82,7 +82,7 @@ def test_compose_takes_the_file(repository: Path) -> None:
         pytest.skip("docker-compose is not installed")
     done = subprocess.run(
         [compose, "-f", "docker-compose.yml", "config"], cwd=repository, env=plain_environment(PATH=os.environ["PATH"]),
-        capture_output=True, text=True, timeout=120, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
