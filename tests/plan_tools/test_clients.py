@@ -39,10 +39,10 @@ def mypy(tmp_path_factory: pytest.TempPathFactory) -> Checker:
     folder = tmp_path_factory.mktemp("mypy")
     config = folder / "mypy.ini"
     config.write_text("[mypy]\nstrict = True\npython_version = 3.11\n", "utf-8")
-    options = ("--no-error-summary", "--cache-dir", folder / "cache", "--config-file", config)
+    options = ("--no-error-summary", "--cache-dir", str(folder / "cache"), "--config-file", str(config))
 
     def check(*files: Path) -> str:
-        command = [sys.executable, "-m", "mypy", *options, *files]
+        command = [sys.executable, "-m", "mypy", *options, *map(str, files)]
         where = files[0].parent
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=where)
         return done.stdout + done.stderr
