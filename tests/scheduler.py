@@ -1,4 +1,4 @@
-"""How two test workers share the tests: a file stays with one of them, as does all of chaos, which takes the machine.
+"""How test workers share the tests: a file stays with one of them, as does all of chaos, which takes the machine.
 
 Not by xdist's groups: with pytest 9.2 they silently do nothing (pytest-xdist issue 1386).
 """

@@ -1,4 +1,4 @@
-"""Two test workers share the suite by files: otherwise routers under fault run side by side and starve each other."""
+"""Test workers share the suite by files: otherwise routers under fault run side by side and starve each other."""
 
 from __future__ import annotations
 
