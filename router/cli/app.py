@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "snippet": ("router.cli.snippet", "Print what makes a page or a program send to a source"),
     "send": ("router.cli.send", "Send events from a file to a source"),
     "import": ("router.cli.history.importing", "Import events and rows of files: CSV, NDJSON, archives"),
+    "pull": ("router.cli.history.pulling", "Pull new and changed rows of a query on a database"),
     "receiver": ("router.cli.receiver", "Receive what webhooks send: a partner to try them with"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from router.config import shape_lint
 from router.config.models import chosen
+from router.config.pulled import PULLED
 from router.config.substitution import Scalar
 from router.config.tree import Node
 from router.document import nearest
@@ -20,7 +21,7 @@ from router.events.topics import Topics
 from router.fql import FqlError, compile_query
 from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 
-SOURCE_TYPES = sorted({SEGMENT, *PARTNER_SOURCES})
+SOURCE_TYPES = sorted({SEGMENT, *PARTNER_SOURCES, *PULLED})
 
 
 def problems(root: Node) -> Iterator[Problem]:
@@ -73,10 +74,17 @@ def _source_types(sources: list[shape_lint.Named]) -> Iterator[Problem]:
 
 
 def _source_maps(sources: list[shape_lint.Named]) -> Iterator[Problem]:
-    """A map that nothing would read."""
+    """A map that nothing would read, and a query's rows that nothing would make events of."""
     for _, node in sources:
         kind, given = _text(node, "type"), node.child("map")
         name = kind[0] if kind else SEGMENT
+        if name in PULLED:
+            objects = _text(node, "settings", "objects")
+            if given is None and objects is None:
+                yield node.problem("expected map, or settings.objects, got neither", at_key=True)
+            elif given is not None and objects is not None:
+                yield given.problem("expected map or settings.objects, got both", at_key=True)
+            continue
         if given is not None and name in SOURCE_TYPES and not (name in PARTNER_SOURCES and PARTNER_SOURCES[name].maps):
             yield given.problem(f"expected no map, got one: a {name} source has a mapping of its own", at_key=True)
 

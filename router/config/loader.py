@@ -14,6 +14,7 @@ from router.config.files import Files
 from router.config.inputs import Inputs
 from router.config.labels import other_environment, without_unknown
 from router.config.models import DestinationConfig, SourceConfig, Topology
+from router.config.pulled import PULLED, SqlSettings
 from router.config.tree import Node, without
 from router.config.validate import M, validate
 from router.destinations.base import Connector, Settings
@@ -33,7 +34,7 @@ _FILE_URL = "duckdb:///"
 @dataclass(frozen=True)
 class Loaded:
     """A topology that is fit to run. `plans` has the sources that name one, where plans were asked for;
-    `connector_settings` has every destination, `source_settings` the sources that a partner posts to; `functions` has
+    `connector_settings` has every destination, `source_settings` the sources of partners and queries; `functions` has
     transforms, by `sources.<name>` and `destinations.<name>`. `foreign` are those of the warnings that name parts of
     another environment.
     """
@@ -171,12 +172,23 @@ class _Parts:
         return self._validated(SourceConfig, node)
 
     def _partner(self, name: str, node: Node) -> None:
-        """The settings of a source that a partner posts to."""
+        """The settings of a source that a partner posts to, or that is pulled."""
         kind, given = node.child("type"), node.child("settings")
+        if kind is not None and (pulled := PULLED.get(str(kind.plain()))) is not None:
+            self._pulled(name, pulled, given or Node({}, node.document, (*node.pointer, "settings")))
+            return
         partner = PARTNER_SOURCES.get(str(kind.plain()) if kind is not None else SEGMENT)
         if partner is None or (given is None and partner.type == SEGMENT):
             return  # no partner, or the linter says what is wrong with the type
         settings = self._validated(partner.Settings, given or Node({}, node.document, (*node.pointer, "settings")))
+        if settings is not None:
+            self.source_settings[name] = settings
+
+    def _pulled(self, name: str, model: type[SqlSettings], given: Node) -> None:
+        """Files in it are beside the topology file."""
+        given = absolute(given, "url") if _is_file(given.child("url"), "duckdb:///") else given
+        given = absolute(given, "query") if _is_file(given.child("query"), ".sql") else given
+        settings = self._validated(model, given)
         if settings is not None:
             self.source_settings[name] = settings
 
@@ -282,6 +294,12 @@ def _code_folders(node: Node) -> list[Path]:
     """Where the code that a topology names is looked for before Python looks elsewhere."""
     folder = Path(node.document.file).absolute().parent
     return [folder, folder.parent, Path.cwd()]
+
+
+def _is_file(node: Node | None, sign: str) -> bool:
+    """Whether a value names a file: by its scheme, or by its ending."""
+    value = node.plain() if node is not None else None
+    return isinstance(value, str) and (value.startswith(sign) or value.endswith(sign))
 
 
 def absolute(node: Node, key: str) -> Node:

@@ -99,10 +99,13 @@ class SourceConfig(Model):
         {}, description="Labels of your own; of another `environment` than the topology's, its events are refused"
     )
     type: str = Field(
-        "segment", description="Format of its messages: events of the Segment spec, or the partner that posts them"
+        "segment",
+        description="Format of its messages: events of the Segment spec, the partner that posts them, or sql: a query",
     )
     settings: dict[str, Any] = Field({}, repr=False, description="Settings of its type")
-    map: SourceMap = Field({}, description="What becomes of an item that is posted, for the type hook")
+    map: SourceMap = Field(
+        {}, description="What becomes of an item that is posted, or of a row: for the types hook and sql"
+    )
     write_keys: tuple[Secret, ...] = Field(
         (), description="Keys that clients of this source send; each key belongs to one source"
     )

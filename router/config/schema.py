@@ -7,6 +7,8 @@ from copy import deepcopy
 from typing import Any
 
 from router.config.models import Topology
+from router.config.pulled import PULLED
+from router.config.pulled import SUMMARY as PULLED_SUMMARY
 from router.destinations.base import Connector
 from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 from router.transform.function import SPELLING
@@ -75,13 +77,15 @@ def _add_settings(definitions: dict[str, Any], registry: Mapping[str, type[Conne
 def _add_source_settings(definitions: dict[str, Any]) -> None:
     """The same for a source, whose type is `segment` where it names none."""
     source = definitions["SourceConfig"]
-    source["properties"]["type"] |= {"enum": sorted({SEGMENT, *PARTNER_SOURCES})}
+    source["properties"]["type"] |= {"enum": sorted({SEGMENT, *PARTNER_SOURCES, *PULLED})}
     source["properties"]["settings"].pop("additionalProperties", None)
     choices = source["allOf"] = []
-    for name, partner in PARTNER_SOURCES.items():
-        settings = partner.Settings.model_json_schema(ref_template="#/$defs/{model}")
+    models = {name: (partner.Settings, partner.summary) for name, partner in PARTNER_SOURCES.items()}
+    models |= {name: (model, PULLED_SUMMARY) for name, model in PULLED.items()}
+    for name, (model, summary) in models.items():
+        settings = model.model_json_schema(ref_template="#/$defs/{model}")
         definitions |= settings.pop("$defs", {})
-        definitions[f"source-settings-{name}"] = settings | {"description": partner.summary}
+        definitions[f"source-settings-{name}"] = settings | {"description": summary}
         needed = {"required": ["settings"]} if settings.get("required") and name != SEGMENT else {}
         choices.append(
             {

@@ -36,7 +36,7 @@ class Topics:
 
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
-    destination, replays and imports by their id, audit by who acted.
+    destination, replays and imports by their id, pulls by row, audit by who acted.
     """
 
     name: str
@@ -138,6 +138,14 @@ class Topics:
         return f"{self._own}.import.{import_id}"
 
     @property
+    def pulls(self) -> str:
+        return f"{self._own}.pulls"
+
+    def pull_transactions(self, source: str) -> str:
+        """The transactional id of the pulls of a source: there is one at a time."""
+        return f"{self._own}.pull.{source}"
+
+    @property
     def route_group(self) -> str:
         return f"{self._own}.route"
 
@@ -183,6 +191,7 @@ class Topics:
         specs += [TopicSpec(self.replays, 1, {"cleanup.policy": "compact"}, "replay")]
         specs += [TopicSpec(self.audit, 1, for_ever, "who acted")]
         specs += [TopicSpec(self.imports, 1, {"cleanup.policy": "compact"}, "import")]
+        specs += [TopicSpec(self.pulls, 1, {"cleanup.policy": "compact"}, "source and row")]
         for destination in destinations:
             names = (self.destination(destination), self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]

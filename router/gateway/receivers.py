@@ -22,7 +22,7 @@ from router.gateway.answers import Refusal
 from router.gateway.bodies import Items
 from router.gateway.credentials import Credential
 from router.partner_sources.base import PartnerSource, Post, PostedItem, Unreadable
-from router.partner_sources.catalog import PARTNER_SOURCES
+from router.partner_sources.catalog import CLASSES, PARTNER_SOURCES
 
 _SAID_SECONDS = 60.0
 
@@ -96,6 +96,8 @@ class PostReceivers:
         found = {}
         for name, settings in loaded.source_settings.items():
             config = topology.sources[name]
+            if config.type not in CLASSES:
+                continue  # nobody posts to it: its rows are pulled
             partner = PARTNER_SOURCES[config.type](name, settings, config.map)
             key = hook_key(name).encode()
             found[name] = PostReceiver(partner, Credential(name, config.refusal(topology.environment), key, key))

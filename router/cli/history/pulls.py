@@ -1,0 +1,105 @@
+"""Runs pulls of one source: takes it over from whoever pulls it, asks the database, sends; or only counts."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from functools import partial
+from threading import Event
+from typing import Any
+
+import orjson
+import typer
+
+from router.cli import report
+from router.cli.history.database import Database
+from router.cli.history.results import BadRows
+from router.cli.report import counted
+from router.config.loader import Loaded
+from router.config.topics import topics_of
+from router.embedded.capacity import capacity_of
+from router.errors import Fenced, RouterError
+from router.history.history_import import BATCH_ROWS, BATCH_ROWS_EMBEDDED
+from router.history.intake import HistoryIntake
+from router.history.pull import Pull, PullCounts, PullOutput
+from router.history.pull_log import PullLog
+from router.kafka.admin import Admin
+from router.kafka.cluster import Cluster
+from router.replay.redrive import Pace
+from router.replay.redrive_writer import open_writer
+
+
+class Pulls:
+    """`shown` are the first events of the last pull that was only counted."""
+
+    def __init__(self, cluster: Cluster, loaded: Loaded, database: Database, rate: int | None, stop: Event) -> None:
+        self._cluster = cluster
+        self._topology = loaded.topology
+        self._topics = topics_of(loaded.topology)
+        self._rate = rate
+        self._stop = stop
+        self._log = PullLog(cluster, self._topics.pulls, database.source)
+        self.database = database
+        self.shown: list[dict[str, Any]] = []
+
+    def count(self, bad: BadRows) -> PullCounts:
+        """The dry run."""
+        self._require_topics()
+        with self.database.asked() as found:
+            one = self._pull(None, bad)
+            counts = one.run(found.rows)
+        self.shown = one.events
+        return counts
+
+    def run(self, bad: BadRows) -> PullCounts:
+        """Raises RouterError, Fenced where another process pulls the source, Unavailable."""
+        self._require_topics()
+        with ExitStack() as stack:
+            capacity = stack.enter_context(capacity_of(self._cluster, self._topology))
+            found = stack.enter_context(self.database.asked())
+            writer = open_writer(self._cluster, self._topics.pull_transactions(self.database.source), capacity)
+            stack.enter_context(closing(writer))  # whoever pulled it has come to its end: the log is complete
+            most = BATCH_ROWS if self._cluster.capabilities.transactions else BATCH_ROWS_EMBEDDED
+            pace = Pace(self._rate, time.monotonic, self._stop.wait)
+            output = PullOutput(writer, self._log, pace, min(most, self._rate or most))
+            try:
+                return self._pull(output, bad).run(found.rows)
+            except Fenced as error:
+                raise Fenced(f"another process pulls {self.database.source}; no row is sent twice") from error
+
+    def _pull(self, output: PullOutput | None, bad: BadRows) -> Pull:
+        database = self.database
+        intake = HistoryIntake(self._topology, database.source, database.target.topic, database.target.write_key)
+        report = partial(bad.add, f"{database.source}: row")
+        return Pull(database.rows(), self._log.read(), intake, output, report, self._stop.is_set)
+
+    def _require_topics(self) -> None:
+        there = Admin(self._cluster).topics()
+        for topic in (self.database.target.topic, self._topics.pulls):
+            if topic not in there:
+                raise RouterError(
+                    f"expected the topic {topic} at {self._cluster.bootstrap}, got none: see router topics apply"
+                )
+
+
+def answer(pulls: Pulls, counts: PullCounts, bad: BadRows, *, dry_run: bool, as_json: bool, ends: bool = True) -> None:
+    """Prints it; where the command `ends` with it, with status 1 for bad rows and for a pull that was stopped."""
+    source, topic = pulls.database.source, pulls.database.target.topic
+    if as_json:
+        found = {
+            name: getattr(counts, name) for name in ("read", "new", "changed", "unchanged", "gone", "bad", "complete")
+        }
+        errors = [row.as_dict() for row in bad.found]
+        report.current().answer({"source": source, "topic": topic, "dry_run": dry_run, **found, "errors": errors})
+    else:
+        for event in pulls.shown:
+            typer.echo(orjson.dumps(event).decode())
+        verb = "would be sent" if dry_run else "sent"
+        typer.echo(
+            f"{source}: {counted(counts.read, 'row')}: {counts.new} new, {counts.changed} changed, {counts.gone} gone:"
+            f" {verb} to {topic}; {counts.unchanged} unchanged" + (f", {counts.bad} bad" if counts.bad else "")
+        )
+    if ends and not counts.complete:
+        raise RouterError("stopped before the end: the next pull sends what is left")
+    if ends and counts.bad:
+        raise typer.Exit(1)

@@ -1,0 +1,116 @@
+"""Asks a database for rows: PostgreSQL (extra `postgres`) or DuckDB (extra `duckdb`), read-only, a part at a time.
+
+Values become JSON: times in UTC as ISO 8601, a decimal a number where it is one exactly, bytes as base64.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from router.errors import RouterError, Unavailable
+from router.mask import SECRETS
+
+AT_A_TIME = 5_000
+_TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class QueryRows:
+    """`columns` in the order of the query; `rows` are objects of JSON values by column."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[dict[str, Any]]
+
+
+@contextmanager
+def asked(url: str, sql: str) -> Iterator[QueryRows]:
+    """Raises Unavailable where the database is not there, RouterError where it refuses the query, then and later."""
+    ask = _duckdb if url.startswith("duckdb:///") else _postgres
+    module = _library("duckdb", "duckdb") if ask is _duckdb else _library("psycopg", "postgres")
+    try:
+        with ask(module, url, sql) as (columns, fetch):
+            yield QueryRows(columns, _objects(columns, fetch))
+    except module.Error as error:
+        raise _translated(module, error) from error
+
+
+@contextmanager
+def _postgres(psycopg: Any, url: str, sql: str) -> Iterator[tuple[tuple[str, ...], Callable[[], Any]]]:
+    """By a cursor of the server's, so that it holds the rows and not we."""
+    connection = psycopg.connect(
+        url, connect_timeout=_TIMEOUT_SECONDS, application_name="event-router",
+        options="-c default_transaction_read_only=on -c timezone=UTC",
+    )  # fmt: skip
+    with connection, connection.cursor("event_router") as cursor:
+        cursor.execute(sql.strip().rstrip(";").encode())
+        yield tuple(column.name for column in cursor.description or ()), lambda: cursor.fetchmany(AT_A_TIME)
+
+
+@contextmanager
+def _duckdb(duckdb: Any, url: str, sql: str) -> Iterator[tuple[tuple[str, ...], Callable[[], Any]]]:
+    path = url.removeprefix("duckdb:///")
+    if not Path(path).is_file():
+        raise Unavailable(f"expected a DuckDB file, got none at {path}")
+    with duckdb.connect(path, read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        cursor = connection.execute(sql)
+        yield tuple(column[0] for column in cursor.description or ()), lambda: cursor.fetchmany(AT_A_TIME)
+
+
+def _objects(columns: Sequence[str], fetch: Callable[[], Any]) -> Iterator[dict[str, Any]]:
+    while part := fetch():
+        for row in part:
+            yield {name: json_value(value) for name, value in zip(columns, row, strict=True)}
+
+
+def _library(name: str, extra: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise Unavailable(f"{name} is not installed: pip install 'event-router[{extra}]'") from error
+
+
+def _translated(module: Any, error: Exception) -> RouterError:
+    """The first line of what the database says: further ones may have values."""
+    said = SECRETS(next(iter(str(error).strip().splitlines()), type(error).__name__))
+    away = (getattr(module, name, ()) for name in ("OperationalError", "IOException"))
+    absent = any(isinstance(error, kind) for kind in away) and not getattr(error, "sqlstate", None)
+    return Unavailable(f"the database: {said}") if absent else RouterError(f"the query: {said}")
+
+
+def json_value(value: Any) -> Any:
+    """A value of a database as JSON has it. Only finite numbers are numbers."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC) if value.tzinfo is not None else value
+        return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return _number(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return b64encode(bytes(value)).decode()
+    if isinstance(value, dict):
+        return {str(name): json_value(one) for name, one in value.items()}
+    return [json_value(one) for one in value] if isinstance(value, list | tuple | set) else str(value)
+
+
+def _number(value: Decimal) -> Any:
+    if not value.is_finite():
+        return None
+    if value == value.to_integral_value():
+        return int(value)
+    return float(value) if Decimal(repr(float(value))) == value else str(value)
