@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from faust.types import TP
 
 from router import metrics
 from router.config.loader import Loaded
@@ -138,6 +139,8 @@ class Insights:
         try:
             await self._app.start()
             await self._turns(stop)
+        except KafkaError as error:
+            raise Unavailable(f"Faust's Kafka client gave up: {type(error).__name__}") from error
         finally:
             await self._app.stop()
             await server.stop()
@@ -225,12 +228,10 @@ class Insights:
         return max(0, one.end - self.tables.positions.get(place, 0))
 
     async def _pass_over(self, place: PartitionKey, behind: int) -> None:
-        from faust.types import TP
-
         to = self.tables.positions.get(place, 0) + behind - MOST_BEHIND // 10
         log.warning("%s [%d]: %d records behind, goes on at %d", *place, behind, to)
         self.tables.skip(*place, to)
-        await self._app.consumer.seek(TP(*place), to)
+        await self._app.consumer.seek_wait({TP(*place): to})
 
     async def _save(self) -> None:
         self._state.add(self.tables.seal(_now()))

@@ -32,6 +32,8 @@ class InsightsState:
         self._unsaved: dict[tuple[str, str], bytes | None] = {}
         try:
             self._database = self._open()
+        except sqlite3.OperationalError as error:  # no room, no rights, another's lock
+            raise Unavailable(f"cannot open {self.path}: {error}") from error
         except sqlite3.DatabaseError as error:
             aside = self.path.with_suffix(".unreadable")
             log.error("%s cannot be read (%s): kept as %s, counting starts anew", self.path, error, aside.name)

@@ -159,6 +159,18 @@ def test_an_unreadable_record_is_counted_and_passed_over() -> None:
     assert len(found.positions) == 1
 
 
+def test_what_is_passed_over_is_counted_and_not_read_when_it_comes_all_the_same() -> None:
+    found, rows = tables(), [resolved() for _ in range(5)]
+    found.take(rows[0], NOW)
+    found.skip("events.resolved", 0, rows[3].offset)
+    for row in rows[1:]:
+        found.take(row, NOW)
+
+    answered = ask(found, "events")
+
+    assert (answered.freshness.skipped, answered.rows[0].resolved) == (2, 3)
+
+
 def test_people_are_estimated_within_the_stated_error() -> None:
     people = PeopleTable()
     for number in range(20_000):
