@@ -13,6 +13,7 @@ from router.status.pages import Look
 
 Tone = Literal["fine", "attention", "trouble", "information", "quiet"]
 MARKS: Mapping[Tone, str] = {"fine": "●", "attention": "▲", "trouble": "■", "information": "◆", "quiet": "○"}
+SLOW_SECONDS = 10.0  # an event that waits longer at a partner that fails is being retried, not on its way
 OLD_SECONDS = 300.0  # a message that waits longer is worth a look
 MOST_CONCERNS = 7
 _REASONED = ("held back", "cannot open", "paused by")
@@ -66,11 +67,20 @@ def destination_state(row: DestinationRow | None, live: Report, *, enabled: bool
         return StateWord("partner down", "trouble", why)
     if row.paused:
         return StateWord("cannot open", "trouble", why)
-    if row.retrying:
-        return StateWord("retrying", "attention", f"{row.retrying:,} wait in the retry lane")
+    if row.retrying or fails(row):
+        return StateWord("retrying", "attention", f"answers so far: {_codes(row)}" if row.retries else "")
     if row.pending > 0:
         return StateWord("delivering", "information")
     return StateWord("up to date", "fine")
+
+
+def fails(row: DestinationRow) -> bool:
+    """Whether its events wait because attempts fail: there were failures, and the oldest event waits for long."""
+    return bool(row.retries) and row.pending > 0 and (row.oldest_seconds or 0.0) > SLOW_SECONDS
+
+
+def _codes(row: DestinationRow) -> str:
+    return ", ".join(f"{count:,} × {code}" for code, count in row.retries.items())
 
 
 def source_state(name: str, topology: Topology, seen: Snapshot | None) -> StateWord:
@@ -96,7 +106,15 @@ def said(destination: str, live: Report) -> Iterator[str]:
 def concerns(look: Look) -> list[Concern]:
     """What needs attention, the worst first."""
     seen = look.seen
-    found = [*_lost(seen), *_held_back(look), *_processes(look), *_dead(seen), *_behind(seen), *_files(look.live)]
+    found = [
+        *_lost(seen),
+        *_held_back(look),
+        *_processes(look),
+        *_failing(seen),
+        *_dead(seen),
+        *_behind(seen),
+        *_files(look.live),
+    ]
     found += [*_uncounted(seen), *_refused(seen)]
     return found[:MOST_CONCERNS]
 
@@ -128,6 +146,13 @@ def _held_back(look: Look) -> Iterator[Concern]:
         why = f" ({state.why})" if state.why else ""
         says = f"{said_}{why}. Waiting: {max(row.pending, 0):,}, none is lost."
         yield Concern("trouble", row.name, says, f"/destinations/{row.name}", "What its answers say")
+
+
+def _failing(seen: Snapshot) -> Iterator[Concern]:
+    for row in seen.destinations:
+        if not row.paused and fails(row):
+            says = f"fails ({_codes(row)}). Waiting: {row.pending:,}, they are tried again."
+            yield Concern("attention", row.name, says, f"/destinations/{row.name}", "What its answers say")
 
 
 def _processes(look: Look) -> Iterator[Concern]:

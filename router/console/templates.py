@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from router.console import text
+from router.console.over_time import points, sentence
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -68,6 +69,7 @@ def _environment() -> Environment:
     made.filters |= {
         "visible": text.visible, "name": text.name, "number": text.number, "exact": text.exact,
         "duration": text.duration, "moment": text.moment, "clock": text.clock, "payload": text.payload,
+        "points": points, "sentence": sentence,
     }  # fmt: skip
     made.globals |= {"share": text.share, "static": lambda file: f"/static/{revision()}/{file}"}
     return made

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from router.config.options import RunOptions
 from router.console.access import ConsoleUser
 from router.console.delivery_errors import DeliverySummary, LetterList, LetterRow, summary
 from router.console.operations import KafkaSide, LagRow, TopicRow
+from router.console.over_time import OverTime, ask
 from router.console.pages.destination import destination, settings_text
 from router.console.pages.destinations import destinations
 from router.console.pages.find import find
@@ -22,6 +25,7 @@ from router.console.pages.source import source
 from router.console.pages.sources import sources
 from router.console.sight import LatestCounts
 from router.console.text import duration, number, share, visible
+from router.insights.schema import EventRow, EventsAnswer, Freshness, LeftOut, People, Period
 from router.mask import Mask
 from router.process.snapshot import ProcessRow
 from router.replay.dead_letters import DeadLetter
@@ -155,6 +159,46 @@ def test_the_page_of_a_source_shows_no_write_key(tmp_path: Path) -> None:
     assert "a-wr…" in page
     assert "3 × plan" in page
     assert "http://127.0.0.1:8080/v1/track" in page
+
+
+def test_the_schema_of_a_source_counts_by_name_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 27, 14, tzinfo=UTC)
+    row = EventRow(
+        source="web", type="track", event=HOSTILE, resolved=1_200, blocked=34, invalid=0, violations=7,
+        people=People(estimate=900, error=0.016, since=at), first_seen=at, last_seen=at, trend=(0, 4, 2),
+    )  # fmt: skip
+    answer = EventsAnswer(
+        period=Period(since=at, until=at, step=60, window="minute"), rows=(row,), total_rows=1,
+        freshness=Freshness(now=at, counted_to=at, age_seconds=4, began=at, catching_up=True, skipped=0, outside=0),
+        left_out=LeftOut(events=41_022, names="names beyond the bound"),
+    )  # fmt: skip
+    page = html(source("web", shop(tmp_path).topology, RunOptions(), counts(), OverTime(answer), "24h"))
+
+    assert inert(page)
+    assert ">1,234<" in page
+    assert "≈ 900" in page
+    assert "Not by name: 41 k events. names beyond the bound" in page
+    assert 'points="0.0,23.0 60.0,1.0 120.0,12.0"' in page
+    assert "Counting is behind" in page
+
+
+def test_without_insights_the_page_says_so_and_shows_the_rest(tmp_path: Path) -> None:
+    page = html(
+        source("web", shop(tmp_path).topology, RunOptions(), counts(), OverTime(None, "insights is not running"))
+    )
+
+    assert "Events by name are not available: insights is not running" in page
+    assert "Live events" in page
+
+
+async def test_insights_that_are_away_are_an_answer_too() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        found = await ask(taken.getsockname(), "/v1/events", EventsAnswer, since="1h")
+
+    assert found.answer is None
+    assert "does not answer" in found.away
+    assert "not running" in (await ask(None, "/v1/events", EventsAnswer)).away
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:

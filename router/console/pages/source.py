@@ -8,22 +8,29 @@ from router.agents.table import REASONS
 from router.config.models import Topology
 from router.config.options import RunOptions
 from router.console.live.rows import OUTCOMES
+from router.console.over_time import NOT_ASKED, PERIODS, USUAL, OverTime, ask, period
 from router.console.page import Page, not_found
 from router.console.sight import LatestCounts, Sight
 from router.console.states import source_state
 from router.console.templates import Shown
 from router.document import nearest
 from router.gateway.answers import explained
+from router.insights.schema import EventsAnswer
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 _SHOWN_OF_A_KEY = 4
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
-    return source(request.match_info["name"], sight.loaded.topology, sight.options, await sight.counts())
+    name, last = request.match_info["name"], period(request.query.get("last", ""))
+    found = await ask(sight.options.insights, "/v1/events", EventsAnswer, source=name, since=last)
+    return source(name, sight.loaded.topology, sight.options, await sight.counts(), found, last)
 
 
-def source(name: str, topology: Topology, options: RunOptions, counts: LatestCounts) -> Shown:
+def source(
+    name: str, topology: Topology, options: RunOptions, counts: LatestCounts, found: OverTime = NOT_ASKED,
+    last: str = USUAL,
+) -> Shown:  # fmt: skip
     """The page of one source; write keys are masked but for their first characters."""
     if name not in topology.sources:
         return not_found("source", name, nearest(name, topology.sources), "/sources")
@@ -39,6 +46,7 @@ def source(name: str, topology: Topology, options: RunOptions, counts: LatestCou
         "plans": seen.plans.get(name, ()) if seen else (), "stopped": [*stopped, *refused], "types": TYPES,
         "violations": _counts(seen.violations if seen else {}, name), "outcomes": OUTCOMES,
         "gateway": topology.gateway.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        "schema": found.of(EventsAnswer), "away": found.away, "last": last, "periods": PERIODS,
     }  # fmt: skip
     return Shown("source.html", name, values)
 

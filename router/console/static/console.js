@@ -148,3 +148,4 @@ document.addEventListener("click", clicked);
 localTimes(document);
 setInterval(renew, RENEW_MS);
 startLive(announce);
+body.dataset.ready = "yes";
