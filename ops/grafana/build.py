@@ -68,7 +68,7 @@ def _frame(board: Board, runbook: str, console: str) -> dashboard.Dashboard:
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
         .with_variable(_choice("job", "label_values(router_ready, job)", several=False))
     )  # fmt: skip
-    metrics = {"destination": "router_delivery_pending", "source": "router_gateway_events_total"}
+    metrics = {"destination": "router_delivery_pending", "source": "router_source_resolved_total"}
     for name in board.variables:
         built = built.with_variable(_choice(name, f'label_values({metrics[name]}{{job="$job"}}, {name})', several=True))
     others = dashboard.DashboardLink("Dashboards").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])

@@ -113,15 +113,23 @@ LONG = Row(
             "How many events took how long. A second band higher up: retries.",
             (Query("sum by (le) (increase(router_end_to_end_seconds_bucket{J,D}[$__rate_interval]))", "{{le}}"),),
             "s",
-            8,
         ),
         series(
             "P50, P95, P99",
             "Receipt to acceptance, by destination.",
             *((_QUANTILE.format(q), f"{{{{destination}}}} P{int(q * 100)}") for q in (0.5, 0.95, 0.99)),
             unit="s",
-            width=8,
             steps=((60, RED),),
+            empty="no traffic",
+        ),
+        series(
+            "P95, by stage",
+            "`route`: received to written to the topic; `attempt`: to the first attempt; `accept`: to acceptance, retries included. Coarse: which one is slow, not how slow.",
+            (
+                "histogram_quantile(0.95, sum by (destination, stage, le) (rate(router_stage_seconds_bucket{J,D}[$__rate_interval])))",
+                "{{destination}} {{stage}}",
+            ),
+            unit="s",
             empty="no traffic",
         ),
         series(
@@ -130,7 +138,6 @@ LONG = Row(
             ("max by (destination) (router_delivery_oldest_seconds{J,D})", "{{destination}}"),
             ("max by (destination) (router_delivery_retry_lane_age_seconds{J,D})", "{{destination}} retry lane"),
             unit="s",
-            width=8,
             steps=((3600, RED),),
         ),
     ),

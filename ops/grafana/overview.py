@@ -125,6 +125,12 @@ WHO = Row(
             "What each sent in the last hour, and what of it the plan found; the name opens Sources and plans.",
             (
                 Query("source:router_events:rate1h{J}", "events/s"),
+                Query(
+                    "time() - max by (source) (router_source_last_event_timestamp_seconds{J})",
+                    "last event",
+                    "s",
+                    ((1800, AMBER),),
+                ),
                 Query("source:router_violations:rate1h{J}", "violations/s", "short", ((0.1, AMBER),)),
                 Query("sum by (source) (increase(router_events_stopped_total{J}[1h]))", "stopped in 1 h"),
             ),

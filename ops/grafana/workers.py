@@ -131,4 +131,25 @@ PROCESSES = Row(
         ),
     ),
 )
-BOARD = Board("workers", "Event router: workers and Kafka", __doc__.partition(": ")[2], (NOW, LAG, BATCHES, PROCESSES))
+INSIGHTS = Row(
+    "Insights",
+    (
+        series(
+            "Records not yet counted",
+            "How far the console's numbers are behind, at most: markers of transactions count too.",
+            ("sum(router_insights_waiting_records{J})", "waiting"),
+            ("sum(router_insights_skipped_records{J})", "passed over"),
+            empty="no insights",
+        ),
+        series(
+            "Size of its tables",
+            "In memory and on disk. Bounded: what is left out is said on the console's pages.",
+            ("sum by (place) (router_insights_state_bytes{J})", "{{place}}"),
+            unit="bytes",
+            empty="no insights",
+        ),
+    ),
+)
+BOARD = Board(
+    "workers", "Event router: workers and Kafka", __doc__.partition(": ")[2], (NOW, LAG, BATCHES, PROCESSES, INSIGHTS)
+)
