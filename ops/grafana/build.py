@@ -29,6 +29,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from ops.grafana.model import Board, Kind, Panel, Steps
 
 RUNBOOK = "http://127.0.0.1:9090/user/runbook.md"
+CONSOLE = "http://127.0.0.1:8090"
 WIDTH = 24
 TAG = "event-router"
 _SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -42,7 +43,7 @@ Builder = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | heatmap
 B = TypeVar("B", stat.Panel, timeseries.Panel, bargauge.Panel, table.Panel, heatmap.Panel, statetimeline.Panel)
 
 
-def to_json(board: Board, runbook: str = RUNBOOK, console: str = "") -> str:
+def to_json(board: Board, runbook: str = RUNBOOK, console: str = CONSOLE) -> str:
     """The dashboard's file. `runbook`, `console`: addresses that its links lead to; an empty one has no link."""
     built = _frame(board, runbook, console)
     number, top = 0, 0
