@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, series, stat
+from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, about, series, stat
 
 _BY_CODE = "sum by (destination, code) (rate({}{{J,D}}[$__rate_interval]))"
 _QUANTILE = (
@@ -231,7 +231,7 @@ WAREHOUSES = Row(
 BOARD = Board(
     "delivery",
     "Event router: delivery",
-    __doc__.partition(": ")[2],
+    about(__doc__),
     (GLANCE, WHY, LONG, FLOW, WAREHOUSES),
     ("destination",),
 )

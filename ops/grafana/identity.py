@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.model import AMBER, RED, Board, Row, series, stat
+from ops.grafana.model import AMBER, RED, Board, Row, about, series, stat
 
 NOW = Row(
     "Now",
@@ -93,4 +93,4 @@ STATE = Row(
         ),
     ),
 )
-BOARD = Board("identity", "Event router: identity and state", __doc__.partition(": ")[2], (NOW, IDENTITY, STATE))
+BOARD = Board("identity", "Event router: identity and state", about(__doc__), (NOW, IDENTITY, STATE))

@@ -17,6 +17,12 @@ _BRACES = re.compile(r"\{([JDS](?:,[^{}]+)?)\}")
 AMBER, RED = "orange", "red"
 
 
+def about(text: str) -> str:
+    """What a dashboard is for, from the docstring of its file: what follows its name."""
+    said = text.partition(": ")[2]
+    return said[:1].upper() + said[1:]
+
+
 @dataclass(frozen=True)
 class Query:
     """One PromQL expression; `legend` names its series, or the column of a table. `unit` and `steps`: of a column."""

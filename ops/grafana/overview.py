@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, series, stat
+from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, about, series, stat
 
 _RATE = "sum(rate({}{{J}}[$__rate_interval]))"
 _GROWTH = "sum(increase({}{{J}}[$__range])) or vector(0)"
@@ -100,15 +100,25 @@ WHO = Row(
             "Destinations",
             "The state of each; the name opens Delivery. Open: routed, and not final.",
             (
-                Query("destination:router_delivery_delivered:rate5m{J}", "delivered/s"),
+                Query("sum by (destination) (destination:router_delivery_delivered:rate5m{J})", "delivered/s"),
                 Query(
-                    "destination:router_delivery_success:ratio_rate5m{J}",
+                    "sum by (destination) (destination:router_delivery_success:ratio_rate5m{J})",
                     "success",
                     "percentunit",
                     ((0, RED), (0.99, AMBER), (0.999, "text")),
                 ),
-                Query("destination:router_end_to_end_seconds:p95_5m{J}", "P95", "s", ((5, AMBER), (60, RED))),
-                Query("destination:router_delivery_open:total{J}", "open", "short", ((1000, AMBER),)),
+                Query(
+                    "sum by (destination) (destination:router_end_to_end_seconds:p95_5m{J})",
+                    "P95",
+                    "s",
+                    ((5, AMBER), (60, RED)),
+                ),
+                Query(
+                    "sum by (destination) (destination:router_delivery_open:total{J})",
+                    "open",
+                    "short",
+                    ((1000, AMBER),),
+                ),
                 Query(
                     "max by (destination) (router_delivery_oldest_seconds{J})",
                     "oldest",
@@ -124,14 +134,14 @@ WHO = Row(
             "Sources",
             "What each sent in the last hour, and what of it the plan found; the name opens Sources and plans.",
             (
-                Query("source:router_events:rate1h{J}", "events/s"),
+                Query("sum by (source) (source:router_events:rate1h{J})", "events/s"),
                 Query(
                     "time() - max by (source) (router_source_last_event_timestamp_seconds{J})",
                     "last event",
                     "s",
                     ((1800, AMBER),),
                 ),
-                Query("source:router_violations:rate1h{J}", "violations/s", "short", ((0.1, AMBER),)),
+                Query("sum by (source) (source:router_violations:rate1h{J})", "violations/s", "short", ((0.1, AMBER),)),
                 Query("sum by (source) (increase(router_events_stopped_total{J}[1h]))", "stopped in 1 h"),
             ),
             link="source /d/event-router-sources?var-source=${__value.text}&${__url_time_range}",
@@ -157,4 +167,4 @@ VOLUME = Row(
         ),
     ),
 )
-BOARD = Board("overview", "Event router: overview", __doc__.partition(": ")[2], (NOW, FUNNEL, WHO, VOLUME))
+BOARD = Board("overview", "Event router: overview", about(__doc__), (NOW, FUNNEL, WHO, VOLUME))

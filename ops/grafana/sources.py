@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, series, stat
+from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, about, series, stat
 
 _RECEIVED = "sum(rate(router_events_received_total{J}[$__rate_interval]))"
 _SHARE = "sum(rate({}{{J}}[$__rate_interval])) / " + _RECEIVED.replace("{", "{{").replace("}", "}}")
@@ -167,6 +167,4 @@ GATEWAY = Row(
         ),
     ),
 )
-BOARD = Board(
-    "sources", "Event router: sources and plans", __doc__.partition(": ")[2], (NOW, VOLUME, PLANS, GATEWAY), ("source",)
-)
+BOARD = Board("sources", "Event router: sources and plans", about(__doc__), (NOW, VOLUME, PLANS, GATEWAY), ("source",))

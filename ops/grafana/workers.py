@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, series, stat
+from ops.grafana.model import AMBER, RED, Board, Panel, Query, Row, about, series, stat
 
 _QUANTILE = "histogram_quantile({}, sum by (le) (rate(router_route_batch_{}_bucket{{J}}[$__rate_interval])))"
 
@@ -150,6 +150,4 @@ INSIGHTS = Row(
         ),
     ),
 )
-BOARD = Board(
-    "workers", "Event router: workers and Kafka", __doc__.partition(": ")[2], (NOW, LAG, BATCHES, PROCESSES, INSIGHTS)
-)
+BOARD = Board("workers", "Event router: workers and Kafka", about(__doc__), (NOW, LAG, BATCHES, PROCESSES, INSIGHTS))
