@@ -102,6 +102,7 @@ class OutcomePolicy:
         self._refuse(batch, refused)
         if self._accepted > accepted:
             self._park_failed()
+            self._stage(batch.events[0], outcomes[0])
 
     def probed(self, outcome: Outcome) -> None:
         """The partner was asked without an event, and is not well or refuses us."""
@@ -169,20 +170,21 @@ class OutcomePolicy:
             latency = max(0.0, self._wall() - item.received)
             self._seconds.observe(latency)
             self.latencies.add(latency)
-            if item.routed and not item.came_from:
-                self._stage(item, item.received)
         self._accepted += 1
         self._leave(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item)
 
-    def _stage(self, item: QueuedEvent, received: float) -> None:
-        """From receiving it to its topic, to the first attempt, to acceptance."""
+    def _stage(self, item: QueuedEvent, outcome: Outcome) -> None:
+        """From receiving it to its topic, to the first attempt, to acceptance: once a request, for it is not free."""
+        if outcome.kind not in (Kind.DELIVERED, Kind.UNCONFIRMED) or item.partition.revoked:
+            return
+        if item.received is None or not item.routed or item.came_from or item.redriven or item.replay:
+            return
         now = self._wall()
         first = now - (self._clock() - item.first)
-        for stage, begin, end in zip(
-            self._stages, (received, item.routed, first), (item.routed, first, now), strict=True
-        ):
+        times = (item.received, item.routed, first, now)
+        for stage, begin, end in zip(self._stages, times, times[1:], strict=False):
             stage.observe(max(0.0, end - begin))
 
     def _filter(self, item: QueuedEvent, outcome: Outcome) -> None:

@@ -101,6 +101,7 @@ def test_an_agent_that_drops_events_is_counted_wherever_others_are(tmp_path: Pat
     assert batch.received == {0: 3}
     assert batch.ended == {"suppressed": {0: 1}, "duplicate": {0: 1}, "resolved": {0: 1}}
     assert batch.counts[metrics.STOPPED, ("suppress", "web", "user")] == 1
+    assert batch.counts[metrics.SOURCE_RESOLVED, ("web",)] == 1
     totals = Totals()
     totals.add(batch, 0)
     read = decode_totals(encode_totals(totals, ["crm", "ads"]))

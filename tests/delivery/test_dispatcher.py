@@ -167,6 +167,32 @@ async def test_every_event_is_delivered_once_in_order_of_arrival() -> None:
     assert one.connector.requests == [[f"m{number}"] for number in range(50)]
 
 
+async def test_the_stages_of_an_accepted_event_add_up_to_its_whole_way() -> None:
+    """Once a request, and none of what a replay sends."""
+
+    def staged(suffix: str) -> dict[str, float]:
+        samples = [one for family in metrics.STAGE_SECONDS.collect() for one in family.samples]
+        ours = [one for one in samples if one.labels["destination"] == "crm" and one.name.endswith(suffix)]
+        return {one.labels["stage"]: one.value for one in ours}
+
+    async with bench(all_ok, concurrency=1) as one:
+        counts, sums = staged("_count"), staged("_sum")
+        item, replayed = one.item(0), one.item(1, replay="r1")
+        assert item.received is not None
+        item.received -= 100
+        item.routed = replayed.routed = item.received + 70
+        one.engine.take([item, replayed])
+        await one.until(lambda: one.ends.count == 2)
+
+    assert {stage: count - counts[stage] for stage, count in staged("_count").items()} == dict.fromkeys(
+        ("route", "attempt", "accept"), 1
+    )
+    spent = {stage: seconds - sums[stage] for stage, seconds in staged("_sum").items()}
+    assert spent["route"] == pytest.approx(70)
+    assert spent["attempt"] + spent["accept"] + 1e-6 >= 30
+    assert min(spent.values()) >= 0
+
+
 async def test_a_replay_leaves_half_of_the_requests_to_live_events() -> None:
     """A live event goes at once while a replay waits for the partner."""
     gate = asyncio.Event()
