@@ -244,7 +244,7 @@ async def test_every_page_answers_on_a_broker(opened: Open) -> None:
             "/destinations/crm",
             "/destinations/off?tab=settings",
         )
-        for path in (*pages, "/find", "/find?q=nobody", "/operations"):
+        for path in (*pages, "/plans", "/find", "/find?q=nobody", "/operations"):
             async with client.get(path) as answer:
                 text = await answer.text()
                 assert answer.status == 200, (path, text)

@@ -63,6 +63,13 @@ def test_partners_say_delivered_retrying_or_dead_also_before_the_row_is_there() 
     assert made.newest(ALL, 1)[0].as_dict()["destinations"] == {"crm": "dead"}
 
 
+def test_a_dead_letter_counts_for_its_destination_and_not_for_a_blocked_event_of_the_same_id() -> None:
+    made = table(message("blocked", 0, order("m1", userId="u2")), message("resolved", 1, order("m1")))
+    made.take([message("dead", 2, order("m1"), "crm")])
+
+    assert {row.user: row.destinations for row in made.newest(ALL, 9)} == {"u2": {}, "u1": {"crm": "dead"}}
+
+
 def test_records_in_another_order_make_no_second_row() -> None:
     made = table(message("resolved", 0, order("m1")))
     made.take([message("raw", 0, order("m1"))])

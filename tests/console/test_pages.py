@@ -21,11 +21,22 @@ from router.console.pages.destinations import destinations
 from router.console.pages.find import find
 from router.console.pages.operations import operations
 from router.console.pages.overview import overview
+from router.console.pages.plans import plans
 from router.console.pages.source import source
 from router.console.pages.sources import sources
 from router.console.sight import LatestCounts
 from router.console.text import duration, number, share, visible
-from router.insights.schema import EventRow, EventsAnswer, Freshness, LeftOut, People, Period
+from router.insights.schema import (
+    EventRow,
+    EventsAnswer,
+    Freshness,
+    LeftOut,
+    People,
+    Period,
+    ViolationExample,
+    ViolationRow,
+    ViolationsAnswer,
+)
 from router.mask import Mask
 from router.process.snapshot import ProcessRow
 from router.replay.dead_letters import DeadLetter
@@ -201,6 +212,29 @@ async def test_insights_that_are_away_are_an_answer_too() -> None:
     assert "not running" in (await ask(None, "/v1/events", EventsAnswer)).away
 
 
+def test_violations_are_shown_by_rule_and_field_with_samples(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 27, 14, tzinfo=UTC)
+    sample = ViolationExample(message_id=HOSTILE, received_at="14:00", message="expected a number")
+    row = ViolationRow(
+        source="web", event=HOSTILE, rule=HOSTILE, violation_class="violation", type="Type", path="/properties/total",
+        count=12, allowed=2, blocked=10, first_seen=at, last_seen=at, trend=(1, 2), samples=(sample,),
+    )  # fmt: skip
+    answer = ViolationsAnswer(
+        period=Period(since=at, until=at, step=60, window="minute"), rows=(row,), total_rows=1,
+        freshness=Freshness(
+            now=at, counted_to=None, age_seconds=None, began=at, catching_up=False, skipped=0, outside=0
+        ),
+        left_out=LeftOut(events=0, names=""),
+    )  # fmt: skip
+    page = html(plans(shop(tmp_path).topology, counts(plans={"web": ("abc", "def")}), OverTime(answer)))
+
+    assert inert(page)
+    assert "10 blocked, 2 let through" in page
+    assert "/properties/total" in page
+    assert "not yet the same on all workers" in page
+    assert "not available: insights was not asked" in html(plans(shop(tmp_path).topology, counts()))
+
+
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:
     shown = source("wbe", shop(tmp_path).topology, RunOptions(), counts())
 
@@ -256,7 +290,7 @@ def test_operations_show_kafka_s_side_and_say_when_it_is_away() -> None:
 def test_keys_and_navigation_lead_to_every_section() -> None:
     page = html(find("", "24h", None, ""), ConsoleUser("v", "viewer"))
 
-    assert re.findall(r'data-key="(\w)"', page) == ["o", "s", "d", "i", "w"]
+    assert re.findall(r'data-key="(\w)"', page) == ["o", "s", "d", "p", "i", "w"]
 
 
 def test_numbers_and_texts() -> None:

@@ -47,7 +47,11 @@ class LiveReader:
         self._stopping = Event()
         self._kinds = _kinds(loaded)
         self._sources = {key: name for name, source in loaded.topology.sources.items() for key in source.keys(name)}
-        self._of_topic = {topic: name for name, source in loaded.topology.sources.items() for topic in source.topics}
+        topics = topics_of(loaded.topology)
+        dead = {topics.dead(name): name for name in loaded.topology.destinations}
+        self._of_topic = dead | {
+            topic: name for name, source in loaded.topology.sources.items() for topic in source.topics
+        }
         self._thread = Thread(target=self._run, name="live", daemon=True)
         self.seen = 0  # messages that came
         self.passed_over = 0  # of those not looked at
@@ -129,7 +133,8 @@ def _kinds(loaded: Loaded) -> Mapping[str, str]:
     """The topics that are read, and what each of their records says."""
     topics = topics_of(loaded.topology)
     inputs = dict.fromkeys([topics.raw, *source_topics(loaded.topology)], "raw")
-    return inputs | {
+    dead = dict.fromkeys(map(topics.dead, loaded.topology.destinations), "dead")
+    return inputs | dead | {
         topics.resolved: "resolved", topics.blocked: "blocked", topics.invalid: "invalid",
         topics.violations: "violation", topics.delivery_log: "log",
     }  # fmt: skip

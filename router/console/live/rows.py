@@ -22,21 +22,21 @@ LONGEST_CELL = 120
 DUPLICATE_MS = 5_000  # after that a message that was read and left no record is a repeat
 OUTCOMES = ("received", "invalid", "blocked", "duplicate", "passed", "delivered", "retrying", "dead")
 _OVERHEAD = 400  # bytes of a row beside its text
-_RANKS = {"raw": 0, "log": 2, "violation": 2}  # in one batch, a record after what it is about
+_RANKS = {"raw": 0, "log": 2, "violation": 2, "dead": 2}  # in one batch, a record after what it is about
 _AT_PARTNERS = {
     "delivered": "delivered", "unconfirmed": "delivered", "dead": "dead", "retry": "retrying", "refused": "retrying",
 }  # fmt: skip
 
 
 class LiveMessage(NamedTuple):
-    """A record of one of the topics that are read. `kind` is raw, resolved, blocked, invalid, violation or log."""
+    """A record of a topic that is read. `kind` is raw, resolved, blocked, invalid, violation, log or dead."""
 
     kind: str
     place: str
     time: int
     value: bytes
     headers: Mapping[str, str]
-    source: str = ""  # of a raw message, where its topic or write key says
+    source: str = ""  # of a raw message, where its topic or write key says; of a dead letter its destination
 
 
 @dataclass(slots=True, eq=False)
@@ -125,6 +125,8 @@ class LiveTable:
         for message in sorted(messages, key=lambda one: (_RANKS.get(one.kind, 1), one.time)):
             if message.kind == "log":
                 self._delivered(_object(message.value))
+            elif message.kind == "dead":
+                self._at_partner(message.source, "dead", str(_object(message.value).get("messageId", "")))
             elif message.kind == "violation":
                 self._violated(str(_object(message.value).get("messageId", "")))
             elif message.kind == "raw":
@@ -196,14 +198,19 @@ class LiveTable:
             event = sample.get("event") if isinstance(sample, dict) else None
             ids += [event["messageId"]] if isinstance(event, dict) and "messageId" in event else []
         for message_id in map(str, ids):
-            rows = self._by_message.get(message_id, [])
-            for row in rows:
-                row.destinations[name] = outcome
+            self._at_partner(name, outcome, message_id)
+
+    def _at_partner(self, destination: str, outcome: str, message_id: str) -> None:
+        """An event's outcome at a destination; it waits where the event's row is not there yet."""
+        rows = self._by_message.get(message_id, [])
+        for row in rows:
+            if row.outcome in ("received", "passed"):
+                row.destinations[destination] = outcome
                 self._changed(row)
-            if not rows:
-                self._early.setdefault(message_id, {})[name] = outcome
-                while len(self._early) > MOST_ROWS:
-                    self._early.popitem(last=False)
+        if not rows:
+            self._early.setdefault(message_id, {})[destination] = outcome
+            while len(self._early) > MOST_ROWS:
+                self._early.popitem(last=False)
 
     def _violated(self, message_id: str) -> None:
         for row in self._by_message.get(message_id, ()):

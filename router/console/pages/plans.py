@@ -1,0 +1,39 @@
+"""`/plans`: which source follows which plan, in which revision, and what breaks it, by rule and field."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from router.config.models import Topology
+from router.console.over_time import NOT_ASKED, PERIODS, USUAL, OverTime, ask, period
+from router.console.page import Page
+from router.console.sight import LatestCounts, Sight
+from router.console.templates import Shown
+from router.insights.schema import ViolationsAnswer
+
+
+async def answer(sight: Sight, request: web.Request) -> Shown:
+    last = period(request.query.get("last", ""))
+    found = await ask(sight.options.insights, "/v1/violations", ViolationsAnswer, since=last)
+    return plans(sight.loaded.topology, await sight.counts(), found, last)
+
+
+def plans(topology: Topology, counts: LatestCounts, found: OverTime = NOT_ASKED, last: str = USUAL) -> Shown:
+    """The page. Pure."""
+    seen = counts.look.seen if counts.look else None
+    lines = [
+        (
+            name, source.plan.name if source.plan else "", seen.plans.get(name, ()) if seen else (),
+            "only reports" if source.enforce.report_only else "acts on violations",
+            seen.violations.get(name, {}) if seen else {},
+        )
+        for name, source in topology.sources.items()
+    ]  # fmt: skip
+    values = {
+        "counts": counts, "lines": lines, "found": found.of(ViolationsAnswer), "away": found.away, "last": last,
+        "periods": PERIODS,
+    }  # fmt: skip
+    return Shown("plans.html", "Plans", values)
+
+
+PAGE = Page("/plans", "Plans", answer, "p")
