@@ -141,6 +141,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--once", action="store_true", help="end after the sample, with the sums")
     parser.add_argument("--events", type=int, default=2000, metavar="N", help="size of the sample (default: 2000)")
     parser.add_argument("--rate", type=float, default=200.0, metavar="R", help="events a second (default: 200)")
+    parser.add_argument("--console", action="store_true", help="serve the web console as well")
     parser.add_argument("--kafka", default="", metavar="HOST:PORT", help="use this Kafka, not an embedded broker")
     parser.add_argument("--folder", type=Path, default=ROOT / ".run" / "demo", help="emptied, then filled by this run")
     chosen = parser.parse_args()
@@ -154,9 +155,9 @@ def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent,
     with ExitStack() as stack:
         out.print("starting a partner, a broker and the router …", style="dim")
         partner = stack.enter_context(closing(Partner(folder)))
-        stage = stack.enter_context(closing(Stage(folder, partner, chosen.kafka)))
+        stage = stack.enter_context(closing(Stage(folder, partner, chosen.kafka, console=chosen.console)))
         stage.wait_ready()
-        out.print(screen.guide(stage.broker, "{}:{}".format(*stage.metrics)), "", sep="\n")
+        out.print(screen.guide(stage.broker, "{}:{}".format(*stage.metrics), stage.console), "", sep="\n")
         view = stack.enter_context(Live(console=out, auto_refresh=False, transient=True))
         sdk = stack.enter_context(closing(Sdk(stage.gateway, stage.write_key("web"))))
         topology = stage.loaded.topology

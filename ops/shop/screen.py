@@ -57,10 +57,11 @@ What you saw
              fewer events a second for a while, which its P95 shows and that of the others does not"""
 
 
-def guide(broker: str, metrics: str) -> str:
-    """What to look at while it runs."""
+def guide(broker: str, metrics: str, console: str) -> str:
+    """What to look at while it runs. `console` is a URL or empty."""
+    browser = f"In a browser, while this one runs\n  {console}\n\n" if console else ""
     return f"""\
-From another terminal, while this one runs
+{browser}From another terminal, while this one runs
   .venv/bin/router status --metrics {metrics}
   .venv/bin/router tap events.resolved --bootstrap {broker}        the clean stream
   .venv/bin/router tap events.blocked --bootstrap {broker}         what broke the plan, and why
@@ -69,7 +70,7 @@ From another terminal, while this one runs
 
 NEXT = """\
 Next
-  ./ops/demo                                     the same without an end: look into it from another terminal
+  ./ops/demo --console                           the same without an end: look into it in a browser
   .venv/bin/router test topologies/              what the topology promises, tested without a broker
   .venv/bin/router check topologies/shop.yaml    change something in it, then check it
   README.md                                      the five-minute tour"""

@@ -15,6 +15,7 @@ from router.process.snapshot import Snapshot
 
 TOPOLOGY = ROOT / "topologies" / "shop.yaml"
 STOP_SECONDS = 45.0
+CONSOLE = "127.0.0.1:8090"  # another port where this one is taken
 # Pauses between attempts as one wants to watch them; those of the topology are meant for real partners.
 QUICK = """\
 name: shop
@@ -27,18 +28,20 @@ destinations:
 class Stage:
     """Starts on construction, on free ports; `folder` gets the override, the archive, the state and router.log."""
 
-    def __init__(self, folder: Path, partner: Partner, bootstrap: str = "") -> None:
+    def __init__(self, folder: Path, partner: Partner, bootstrap: str = "", *, console: bool = False) -> None:
         self.lake = folder / "lake"
         override = folder / "quick.yaml"
         override.write_text(QUICK)
         files = [TOPOLOGY, override]
         urls = {"CRM_URL": f"{partner.url}/crm", "ADS_URL": f"{partner.url}/ads"}
+        self._has_console = console
         environment = plain_environment(**urls, LAKE_PATH=str(self.lake))
         self.loaded: Loaded = load_topology(files, env=environment, registry=destination_types())
         self._starts_broker = not bootstrap
         command = ["router", "up", *map(str, files), "--state", str(folder / "state")]
         command += ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
         command += ["--bootstrap", bootstrap] if bootstrap else []
+        command += ["--console", CONSOLE] if console else ["--insights", "off"]
         self._process = Process(command, folder / "router.log", environment)
 
     @cached_property
@@ -54,6 +57,11 @@ class Stage:
     @cached_property
     def metrics(self) -> Address:
         return parse_address(self._process.said("  metrics  http://").partition("/")[0])
+
+    @property
+    def console(self) -> str:
+        """URL; an empty text without a console."""
+        return self._process.said("  console ") if self._has_console else ""
 
     @property
     def cluster(self) -> Cluster:

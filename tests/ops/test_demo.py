@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,8 +72,13 @@ def test_a_sample_on_a_real_kafka_ends_with_sums_that_hold_run_after_run(kraft: 
 def test_without_once_it_goes_on_until_ctrl_c_and_shows_a_live_table(tmp_path: Path) -> None:
     child, terminal = pty.fork()
     if child == 0:
-        os.execve(ROOT / "ops" / "demo", ["demo", "--folder", str(tmp_path)], plain_environment(COLUMNS="120"))
+        arguments = ["demo", "--console", "--folder", str(tmp_path)]
+        os.execve(ROOT / "ops" / "demo", arguments, plain_environment(COLUMNS="120"))
     shown = read_until(terminal, b"resolved", b"P95", b"Ctrl-C ends it")
+    address = re.search(rb"In a browser.*\s+(http://\S+)", shown)
+    assert address, shown.decode(errors="replace")
+    with urllib.request.urlopen(address[1].decode(), timeout=300) as page:
+        assert "Overview" in page.read().decode()
     os.kill(child, signal.SIGINT)
     shown += read_until(terminal, b"Every sum holds", b"README.md")
     _, status = os.waitpid(child, 0)

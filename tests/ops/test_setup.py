@@ -69,12 +69,23 @@ def test_it_installs_what_is_asked_for_once(machine: Machine) -> None:
     assert machine.installed == []
 
 
-def test_the_tools_hold_what_the_demo_needs_too(machine: Machine) -> None:
-    assert machine.setup("dev").returncode == 0
-    assert machine.installed == [f"{machine.root}[dev]"]
+@pytest.mark.parametrize(
+    ("before", "after"), [("dev", "demo"), ("dev", "demo-console"), ("demo-console", "demo"), ("demo", "demo")]
+)
+def test_what_was_installed_is_enough_for_less(machine: Machine, before: str, after: str) -> None:
+    assert machine.setup(before).returncode == 0
+    assert machine.installed == [f"{machine.root}[{before}]"]
 
-    assert machine.setup("demo").returncode == 0
+    assert machine.setup(after).returncode == 0
     assert machine.installed == []
+
+
+@pytest.mark.parametrize(("before", "after"), [("demo", "demo-console"), ("demo", "dev"), ("demo-console", "dev")])
+def test_what_was_installed_is_not_enough_for_more(machine: Machine, before: str, after: str) -> None:
+    assert machine.setup(before).returncode == 0
+
+    assert machine.setup(after).returncode == 0
+    assert machine.installed == [f"{machine.root}[{after}]"]
 
 
 def test_it_installs_again_when_the_dependencies_have_changed(machine: Machine) -> None:
