@@ -23,9 +23,12 @@ RECEIVER = ("router", "receiver", "--quiet", "--listen", "127.0.0.1:0")
 
 
 def plain_environment(**more: str) -> dict[str, str]:
-    """This process's environment without options of the `router` command, and `more`; no web console unless asked."""
+    """This process's environment without options of the `router` command, and `more`.
+
+    `router up` starts neither web console nor insights unless `more` asks for them.
+    """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("ROUTER_")}
-    return plain | {"ROUTER_CONSOLE": "off"} | more
+    return plain | {"ROUTER_CONSOLE": "off", "ROUTER_INSIGHTS": "off"} | more
 
 
 class Process:

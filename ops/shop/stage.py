@@ -41,7 +41,7 @@ class Stage:
         command = ["router", "up", *map(str, files), "--state", str(folder / "state")]
         command += ["--gateway", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
         command += ["--bootstrap", bootstrap] if bootstrap else []
-        command += ["--console", CONSOLE] if console else ["--insights", "off"]
+        command += ["--console", CONSOLE, "--insights", "127.0.0.1:0"] if console else []
         self._process = Process(command, folder / "router.log", environment)
 
     @cached_property

@@ -29,7 +29,7 @@ def csv_rows(stream: IO[bytes], file: HistoryFile) -> Iterator[FileRow]:
     if not first:
         raise unreadable(file.path, "expected CSV with a header, got an empty file")
     delimiter = max(DELIMITERS, key=first.count)
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process
     reader = csv.reader(_lines(first, text), delimiter=delimiter, strict=True)
     try:
         header = next(reader)

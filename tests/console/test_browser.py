@@ -51,7 +51,7 @@ class Running:
         file.write_text(yaml.safe_dump(topology))
         addresses = [part for name in ("gateway", "metrics", "console") for part in (f"--{name}", "127.0.0.1:0")]
         self.process = Process(
-            ["router", "up", str(file), "--state", str(folder / "state"), "--insights", "off", *addresses],
+            ["router", "up", str(file), "--state", str(folder / "state"), *addresses],
             folder / "up.log", plain_environment(),
         )  # fmt: skip
 

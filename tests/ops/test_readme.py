@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +46,8 @@ class Terminals:
         urls = {path.upper(): f"http://127.0.0.1:{self.ports['8099']}/{path}" for path in ("crm", "ads")}
         self.environment = plain_environment(
             ROUTER_GATEWAY=f"127.0.0.1:{self.ports['8080']}", ROUTER_METRICS=f"127.0.0.1:{self.ports['9464']}",
-            LAKE_PATH=str(folder / "lake"), **{f"{name}_URL": url for name, url in urls.items()},
+            ROUTER_CONSOLE="127.0.0.1:0", ROUTER_INSIGHTS="127.0.0.1:0", LAKE_PATH=str(folder / "lake"),
+            **{f"{name}_URL": url for name, url in urls.items()},
         )  # fmt: skip
         self.log = folder / "terminal-1.log"
         self.first: subprocess.Popen[bytes] | None = None
@@ -131,7 +133,10 @@ def test_the_tour_does_what_it_says(terminals: Terminals) -> None:
     checked = terminals.run(changing)
     begun = terminals.run(beginning)
     tried = terminals.run(shaping)
+    with urllib.request.urlopen(terminals.said("  console"), timeout=DEADLINE_SECONDS) as page:
+        overview = page.read().decode()
 
+    assert all(name in overview for name in ("orders", "crm", "lake"))
     assert re.search(r"^events +6 +0 +1 +1 +4 +2\b", shown, re.MULTILINE), shown
     assert shown.count('"messageId":"m2"') == 2  # in the clean stream and at the partner
     blocked = next(json.loads(line) for line in shown.splitlines() if '"m3"' in line)

@@ -50,8 +50,6 @@ class Shop:
             "127.0.0.1:0",
             "--state",
             str(folder / "state"),
-            "--insights",
-            "off",
         ]
         self.up = Process(
             ["router", "up", str(self.topology), "--env-file", str(env), *anywhere],

@@ -24,6 +24,7 @@ _SUFFIXES = (".json", ".yaml", ".yml", ".csv", ".tsv")
 _DELIMITERS = ",;\t|"
 _NAMED_DELIMITER = re.compile(r"sep=([,;\t|])\r?\n")
 _SAMPLE = 65_536
+_LONGEST_CELL = 131_072  # characters
 _END = "\0"
 
 Rows = list[list[str]]
@@ -154,6 +155,7 @@ def _cells(text: str, delimiter: str) -> Iterator[list[str]]:
 
 def _rows(path: Path, text: str, delimiter: str) -> Rows:
     """All rows. Raises FileError where a quote is never closed, which would take in the rest of the table."""
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process: another reader may have left its own
     lines = io.StringIO(f"{text}\n{_END}", newline="")
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     rows: Rows = []
