@@ -36,6 +36,7 @@ class Member:
     options: tuple[str, ...]
     process: Process | None = None
     frozen: bool = False
+    removed: bool = False  # it does not come back
     due: float = 0.0  # monotonic time of the next start
     exits: list[int] = field(default_factory=list)
 
@@ -116,6 +117,7 @@ class Fleet:
             member.process.kill()
         else:
             member.process.child.terminate()
+        member.removed = True
         self.members.remove(member)
         self.gone.append(member)
 

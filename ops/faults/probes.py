@@ -115,14 +115,18 @@ class Received:
 
 
 class Ready:
-    """A process says that it can serve; with `again`, the one that comes after that of now."""
+    """A process says that it can serve; with `again`, the one that comes after that of now.
+
+    Over too when a later fault removes the process, which may come before it could serve.
+    """
 
     def __init__(self, member: Member, *, again: bool = False) -> None:
         self._member = member
         self._before = member.process if again else None
 
     def over(self) -> bool:
-        return self._member.process is not self._before and self._member.ready()
+        member = self._member
+        return member.removed or (member.process is not self._before and member.ready())
 
 
 class Watched:
