@@ -23,9 +23,9 @@ from router import metrics
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import topics_of
-from router.engines.faust.app import FaustMessage, bytes_of, plain_app, refuse_security
+from router.engines.faust.app import FaustMessage, bytes_of, gave_up, plain_app, raise_crash, refuse_security
 from router.engines.faust.transport import NotingTransport, Standing
-from router.errors import RouterError, Stopped, Unavailable
+from router.errors import Stopped, Unavailable
 from router.events.topics import Topics
 from router.insights.answers import Surroundings, answer
 from router.insights.schema import InsightsAnswer
@@ -140,7 +140,7 @@ class Insights:
             await self._app.start()
             await self._turns(stop)
         except KafkaError as error:
-            raise Unavailable(f"Faust's Kafka client gave up: {type(error).__name__}") from error
+            raise gave_up(error) from error
         finally:
             await self._app.stop()
             await server.stop()
@@ -190,11 +190,7 @@ class Insights:
     def _raise_failure(self) -> None:
         if self._failed is not None:
             raise self._failed
-        if self._app.crashed:
-            reason = self._app.crash_reason
-            if isinstance(reason, KafkaError):
-                raise Unavailable(f"Faust's Kafka client gave up: {type(reason).__name__}") from reason
-            raise reason or RouterError("the Faust app has crashed")
+        raise_crash(self._app)
 
     async def _look(self) -> None:
         """Read the totals; see how far behind the counts are."""

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
 from router.agents.decode import LOG_APPEND_TIME
 from router.engines.faust.transport import Commits, NotingTransport
-from router.errors import RouterError
+from router.errors import RouterError, Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.worker.build import WorkerBuilder
@@ -63,6 +64,20 @@ def make_app(builder: WorkerBuilder, topics: Sequence[str], commits: Commits) ->
     app = plain_app(builder.cluster, builder.topics.route_group, builder.slot.path / "faust")
     app.transport = NotingTransport(app.conf.broker, app, commits)
     return app, bytes_of(app, topics)
+
+
+def raise_crash(app: Any) -> None:
+    """Raise what the app has crashed of, if it has: Unavailable where its Kafka client gave up."""
+    if app.crashed:
+        reason = app.crash_reason
+        if isinstance(reason, KafkaError):
+            raise gave_up(reason) from reason
+        raise reason or RouterError("the Faust app has crashed")
+
+
+def gave_up(error: KafkaError) -> Unavailable:
+    """What to raise for an error of Faust's Kafka client."""
+    return Unavailable(f"Faust's Kafka client gave up: {type(error).__name__}")
 
 
 def bytes_of(app: Any, topics: Sequence[str]) -> Any:

@@ -16,14 +16,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
-
 from router import metrics
 from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import input_topics
-from router.engines.faust.app import FaustMessage, make_app, refuse_security
+from router.engines.faust.app import FaustMessage, make_app, raise_crash, refuse_security
 from router.engines.faust.partitions import FaustPartitions
 from router.engines.faust.transport import Standing
 from router.errors import RouterError, Unavailable
@@ -105,11 +103,7 @@ class FaustEngine:
     def _raise_failure(self) -> None:
         if self._failed is not None:
             raise self._failed
-        if self._app.crashed:
-            reason = self._app.crash_reason
-            if isinstance(reason, KafkaError):
-                raise Unavailable(f"Faust's Kafka client gave up: {type(reason).__name__}") from reason
-            raise reason or RouterError("the Faust app has crashed")
+        raise_crash(self._app)
 
     async def _end(self) -> None:
         """Finish the batch under way, leave the group, close."""
