@@ -19,6 +19,10 @@ case "$*" in
   *ensurepip*) exit {no_venv} ;;
   "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
   --version) echo "Python 3.9.18" ;;
+  "-m pip config list") echo "{index}" ;;
+  "-m pip install "*" uv=="*)
+    {{ echo '#!/bin/sh'; echo 'echo "uv $*" >>{calls}; {uv}'; }} >"${{0%/*}}/uv"
+    chmod +x "${{0%/*}}/uv" ;;
   "-m pip install "*) {install} ;;
 esac
 """
@@ -36,11 +40,12 @@ class Machine:
         self.python = folder / "python"
         self.has_python()
 
-    def has_python(self, *, too_old: bool = False, no_venv: bool = False, install: str = "true") -> None:
+    def has_python(
+        self, *, too_old: bool = False, no_venv: bool = False, install: str = "true", uv: str = "true", index: str = ""
+    ) -> None:
+        values = {"too_old": int(too_old), "no_venv": int(no_venv), "install": install, "uv": uv, "index": index}
         self.calls.write_text("")
-        self.python.write_text(
-            INTERPRETER.format(calls=self.calls, too_old=int(too_old), no_venv=int(no_venv), install=install)
-        )
+        self.python.write_text(INTERPRETER.format(calls=self.calls, **values))
         self.python.chmod(0o755)
 
     def setup(self, *arguments: str, python: str = "") -> subprocess.CompletedProcess[str]:
@@ -50,8 +55,14 @@ class Machine:
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
 
     @property
+    def installers(self) -> list[str]:
+        """What installed the project, or tried: uv, pip."""
+        lines = [line.split() for line in self.calls.read_text().splitlines()]
+        return ["uv" if words[0] == "uv" else "pip" for words in lines if "--editable" in words]
+
+    @property
     def installed(self) -> list[str]:
-        return [line.split()[-1] for line in self.calls.read_text().splitlines() if "pip install" in line]
+        return [line.split()[-1] for line in self.calls.read_text().splitlines() if "--editable" in line]
 
 
 @pytest.fixture
@@ -96,8 +107,25 @@ def test_it_installs_again_when_the_dependencies_have_changed(machine: Machine) 
     assert machine.installed == [f"{machine.root}[dev]"]
 
 
+def test_uv_installs_and_pip_where_it_cannot(machine: Machine) -> None:
+    assert machine.setup("demo").returncode == 0
+    assert machine.installers == ["uv"]
+
+    shutil.rmtree(machine.root / ".venv")
+    machine.has_python(uv="exit 1")
+    assert machine.setup("demo").returncode == 0
+    assert machine.installers == ["uv", "pip"]
+
+
+def test_an_index_that_pip_is_told_of_is_used(machine: Machine) -> None:
+    machine.has_python(index="global.index-url='https://packages.example/simple'")
+
+    assert machine.setup("demo").returncode == 0
+    assert machine.installers == ["pip"]
+
+
 def test_a_failed_installation_is_told_and_tried_again(machine: Machine) -> None:
-    machine.has_python(install="{ echo no such package; exit 1; }")
+    machine.has_python(install="{ echo no such package; exit 1; }", uv="exit 1")
     failed = machine.setup("demo")
     assert failed.returncode == 1
     assert "no such package" in failed.stderr
