@@ -91,7 +91,9 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _page(request, Shown("message.html", "Not found", {"says": "There is no such page."}, 404), "")
     except RouterError as error:
         log.warning("a page could not be made: %s", error)
-        return _page(request, Shown("message.html", "Not available", {"says": str(error)}, 503), "")
+        status = error_status(error)
+        title = "Not understood" if status == 400 else "Not available"
+        return _page(request, Shown("message.html", title, {"says": str(error)}, status), "")
 
 
 def _handler(page: Page) -> Handler:

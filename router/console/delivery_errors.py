@@ -10,6 +10,7 @@ import orjson
 from confluent_kafka import Message
 
 from router.console.sight import Sight
+from router.insights.schema import DestinationRecord
 from router.kafka.admin import Admin, Watermarks
 from router.kafka.partitioner import partition_for
 from router.kafka.span import span
@@ -33,6 +34,7 @@ class ErrorGroup:
     first: str = ""
     last: str = ""
     samples: list[dict[str, Any]] = field(default_factory=list)
+    trend: tuple[int, ...] = ()
 
     @property
     def state(self) -> str:
@@ -41,6 +43,21 @@ class ErrorGroup:
     @property
     def reason(self) -> Reason:
         return reason_of(self.code.rpartition(".")[2])
+
+    @property
+    def words(self) -> str:
+        """What happened; of what is still tried, without what only holds for a dead letter."""
+        words = self.reason.words
+        return words if self.outcome == "dead" else words.replace(" for the whole retry budget", "").rstrip(",")
+
+    @property
+    def advice(self) -> str:
+        """What to do."""
+        if self.outcome == "dead":
+            return self.reason.advice
+        if self.outcome == "refused":
+            return "set the secret anew: delivery goes on by itself, nothing is lost"
+        return "usually nothing: it is tried again by itself, nothing is lost"
 
 
 @dataclass(slots=True)
@@ -76,6 +93,20 @@ def summary(records: Iterable[Mapping[str, Any]], destination: str, *, whole: bo
             fresh = [one for one in samples if isinstance(one, dict)] if isinstance(samples, list) else []
             group.samples = [*({**one, "at": time} for one in reversed(fresh)), *group.samples][:SAMPLES]
     made.errors = sorted(groups.values(), key=lambda group: (group.outcome != "dead", -group.count))
+    return made
+
+
+def summary_of(record: DestinationRecord) -> DeliverySummary:
+    """The same of what insights has counted in a time, with the trend of each error. Pure."""
+    made = DeliverySummary(accepted=record.delivered)
+    for row in record.errors:
+        if row.outcome == "filtered":
+            made.filtered[row.code] = made.filtered.get(row.code, 0) + row.count
+        elif row.outcome in _FAILED:
+            first, last = (at.isoformat(timespec="seconds") if at else "" for at in (row.first_seen, row.last_seen))
+            samples = [one.model_dump(exclude={"time"}) | {"at": one.time} for one in reversed(row.samples)]
+            made.errors.append(ErrorGroup(row.outcome, row.code, row.count, first, last, samples, row.trend))
+    made.errors.sort(key=lambda group: (group.outcome != "dead", -group.count))
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
@@ -12,8 +13,6 @@ from router.config.options import Address
 from router.insights.schema import InsightsAnswer
 
 SECONDS = 3.0
-PERIODS = {"15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 days", "30d": "30 days"}
-USUAL = "1h"
 WIDTH, HEIGHT = 120, 24
 A = TypeVar("A", bound=InsightsAnswer)
 
@@ -32,11 +31,6 @@ class OverTime(NamedTuple):
 NOT_ASKED = OverTime(None, "insights was not asked")
 
 
-def period(asked: str) -> str:
-    """A period that can be chosen; another text counts as the usual one."""
-    return asked if asked in PERIODS else USUAL
-
-
 async def ask(address: Address | None, path: str, kind: type[InsightsAnswer], **query: str) -> OverTime:
     """One question. Never raises for what another process does."""
     if address is None:
@@ -49,6 +43,8 @@ async def ask(address: Address | None, path: str, kind: type[InsightsAnswer], **
             session.get(url, params=query) as reply,
         ):
             body = await reply.read()
+            if reply.status == 400:
+                return OverTime(None, f"insights refuses the question: {_error(body)}")
             if reply.status != 200:
                 return OverTime(None, f"insights answered with status {reply.status}")
             return OverTime(kind.model_validate_json(body))
@@ -56,6 +52,13 @@ async def ask(address: Address | None, path: str, kind: type[InsightsAnswer], **
         return OverTime(None, f"insights does not answer at {host}:{port} ({type(error).__name__})")
     except ValidationError:
         return OverTime(None, f"what answers at {host}:{port} is not insights, or another version of it")
+
+
+def _error(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return "no reason given"
 
 
 def points(trend: Sequence[int]) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from router.config.models import Topology
+from router.insights.schema import SourceVolume
 from router.process.health import Report
 from router.process.snapshot import DestinationRow, Snapshot
 from router.status.pages import Look
@@ -16,6 +18,7 @@ MARKS: Mapping[Tone, str] = {"fine": "●", "attention": "▲", "trouble": "■"
 SLOW_SECONDS = 10.0  # an event that waits longer at a partner that fails is being retried, not on its way
 OLD_SECONDS = 300.0  # a message that waits longer is worth a look
 MOST_CONCERNS = 7
+LEAST_USUAL, LEAST_RATIO, MOST_RATIO = 100, 0.5, 2.0  # events an hour and shares, as RouterSourceVolumeUnusual has them
 _REASONED = ("held back", "cannot open", "paused by")
 
 
@@ -83,8 +86,8 @@ def _codes(row: DestinationRow) -> str:
     return ", ".join(f"{count:,} × {code}" for code, count in row.retries.items())
 
 
-def source_state(name: str, topology: Topology, seen: Snapshot | None) -> StateWord:
-    """How a source is, as far as the counts say."""
+def source_state(name: str, topology: Topology, seen: Snapshot | None, volume: SourceVolume | None = None) -> StateWord:
+    """How a source is, as far as the counts say; `volume` where insights has any."""
     refusal = topology.sources[name].refusal(topology.environment)
     if refusal:
         return StateWord("switched off", "quiet", refusal.replace("_", " "))
@@ -93,7 +96,22 @@ def source_state(name: str, topology: Topology, seen: Snapshot | None) -> StateW
     if refused or stopped:
         why = f"{refused:,} events refused by the gateway, {stopped:,} invalid, blocked or duplicate"
         return StateWord("some refused", "attention", why)
-    return StateWord("open", "fine")
+    if volume is None:
+        return StateWord("open", "fine")
+    if volume.last_seen is None:
+        return StateWord("never seen", "quiet", "no event since the counts began")
+    unusual = unusual_volume(volume)
+    if unusual:
+        return StateWord("off its usual volume" if volume.last_hour else "quiet", "attention", unusual)
+    return StateWord("receiving", "fine")
+
+
+def unusual_volume(volume: SourceVolume) -> str:
+    """Why its last whole hour is out of the ordinary, as the alert has it; empty where it is not."""
+    usual, ratio = volume.usual_hour, volume.ratio
+    if usual is None or ratio is None or usual <= LEAST_USUAL or LEAST_RATIO <= ratio <= MOST_RATIO:
+        return ""
+    return f"{volume.last_hour:,} events in the last whole hour, usually {usual:,.0f} at this hour"
 
 
 def said(destination: str, live: Report) -> Iterator[str]:
@@ -103,8 +121,8 @@ def said(destination: str, live: Report) -> Iterator[str]:
             yield check.why
 
 
-def concerns(look: Look) -> list[Concern]:
-    """What needs attention, the worst first."""
+def concerns(look: Look, volumes: Mapping[str, SourceVolume] = MappingProxyType({})) -> list[Concern]:
+    """What needs attention, the worst first; `volumes` is what insights has counted of sources."""
     seen = look.seen
     found = [
         *_lost(seen),
@@ -112,6 +130,7 @@ def concerns(look: Look) -> list[Concern]:
         *_processes(look),
         *_failing(seen),
         *_dead(seen),
+        *_unusual(volumes),
         *_behind(seen),
         *_files(look.live),
     ]
@@ -171,6 +190,13 @@ def _dead(seen: Snapshot) -> Iterator[Concern]:
         if row.dead > row.redriven:
             says = f"has {counted(row.dead - row.redriven, 'dead letter')} not redriven"
             yield Concern("attention", row.name, says, f"/destinations/{row.name}", "Errors and dead letters")
+
+
+def _unusual(volumes: Mapping[str, SourceVolume]) -> Iterator[Concern]:
+    for name, volume in volumes.items():
+        if why := unusual_volume(volume):
+            says = f"{'is off its usual volume' if volume.last_hour else 'is quiet'}: {why}"
+            yield Concern("attention", name, says, f"/sources/{name}", "Source")
 
 
 def _behind(seen: Snapshot) -> Iterator[Concern]:

@@ -69,7 +69,7 @@ def _environment() -> Environment:
     made.filters |= {
         "visible": text.visible, "name": text.name, "number": text.number, "exact": text.exact,
         "duration": text.duration, "moment": text.moment, "clock": text.clock, "payload": text.payload,
-        "points": points, "sentence": sentence,
+        "points": points, "sentence": sentence, "at": text.at,
     }  # fmt: skip
     made.globals |= {"share": text.share, "static": lambda file: f"/static/{revision()}/{file}"}
     return made

@@ -73,6 +73,11 @@ def clock(ms: int | None) -> str:
     return "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
 
 
+def at(time: datetime, daily: bool = False) -> str:
+    """`27 Nov 14:03`, UTC; the day alone where it is about days."""
+    return time.astimezone(UTC).strftime("%-d %b" if daily else "%-d %b %H:%M")
+
+
 def share(part: float, whole: float) -> str:
     """`99.98 %`; a dash where there is nothing to be part of."""
     if not whole:

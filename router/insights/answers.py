@@ -209,10 +209,10 @@ def _violations(asked: Asked, _: Surroundings) -> schema.ViolationsAnswer:
 
 def _destinations(asked: Asked, around: Surroundings) -> schema.DestinationsAnswer:
     found = asked.read(asked.tables.deliveries)
-    latencies: dict[str, dict[int, int]] = {}
+    latencies: dict[str, dict[int, Counted]] = {}
     for (name, bucket), counted in asked.read(asked.tables.latencies).items():
         if bucket != OTHERS:
-            latencies.setdefault(name, {})[int(bucket)] = int(counted.sum())
+            latencies.setdefault(name, {})[int(bucket)] = counted
     errors: dict[str, list[schema.ErrorRow]] = {}
     for key, counted in asked.read(asked.tables.errors).items():
         errors.setdefault(key[0], []).append(_error(asked, key, counted))
@@ -227,7 +227,7 @@ def _destinations(asked: Asked, around: Surroundings) -> schema.DestinationsAnsw
 
 
 def _destination(
-    asked: Asked, name: str, counted: Counted, latencies: Mapping[int, int], errors: list[schema.ErrorRow]
+    asked: Asked, name: str, counted: Counted, latencies: Mapping[int, Counted], errors: list[schema.ErrorRow]
 ) -> schema.DestinationRecord:
     table = asked.tables.deliveries
     sums = dict(zip(table.columns, map(int, counted.sum(axis=0)), strict=True))
@@ -239,10 +239,14 @@ def _destination(
         name=name, delivered=delivered, unconfirmed=sums["unconfirmed"], filtered=sums["filtered"], retries=retries,
         dead=sums["dead"], replayed=sums["replayed"], not_delivered=failed,
         success=delivered / (delivered + failed) if delivered + failed else None,
-        latency=_latency(latencies, sums["named"] / delivered if delivered else 0.0),
+        latency=_latency(
+            {bucket: int(one.sum()) for bucket, one in latencies.items()},
+            sums["named"] / delivered if delivered else 0.0,
+        ),
         last_delivered=_last(table, name, delivered),
         trend_delivered=_trend(counted, *place),
         trend_not_delivered=_trend(counted, *(table.column(one) for one in ("retry", "refused", "dead"))),
+        trend_p95=_trend_p95(latencies, _steps(asked)),
         errors=tuple(sorted(errors, key=lambda row: (-row.count, row.code))),
     )  # fmt: skip
 
@@ -272,6 +276,12 @@ def _latency(counts: Mapping[int, int], named: float) -> schema.Latency | None:
         return None
     p50, p95, p99 = (_quantile(counts, q) for q in (0.5, 0.95, 0.99))
     return schema.Latency(p50=p50, p95=p95, p99=p99, named=min(1.0, named))
+
+
+def _trend_p95(latencies: Mapping[int, Counted], steps: int) -> tuple[float | None, ...]:
+    """Of each step; None for one in which nothing was delivered."""
+    columns = ({bucket: int(one[at].sum()) for bucket, one in latencies.items()} for at in range(steps))
+    return tuple(_quantile(counts, 0.95) if any(counts.values()) else None for counts in columns)
 
 
 def _quantile(counts: Mapping[int, int], q: float) -> float:

@@ -202,6 +202,7 @@ class DestinationRecord(InsightsModel):
     last_delivered: datetime | None
     trend_delivered: tuple[int, ...]
     trend_not_delivered: tuple[int, ...]
+    trend_p95: tuple[float | None, ...] = Field(description="Of each step, as `latency.p95`; null without a delivery")
     errors: tuple[ErrorRow, ...] = Field(description="Most frequent first")
 
 

@@ -10,6 +10,7 @@ import yaml
 from router.config.loader import Loaded, load_topology
 from router.console.access import ConsoleUser
 from router.console.app import frame_values
+from router.console.period import chosen_period
 from router.console.sight import LatestCounts
 from router.console.templates import Shown, render
 from router.destinations.registry import destination_types
@@ -21,6 +22,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\u202e"
 SECRET = "a-secret-of-the-partner"
 KEY = "a-write-key-of-the-web"
 OPERATOR = ConsoleUser("otto", "operator", "session-token")
+SPAN = chosen_period({}, 1_790_000_000_000)
 VIEWER = ConsoleUser("vera", "viewer", "other-token")
 
 

@@ -16,7 +16,7 @@ from router.console.access import ConsoleUser
 from router.console.delivery_errors import DeliverySummary, LetterList, LetterRow, summary
 from router.console.operations import KafkaSide, LagRow, TopicRow
 from router.console.over_time import OverTime, ask
-from router.console.pages.destination import destination, settings_text
+from router.console.pages.destination import DestinationPage, settings_text
 from router.console.pages.destinations import destinations
 from router.console.pages.find import find
 from router.console.pages.operations import operations
@@ -43,7 +43,7 @@ from router.replay.dead_letters import DeadLetter
 from router.trace.step import StoryStep
 from router.trace.story import EventStory
 from router.trace.tracer import Traced
-from tests.console.pages import HOSTILE, KEY, SECRET, VIEWER, counts, html, inert, shop
+from tests.console.pages import HOSTILE, KEY, SECRET, SPAN, VIEWER, counts, html, inert, shop
 
 CONSOLE = Path(router.console.__file__).parent
 SOURCES = sorted(path for kind in ("html", "js", "py") for path in CONSOLE.rglob(f"*.{kind}"))
@@ -54,7 +54,7 @@ FORBIDDEN = (
 
 
 def test_the_overview_begins_with_the_worst_and_names_its_destination(tmp_path: Path) -> None:
-    page = html(overview(shop(tmp_path).topology, counts()))
+    page = html(overview(shop(tmp_path).topology, counts(), SPAN))
 
     assert inert(page)
     concerns = page[page.index("Needs attention") : page.index("Funnel")]
@@ -67,21 +67,23 @@ def test_the_overview_begins_with_the_worst_and_names_its_destination(tmp_path: 
 
 
 def test_the_overview_says_when_counts_do_not_add_up(tmp_path: Path) -> None:
-    page = html(overview(shop(tmp_path).topology, counts(received=12)))
+    page = html(overview(shop(tmp_path).topology, counts(received=12), SPAN))
 
     assert "does not add up by 2; at rest it must" in page
 
 
 def test_a_process_that_is_down_and_lost_messages_come_first(tmp_path: Path) -> None:
-    made = overview(shop(tmp_path).topology, counts(lost=4, processes=(ProcessRow("route", False, False, False),)))
+    made = overview(
+        shop(tmp_path).topology, counts(lost=4, processes=(ProcessRow("route", False, False, False),)), SPAN
+    )
 
     assert [one.subject for one in made.values["concerns"]][:3] == ["The input", "crm", "route"]
 
 
 def test_without_an_answer_the_overview_says_so_and_keeps_what_it_knew(tmp_path: Path) -> None:
     topology = shop(tmp_path).topology
-    never = html(overview(topology, LatestCounts(None, 0, "no answer (Connection refused)")))
-    later = html(overview(topology, LatestCounts(counts().look, 1, "no answer (Connection refused)")))
+    never = html(overview(topology, LatestCounts(None, 0, "no answer (Connection refused)"), SPAN))
+    later = html(overview(topology, LatestCounts(counts().look, 1, "no answer (Connection refused)"), SPAN))
 
     assert "Counts are not available: no answer (Connection refused)" in never
     assert "no process answers" in never
@@ -121,10 +123,10 @@ def test_the_delivery_log_is_grouped_by_outcome_and_code_with_its_newest_samples
 def test_a_partner_s_answer_is_one_click_from_its_destination_and_masked(tmp_path: Path) -> None:
     loaded, mask = shop(tmp_path), Mask(["email"], [SECRET])
     seen = summary([record("dead", "errors.discarded.400", 1, samples=[SAMPLE])], "crm")
-    page = html(destination(loaded, counts(), "crm", "delivery", summary=seen, mask=mask))
+    page = html(DestinationPage(loaded, counts(), "crm", "delivery", SPAN, mask).shown(summary=seen))
 
     assert inert(page)
-    assert '<details class="error" data-row open>' in page
+    assert re.search('<details class="error" data-row data-keep="[^"]+" open>', page)
     assert "the partner rejects the data" in page
     assert "bad ***" in page
     assert SECRET not in page
@@ -141,7 +143,7 @@ def test_the_settings_say_of_a_secret_only_that_it_is_set(tmp_path: Path) -> Non
 
 
 def test_a_viewer_sees_what_may_be_done_but_cannot(tmp_path: Path) -> None:
-    shown = destination(shop(tmp_path), counts(), "crm", "delivery", summary=DeliverySummary())
+    shown = DestinationPage(shop(tmp_path), counts(), "crm", "delivery", SPAN).shown(summary=DeliverySummary())
 
     assert 'data-opens="pause-dialog"' in html(shown)
     assert 'data-opens="pause-dialog"' not in html(shown, VIEWER)
@@ -154,7 +156,7 @@ def test_dead_letters_are_listed_with_what_may_be_redriven(tmp_path: Path) -> No
         None, {"messageId": HOSTILE},
     )  # fmt: skip
     found = LetterList([LetterRow(letter, False), LetterRow(letter, True)], True, {HOSTILE: 1})
-    page = html(destination(shop(tmp_path), counts(), "crm", "letters", letters=found))
+    page = html(DestinationPage(shop(tmp_path), counts(), "crm", "letters", SPAN).shown(letters=found))
 
     assert inert(page)
     assert "2 dead letters, 1 not redriven" in page
@@ -163,7 +165,7 @@ def test_dead_letters_are_listed_with_what_may_be_redriven(tmp_path: Path) -> No
 
 def test_the_page_of_a_source_shows_no_write_key(tmp_path: Path) -> None:
     options = RunOptions(gateway=("127.0.0.1", 8080))
-    page = html(source("web", shop(tmp_path).topology, options, counts(stopped={"web": {"plan": 3}})))
+    page = html(source("web", shop(tmp_path).topology, options, counts(stopped={"web": {"plan": 3}}), SPAN))
 
     assert inert(page)
     assert KEY not in page
@@ -183,7 +185,7 @@ def test_the_schema_of_a_source_counts_by_name_and_says_what_it_leaves_out(tmp_p
         freshness=Freshness(now=at, counted_to=at, age_seconds=4, began=at, catching_up=True, skipped=0, outside=0),
         left_out=LeftOut(events=41_022, names="names beyond the bound"),
     )  # fmt: skip
-    page = html(source("web", shop(tmp_path).topology, RunOptions(), counts(), OverTime(answer), "24h"))
+    page = html(source("web", shop(tmp_path).topology, RunOptions(), counts(), SPAN, OverTime(answer)))
 
     assert inert(page)
     assert ">1,234<" in page
@@ -195,7 +197,7 @@ def test_the_schema_of_a_source_counts_by_name_and_says_what_it_leaves_out(tmp_p
 
 def test_without_insights_the_page_says_so_and_shows_the_rest(tmp_path: Path) -> None:
     page = html(
-        source("web", shop(tmp_path).topology, RunOptions(), counts(), OverTime(None, "insights is not running"))
+        source("web", shop(tmp_path).topology, RunOptions(), counts(), SPAN, OverTime(None, "insights is not running"))
     )
 
     assert "Events by name are not available: insights is not running" in page
@@ -226,17 +228,17 @@ def test_violations_are_shown_by_rule_and_field_with_samples(tmp_path: Path) -> 
         ),
         left_out=LeftOut(events=0, names=""),
     )  # fmt: skip
-    page = html(plans(shop(tmp_path).topology, counts(plans={"web": ("abc", "def")}), OverTime(answer)))
+    page = html(plans(shop(tmp_path).topology, counts(plans={"web": ("abc", "def")}), SPAN, OverTime(answer)))
 
     assert inert(page)
     assert "10 blocked, 2 let through" in page
     assert "/properties/total" in page
     assert "not yet the same on all workers" in page
-    assert "not available: insights was not asked" in html(plans(shop(tmp_path).topology, counts()))
+    assert "not available: insights was not asked" in html(plans(shop(tmp_path).topology, counts(), SPAN))
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:
-    shown = source("wbe", shop(tmp_path).topology, RunOptions(), counts())
+    shown = source("wbe", shop(tmp_path).topology, RunOptions(), counts(), SPAN)
 
     assert shown.status == 404
     assert 'href="/sources/web"' in html(shown)
@@ -245,8 +247,8 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -
 def test_lists_have_every_source_and_destination(tmp_path: Path) -> None:
     topology = shop(tmp_path).topology
 
-    assert 'href="/sources/web"' in html(sources(topology, counts()))
-    page = html(destinations(topology, counts()))
+    assert 'href="/sources/web"' in html(sources(topology, counts(), SPAN))
+    page = html(destinations(topology, counts(), SPAN))
     assert [f"/destinations/{name}" in page for name in ("crm", "ads", "off")] == [True] * 3
     assert "switched off" in page
     assert "partner down" in page

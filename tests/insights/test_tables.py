@@ -95,6 +95,9 @@ def test_destinations_with_latency_and_errors() -> None:
     assert crm.latency.named == 0.9
     assert 0.1 <= crm.latency.p50 <= 0.125
     assert 0.1 <= crm.latency.p95 <= 0.125 * 9
+    assert len(crm.trend_p95) == len(crm.trend_delivered)
+    assert [one for one in crm.trend_p95 if one is not None] == [crm.latency.p95]
+    assert set(lake.trend_p95) == {None}
     assert [(row.code, row.outcome, row.count) for row in crm.errors] == [
         ("400", "dead", 10),
         ("ETIMEDOUT", "retry", 3),

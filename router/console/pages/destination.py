@@ -5,7 +5,9 @@ Tabs are `?tab=`: delivery (the default), settings, letters.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -13,14 +15,18 @@ from aiohttp import web
 from pydantic import BaseModel, SecretStr
 
 from router.config.loader import Loaded
-from router.console.delivery_errors import DeliverySummary, LetterList, read_letters, read_summary
+from router.console.charts import Chart, Series, bars, line
+from router.console.delivery_errors import DeliverySummary, LetterList, read_letters, read_summary, summary_of
+from router.console.over_time import NOT_ASKED, OverTime, ask
 from router.console.page import Page, not_found
-from router.console.pages.overview import destination_lines
+from router.console.pages.overview import destination_lines, records_of
+from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
 from router.console.templates import Shown
 from router.console.text import visible
 from router.destinations.registry import destination_types
 from router.document import nearest
+from router.insights.schema import DestinationRecord, DestinationsAnswer, Period
 from router.mask import Mask
 
 TABS = {"delivery": "Delivery", "settings": "Settings", "letters": "Dead letters"}
@@ -37,31 +43,57 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     if name not in topology.destinations:
         return not_found("destination", name, nearest(name, topology.destinations), "/destinations")
     tab = request.query.get("tab", "delivery")
-    counts = await sight.counts()
+    tab = tab if tab in TABS else "delivery"
+    span = chosen_period(request.query, int(time.time() * 1000), {"tab": tab} if tab != "delivery" else {})
+    about = DestinationPage(sight.loaded, await sight.counts(), name, tab, span, sight.mask)
     if tab == "settings":
-        return destination(sight.loaded, counts, name, tab, settings=settings_text(sight.loaded, name, sight.mask))
+        return about.shown(settings=settings_text(sight.loaded, name, sight.mask))
     if tab == "letters":
-        found = await sight.read(lambda: read_letters(sight, name))
-        return destination(sight.loaded, counts, name, tab, letters=found, mask=sight.mask)
-    seen = await sight.read(lambda: read_summary(sight, name))
-    return destination(sight.loaded, counts, name, "delivery", summary=seen, mask=sight.mask)
+        return about.shown(letters=await sight.read(lambda: read_letters(sight, name)))
+    found = await ask(sight.options.insights, "/v1/destinations", DestinationsAnswer, destination=name, **span.question)
+    if found.answer is not None:
+        return about.shown(found=found)
+    return about.shown(found=found, summary=await sight.read(lambda: read_summary(sight, name)))
 
 
-def destination(
-    loaded: Loaded, counts: LatestCounts, name: str, tab: str, *, summary: DeliverySummary | None = None,
-    letters: LetterList | None = None, settings: str = "", mask: Mask | None = None,
-) -> Shown:  # fmt: skip
-    """The page of one destination. Pure."""
-    line = next(line for line in destination_lines(loaded.topology, counts.look) if line.name == name)
-    kind = destination_types().get(line.type)
-    resent = _RESENT.get(kind.idempotency, _RECOGNISES) if kind else ""
-    values = {
-        "name": name, "line": line, "row": line.row, "tab": tab, "tabs": TABS, "counts": counts, "summary": summary,
-        "letters": letters, "shown": letters.rows[:SHOWN_LETTERS] if letters else [], "settings": settings,
-        "files": [str(path) for path in loaded.files], "resent": resent, "mask": mask or Mask(),
-        "paused": "operator" in line.row.paused, "config": loaded.topology.destinations[name],
-    }  # fmt: skip
-    return Shown("destination.html", name, values)
+@dataclass(frozen=True, slots=True)
+class DestinationPage:
+    """What all tabs of a destination have."""
+
+    loaded: Loaded
+    counts: LatestCounts
+    name: str
+    tab: str
+    span: ChosenPeriod
+    mask: Mask = field(default_factory=Mask)
+
+    def shown(
+        self, *, found: OverTime = NOT_ASKED, summary: DeliverySummary | None = None,
+        letters: LetterList | None = None, settings: str = "",
+    ) -> Shown:  # fmt: skip
+        """The page. Pure."""
+        records, topology = records_of(found), self.loaded.topology
+        lines = destination_lines(topology, self.counts.look, records)
+        own = next(one for one in lines if one.name == self.name)
+        kind, answered = destination_types().get(own.type), found.of(DestinationsAnswer)
+        values = {
+            "name": self.name, "line": own, "row": own.row, "tab": self.tab, "tabs": TABS, "counts": self.counts,
+            "summary": summary_of(own.over) if own.over else summary, "letters": letters,
+            "shown": letters.rows[:SHOWN_LETTERS] if letters else [], "settings": settings,
+            "files": [str(path) for path in self.loaded.files], "mask": self.mask, "span": self.span,
+            "resent": _RESENT.get(kind.idempotency, _RECOGNISES) if kind else "", "away": found.away,
+            "paused": "operator" in own.row.paused, "config": topology.destinations[self.name],
+            "over": own.over, "charts": delivery_charts(answered.period, own.over) if answered and own.over else (),
+            "fresh": answered.freshness if answered else None,
+        }  # fmt: skip
+        return Shown("destination.html", self.name, values)
+
+
+def delivery_charts(period: Period, over: DestinationRecord) -> tuple[Chart, Chart]:
+    """What was delivered and what was not, and how long it took."""
+    delivered = Series("delivered", "fine", over.trend_delivered)
+    failed = Series("not delivered", "trouble", over.trend_not_delivered)
+    return bars(period, (delivered, failed)), line(period, "P95", over.trend_p95)
 
 
 def settings_text(loaded: Loaded, name: str, mask: Mask) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
 
 from router.agents.table import ENDINGS
 from router.config.models import Topology
+from router.console.charts import Series, bars
+from router.console.over_time import NOT_ASKED, OverTime, ask
 from router.console.page import Page
+from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
 from router.console.states import StateWord, Tone, concerns, destination_state, source_state
 from router.console.templates import Shown
+from router.insights.schema import DestinationRecord, DestinationsAnswer, FunnelAnswer, SourceVolume, VolumeAnswer
 from router.process.snapshot import DestinationRow, Snapshot
 from router.status.pages import Look
 
@@ -33,14 +40,27 @@ class FunnelBox:
 
 @dataclass(frozen=True, slots=True)
 class DestinationLine:
+    """`row` is what the processes say now, `over` what was counted in the time asked for."""
+
     name: str
     type: str
     state: StateWord
     row: DestinationRow
+    over: DestinationRecord | None = None
+
+    @property
+    def delivered(self) -> int:
+        return self.over.delivered if self.over else self.row.delivered
 
     @property
     def not_delivered(self) -> int:
-        return self.row.dead + self.row.retrying
+        return self.over.not_delivered if self.over else self.row.dead + self.row.retrying
+
+    @property
+    def p95(self) -> float | None:
+        if self.over is None:
+            return self.row.p95_seconds
+        return self.over.latency.p95 if self.over.latency else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +71,90 @@ class SourceLine:
     refused: int
     stopped: int
     violations: int
+    over: SourceVolume | None = None
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
-    return overview(sight.loaded.topology, await sight.counts())
+    span = chosen_period(request.query, int(time.time() * 1000))
+    address, question = sight.options.insights, span.question
+    counts, *found = await asyncio.gather(
+        sight.counts(),
+        ask(address, "/v1/funnel", FunnelAnswer, **question),
+        ask(address, "/v1/destinations", DestinationsAnswer, **question),
+        ask(address, "/v1/volume", VolumeAnswer, **question),
+    )
+    return overview(sight.loaded.topology, counts, span, *found)
 
 
-def overview(topology: Topology, counts: LatestCounts) -> Shown:
-    """The page of these counts."""
-    look = counts.look
-    values: dict[str, Any] = {"counts": counts, "sources": source_lines(topology, look.seen if look else None)}
-    values["destinations"] = destination_lines(topology, look)
+def overview(
+    topology: Topology, counts: LatestCounts, span: ChosenPeriod, funnel: OverTime = NOT_ASKED,
+    delivery: OverTime = NOT_ASKED, volume: OverTime = NOT_ASKED,
+) -> Shown:  # fmt: skip
+    """The page: counts of now, and what insights has counted in a time. Pure."""
+    look, over = counts.look, funnel.of(FunnelAnswer)
+    volumes = volumes_of(volume)
+    values: dict[str, Any] = {
+        "counts": counts, "span": span, "over": over, "away": funnel.away, "suffix": span.suffix,
+        "sources": source_lines(topology, look.seen if look else None, volumes),
+        "destinations": destination_lines(topology, look, records_of(delivery)), "charts": [],
+    }  # fmt: skip
+    if over is not None:
+        values |= {"events": _events_over(over), "deliveries": _deliveries_over(over), "sums": _sums_over(over)}
+        both = Series("received", "information", over.trend_received), Series("delivered", "fine", over.trend_delivered)
+        values["charts"] = [bars(over.period, [one]) for one in both]
     if look is None:
         return Shown("overview.html", "Overview", values | {"seen": None, "concerns": []})
     seen = look.seen
-    values |= {"seen": seen, "concerns": concerns(look), "events": _events(seen), "deliveries": _deliveries(seen)}
-    return Shown("overview.html", "Overview", values | {"sums": _sums(seen)})
+    values |= {"seen": seen, "concerns": concerns(look, volumes)}
+    if over is None:
+        values |= {"events": _events(seen), "deliveries": _deliveries(seen), "sums": _sums(seen)}
+    return Shown("overview.html", "Overview", values)
+
+
+def records_of(found: OverTime) -> Mapping[str, DestinationRecord]:
+    """What was counted of each destination; empty without insights."""
+    answered = found.of(DestinationsAnswer)
+    return {row.name: row for row in answered.rows} if answered else {}
+
+
+def volumes_of(found: OverTime) -> Mapping[str, SourceVolume]:
+    """What was counted of each source; empty without insights."""
+    answered = found.of(VolumeAnswer)
+    return {row.source: row for row in answered.rows} if answered else {}
+
+
+def _events_over(over: FunnelAnswer) -> list[FunnelBox]:
+    return _ending_boxes(over.received, {ending.name: int(getattr(over, ending.name)) for ending in ENDINGS})
+
+
+def _deliveries_over(over: FunnelAnswer) -> list[FunnelBox]:
+    whole = over.routed + over.redriven
+    return [
+        FunnelBox("Routed", whole, 0, "information", "Redriven ones with them"),
+        FunnelBox("Not sent", over.filtered, whole, says="A mapping or a cap says not to"),
+        FunnelBox("Delivered", over.delivered, whole, "fine"),
+        FunnelBox("Dead", over.dead, whole, "trouble" if over.dead else "quiet"),
+        FunnelBox("Pending now", over.pending, 0, "attention" if over.pending else "quiet"),
+    ]
+
+
+def _sums_over(over: FunnelAnswer) -> Mapping[str, Any]:
+    ended = {ending.title: int(getattr(over, ending.name)) for ending in ENDINGS}
+    text = f"{over.received:,} received = {' + '.join(f'{count:,} {title}' for title, count in ended.items())}"
+    return {"text": text, "off": abs(over.received - sum(ended.values())), "unbalanced": []}
 
 
 def _events(seen: Snapshot) -> list[FunnelBox]:
+    return _ending_boxes(seen.received, seen.ended)
+
+
+def _ending_boxes(received: int, ended: Mapping[str, int]) -> list[FunnelBox]:
     tones: dict[str, Tone] = {"invalid": "trouble", "blocked": "trouble", "resolved": "fine"}
-    boxes = [FunnelBox("Received", seen.received, 0, "information")]
+    boxes = [FunnelBox("Received", received, 0, "information")]
     for ending in ENDINGS:
-        count = seen.ended[ending.name]
+        count = ended[ending.name]
         tone = tones.get(ending.name, "quiet") if count else "quiet"
-        boxes.append(FunnelBox(ending.title.capitalize(), count, seen.received, tone))
+        boxes.append(FunnelBox(ending.title.capitalize(), count, received, tone))
     return boxes
 
 
@@ -102,7 +181,9 @@ def _sums(seen: Snapshot) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def destination_lines(topology: Topology, look: Look | None) -> list[DestinationLine]:
+def destination_lines(
+    topology: Topology, look: Look | None, over: Mapping[str, DestinationRecord] = MappingProxyType({})
+) -> list[DestinationLine]:
     """Every destination of the topology, trouble first."""
     rows = {row.name: row for row in look.seen.destinations} if look else {}
     enabled = topology.enabled_destinations
@@ -113,17 +194,21 @@ def destination_lines(topology: Topology, look: Look | None) -> list[Destination
             state = StateWord("unknown", "quiet", "no process answers")
         else:
             state = destination_state(row, look.live, enabled=name in enabled)
-        lines.append(DestinationLine(name, destination.type, state, row or DestinationRow(name)))
+        lines.append(DestinationLine(name, destination.type, state, row or DestinationRow(name), over.get(name)))
     return sorted(lines, key=lambda line: (_ORDER[line.state.tone], -line.not_delivered, -line.row.routed, line.name))
 
 
-def source_lines(topology: Topology, seen: Snapshot | None) -> list[SourceLine]:
+def source_lines(
+    topology: Topology, seen: Snapshot | None, over: Mapping[str, SourceVolume] = MappingProxyType({})
+) -> list[SourceLine]:
     """Every source of the topology, trouble first."""
     lines = []
     for name, source in topology.sources.items():
-        state, plan = source_state(name, topology, seen), source.plan.name if source.plan else ""
+        volume = over.get(name)
+        state, plan = source_state(name, topology, seen, volume), source.plan.name if source.plan else ""
         counted = (seen.refused, seen.stopped, seen.violations) if seen else ({}, {}, {})
-        lines.append(SourceLine(name, state, plan, *(sum(counts.get(name, {}).values()) for counts in counted)))
+        refused, stopped, violations = (sum(counts.get(name, {}).values()) for counts in counted)
+        lines.append(SourceLine(name, state, plan, refused, stopped, violations, volume))
     return sorted(lines, key=lambda line: (_ORDER[line.state.tone], -line.stopped, -line.violations, line.name))
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import time
+
 from aiohttp import web
 
 from router.config.models import Topology
-from router.console.over_time import NOT_ASKED, PERIODS, USUAL, OverTime, ask, period
+from router.console.over_time import NOT_ASKED, OverTime, ask
 from router.console.page import Page
+from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
 from router.console.templates import Shown
 from router.insights.schema import ViolationsAnswer
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
-    last = period(request.query.get("last", ""))
-    found = await ask(sight.options.insights, "/v1/violations", ViolationsAnswer, since=last)
-    return plans(sight.loaded.topology, await sight.counts(), found, last)
+    span = chosen_period(request.query, int(time.time() * 1000))
+    found = await ask(sight.options.insights, "/v1/violations", ViolationsAnswer, **span.question)
+    return plans(sight.loaded.topology, await sight.counts(), span, found)
 
 
-def plans(topology: Topology, counts: LatestCounts, found: OverTime = NOT_ASKED, last: str = USUAL) -> Shown:
+def plans(topology: Topology, counts: LatestCounts, span: ChosenPeriod, found: OverTime = NOT_ASKED) -> Shown:
     """The page. Pure."""
     seen = counts.look.seen if counts.look else None
     lines = [
@@ -30,8 +33,7 @@ def plans(topology: Topology, counts: LatestCounts, found: OverTime = NOT_ASKED,
         for name, source in topology.sources.items()
     ]  # fmt: skip
     values = {
-        "counts": counts, "lines": lines, "found": found.of(ViolationsAnswer), "away": found.away, "last": last,
-        "periods": PERIODS,
+        "counts": counts, "lines": lines, "found": found.of(ViolationsAnswer), "away": found.away, "span": span,
     }  # fmt: skip
     return Shown("plans.html", "Plans", values)
 

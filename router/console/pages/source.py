@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from aiohttp import web
 
 from router.agents.table import REASONS
 from router.config.models import Topology
 from router.config.options import RunOptions
+from router.console.charts import Chart, Series, bars
 from router.console.live.rows import OUTCOMES
-from router.console.over_time import NOT_ASKED, PERIODS, USUAL, OverTime, ask, period
+from router.console.over_time import NOT_ASKED, OverTime, ask
 from router.console.page import Page, not_found
+from router.console.pages.overview import volumes_of
+from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
 from router.console.states import source_state
 from router.console.templates import Shown
 from router.document import nearest
 from router.gateway.answers import explained
-from router.insights.schema import EventsAnswer
+from router.insights.schema import EventsAnswer, Period, SourceVolume, VolumeAnswer
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
 _SHOWN_OF_A_KEY = 4
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
-    name, last = request.match_info["name"], period(request.query.get("last", ""))
-    found = await ask(sight.options.insights, "/v1/events", EventsAnswer, source=name, since=last)
-    return source(name, sight.loaded.topology, sight.options, await sight.counts(), found, last)
+    name, address = request.match_info["name"], sight.options.insights
+    span = chosen_period(request.query, int(time.time() * 1000))
+    counts, found, volume = await asyncio.gather(
+        sight.counts(),
+        ask(address, "/v1/events", EventsAnswer, source=name, **span.question),
+        ask(address, "/v1/volume", VolumeAnswer, source=name, **span.question),
+    )
+    return source(name, sight.loaded.topology, sight.options, counts, span, found, volume)
 
 
 def source(
-    name: str, topology: Topology, options: RunOptions, counts: LatestCounts, found: OverTime = NOT_ASKED,
-    last: str = USUAL,
+    name: str, topology: Topology, options: RunOptions, counts: LatestCounts, span: ChosenPeriod,
+    found: OverTime = NOT_ASKED, volume: OverTime = NOT_ASKED,
 ) -> Shown:  # fmt: skip
     """The page of one source; write keys are masked but for their first characters."""
     if name not in topology.sources:
@@ -41,14 +52,28 @@ def source(
     ]
     refused = [(count, code, explained(code)) for code, count in _counts(seen.refused if seen else {}, name)]
     host, port = options.gateway
+    answered, over = volume.of(VolumeAnswer), volumes_of(volume).get(name)
     values = {
-        "name": name, "source": one, "counts": counts, "state": source_state(name, topology, seen), "keys": keys,
+        "name": name, "source": one, "counts": counts, "state": source_state(name, topology, seen, over), "keys": keys,
         "plans": seen.plans.get(name, ()) if seen else (), "stopped": [*stopped, *refused], "types": TYPES,
         "violations": _counts(seen.violations if seen else {}, name), "outcomes": OUTCOMES,
         "gateway": topology.gateway.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}",
-        "schema": found.of(EventsAnswer), "away": found.away, "last": last, "periods": PERIODS,
+        "schema": found.of(EventsAnswer), "away": found.away, "span": span, "over": over,
+        "chart": volume_chart(answered.period, over) if answered and over else None,
+        "days": usual_days(over) if over else [],
     }  # fmt: skip
     return Shown("source.html", name, values)
+
+
+def volume_chart(period: Period, over: SourceVolume) -> Chart:
+    """What came in, step by step."""
+    return bars(period, [Series("events", "information", over.trend)])
+
+
+def usual_days(over: SourceVolume) -> list[tuple[str, int | None]]:
+    """The last whole hour and the same hour of the seven days before, each with its name."""
+    names = ["last hour", "yesterday", *(f"{days} days ago" for days in range(2, 8))]
+    return list(zip(names, (over.last_hour, *over.same_hour), strict=True))
 
 
 def _counts(found: object, name: str) -> list[tuple[str, int]]:

@@ -21,6 +21,11 @@ function localTimes(root) {
     if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString();
     one.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
   }
+  for (const mark of root.querySelectorAll("[data-at]")) {
+    const at = new Date(mark.dataset.at);
+    const form = "daily" in mark.dataset ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hour12: false };
+    if (!isNaN(at)) mark.textContent = at.toLocaleString(undefined, form);
+  }
 }
 
 // The page is asked for again as a document, which no script and no handler in it can use; parts of it take the place
@@ -43,12 +48,19 @@ function renew() {
       const fresh = request.response.getElementById(old.id);
       if (!fresh || old.contains(document.activeElement) || old.isEqualNode(fresh)) continue;
       const next = document.importNode(fresh, true);
+      keepOpen(old, next);
       localTimes(next);
       old.replaceWith(next);
     }
   };
   request.onerror = lost;
   request.send();
+}
+
+// What somebody has opened or closed stays so.
+function keepOpen(old, next) {
+  const before = new Map([...old.querySelectorAll("details[data-keep]")].map((one) => [one.dataset.keep, one.open]));
+  for (const one of next.querySelectorAll("details[data-keep]")) one.open = before.get(one.dataset.keep) ?? one.open;
 }
 
 function lost() {
@@ -93,6 +105,8 @@ function pressed(event) {
     "/": () => (document.getElementById("search") || document.getElementById("find")).focus(),
     t: switchTheme,
     "?": () => document.getElementById("help").showModal(),
+    "[": () => document.querySelector(".picker [rel=prev]")?.click(),
+    "]": () => document.querySelector(".picker [rel=next]")?.click(),
     j: () => walk(1),
     k: () => walk(-1),
   };
