@@ -20,9 +20,10 @@ from rich.console import Console
 from rich.live import Live
 
 from ops.running import ROOT
-from ops.shop import screen
+from ops.shop import questions, screen
 from ops.shop.figures import Check, Figures, Sent, checks, figures
 from ops.shop.partner import Partner, archived
+from ops.shop.questions import Answer
 from ops.shop.senders import Producers, Sdk
 from ops.shop.stage import Stage
 from ops.shop.traffic import Parcel, Shop
@@ -110,16 +111,17 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        sent, seen, found = _play(chosen, folder, out)
+        sent, seen, found, answers = _play(chosen, folder, out)
     except RouterError as error:
         print(error, file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130
     out.print(screen.live(sent, seen, ""), screen.sums(found), "", screen.story(sent, seen), "", sep="\n")
+    out.print(screen.asked(answers), "", sep="\n")
     holds = all(one.holds for one in found)
     verdict = "Every sum holds" if holds else "A sum does not hold"
-    out.print(f"{verdict}; what the partners got and the router's log are in {folder}", "", sep="\n")
+    out.print(f"{verdict}; what the partners got, the warehouse and the router's log are in {folder}", "", sep="\n")
     out.print(screen.NEXT)
     return 0 if holds else 1
 
@@ -150,7 +152,7 @@ def _arguments() -> argparse.Namespace:
     return chosen
 
 
-def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent, Figures, list[Check]]:
+def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent, Figures, list[Check], list[Answer]]:
     """From the start of all processes to the last figure; then everything is stopped, and the logs are read."""
     with ExitStack() as stack:
         out.print("starting a partner, a broker and the router …", style="dim")
@@ -179,6 +181,9 @@ def _play(chosen: argparse.Namespace, folder: Path, out: Console) -> tuple[Sent,
                 demo.run(shop, events=None, rate=chosen.rate, over=over)
         demo.settle()
         sent, seen = demo.sent, demo.now
-        lake = stage.lake
-    evidence = {"crm": partner.received("crm"), "ads": partner.received("ads"), "lake": archived(lake)}
-    return sent, seen, list(checks(sent, seen, evidence))
+        lake, warehouse = stage.lake, stage.warehouse
+    evidence = {
+        "crm": partner.received("crm"), "ads": partner.received("ads"), "lake": archived(lake),
+        "warehouse": questions.loaded(warehouse),
+    }  # fmt: skip
+    return sent, seen, list(checks(sent, seen, evidence)), questions.answers(warehouse)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from textwrap import indent
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from ops.shop.figures import Check, Figures, Sent
+from ops.shop.questions import Answer
 from router.cli.screen import table
 from router.cli.status_screen import seconds
 
@@ -40,6 +43,20 @@ def sums(found: Iterable[Check]) -> RenderableType:
     )
 
 
+def asked(answers: Iterable[Answer]) -> RenderableType:
+    """Each question with its SQL and its answer."""
+    shown: list[RenderableType] = [Text("What the warehouse answers: DuckDB, a schema for each source")]
+    for answer in answers:
+        shown += [Text(), Text(f"  {answer.question}", "bold"), Text(indent(answer.sql, "    "), "dim")]
+        made = table(*answer.columns, numbers=len(answer.columns) - 1)
+        for row in answer.rows:
+            made.add_row(*row)
+        shown.append(
+            Padding(made if answer.rows else Text("no such events in this sample"), (0, 0, 0, 4), expand=False)
+        )
+    return Group(*shown)
+
+
 def story(sent: Sent, seen: Figures) -> str:
     """What happened, in words."""
     dead = sum(row.dead for row in seen.rows)
@@ -51,7 +68,8 @@ What you saw
              tracking plan in schemas/shop and were blocked (kept whole in events.blocked)
   dedupe     {seen.duplicates} were repeats, as retries send them, and were dropped
   identify   {seen.merged} times two ids (a browser's, a customer's, an e-mail address) turned out to be one person's
-  route      the other {seen.resolved:,} went to the destinations that topologies/shop.yaml names
+  route      the other {seen.resolved:,} went to the destinations that topologies/shop.yaml names,
+             and all of them to a warehouse
   deliver    the partners failed now and then on purpose (500, 503), and those events were sent again; {dead} was
              refused for good (400) and lies in the dead letters; the CRM once asked for less (429), so it got
              fewer events a second for a while, which its P95 shows and that of the others does not"""

@@ -16,22 +16,25 @@ from router.process.snapshot import Snapshot
 TOPOLOGY = ROOT / "topologies" / "shop.yaml"
 STOP_SECONDS = 45.0
 CONSOLE = "127.0.0.1:8090"  # another port where this one is taken
-# Pauses between attempts as one wants to watch them; those of the topology are meant for real partners.
-QUICK = """\
+# A warehouse, and pauses between attempts as one wants to watch them; those of the topology are for real partners.
+OVERRIDE = """\
 name: shop
 destinations:
   crm: {delivery: {retry: {first: 200ms, longest: 2s}}}
   ads: {delivery: {retry: {first: 200ms, longest: 2s}}}
+  warehouse: {type: warehouse, settings: {url: "duckdb:///shop.duckdb", every: 2s}}
 """
 
 
 class Stage:
-    """Starts on construction, on free ports; `folder` gets the override, the archive, the state and router.log."""
+    """Starts on construction, on free ports; `folder` gets the override, the archive, the warehouse, the state and
+    router.log."""
 
     def __init__(self, folder: Path, partner: Partner, bootstrap: str = "", *, console: bool = False) -> None:
         self.lake = folder / "lake"
-        override = folder / "quick.yaml"
-        override.write_text(QUICK)
+        self.warehouse = folder / "shop.duckdb"
+        override = folder / "demo.yaml"
+        override.write_text(OVERRIDE)
         files = [TOPOLOGY, override]
         urls = {"CRM_URL": f"{partner.url}/crm", "ADS_URL": f"{partner.url}/ads"}
         self._has_console = console

@@ -53,11 +53,20 @@ def test_a_sample_ends_with_sums_that_hold(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "✘" not in ran.stdout
     assert re.search(r"^✔ received \d+ = sent \d+$", ran.stdout, re.MULTILINE)
-    for name in ("crm", "ads", "lake"):
+    for name in ("crm", "ads", "lake", "warehouse"):
         assert re.search(rf"^✔ {name}: delivered [1-9]\d* = in the partner's own log", ran.stdout, re.MULTILINE)
     for kind in ("malformed", "against the plan", "repeated"):
         assert re.search(rf"[1-9]\d* = {kind} on purpose", ran.stdout), f"the sample has nothing {kind}"
+    for columns in (r"customer +orders +revenue", r"visitors +chose +signed_up", r"category +viewed +added"):
+        assert re.search(rf"{columns} *\n +\S+ +[\d,.]+ +[\d,.]+ *\n", ran.stdout), ran.stdout
     assert left_behind(tmp_path) == []
+    ask = re.search(
+        r"^```bash\n(.venv/bin/python -c .*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert ask
+    block = ask[1].replace(".run/demo", str(tmp_path))
+    asked = subprocess.run(["bash", "-c", block], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+    assert re.search(r"Hats .* \d+\.\d+ ", asked.stdout), asked.stderr
 
 
 def test_a_sample_on_a_real_kafka_ends_with_sums_that_hold_run_after_run(kraft: KraftBroker, tmp_path: Path) -> None:

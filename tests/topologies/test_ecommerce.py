@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import orjson
 
 from router.config.loader import load_topology
 from router.destinations.base import Delivery, Kind
 from router.destinations.http import HttpDestination
 from router.destinations.registry import destination_types
+from router.destinations.warehouse import Warehouse, WarehouseSettings
 from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import read_tests
 from tests.partners.amplitude import AmplitudePartner
@@ -86,3 +89,20 @@ async def test_klaviyo_has_what_its_mail_is_about(tmp_path: Path) -> None:
     sent = b" ".join(call.body for call in partner.calls)
     assert sent.count(b"Viewed Product") == 1
     assert b"ada@example.com" in sent
+
+
+async def test_tables_have_both_orders_and_sql_says_which_is_paid(tmp_path: Path) -> None:
+    shop = tmp_path / "shop.duckdb"
+    connector = Warehouse("bi", WarehouseSettings(url=f"duckdb:///{shop}"), 20.0)
+    by_source = {"w1": "web", "o1": "orders"}
+
+    await connector.open()
+    orders = [replace(one, source=by_source[one.body["messageId"]]) for one in deliveries(ORDER, "bi")]
+    outcomes = await connector.send([*orders, *deliveries(VISIT, "bi")])
+    await connector.close()
+
+    assert {outcome.kind for outcome in outcomes} == {Kind.DELIVERED}
+    with duckdb.connect(str(shop), read_only=True) as database:
+        both = "web.order_completed AS site JOIN orders.order_completed AS paid USING (order_id)"
+        assert database.sql(f"SELECT site.total, paid.total FROM {both}").fetchall() == [(9.5, 9.5)]
+        assert database.sql("SELECT email FROM web.users").fetchall() == [("ada@example.com",)]

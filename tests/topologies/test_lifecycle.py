@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 
 from router.config.loader import load_topology
 from router.delivery.manager import connector_of
-from router.destinations.base import Delivery
+from router.destinations.base import Delivery, Kind
 from router.destinations.http import HttpDestination, HttpRequest
 from router.destinations.registry import destination_types
 from router.destinations.shared.hashing import sha256
@@ -70,3 +71,27 @@ def test_the_sellers_read_who_subscribed_to_what() -> None:
     assert (
         asked("alerts", event("Subscription Started", properties=paid))[2]["text"] == "u1 subscribed to plus for 99 EUR"
     )
+
+
+async def test_the_warehouse_says_what_came_before_a_subscription(tmp_path: Path) -> None:
+    shop = tmp_path / "lifecycle.duckdb"
+    environment = {"LIFECYCLE_WAREHOUSE": f"duckdb:///{shop}"}
+    loaded = load_topology([LIFECYCLE], env=environment, registry=destination_types())
+    connector = connector_of(loaded, "warehouse")
+    names = ("Trial Started", "Feature Used", "Subscription Started")
+    calls = [
+        delivery(day, event=name, userId="u1", timestamp=f"2026-01-0{day}T00:00:00.000Z")
+        for day, name in enumerate(names, 1)
+    ]
+
+    await connector.open()
+    outcomes = await connector.send(calls)
+    await connector.close()
+
+    assert {outcome.kind for outcome in outcomes} == {Kind.DELIVERED}
+    with duckdb.connect(str(shop), read_only=True) as database:
+        before = database.sql(
+            "SELECT t.event_text FROM web.tracks t JOIN web.subscription_started s USING (user_id) "
+            "WHERE t.timestamp <= s.timestamp AND t.id <> s.id ORDER BY t.event_text"
+        ).fetchall()
+    assert before == [("Feature Used",), ("Trial Started",)]
