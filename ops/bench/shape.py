@@ -20,9 +20,15 @@ import orjson
 import yaml
 
 from ops.bench.fql import EVENT, QUERIES
-from router.agents.agent import Setup
+from router.agents.agent import Agent, Setup
+from router.agents.bots import Bots
+from router.agents.consent import Consent
 from router.agents.decode import LOG_APPEND_TIME
-from router.agents.pipeline import Pipeline
+from router.agents.filter import FilterEvents
+from router.agents.pipeline import AGENTS, Pipeline
+from router.agents.privacy import Privacy
+from router.agents.source_rules import SourceRules
+from router.agents.transform import Transform
 from router.config.loader import load_topology
 from router.config.topics import topics_of
 from router.dedupe.window_memory import MemoryWindow
@@ -33,6 +39,7 @@ from router.destinations.registry import destination_types
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 
 ROUNDS = 5
+SHAPING: tuple[type[Agent], ...] = (Transform, SourceRules, Bots, Consent, FilterEvents, Privacy)
 NOW = 1_767_225_600_000  # milliseconds since 1970
 CLASSES = {
     "email": {"color": "yellow", "names": ["*email*"], "values": "email"},
@@ -70,13 +77,19 @@ class Bench:
         def append(record: bytes) -> None:
             replica.apply_record(replica.position(), NOW, record)
 
-        self._pipeline = Pipeline.build(Setup(self.loaded, "bench", MemoryWindow(topics.window_ms), replica, append))
+        self._setup = Setup(self.loaded, "bench", MemoryWindow(topics.window_ms), replica, append)
+        self._pipeline = Pipeline.build(self._setup)
+        self._without = Pipeline.build(self._setup, [agent for agent in AGENTS if agent not in SHAPING])
         self._lanes = {(topics.raw, 0): 0}
         bodies = [orjson.dumps(EVENT | {"messageId": f"m-{number}"}) for number in range(events)]
         self._messages = [_Message(topics.raw, number, body) for number, body in enumerate(bodies)]
 
     def run(self) -> None:
         self._pipeline.run(self._messages, self._lanes)
+
+    def run_without(self) -> None:
+        """Run the pipeline without the agents that shape."""
+        self._without.run(self._messages, self._lanes)
 
 
 class _Message:
@@ -117,7 +130,8 @@ def rows(events: int) -> list[tuple[str, float, float]]:
         shaped = {f"{count} filters": Bench(folder, events, {}, {"filters": filters(count)}) for count in (1, 10, 100)}
         shaped["privacy over five classes"] = Bench(folder, events, {}, {}, privacy=privacy)
         shaped["a function of a source"] = Bench(folder, events, {"transform": "bench_own:event"}, {})
-        found = []
+        before, after = by_turns(plain.run_without, plain.run)
+        found = [("the agents that shape, with nothing to do", after / events, (after - before) / events)]
         for title, bench in shaped.items():
             before, after = by_turns(plain.run, bench.run)
             found.append((title, after / events, (after - before) / events))
