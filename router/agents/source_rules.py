@@ -9,19 +9,22 @@ Without state: kill -9 loses nothing here.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Mapping
-from fnmatch import translate
+from itertools import chain
 from typing import Any, Self
 
 from router.agents.agent import RENAMED, Agent, Prepare, RouteKey, Setup
 from router.agents.dedupe import key_of_blocked
 from router.agents.verdict import Verdict
 from router.config.shape import EventRules
+from router.config.types import glob_matches, glob_pattern
 from router.events.event import Body, Event
 from router.events.records import Violation
 from router.privacy.classes import Action, DataClasses
 
 _KEYS = {"track": "event", "page": "name", "screen": "name"}  # where a call has its name
+REMEMBERED = 10_000
 _WITH_TRAITS = frozenset(("identify", "group"))
 
 
@@ -68,6 +71,8 @@ class _Compiled:
     def __init__(self, rules: EventRules) -> None:
         self._allow, self._block = _globs(rules.allow), _globs(rules.block)
         self._rename, self._omit = rules.rename, rules.omit
+        self._edits: dict[str, _Edit] = {}  # by the name of the event
+        self._of_traits = _Edit(rules.rename.traits, rules.omit.traits)
 
     def rename(self, event: Event, call_type: str) -> bool:
         """Give the event its new name; True when it is to be looked at anew by that name."""
@@ -90,10 +95,17 @@ class _Compiled:
             if refusal := self._refusal(name):
                 _block(event, name, refusal)
                 return True
-            _edit(body, "properties", self._rename.properties.get(name, {}), self._omit.properties.get(name, ()))
+            (self._edits.get(name) or self._edit_of(name)).apply(body, "properties")
         elif call_type in _WITH_TRAITS:
-            _edit(body, "traits", self._rename.traits, self._omit.traits)
+            self._of_traits.apply(body, "traits")
         return False
+
+    def _edit_of(self, name: str) -> _Edit:
+        if len(self._edits) >= REMEMBERED:
+            self._edits.clear()
+        renames = [keys for glob, keys in self._rename.properties.items() if glob_matches(glob, name)]
+        omits = [keys for glob, keys in self._omit.properties.items() if glob_matches(glob, name)]
+        return self._edits.setdefault(name, _Edit(dict(ChainMap(*renames)), tuple(chain.from_iterable(omits))))
 
     def _refusal(self, name: str) -> str:
         if self._block is not None and self._block.match(name):
@@ -103,8 +115,27 @@ class _Compiled:
         return ""
 
 
+class _Edit:
+    """New names of keys, and globs of those to leave out, in one section of an event."""
+
+    def __init__(self, rename: Mapping[str, str], omit: tuple[str, ...]) -> None:
+        self._rename = rename
+        self._omit = _globs(omit)
+
+    def apply(self, body: Body, section: str) -> None:
+        fields: Any = body.get(section)
+        if not isinstance(fields, dict):
+            return
+        for old, new in self._rename.items():
+            if old in fields:
+                fields[new] = fields.pop(old)
+        if self._omit is not None:
+            for name in [*filter(self._omit.match, fields)]:
+                del fields[name]
+
+
 def _globs(globs: tuple[str, ...]) -> re.Pattern[str] | None:
-    return re.compile("|".join(map(translate, globs))) if globs else None
+    return re.compile("|".join(map(glob_pattern, globs))) if globs else None
 
 
 def _block(event: Event, name: str, refusal: str) -> None:
@@ -112,14 +143,3 @@ def _block(event: Event, name: str, refusal: str) -> None:
     event.verdict = Verdict(True, (violation,))
     event.keep = True
     event.digest = key_of_blocked(event.digest)
-
-
-def _edit(body: Body, section: str, rename: Mapping[str, str], omit: tuple[str, ...]) -> None:
-    fields: Any = body.get(section)
-    if not isinstance(fields, dict):
-        return
-    for old, new in rename.items():
-        if old in fields:
-            fields[new] = fields.pop(old)
-    for name in omit:
-        fields.pop(name, None)

@@ -24,13 +24,13 @@ ENVELOPE = frozenset(
 
 class RenameRules(Model):
     events: dict[str, str] = Field({}, description="Names of track calls, and of pages and screens: old to new")
-    properties: dict[str, dict[str, str]] = Field({}, description="For an event (by its new name): old key to new key")
+    properties: dict[str, dict[str, str]] = Field({}, description="For an event (glob of its new name): old key to new")
     traits: dict[str, str] = Field({}, description="Keys of traits, in identify and group calls: old to new")
 
 
 class OmitRules(Model):
-    properties: dict[str, tuple[str, ...]] = Field({}, description="For an event (by its new name): keys to leave out")
-    traits: tuple[str, ...] = Field((), description="Keys of traits to leave out, in identify and group calls")
+    properties: dict[str, tuple[str, ...]] = Field({}, description="For an event (glob of its new name): globs of keys")
+    traits: tuple[str, ...] = Field((), description="Globs of keys of traits to leave out, in identify and group calls")
 
 
 class EventRules(Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from fnmatch import translate
 from typing import Annotated, Any
 
 from pydantic import (
@@ -82,3 +83,13 @@ Rate = Annotated[float, _with_unit(parse_rate), _schema(r"^[0-9.]+ */ *(s|m|h)$"
 Secret = SecretStr
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+def glob_pattern(glob: str) -> str:
+    """The regular expression of a glob for names of events and fields. It stands for itself too: `[Old] Sign Up`."""
+    return rf"{translate(glob)}|{re.escape(glob)}\Z"
+
+
+def glob_matches(glob: str, name: str) -> bool:
+    """Whether a glob of names of events or fields stands for that name."""
+    return re.match(glob_pattern(glob), name) is not None

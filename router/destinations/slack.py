@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from router.config.types import Secret
+from router.config.types import Secret, glob_matches
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, checked_url
@@ -107,7 +106,7 @@ class Slack(HttpDestination):
 
     def requests(self, events: Sequence[Delivery]) -> Iterator[HttpRequest | Skip]:
         for event in events:
-            name = next((one for one in self._templates if fnmatchcase(event.event, one)), "")
+            name = next((one for one in self._templates if glob_matches(one, event.event)), "")
             read = self._identify if event.type == "identify" else self._templates.get(name)
             if read is None:
                 yield Skip(event, "no_template")

@@ -92,6 +92,34 @@ def test_an_event_is_renamed_before_everything_that_asks_for_its_name(tmp_path: 
     assert "note" not in out["crm"][0]["properties"]
 
 
+def test_globs_stand_for_events_and_keys_to_leave_out(tmp_path: Path) -> None:
+    rules = {
+        "rename": {"properties": {"Order *": {"orderId": "order_id"}}},
+        "omit": {"properties": {"*": ["debug_*"], "[Old] Sign Up": ["note"]}, "traits": ["*_secret"]},
+    }
+    given = [
+        {"event": "Order Completed", "properties": {"orderId": "1", "debug_a": 1, "debug": 2, "note": "x"}},
+        {"event": "[Old] Sign Up", "properties": {"orderId": "2", "debug_b": 1, "note": "x"}},
+        {"type": "page", "name": "Home", "properties": {"debug_c": 1, "url": "https://shop.example.com"}},
+        {"type": "identify", "traits": {"api_secret": "s", "plan": "pro"}},
+    ]
+    out = routed(tmp_path, topology(web={"rules": rules}), *given)
+
+    assert [event.get("properties", event.get("traits")) for event in out["crm"]] == [
+        {"order_id": "1", "debug": 2, "note": "x"},
+        {"orderId": "2"},
+        {"url": "https://shop.example.com"},
+        {"plan": "pro"},
+    ]
+
+
+@pytest.mark.parametrize("glob", ["[Old] Sign Up", "*Sign Up", "?Old? Sign Up", "[[]Old] Sign Up"])
+def test_a_name_with_brackets_stands_for_itself_as_a_glob(tmp_path: Path, glob: str) -> None:
+    out = routed(tmp_path, topology(web={"rules": {"block": [glob]}}), {"event": "[Old] Sign Up"}, {"event": "O"})
+
+    assert names(out["crm"]) == ["O"]
+
+
 def test_traits_are_renamed_and_left_out(tmp_path: Path) -> None:
     rules = {"rename": {"traits": {"planType": "plan_type"}}, "omit": {"traits": ["ssn"]}}
     given = {"type": "identify", "traits": {"planType": "pro", "ssn": "078-05-1120"}}
