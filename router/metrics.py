@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge beside each counter that nobody reads
 REGISTRY = CollectorRegistry(auto_describe=True)
+END_TO_END_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 1800, 14400)  # few: by destination
 LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 14400)
 
 
@@ -82,6 +83,7 @@ SOURCE_RESOLVED = _counter("router_source_resolved", "Events that passed all age
 SOURCE_LAST = _gauge(
     "router_source_last_event_timestamp_seconds", "When an event of the source last ended with an agent", "source"
 )
+VOLUME_BAND = _gauge("router_source_volume_band_ratio", "How far from the usual its volume may be", "source")
 TRANSFORMED = _counter(
     "router_transform_events", "Events given to a source's or destination's own function", "owner", "outcome"
 )
@@ -133,6 +135,11 @@ PENDING = _gauge("router_delivery_pending", "Events taken and not yet final", "d
 REPLAY_PENDING = _gauge("router_replay_pending", "Events of replays taken and not yet final", "destination")
 RETRY_LANE = _gauge("router_delivery_retry_lane", "Events in the retry lane: part of what is pending", "destination")
 RETRY_LANE_AGE = _gauge("router_delivery_retry_lane_age_seconds", "Time since the oldest was parked", "destination")
+RETRY_LANE_OLDER = _gauge(
+    "router_delivery_retry_lane_older", "Events put into the retry lane so long ago, or longer", "destination", "age"
+)
+DEAD_OLDEST = _gauge("router_delivery_dead_oldest_seconds", "Age of the oldest dead letter", "destination")
+DELIVERY_TARGET = _gauge("router_delivery_target_ratio", "Part of attempts to be accepted, at least", "destination")
 DELIVERY_LAG = _gauge("router_delivery_lag_messages", "Messages of the destination's topic not yet read", "destination")
 DELIVERY_OLDEST = _gauge("router_delivery_oldest_seconds", "Age of the oldest event that is not final", "destination")
 ATTEMPTS = _counter("router_delivery_attempts", "Requests to the partner", "destination", "code")
@@ -150,7 +157,9 @@ STAGE_SECONDS = _histogram(
     buckets=(0.05, 0.5, 5, 60),
 )  # fmt: skip
 DEAD_LAST = _gauge("router_delivery_last_dead_timestamp_seconds", "When an event was last given up", "destination")
-END_TO_END = _histogram("router_end_to_end_seconds", "Receive time to partner acceptance", "destination")
+END_TO_END = _histogram(
+    "router_end_to_end_seconds", "Receive time to partner acceptance", "destination", buckets=END_TO_END_BUCKETS
+)
 END_TO_END_P95 = _gauge("router_end_to_end_p95_seconds", "P95 of the last five minutes, this process", "destination")
 PAUSED = _gauge("router_delivery_paused", "1 while a destination is held back", "destination", "reason")
 

@@ -67,6 +67,15 @@ WHY = Row(
             words=(("0", "delivering", "transparent"), ("1", "held back", "red")),
         ),
         series(
+            "Success and target",
+            "Share of the attempts of an hour that was accepted, and the target that the topology sets. Below it for long, an alert comes: the further, the sooner.",
+            ("destination:router_delivery_success:ratio_rate1h{J,D}", "{{destination}}"),
+            ("destination:router_delivery_target_ratio:max{J,D}", "{{destination}} target"),
+            unit="percentunit",
+            highest=1,
+            empty="no traffic",
+        ),
+        series(
             "Requests, by code",
             "The partner's answers. 4xx: look at our requests; 5xx and E…: at the partner.",
             (_BY_CODE.format("router_delivery_attempts_total"), "{{destination}} {{code}}"),
@@ -139,6 +148,19 @@ LONG = Row(
             ("max by (destination) (router_delivery_retry_lane_age_seconds{J,D})", "{{destination}} retry lane"),
             unit="s",
             steps=((3600, RED),),
+        ),
+        series(
+            "Oldest dead letter",
+            "Age of the oldest dead letter that was not redriven. Topics keep seven days: `router dlq list`, then redrive or purge.",
+            ("max by (destination) (router_delivery_dead_oldest_seconds{J,D})", "{{destination}}"),
+            unit="s",
+            steps=((86_400, AMBER), (432_000, RED)),
+        ),
+        series(
+            "Retry lane, by age",
+            "Events that were put there so long ago, or longer. What grows older for hours is refused each time: see the codes above.",
+            ("sum by (destination, age) (router_delivery_retry_lane_older{J,D})", "{{destination}} {{age}}"),
+            empty="none for a minute",
         ),
     ),
 )

@@ -62,10 +62,11 @@ VOLUME = Row(
         ),
         series(
             "Against the usual",
-            "1 is as usual. Below a half or above the double, an alert comes after a quarter of an hour. Empty in the first three days.",
+            "100 % is as usual. Outside the band that the topology sets for the source, an alert comes after a quarter of an hour. Empty in the first three days.",
             ("source:router_events:rate1h{J,S} / source:router_events_usual:rate1h{J,S}", "{{source}}"),
+            ("1 + source:router_source_volume_band_ratio:max{J,S}", "{{source}} at most"),
+            ("clamp_min(1 - source:router_source_volume_band_ratio:max{J,S}, 0)", "{{source}} at least"),
             unit="percentunit",
-            steps=((0, RED), (0.5, "text"), (2, RED)),
             empty="no three days yet",
         ),
     ),

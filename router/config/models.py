@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from router.config.delivery_log import LOG_ALL, LogConfig
+from router.config.delivery import DeliveryConfig
 from router.config.filters import MAX_FILTERS, FilterConfig
 from router.config.shape import ConsentConfig, EventRules, MapConfig, PrivacyConfig, SourceMap
-from router.config.types import Bytes, Duration, Model, Name, Rate, Secret
+from router.config.types import Bytes, Deviation, Duration, Model, Name, Percent, Secret
 from router.events.event import Limits
 from router.events.placeholders import Placeholders
 from router.transform.function import SPELLING
@@ -93,6 +93,14 @@ def hook_key(source: str) -> str:
     return f"hook:{source}"
 
 
+class VolumeConfig(Model):
+    band: Deviation = Field(
+        "50%",
+        validate_default=True,
+        description="Alert when its events of an hour are further from what is usual at that hour, up or down",
+    )
+
+
 class SourceConfig(Model):
     description: str = Field("", description="Free text for readers of this file")
     labels: Labels = Field(
@@ -131,6 +139,8 @@ class SourceConfig(Model):
         "keep", description="Events of crawlers: flag sets context.bot, drop sends them to no destination"
     )
 
+    volume: VolumeConfig = VolumeConfig()
+
     def keys(self, name: str) -> Iterator[str]:
         """What messages in Kafka name this source by: its write keys, and a key that only the gateway writes."""
         yield from (key.get_secret_value() for key in self.write_keys)
@@ -142,51 +152,6 @@ class SourceConfig(Model):
         if not self.enabled:
             return "source_disabled"
         return "other_environment" if is_of_another(self.labels, environment) else ""
-
-
-class BatchConfig(Model):
-    count: int = Field(100, ge=1, description="Maximum number of events in a request")
-    bytes: Bytes = Field("512KiB", validate_default=True, description="Maximum size of a request")
-    age: Duration = Field("50ms", validate_default=True, description="Maximum time a request waits for more events")
-
-
-class RetryConfig(Model):
-    budget: Duration = Field(
-        "4h", validate_default=True, description="Time from the first attempt until an event becomes a dead letter"
-    )
-    first: Duration = Field(
-        "10s", validate_default=True, description="Delay before the second attempt; doubles with each further one"
-    )
-    longest: Duration = Field("5m", validate_default=True, description="Maximum delay between attempts")
-
-
-class CapConfig(Model):
-    """What is above is not sent; it is counted and logged as filtered, with the reason `cap`."""
-
-    per: Literal["profile"] = Field("profile", description="Whose messages are counted: those of one person")
-    count: int = Field(ge=1, le=1000, description="Maximum number of events delivered to one person within the time")
-    within: Duration = Field(description="The time, up to now, in which deliveries count")
-    events: tuple[str, ...] = Field(
-        (), description="Names of track events that count and are held back; left out: every event of the destination"
-    )
-
-
-class DeliveryConfig(Model):
-    order: Literal["profile", "none"] | None = Field(
-        None, description="profile: a profile's events are delivered in order; default: as the partner needs it"
-    )
-    batch: BatchConfig | None = Field(
-        None,
-        description="How events are batched; default: one event per request where the partner allows it",
-    )
-    concurrency: int = Field(8, ge=1, le=1000, description="Maximum number of concurrent requests per process")
-    rate: Rate | None = Field(None, description="Maximum rate of events per process; default: no limit")
-    timeout: Duration = Field("10s", validate_default=True, description="Timeout of one attempt")
-    retry: RetryConfig = RetryConfig()
-    cap: CapConfig | None = Field(None, description="No more than so many messages to one person; default: no limit")
-    log: LogConfig = Field(
-        LOG_ALL, description="Events that the delivery log names by messageId: all, none, or a part: {sample: 0.1}"
-    )
 
 
 class DestinationConfig(Model):
@@ -224,6 +189,11 @@ class DestinationConfig(Model):
     )
     map: MapConfig = Field(MapConfig(), repr=False, description="Changes in what its connector makes of an event")
     delivery: DeliveryConfig = DeliveryConfig()
+    target: Percent = Field(
+        "99%",
+        validate_default=True,
+        description="Part of the attempts that is to be accepted; alert when it is missed",
+    )
 
     def names(self, name: str, declared: Sequence[str]) -> tuple[str, ...]:
         """What an event's integrations object may call the destination `name`; `declared` are its type's names."""

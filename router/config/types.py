@@ -1,4 +1,4 @@
-"""Typed scalars of configuration files: Secret, Duration, Bytes, Rate, Name. A leaf: imports nothing of the router."""
+"""Typed scalars of configuration: Secret, Duration, Bytes, Rate, Percent, Name … A leaf: imports none of ours."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from pydantic import (
 _UNITS_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _UNITS_BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*\Z")
+_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*\Z")
 _RATE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*/\s*(s|m|h)\s*\Z")
 
 
@@ -60,6 +61,15 @@ def parse_rate(value: Any) -> float:
     return float(match[1]) / _UNITS_SECONDS[match[2]]
 
 
+def parse_percent(value: Any, below: float = 100.0) -> float:
+    """A ratio from `99.5%`. Raises ValueError for 0 %, and for `below` or more."""
+    match = _PERCENT.match(value) if isinstance(value, str) else None
+    if not match or not 0 < float(match[1]) < below:
+        given = json.dumps(value, default=str)
+        raise ValueError(f"expected a percentage above 0% and below {below:g}% such as 20% or 99.5%, got {given}")
+    return float(match[1]) / 100
+
+
 def _with_unit(parse: Callable[[Any], float]) -> BeforeValidator:
     """Code may give seconds or events per second as a float; a file must name the unit."""
 
@@ -80,6 +90,10 @@ Bytes = Annotated[
     WithJsonSchema({"type": ["string", "integer"], "description": "bytes, or such as 512KiB"}),
 ]
 Rate = Annotated[float, _with_unit(parse_rate), _schema(r"^[0-9.]+ */ *(s|m|h)$", "such as 500/s")]
+Percent = Annotated[float, _with_unit(parse_percent), _schema(r"^[0-9.]+ *%$", "such as 99.5%")]
+Deviation = Annotated[
+    float, _with_unit(lambda value: parse_percent(value, 1_000.0)), _schema(r"^[0-9.]+ *%$", "such as 50%, or 150%")
+]
 Secret = SecretStr
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -18,7 +18,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Message, Producer
 
 from router import metrics
-from router.config.models import DeliveryConfig
+from router.config.delivery import DeliveryConfig
 from router.delivery.cap_reader import check_topic, read_caps
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.committer import Committer
@@ -52,6 +52,7 @@ FETCHED_AHEAD_KBYTES = 8_192
 MOST_WAITING = 8_000  # events in the retry lane, after which nothing more is read
 WAITING_BYTES, REWRITE_BYTES = 16 * 1024 * 1024, 32 * 1024 * 1024
 EMBEDDED_WAITING_BYTES, EMBEDDED_REWRITE_BYTES = 1024 * 1024, 2 * 1024 * 1024  # a partition there keeps 5 MiB
+RETRY_AGES = {"1m": 60.0, "1h": 3_600.0, "1d": 86_400.0}  # values of a label
 CapState = list[tuple[bytes | None, bytes | None]]
 Waiting = list[tuple[Partition, list[QueuedEvent]]]
 
@@ -72,7 +73,10 @@ class DeliveryContext:
 
 
 class Destination:
-    """Everything happens in one event loop but reading and committing, which have a thread each."""
+    """Everything happens in one event loop but reading and committing, which have a thread each.
+
+    `dead_since` is when its oldest dead letter was written, in seconds since 1970; None: there is none.
+    """
 
     def __init__(self, connector: Connector, config: DeliveryConfig, context: DeliveryContext) -> None:
         self.name = connector.name
@@ -97,11 +101,16 @@ class Destination:
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
         self._pause: Pause | None = None
+        self.dead_since: float | None = None
+        self._aged: set[str] = set()
 
     async def start(self) -> None:
         """Open the connector, as often as it takes, then join the group. Raises Unavailable without a broker."""
         self._context.health.ready(self._check, False, "starting")
         self._context.health.progress(self._check, STUCK_SECONDS)
+        metrics.DEAD_OLDEST.labels(self.name).set_function(
+            lambda: 0.0 if self.dead_since is None else max(0.0, time.time() - self.dead_since)
+        )
         self._ticking = self._loop.create_task(self._tick())
         await self._open()
         checkpoint = await asyncio.to_thread(self._checkpoint)
@@ -300,6 +309,10 @@ class Destination:
         oldest = dispatcher.oldest()
         metrics.DELIVERY_OLDEST.labels(self.name).set(0.0 if oldest is None else max(0.0, time.time() - oldest))
         metrics.RETRY_LANE_AGE.labels(self.name).set(self._lane.age(time.time()))
+        for age, count in zip(RETRY_AGES, self._lane.older(time.time(), *RETRY_AGES.values()), strict=True):
+            if count or age in self._aged:  # no sample before the first event of that age
+                self._aged.add(age)
+                metrics.RETRY_LANE_OLDER.labels(self.name, age).set(count)
         why = reader.problem or ("" if reader.joined else "joining the group")
         health.ready(self._check, not why, why)
         now = time.monotonic()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from router.config.models import DeliveryConfig
+from router.config.delivery import DeliveryConfig
 from router.delivery import transform
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent

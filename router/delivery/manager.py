@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from router import metrics
+from router.config.delivery import DeliveryConfig
 from router.config.loader import Loaded
-from router.config.models import DeliveryConfig, is_of_another
+from router.config.models import is_of_another
 from router.config.shape import MapConfig
-from router.delivery.destination import DeliveryContext, Destination
+from router.delivery.dead_ages import DeadSince
+from router.delivery.destination import RETRY_AGES, DeliveryContext, Destination
 from router.delivery.pauses import Pauses
 from router.destinations.base import Connector, Settings
 from router.destinations.registry import destination_types
@@ -25,6 +27,7 @@ _PAUSES = ("down", "refused", "open", "operator")
 _GAUGES = (
     *(metrics.PENDING, metrics.REPLAY_PENDING, metrics.RETRY_LANE, metrics.RETRY_LANE_AGE),
     *(metrics.DELIVERY_LAG, metrics.DELIVERY_OLDEST, metrics.END_TO_END_P95, metrics.DEAD_LAST),
+    *(metrics.DEAD_OLDEST, metrics.DELIVERY_TARGET),
 )
 
 
@@ -91,12 +94,24 @@ class DestinationManager:
             *(self._end(name) for name in changed if name not in begin),
             *(self._begin(connectors[name], wanted[name]) for name in begin),
         )
+        for name in wanted:
+            metrics.DELIVERY_TARGET.labels(name).set(loaded.topology.destinations[name].target)
 
     def pause(self, pauses: Pauses) -> None:
         """From now on these destinations, and no others, are paused; those to come as well."""
         self._pauses = pauses
         for name, running in self._running.items():
             running.destination.pause(pauses.get(name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the destinations that run. From any thread."""
+        return tuple(self._running)
+
+    def dead(self, since: DeadSince) -> None:
+        """Since when the oldest dead letters of these destinations wait."""
+        for name, running in self._running.items():
+            running.destination.dead_since = since.get(name, running.destination.dead_since)
 
     async def stop(self) -> None:
         """Drain and stop all."""
@@ -136,3 +151,5 @@ def _forget(name: str) -> None:
         gauge.remove(name)
     for reason in _PAUSES:
         metrics.PAUSED.remove(name, reason)
+    for age in RETRY_AGES:
+        metrics.RETRY_LANE_OLDER.remove(name, age)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 import orjson
 
-from router.config.models import CapConfig
+from router.config.delivery import CapConfig
 from router.delivery.item import QueuedEvent
 from router.events.records import PlacedRecord
 

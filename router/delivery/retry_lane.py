@@ -10,6 +10,7 @@ With `ordered`, later events of an ordering key wait behind its first one. Only 
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 
@@ -140,6 +141,11 @@ class RetryLane:
     def age(self, now: float) -> float:
         """Seconds since the oldest of what waits was parked; `now` since 1970, 0 for nothing."""
         return max(0.0, now - min((event.parked_at for event in self), default=now))
+
+    def older(self, now: float, *ages: float) -> list[int]:
+        """How many of what waits were parked so many seconds ago, or longer; `now` since 1970."""
+        times = sorted(event.parked_at for event in self)
+        return [bisect_right(times, now - age) for age in ages]
 
     def extend(self, seconds: float) -> None:
         """Time that does not count into any event's budget."""

@@ -17,6 +17,7 @@ from router.config.loader import Loaded
 from router.config.models import Topology, is_of_another
 from router.config.options import RunOptions
 from router.config.topics import owned_topics, topics_of
+from router.delivery.dead_ages import DeadLetterAges
 from router.delivery.destination import DeliveryContext
 from router.delivery.manager import DestinationManager
 from router.delivery.pauses import PauseFollower
@@ -126,6 +127,10 @@ async def _deliver(
     pauses = PauseFollower(cluster, context.topics.control, lambda now: loop.call_soon_threadsafe(manager.pause, now))
     manager.pause(await asyncio.to_thread(pauses.start))
     await manager.update(loaded, manager.prepare(loaded))
+    ages = DeadLetterAges(
+        cluster, context.topics, lambda: manager.names, lambda since: loop.call_soon_threadsafe(manager.dead, since)
+    )
+    ages.start()
     over = asyncio.Event()
     stopped = asyncio.ensure_future(until(stop))
     tasks = [stopped]
@@ -143,6 +148,7 @@ async def _deliver(
         stopped.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(pauses.stop)
+        await asyncio.to_thread(ages.stop)
         await manager.stop()
     for one in (failure, *tasks):
         if one.done() and not one.cancelled():

@@ -10,27 +10,22 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, TopicPartition
-
 from router.agents.table import ENDINGS
 from router.agents.totals import Totals
 from router.config.loader import Loaded
 from router.config.topics import input_topics, topics_of
 from router.delivery.pauses import read_pauses
 from router.delivery.tracker import decode
-from router.errors import Unavailable
 from router.events.topics import Topics
-from router.kafka import clients, offset_metadata
+from router.kafka import offset_metadata
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
-from router.kafka.failure import translated
+from router.kafka.first import first_records
 from router.kafka.offsets import PartitionKey
 from router.process.health import Check, Report
 from router.process.snapshot import DestinationRow, Snapshot
 from router.status.pages import Look
 from router.worker.partition import decode_totals
-
-PEEK_SECONDS = 10.0
 
 
 def look_at_kafka(loaded: Loaded, cluster: Cluster) -> Look:
@@ -88,25 +83,7 @@ def _group(cluster: Cluster, admin: Admin, present: Mapping[str, int], group: st
 
 def _oldest(cluster: Cluster, starts: Mapping[PartitionKey, int]) -> int | None:
     """The earliest broker's time, in ms, of the first record at or after each of these offsets. None: there is none."""
-    if not starts:
-        return None
-    open_, times = set(starts), []
-    with translated("read the oldest messages"):
-        consumer = Consumer(clients.reader(cluster) | {"queued.min.messages": 1, "fetch.message.max.bytes": 4096})
-        try:
-            consumer.assign([TopicPartition(*key, offset) for key, offset in starts.items()])
-            deadline = time.monotonic() + PEEK_SECONDS
-            while open_:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the oldest messages of {len(open_)} partitions did not come in time")
-                for message in consumer.consume(500, 0.2):
-                    key = (str(message.topic()), int(message.partition() or 0))
-                    if key in open_ and message.error() is None:
-                        times.append(message.timestamp()[1])
-                    open_.discard(key)
-        finally:
-            consumer.close()
-    return min(times, default=None)
+    return min((at for _, at in first_records(cluster, starts).values()), default=None)
 
 
 def _row(name: str, routed: int, group: _Group, *, paused: bool) -> DestinationRow:

@@ -29,6 +29,7 @@ class ActiveTopology:
         self._capacity = capacity
         self._reload: Reload[Pipeline] | None = None
         self._plans: dict[str, str] = {}
+        self._bands: set[str] = set()
         self._show(loaded)
 
     def follow(
@@ -60,10 +61,16 @@ class ActiveTopology:
         self._reload.done(offer)
 
     def _show(self, loaded: Loaded) -> None:
-        """The revision in force, for each source with a plan."""
+        """The revision in force, for each source with a plan, and the band of every source's volume."""
         plans = {source: compiled.plan.revision for source, compiled in loaded.plans.items()}
         for source, revision in self._plans.items() - plans.items():
             metrics.PLAN_INFO.remove(source, revision)
         for source, revision in plans.items():
             metrics.PLAN_INFO.labels(source, revision).set(1)
         self._plans = plans
+        sources = loaded.topology.sources
+        for source in self._bands - sources.keys():
+            metrics.VOLUME_BAND.remove(source)
+        for source, config in sources.items():
+            metrics.VOLUME_BAND.labels(source).set(config.volume.band)
+        self._bands = set(sources)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from router.config.types import parse_percent
 from router.errors import FileError
 from tests.config.topologies import PipeSettings, load, problems, write
 
@@ -99,6 +100,7 @@ def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
             except: [b]
             settings: {port: high, tokn: 1}
             delivery: {timeout: 10, rate: fast, concurrency: 0, batch: {count: 11}}
+            target: 0.995
           three: [1]
           four: {}
         """,
@@ -132,9 +134,22 @@ def test_every_fault_is_reported_at_once_with_its_place(tmp_path: Path) -> None:
         "bad.yaml:21:54: destinations.two.delivery.concurrency: expected at least 1, got 0",
         "bad.yaml:21:72: destinations.two.delivery.batch.count: "
         "expected at most 10, the most that pipe takes in a request, got 11",
-        "bad.yaml:22:10: destinations.three: expected a mapping, got a list",
-        "bad.yaml:23:9: destinations.four.type: expected a value, got nothing",
+        "bad.yaml:22:13: destinations.two.target: "
+        "expected a percentage above 0% and below 100% such as 20% or 99.5%, got 0.995",
+        "bad.yaml:23:10: destinations.three: expected a mapping, got a list",
+        "bad.yaml:24:9: destinations.four.type: expected a value, got nothing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"), [("99.5%", 0.995), ("0.01 %", 0.0001), ("100%", None), ("0%", None), ("-3%", None), (0.5, None)]
+)
+def test_a_percentage_has_its_sign_and_its_bounds(text: object, ratio: float | None) -> None:
+    if ratio is not None:
+        assert parse_percent(text) == pytest.approx(ratio)
+        return
+    with pytest.raises(ValueError, match=r"expected a percentage above 0% and below 100% such as .*, got"):
+        parse_percent(text)
 
 
 def test_an_unknown_key_without_a_near_one_names_the_known_ones(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from router import metrics
-from router.config.models import DeliveryConfig
+from router.config.delivery import DeliveryConfig
 from router.delivery.circuit_breaker import JitteredBackoff
 from router.delivery.dispatcher import UNCOMMITTED, Dispatcher, in_order
 from router.delivery.in_flight import InFlightLimit

@@ -98,6 +98,7 @@ def test_a_destination_that_is_switched_off_leaves_its_events_for_later(
         sent += one.send("crm", 50)
         assert process.health.readiness().checks["deliver"].why == "no destination is enabled"
         assert "deliver.crm" not in process.health.readiness().checks
+        assert metrics.REGISTRY.get_sample_value("router_delivery_target_ratio", {"destination": "crm"}) is None
         assert partner.accepted("/crm") == 50
         process.update({"crm": on})
         settled(one, "crm", 100)
@@ -111,7 +112,9 @@ def test_a_new_destination_begins_and_a_removed_one_ends(best_stage: Staging, pa
     one.write({"crm": crm})
     sent = one.send("mail", 50)
     with following(one) as process:
-        process.update({"mail": mail})
+        assert sample("router_delivery_target_ratio", destination="crm") == 0.99
+        process.update({"mail": mail | {"target": "95%"}})
+        assert sample("router_delivery_target_ratio", destination="mail") == 0.95
         settled(one, "mail", 50)
         one.send("crm", 10)
         eventually(lambda: process.health.readiness().ok, "readiness")

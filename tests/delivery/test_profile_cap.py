@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.config.models import CapConfig, Topology
+from router.config.delivery import CapConfig
+from router.config.models import Topology
 from router.config.topics import owned_topics, wanted_topics
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.profile_cap import ProfileCap

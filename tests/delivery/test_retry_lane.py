@@ -235,6 +235,15 @@ def test_only_the_first_of_a_profile_is_ever_due() -> None:
     assert lane.due(7.0) == [other]
 
 
+def test_what_waits_is_counted_by_its_age() -> None:
+    young, old, oldest = parked(1), parked(2), parked(3)
+    young.parked_at, old.parked_at, oldest.parked_at = 990.0, 940.0, 100.0
+    lane = lane_of(young, old, oldest)
+
+    assert lane.older(1_000.0, 60.0, 600.0, 3_600.0) == [2, 1, 0]
+    assert lane.age(1_000.0) == 900.0
+
+
 def test_without_order_all_are_due_by_their_own_times() -> None:
     """Events of one profile do not wait for each other."""
     first, second = parked(1), parked(2, due=1.0)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.config.models import DeliveryConfig
+from router.config.delivery import DeliveryConfig
 from router.delivery.dispatcher import shape_of
 from router.delivery.item import Partition, QueuedEvent
 from router.delivery.queue import DeliveryQueue

@@ -47,6 +47,7 @@ WITHOUT = {
     "router_delivery_skipped_total": "the mapping of a webhook sends everything",
     "router_warehouse_": "the shop has no warehouse",
     "router_insights_": "insights are not among these services",
+    "router_delivery_retry_lane_older": "nothing waits there for a minute",
     "router_replay_delivered_total": "nothing is replayed",
     "router_events_poison_total": "no agent fails",
     "router_transactions_aborted_total": "no transaction has to be aborted",

@@ -12,6 +12,7 @@ from router import metrics
 from router.agents.agent import Agent
 from router.agents.pipeline import AGENTS
 from router.agents.table import ROUTE_TOTALS
+from router.delivery.destination import RETRY_AGES
 from router.metrics import REGISTRY
 from router.process.merge import merged
 
@@ -39,6 +40,9 @@ def fill() -> None:
         metrics.DISCARDED.labels(destination, "400").inc()
         for reason in ("type", "event", "filter"):
             metrics.FILTERED.labels(destination, reason).inc()
+        for age in RETRY_AGES:
+            metrics.RETRY_LANE_OLDER.labels(destination, age).set(1)
+        metrics.DELIVERY_TARGET.labels(destination).set(0.999)
         for stage in ("route", "attempt", "accept"):
             metrics.STAGE_SECONDS.labels(destination, stage).observe(0.2)
         for collector in [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]:
@@ -46,6 +50,7 @@ def fill() -> None:
                 collector.labels(destination)
     for source in SOURCES:
         metrics.SOURCE_RESOLVED.labels(source).inc()
+        metrics.VOLUME_BAND.labels(source).set(0.25)
         metrics.SOURCE_LAST.labels(source).set_to_current_time()
         metrics.PLAN_INFO.labels(source, "0123456789ab").set(1)
         metrics.GATEWAY_EVENTS.labels(source, "accepted").inc()

@@ -25,11 +25,11 @@ from tests.worker.test_crash_points import IDS, TOPICS, Disk, Life, delivered, e
 TEXT = "name: shop\nsources: {web: {plan: ./plan}}\ndestinations: {%s: {type: file, settings: {path: ./out}}}\n"
 
 
-def loaded(folder: Path, destination: str, total: str = "number") -> Loaded:
+def loaded(folder: Path, destination: str, total: str = "number", text: str = TEXT) -> Loaded:
     (folder / "plan/events").mkdir(parents=True, exist_ok=True)
     rule = "type: track\nevent: Order Completed\nproperties: {type: object, properties: {total: {type: %s}}}\n"
     (folder / "plan/events/order.yaml").write_text(rule % total)
-    (folder / "t.yaml").write_text(TEXT % destination)
+    (folder / "t.yaml").write_text(text % destination)
     return load_topology([folder / "t.yaml"], env={}, registry=destination_types())
 
 
@@ -123,15 +123,17 @@ def shown() -> dict[tuple[str, str], float]:
     return {(sample.labels["source"], sample.labels["revision"]): sample.value for sample in family.samples}
 
 
-def test_the_metric_tells_the_revision_in_force_and_no_other(tmp_path: Path) -> None:
+def test_the_metrics_tell_the_revision_and_the_band_in_force_and_no_other(tmp_path: Path) -> None:
     old = loaded(tmp_path, "crm")
-    new = loaded(tmp_path, "crm", "string")
+    new = loaded(tmp_path, "crm", "string", TEXT + "\ndefaults: {source: {volume: {band: 20%%}}}\n")
     metrics.PLAN_INFO.clear()
     life = Life(filled(IDS), Disk(), "exactly_once", Fuse())
     follow(life, old, new, 2)
     assert shown() == {("web", old.plans["web"].plan.revision): 1}
+    assert metrics.REGISTRY.get_sample_value("router_source_volume_band_ratio", {"source": "web"}) == 0.5
 
     life.live()
 
     assert shown() == {("web", new.plans["web"].plan.revision): 1}
+    assert metrics.REGISTRY.get_sample_value("router_source_volume_band_ratio", {"source": "web"}) == 0.2
     assert old.plans["web"].plan.revision != new.plans["web"].plan.revision
