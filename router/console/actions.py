@@ -1,7 +1,7 @@
 """What an operator can do in the console. Each action is written down before it is taken, and how it ended after it.
 
 A request is JSON: `target`, `reason`, and what the action wants. To add one: a function that takes the sight and the
-request's values, waits for Kafka and returns a sentence, and a line in ACTIONS.
+request's values, waits for Kafka and says what it has done, and a line in ACTIONS.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import asyncio
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -18,12 +19,38 @@ from router.console.access import ConsoleUser
 from router.console.audit import AuditLog, Deed
 from router.console.redriving import redrive
 from router.console.sight import Sight
+from router.console.snippets import snippets_with_key
 from router.delivery.pauses import pause_now, write_pause
 from router.document import nearest
 from router.errors import RouterError, UsageError
 
 TOKEN_HEADER = "X-Console-Token"  # noqa: S105  a header's name
-Action = Callable[[Sight, Deed, Mapping[str, Any]], str]
+
+
+class Done(NamedTuple):
+    """What an action says, which is written down, and what its page gets besides, which is not."""
+
+    says: str
+    data: Mapping[str, Any] = MappingProxyType({})
+
+
+Act = Callable[[Sight, Deed, Mapping[str, Any]], str | Done]
+
+
+class Action(NamedTuple):
+    """`kind` says what its target is the name of: a destination or a source."""
+
+    act: Act
+    kind: str = "destination"
+
+    def check(self, sight: Sight, target: str) -> None:
+        """Raises UsageError for a name that is none of the topology's."""
+        topology = sight.loaded.topology
+        known = topology.sources if self.kind == "source" else topology.destinations
+        if target not in known:
+            hint = nearest(target, known)
+            did_you_mean = f" (did you mean {hint}?)" if hint else ""
+            raise UsageError(f"expected a {self.kind}, got {target!r}{did_you_mean}")
 
 
 def _pause(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
@@ -36,10 +63,18 @@ def _resume(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
     return f"{deed.target} is resumed."
 
 
-ACTIONS: Mapping[str, Action] = {"pause": _pause, "resume": _resume, "redrive": redrive}
+def _show_key(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> Done:
+    texts = snippets_with_key(sight.loaded.topology, sight.options, deed.target)
+    return Done(f"The write key of {deed.target} was shown to {deed.who}.", {"snippets": texts})
 
 
-async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str) -> tuple[int, dict[str, str]]:
+ACTIONS: Mapping[str, Action] = {
+    "pause": Action(_pause), "resume": Action(_resume), "redrive": Action(redrive),
+    "key": Action(_show_key, "source"),
+}  # fmt: skip
+
+
+async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str) -> tuple[int, dict[str, Any]]:
     """Status and answer of an action, whoever asks for it. Only a request with the session's token is looked at."""
     if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), person.token.encode()):
         return 403, {"error": f"expected this session's {TOKEN_HEADER}: load the page again"}
@@ -58,7 +93,7 @@ async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str
     return await asyncio.to_thread(_take, sight, person, deed, values)
 
 
-def _take(sight: Sight, person: ConsoleUser, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
+def _take(sight: Sight, person: ConsoleUser, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     audit = sight.audit
     try:
         if not person.may_act:
@@ -70,23 +105,17 @@ def _take(sight: Sight, person: ConsoleUser, deed: Deed, values: Mapping[str, An
     return _taken(sight, audit, deed, values)
 
 
-def _taken(sight: Sight, audit: AuditLog, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
+def _taken(sight: Sight, audit: AuditLog, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    action = ACTIONS[deed.action]
     try:
-        check_destination(sight, deed.target)
-        says = ACTIONS[deed.action](sight, deed, values)
+        action.check(sight, deed.target)
+        done = action.act(sight, deed, values)
     except RouterError as error:
         audit.write(deed, "failed", sight.mask.text(str(error)))
         return error_status(error), {"error": str(error)}
+    says, data = done if isinstance(done, Done) else Done(done)
     audit.write(deed, "done", says)
-    return 200, {"says": says}
-
-
-def check_destination(sight: Sight, name: str) -> None:
-    """Raises UsageError for a name that is none of the topology's destinations."""
-    known = sight.loaded.topology.destinations
-    if name not in known:
-        hint = nearest(name, known)
-        raise UsageError(f"expected a destination, got {name!r}" + (f" (did you mean {hint}?)" if hint else ""))
+    return 200, {"says": says, **data}
 
 
 def error_status(error: RouterError) -> int:

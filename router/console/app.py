@@ -20,6 +20,7 @@ from router.console.live.socket import HUB, event, live
 from router.console.page import Page
 from router.console.pages import PAGES
 from router.console.sight import Sight
+from router.console.snippets import arrival
 from router.console.templates import Shown, render, revision, static_files
 from router.errors import RouterError
 
@@ -62,6 +63,7 @@ def make_app(sight: Sight, access: Access) -> web.Application:
     app[HUB] = LiveHub(lambda flushed: LiveReader(sight.loaded, sight.cluster, sight.mask, flushed))
     app.router.add_get("/live", _live)
     app.router.add_get("/event", _event)
+    app.router.add_get("/arrived", _arrived)
     for name in ACTIONS:
         app.router.add_post(f"/do/{name}", _act)
     return app
@@ -190,6 +192,14 @@ async def _event(request: web.Request) -> web.StreamResponse:
         return web.json_response(await event(request.app[SIGHT], request.query.get("at", "")))
     except RouterError as error:
         return web.json_response({"error": str(error)}, status=error_status(error))
+
+
+async def _arrived(request: web.Request) -> web.StreamResponse:
+    since = request.query.get("since", "")
+    if not since.isdecimal() or len(since) > 15:
+        return web.json_response({"error": "since: expected milliseconds since 1970"}, status=400)
+    counts = await request.app[SIGHT].counts()
+    return web.json_response(arrival(request.app[HUB], counts, request.query.get("source", ""), int(since)))
 
 
 async def _act(request: web.Request) -> web.StreamResponse:

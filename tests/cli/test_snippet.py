@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.snippet import snippet
+from router.gateway.snippets import snippet
 from tests.cli.lines import Line
 from tests.config.topologies import write
 

@@ -22,6 +22,7 @@ from router.console.actions import TOKEN_HEADER
 from router.console.app import COOKIE, make_app
 from router.console.live.socket import HUB
 from router.console.sight import Sight
+from router.console.text import visible
 from router.delivery.pauses import read_pauses
 from router.embedded.broker import EmbeddedBroker
 from router.events.records import Headers
@@ -148,7 +149,11 @@ async def test_an_action_is_taken_and_written_down_before_and_after(opened: Open
         assert pauses["crm"].why == "their <b>launch</b>"
         assert (await act(client, "resume", {"target": "crm"}))[0] == 200
         assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
-        done, begun = sight.audit.newest()[2:]
+        status, says = await act(client, "key", {"target": "web"})
+        assert (status, says.count(KEY)) == (200, 6)  # in each snippet once
+        assert KEY not in str(sight.audit.newest())
+        assert (await act(client, "key", {"target": "crm"}))[0] == 400
+        done, begun = sight.audit.newest()[6:]
         assert (begun["action"], begun["target"], begun["outcome"]) == ("pause", "crm", "begun")
         assert (done["id"], done["outcome"], done["reason"]) == (begun["id"], "done", "their <b>launch</b>")
         assert done["time"][:4] == time.strftime("%Y", time.gmtime())
@@ -159,8 +164,10 @@ async def test_a_viewer_s_action_is_refused_and_written_down(opened: Open) -> No
         assert await sign_in(client, VIEWER) == 303
         status, says = await act(client, "pause", {"target": "crm"})
         assert (status, "role operator" in says) == (403, True)
-        (record,) = sight.audit.newest()
-        assert (record["who"], record["outcome"]) == ("vera", "refused")
+        status, says = await act(client, "key", {"target": "web"})
+        assert (status, KEY in says) == (403, False)
+        for record in sight.audit.newest():
+            assert (record["who"], record["outcome"]) == ("vera", "refused")
         assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
 
 
@@ -198,6 +205,13 @@ async def test_live_rows_come_to_our_own_pages_only_and_the_reader_ends_with_the
         for socket in (first, second):
             row = await row_of(socket, "m1")
             assert (row["outcome"], row["source"]) == ("passed", "web")
+        for since, name in ((0, HOSTILE), (row["time"] + 1, "")):
+            async with client.get("/arrived", params={"source": "web", "since": since}) as answer:
+                found = await answer.json()
+                assert (found["row"] or {"event": ""})["event"] == visible(name)
+                assert (found["accepted"], found["unknown"]) == (10, 0)
+        async with client.get("/arrived", params={"source": "web", "since": "soon"}) as answer:
+            assert answer.status == 400
         async with client.get("/event", params={"at": row["place"]}) as answer:
             assert "onerror" in (await answer.json())["title"]
         async with client.get("/event", params={"at": f"{sight.topics.audit}:0:0"}) as answer:

@@ -104,6 +104,12 @@ async def test_a_first_event_is_seen_by_keyboard_alone_and_a_hostile_name_is_ine
 
         await up.send("m1", HOSTILE)
         await page.until(row(HOSTILE))
+        await page.until(f"document.getElementById('arrival-says').innerText.includes({json.dumps(HOSTILE)})")
+        await page.click("#for-python")
+        await page.click("#send form button")
+        await page.until(
+            f"document.querySelector('#tab-python:not([hidden]) pre').innerText.includes({json.dumps(KEY)})"
+        )
         assert await page.value("document.querySelector('#live-rows img')") is None
 
         await page.press("p")

@@ -172,6 +172,9 @@ def test_the_page_of_a_source_shows_no_write_key(tmp_path: Path) -> None:
     assert "a-wr…" in page
     assert "3 × plan" in page
     assert "http://127.0.0.1:8080/v1/track" in page
+    assert re.findall(r'id="tab-(\w+)"', page) == ["curl", "python", "node", "web", "kotlin", "swift"]
+    assert "Show the write key" in page
+    assert "Show the write key" not in html(source("web", shop(tmp_path).topology, options, counts(), SPAN), VIEWER)
 
 
 def test_the_schema_of_a_source_counts_by_name_and_says_what_it_leaves_out(tmp_path: Path) -> None:

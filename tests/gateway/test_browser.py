@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from router.cli.snippet import snippet
 from router.embedded.broker import EmbeddedBroker
+from router.gateway.snippets import snippet
 from tests.brokers.messages import eventually
 from tests.browser import npm_package
 from tests.gateway.running import KEY, body, running

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from router.cli.snippet import snippet
 from router.embedded.broker import EmbeddedBroker
+from router.gateway.snippets import snippet
 from tests.gateway.running import KEY, Running, body, named, running
 
 NODE_LIBRARY = "@segment/analytics-node@3.1.0"

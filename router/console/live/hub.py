@@ -83,6 +83,11 @@ class LiveHub:
             rows, _ = self._reader.rows(wanted, SHOWN)
             watcher.put(self._batch(rows, fresh=True), len(rows))
 
+    def first(self, source: str, since: int) -> LiveRow | None:
+        """The oldest row of a source from `since` on; None without one, and while nobody looks."""
+        rows = self._reader.rows(LiveFilter(source), SHOWN)[0] if self._reader else []
+        return next((row for row in rows if row.time >= since), None)
+
     async def leave(self, watcher: Watcher) -> None:
         """The last one to leave ends the reader."""
         self._watchers.discard(watcher)

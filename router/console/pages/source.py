@@ -1,4 +1,4 @@
-"""`/sources/NAME`: what arrives, live; why events were stopped; what sends a first event."""
+"""`/sources/NAME`: what arrives, live and over time; why events were stopped; what sends a first event."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from router.console.page import Page, not_found
 from router.console.pages.overview import volumes_of
 from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
+from router.console.snippets import gateway_address, snippets
 from router.console.states import source_state
 from router.console.templates import Shown
 from router.document import nearest
 from router.gateway.answers import explained
+from router.gateway.snippets import SNIPPET_TITLES
 from router.insights.schema import EventsAnswer, Period, SourceVolume, VolumeAnswer
 
 TYPES = ("identify", "track", "page", "screen", "group", "alias")
@@ -51,13 +53,13 @@ def source(
         (count, reason, REASONS.get(reason, reason)) for reason, count in _counts(seen.stopped if seen else {}, name)
     ]
     refused = [(count, code, explained(code)) for code, count in _counts(seen.refused if seen else {}, name)]
-    host, port = options.gateway
     answered, over = volume.of(VolumeAnswer), volumes_of(volume).get(name)
     values = {
         "name": name, "source": one, "counts": counts, "state": source_state(name, topology, seen, over), "keys": keys,
         "plans": seen.plans.get(name, ()) if seen else (), "stopped": [*stopped, *refused], "types": TYPES,
         "violations": _counts(seen.violations if seen else {}, name), "outcomes": OUTCOMES,
-        "gateway": topology.gateway.public_url or f"http://{f'[{host}]' if ':' in host else host}:{port}",
+        "snippets": snippets(topology, options) if keys else {}, "titles": SNIPPET_TITLES,
+        "gateway": gateway_address(topology, options),
         "schema": found.of(EventsAnswer), "away": found.away, "span": span, "over": over,
         "chart": volume_chart(answered.period, over) if answered and over else None,
         "days": usual_days(over) if over else [],

@@ -1,4 +1,5 @@
 // Keyboard, theme, times, actions, and the parts of a page that renew themselves. Text is only ever set as text.
+import { fill, start as startFirst } from "./first.js";
 import { start as startLive } from "./live.js";
 
 const RENEW_MS = 5000;
@@ -18,12 +19,12 @@ function localTimes(root) {
   for (const one of root.querySelectorAll("time[datetime]")) {
     const at = new Date(one.dateTime);
     if (isNaN(at)) continue;
-    if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString();
+    if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString(undefined, { hourCycle: "h23" });
     one.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
   }
   for (const mark of root.querySelectorAll("[data-at]")) {
     const at = new Date(mark.dataset.at);
-    const form = "daily" in mark.dataset ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hour12: false };
+    const form = "daily" in mark.dataset ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     if (!isNaN(at)) mark.textContent = at.toLocaleString(undefined, form);
   }
 }
@@ -136,6 +137,7 @@ function submitted(event) {
   if (said) said.textContent = "Working…";
   act(form.dataset.action, values).then((answer) => {
     if (said) said.textContent = answer.says; else announce(answer.says);
+    if (answer.snippets) fill(answer.snippets);
     if (!("stay" in values)) { form.closest("dialog")?.close(); announce(answer.says); }
     renew();
   }).catch((error) => {
@@ -162,4 +164,5 @@ document.addEventListener("click", clicked);
 localTimes(document);
 setInterval(renew, RENEW_MS);
 startLive(announce);
+startFirst();
 body.dataset.ready = "yes";

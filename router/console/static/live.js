@@ -90,7 +90,7 @@ class LiveTable {
     const line = old ? old.line : document.createElement("tr");
     const [mark, tone] = MARKS[row.outcome] || ["○", "quiet"];
     const at = new Date(row.time);
-    const time = cell("time", at.toLocaleTimeString(), "Time");
+    const time = cell("time", at.toLocaleTimeString(undefined, { hourCycle: "h23" }), "Time");
     time.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
     const event = document.createElement("th");
     event.scope = "row";
