@@ -104,6 +104,7 @@ ROUTE_LAG = _gauge("router_route_lag_messages", "Messages not yet read", "topic"
 ROUTE_OLDEST = _gauge(
     "router_route_oldest_seconds", "Age of the oldest message not yet read, at most", "topic", "partition"
 )
+NATIVE = _gauge("router_native", "1 while this part of the hot path runs in the native library", "part")
 POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
 CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")

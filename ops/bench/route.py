@@ -2,8 +2,11 @@
 
 usage: python -m ops.bench.route [--events N] [--rows bare,chain-3,…] [--bootstrap HOST:PORT]
 
-Each row reads the same preloaded events.raw with a group of its own. The clock runs from the first committed offset to
-the last, so joining the group is not counted; CPU seconds are the process's own (psutil), per million events.
+Each row reads the same preloaded events.raw with a group of its own. The clock runs from a tenth of the events to 95 %,
+by committed offsets, so neither joining the group nor the last half batch counts; CPU seconds are per million events of
+these, those of the process under test and those of the broker. A row that is not counted, a bare loop, comes first: the
+broker's compiler is at work then. What other processes took of the cores stands beside each row; where that is more
+than 0.2, the row says so and is left out of the ratios. A row `chain-3-python` runs with ROUTER_NATIVE=0.
 """
 
 from __future__ import annotations
@@ -15,8 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
 
 import psutil
 import yaml
@@ -29,6 +35,8 @@ from router.kafka.cluster import Cluster
 
 HERE = Path(__file__).parent
 PARTITIONS = 12
+FIRST, LAST = 0.1, 0.95  # shares of the events between which the clock runs
+DISTURBED = 0.2  # cores that others may take
 
 
 @dataclass
@@ -36,14 +44,38 @@ class Figure:
     row: str
     events_s: float
     cpu_per_million: float
+    broker_per_million: float  # 0 where the broker is not a process of this machine
+    others: float  # cores that other processes took meanwhile
     rss_mb: float
+
+    @property
+    def quiet(self) -> bool:
+        return self.others <= DISTURBED
+
+    def __str__(self) -> str:
+        return (
+            f"{self.row:36} {self.events_s:9,.0f} events/s {self.cpu_per_million:6.1f} CPU s per million "
+            f"{self.broker_per_million:6.1f} of the broker {self.rss_mb:6.0f} MB {self.others:5.2f} cores for others"
+            f"{'' if self.quiet else ': disturbed'}"
+        )
+
+
+class Spent(NamedTuple):
+    """CPU seconds so far: of a process, of the broker, and of all there are on the machine."""
+
+    at: float
+    own: float
+    broker: float
+    all: float
 
 
 class Bench:
     """One broker, one load, several rows."""
 
-    def __init__(self, bootstrap: str, count: int, folder: Path) -> None:
+    def __init__(self, bootstrap: str, count: int, folder: Path, broker: int | None = None) -> None:
+        """`broker` is its process id, if it runs on this machine."""
         self.bootstrap = bootstrap
+        self.broker = psutil.Process(broker) if broker else None
         self.count = count
         self.folder = folder
         self.admin = Admin(Cluster(bootstrap))
@@ -59,7 +91,7 @@ class Bench:
 
     def bare(self, destinations: int) -> Figure:
         targets = [f"bare{destinations}.dest.{number}" for number in range(destinations)]
-        group = f"bare{destinations}.{time.time():.0f}"
+        group = f"bare{destinations}.{time.time():.3f}"
         self._create(targets)
         command = [sys.executable, str(HERE / "bare.py"), self.bootstrap, group, self.raw, *targets]
         return self._measure(f"bare loop, {destinations} topics", command, group)
@@ -78,7 +110,7 @@ class Bench:
         resolved = next(spec for spec in specs if spec.name == "events.resolved")
         self.admin.create([replace(resolved, name=name) for name in names])
 
-    def chain(self, destinations: int, engine: str = "") -> Figure:
+    def chain(self, destinations: int, engine: str = "", *, native: bool = True) -> Figure:
         self.rows += 1
         name = f"bench{destinations}{engine}-{self.rows}"
         topology = self._topology(name, destinations)
@@ -89,7 +121,10 @@ class Bench:
         if engine:
             command += ["--engine", engine]
         group = Topics(name, prefix=f"{name}.").route_group
-        return self._measure(f"chain{' on ' + engine if engine else ''}, {destinations} destinations", command, group)
+        row = f"chain{' on ' + engine if engine else ''}, {destinations} destinations"
+        if native:
+            return self._measure(row, command, group)
+        return self._measure(f"{row}, Python", command, group, {"ROUTER_NATIVE": "0"})
 
     def _topology(self, name: str, destinations: int) -> Path:
         base = yaml.safe_load((HERE / "bench.yaml").read_text())
@@ -103,25 +138,28 @@ class Bench:
         path.write_text(yaml.safe_dump(base))
         return path
 
-    def _measure(self, row: str, command: list[str], group: str) -> Figure:
-        process = subprocess.Popen(command, env={**os.environ, "ROUTER_LOG": "warning"})
+    def _measure(self, row: str, command: list[str], group: str, environment: Mapping[str, str] = {}) -> Figure:
+        process = subprocess.Popen(command, env={**os.environ, "ROUTER_LOG": "warning", **environment})
         watched = psutil.Process(process.pid)
         try:
-            begun = self._wait(group, 1, process)
-            started, cpu = time.monotonic(), cpu_seconds(watched)
+            begun, before = self._wait(group, max(1, int(FIRST * self.count)), process), self._spent(watched)
+            ended, after = self._wait(group, int(LAST * self.count), process), self._spent(watched)
+            done = max(1, ended - begun)  # a small load may be over before the first look
+            seconds, own, broker, everything = (one - other for one, other in zip(after, before, strict=True))
+            rss_mb, others = watched.memory_info().rss / 1e6, max(0.0, everything - own - broker) / seconds
+            figure = Figure(row, done / seconds, own / done * 1e6, broker / done * 1e6, others, rss_mb)
             self._wait(group, self.count, process)
-            seconds, spent = time.monotonic() - started, cpu_seconds(watched) - cpu
-            done = max(1, self.count - begun)  # a small load may be over before the first look
-            figure = Figure(row, done / seconds, spent / done * 1e6, watched.memory_info().rss / 1e6)
         finally:
             process.terminate()
             process.wait(30)
-        print(
-            f"{figure.row:32} {figure.events_s:9,.0f} events/s {figure.cpu_per_million:6.1f} CPU s per million "
-            f"{figure.rss_mb:6.0f} MB",
-            flush=True,
-        )
+        print(figure, flush=True)
         return figure
+
+    def _spent(self, process: psutil.Process) -> Spent:
+        machine = psutil.cpu_times()
+        broker = cpu_seconds(self.broker) if self.broker else 0.0
+        busy = machine.user + machine.nice + machine.system + machine.irq + machine.softirq
+        return Spent(time.monotonic(), cpu_seconds(process), broker, busy)
 
     def _wait(self, group: str, least: int, process: subprocess.Popen[bytes]) -> int:
         partitions = [(self.raw, number) for number in range(PARTITIONS)]
@@ -153,8 +191,10 @@ def main() -> None:
         if not arguments.bootstrap:
             broker = KraftBroker(jvm=BENCH_JVM)
             arguments.bootstrap = broker.start()
-        bench = Bench(arguments.bootstrap, arguments.events, folder)
+        bench = Bench(arguments.bootstrap, arguments.events, folder, broker.pid if broker else None)
         bench.prepare()
+        print("not counted: ", end="")
+        bench.bare(3)
         figures = [_row(bench, row) for row in arguments.rows.split(",")]
         _ratios(figures)
     finally:
@@ -164,21 +204,28 @@ def main() -> None:
 
 
 def _row(bench: Bench, row: str) -> Figure:
-    kind, _, count = row.partition("-")
+    kind, count, *way = row.split("-")
     if kind == "bare":
         return bench.bare(int(count))
     if kind == "plainfaust":
         return bench.plain_faust(int(count))
-    return bench.chain(int(count), "faust" if kind == "faust" else "")
+    return bench.chain(int(count), "faust" if kind == "faust" else "", native=way != ["python"])
 
 
 def _ratios(figures: list[Figure]) -> None:
-    bare = [figure.events_s for figure in figures if figure.row.startswith("bare")]
+    """Of the rows of a quiet machine; where there are not any, of all, and it says so."""
+    quiet = [figure for figure in figures if figure.quiet]
+    if not any(figure.row.startswith("bare") for figure in quiet):
+        quiet = figures
+        print("the machine was not quiet: ratios are of disturbed rows")
+    bare = [figure for figure in quiet if figure.row.startswith("bare")]
     if not bare:
         return
-    for figure in figures:
+    rate, cpu = mean(one.events_s for one in bare), mean(one.cpu_per_million for one in bare)
+    for figure in quiet:
         if not figure.row.startswith("bare"):
-            print(f"{figure.row}: {figure.events_s / (sum(bare) / len(bare)):.0%} of the bare loop")
+            times = figure.cpu_per_million / cpu if cpu else 0.0
+            print(f"{figure.row}: {times:.1f} times the CPU, {figure.events_s / rate:.0%} of the rate of the bare loop")
 
 
 if __name__ == "__main__":

@@ -67,8 +67,9 @@ root = typer.Typer(name="router", cls=CommandTable, add_completion=False, rich_m
 def _version(asked: bool) -> None:
     if asked:
         from router import __version__
+        from router.native.library import native
 
-        typer.echo(f"event-router {__version__}")
+        typer.echo(f"event-router {__version__}\nnative library: {native()}")
         raise typer.Exit
 
 

@@ -197,7 +197,10 @@ def _health(row: ProcessRow, ready: Report, live: Report) -> Text:
         return _ill("down", row.name, ready)
     if not row.live:
         return _ill("not live", row.name, live)
-    return Text("ready", style="green") if row.ready else _ill("not ready", row.name, ready)
+    if not row.ready:
+        return _ill("not ready", row.name, ready)
+    slower = "; without the native library: slower" if row.native == () else ""
+    return Text(f"ready{slower}", style="green")
 
 
 def _ill(what: str, process: str, report: Report) -> Text:

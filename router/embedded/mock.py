@@ -6,11 +6,10 @@ The C functions are outside librdkafka's ABI promise; confluent-kafka is pinned 
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 
 from router.errors import RouterError, Unavailable
+from router.kafka.librdkafka import librdkafka
 
 ALL_BROKERS = -1
 _PRODUCER = 0
@@ -18,16 +17,12 @@ _ERRSTR_BYTES = 512
 
 
 def _library() -> ctypes.CDLL:
-    """Symbols resolve through the extension module's own dependencies: no guess about where a wheel keeps them."""
-    spec = importlib.util.find_spec("confluent_kafka")
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    for extension in (path for place in places for path in sorted(Path(place).glob("cimpl*"))):
-        library = ctypes.CDLL(str(extension))
-        if hasattr(library, "rd_kafka_mock_cluster_new"):
-            return _typed(library)
-    raise Unavailable(
-        "the installed confluent-kafka has no mock cluster: install its wheel from PyPI, or use --bootstrap"
-    )
+    library = librdkafka("rd_kafka_mock_cluster_new")
+    if library is None:
+        raise Unavailable(
+            "the installed confluent-kafka has no mock cluster: install its wheel from PyPI, or use --bootstrap"
+        )
+    return _typed(library)
 
 
 def _typed(library: ctypes.CDLL) -> ctypes.CDLL:

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from router.errors import Fenced, RouterError, Unavailable
 from router.kafka.failure import translated
+from router.kafka.native_producer import NativeFan
 from router.kafka.watchdog import Watchdog
 from router.kafka.writer import Writer
 
@@ -67,8 +68,14 @@ class Transactions(Protocol):
 class TransactionalWriter(Writer):
     """One transactional producer. Making one fences the producer that had its id before. Raises RouterError."""
 
-    def __init__(self, producer: Producer, changelog: str = "", watchdog: Watchdog | None = None) -> None:
-        super().__init__(producer, changelog)
+    def __init__(
+        self,
+        producer: Producer,
+        changelog: str = "",
+        watchdog: Watchdog | None = None,
+        native: NativeFan | None = None,
+    ) -> None:
+        super().__init__(producer, changelog, native)
         self._watchdog = watchdog or Watchdog(HANGS_TICKS)
         with translated("transactions"):
             self._call("init_transactions", CALL_SECONDS)

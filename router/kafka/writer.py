@@ -14,9 +14,9 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from router.errors import Unavailable
 from router.events.records import Fan, PlacedRecord, Record
+from router.kafka.native_producer import QUEUE_SECONDS, NativeFan
 
 FLUSH_SECONDS = 60.0
-QUEUE_SECONDS = 60.0
 
 Report = Callable[[KafkaError | None, Message], None]
 
@@ -24,19 +24,23 @@ Report = Callable[[KafkaError | None, Message], None]
 class Writer:
     """One producer. Only changelog records carry a callback in a transaction: a report of each output costs 1 µs.
 
-    `produce` of the client takes its callback in the fifth place; in the sixth, a None before it would hide it.
+    `produce` of the client takes its callback in the fifth place; in the sixth, a None before it would hide it. With
+    `native`, the loop on this very producer, what needs no report and goes to several topics is queued by that.
     """
 
-    def __init__(self, producer: Producer, changelog: str = "") -> None:
+    def __init__(self, producer: Producer, changelog: str = "", native: NativeFan | None = None) -> None:
         self._producer = producer
+        self._native = native
         self._changelog = changelog
         self._landed: dict[int, int] = {}
         self._places: list[int | None] = []
         self._failed: KafkaError | None = None
 
-    def produce(self, records: Iterable[Record], shared: Iterable[Fan], report: Report | None = None) -> None:
+    def produce(self, records: Iterable[Record], shared: Sequence[Fan], report: Report | None = None) -> None:
         """Queue single records, and records that go to several topics. Raises KafkaException or Unavailable."""
         produce = self._producer.produce
+        if report is None and self._native is not None and self._native.produce(shared):
+            shared = ()
         for topics, value, key, headers in shared:
             for topic in topics:
                 try:
@@ -50,7 +54,12 @@ class Writer:
             except BufferError:
                 self._produce_when_there_is_room(record, report)
 
-    def produce_reported(self, records: Iterable[Record], shared: Iterable[Fan]) -> None:
+    @property
+    def native(self) -> bool:
+        """Whether the produce loop is the native one."""
+        return self._native is not None
+
+    def produce_reported(self, records: Iterable[Record], shared: Sequence[Fan]) -> None:
         """As `produce`; `flush` raises when one of them is not taken."""
         self.produce(records, shared, self._note_failure)
 

@@ -75,6 +75,7 @@ class ProcessRow:
     ready: bool
     live: bool
     restarts: int = 0
+    native: tuple[str, ...] | None = None  # parts that run in the native library; None where a process has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def _process(page: _Page, name: str) -> ProcessRow:
     up = page.gauge("router_up", name)
     ready, live = page.gauge("router_ready", name), page.gauge("router_live", name)
     restarts = page.total("router_process_restarts", process=name)
-    return ProcessRow(name, up is None or up > 0, bool(ready), bool(live), restarts)
+    return ProcessRow(name, up is None or up > 0, bool(ready), bool(live), restarts, page.native(name))
 
 
 class _Page:
@@ -234,6 +235,11 @@ class _Page:
         """Of the source's tracking plan: several while workers take a new one over."""
         found = {s.labels["revision"] for s in self._matching("router_plan_info", {"source": source}) if s.value}
         return tuple(sorted(found))
+
+    def native(self, process: str) -> tuple[str, ...] | None:
+        """The parts of a process that run in the native library."""
+        found = [s for s in self._samples.get("router_native", ()) if s.labels.get("process", "") == process]
+        return tuple(sorted(s.labels["part"] for s in found if s.value)) if found else None
 
     def processes(self) -> list[str]:
         named = self.values("process")

@@ -33,6 +33,7 @@ from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import BATCH_MESSAGES, GroupConsumer
+from router.kafka.native_producer import native_producer
 from router.kafka.owners import Owners
 from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
@@ -122,7 +123,8 @@ class WorkerBuilder:
     def transactional_writer(self, suffix: str = "", changelog: str = "") -> TransactionalWriter:
         """`suffix` distinguishes the transactional ids of one worker."""
         name = f"{self.topics.route_group}.{self.slot.id}{suffix}"
-        return TransactionalWriter(Producer(clients.transactional(self.cluster, name)), changelog)
+        producer, native = native_producer(clients.transactional(self.cluster, name))
+        return TransactionalWriter(producer, changelog, native=native)
 
     def writer(self, changelog: str = "") -> Writer:
         return Writer(Producer(clients.producer(self.cluster)), changelog)
@@ -132,6 +134,7 @@ class WorkerBuilder:
         if not self.transactional:
             return AtLeastOnce(self.writer(changelog), consumer.commit, window)
         writers = [self.transactional_writer(suffix, changelog) for suffix in ("", "-other")]
+        metrics.NATIVE.labels("produce").set(all(writer.native for writer in writers))
         return ExactlyOnce(AlternatingWriters(*writers), window)
 
     def _merges(self, replica: Replica) -> MergesTask:

@@ -15,6 +15,7 @@ from router.cli import app, report
 from router.cli.options import Json, Topologies, with_run_options
 from router.config.options import RunOptions
 from router.errors import FileError, Problem, RouterError, Unavailable
+from router.native.library import native
 from tests.cli.lines import Line
 
 
@@ -63,7 +64,7 @@ def test_every_option_is_an_environment_variable_too(name: str) -> None:
 
 
 def test_the_version_is_the_packages(line: Line) -> None:
-    assert line("--version").out == f"event-router {__version__}\n"
+    assert line("--version").out == f"event-router {__version__}\nnative library: {native()}\n"
 
 
 def test_python_dash_m_is_the_same_command() -> None:
@@ -71,7 +72,7 @@ def test_python_dash_m_is_the_same_command() -> None:
         [sys.executable, "-m", "router", "--version"], capture_output=True, text=True, timeout=300, check=True
     )
 
-    assert done.stdout == f"event-router {__version__}\n"
+    assert done.stdout.splitlines()[0] == f"event-router {__version__}"
 
 
 @pytest.mark.parametrize("arguments", [[], ["chek"], ["check"], ["check", "--nope", "f"], ["schema", "nope"]])

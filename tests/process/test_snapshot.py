@@ -18,6 +18,9 @@ SWITCHED_OFF = """\
 router_events_routed_total{process="route",destination="crm",topic="events.raw",partition="0"} 40
 """
 PAGE = """\
+# TYPE router_native gauge
+router_native{process="route-1",part="produce"} 1
+router_native{process="route-2",part="produce"} 0
 # TYPE router_events_received_total counter
 router_events_received_total{process="route-1",topic="events.raw",partition="0"} 60
 router_events_received_total{process="route-2",topic="events.raw",partition="1"} 40
@@ -164,6 +167,9 @@ def test_plans_tell_the_revisions_in_force(seen: Snapshot) -> None:
 
 def test_processes_tell_health_and_restarts(seen: Snapshot) -> None:
     rows = {row.name: row for row in seen.processes}
+    assert {name: row.native for name, row in rows.items() if row.native is not None} == {
+        "route-1": ("produce",), "route-2": (),
+    }  # fmt: skip
     assert (rows["route-1"].up, rows["route-1"].ready, rows["route-1"].live) == (True, True, True)
     assert (rows["route-2"].up, rows["route-2"].ready, rows["route-2"].restarts) == (False, False, 3)
 

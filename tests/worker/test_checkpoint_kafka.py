@@ -12,9 +12,11 @@ from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.native_producer import FEWEST, native_producer
 from router.kafka.offsets import GroupOffsets
-from router.kafka.transactions import AlternatingWriters, TransactionalWriter
+from router.kafka.transactions import AlternatingWriters, TransactionAborted, TransactionalWriter
 from router.kafka.writer import Writer
+from router.native.library import native
 from router.worker.checkpoint import AtLeastOnce, Checkpoint, CommitBatch, ExactlyOnce
 
 pytestmark = pytest.mark.kafka
@@ -97,3 +99,22 @@ def test_transactions_by_turns_stand_in_their_order_and_the_last_offset_counts(c
     assert [int(message.value() or b"") for message in read(cluster, f"{unique}.out")] == list(range(50))
     with GroupOffsets(cluster, unique) as offsets:
         assert offsets.committed([place])[place].offset == 49
+
+
+@pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
+def test_what_the_native_loop_produces_is_part_of_the_transaction(cluster: Cluster, unique: str) -> None:
+    """Its messages carry no callback, so nothing but the commit says that the broker refused one."""
+    plain = {"compression.type": "none", "batch.size": 1000}
+    producer, loop = native_producer(clients.transactional(cluster, unique) | plain)
+    one = TransactionalWriter(producer, f"{unique}.log", native=loop)
+    checkpoint, member, topic = ExactlyOnce(one), group(cluster, unique), f"{unique}.out"
+    fans: list[Fan] = [((topic, topic), b"%d" % number, b"k", [("source", b"web")]) for number in range(FEWEST)]
+
+    checkpoint.publish(CommitBatch([], [], member, fans, {0: b"rows"}))
+    with pytest.raises(TransactionAborted):
+        checkpoint.publish(CommitBatch([], [], member, [*fans, ((topic,), b"x" * 5000, b"k", [])]))
+    checkpoint.close()
+
+    assert one.native
+    found = [int(message.value() or b"") for message in read(cluster, topic)]
+    assert found == [number for number in range(FEWEST) for _ in range(2)]
