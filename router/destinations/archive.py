@@ -1,13 +1,13 @@
-"""Archive: compressed files of JSON lines in a folder, or in a bucket of S3, Google Cloud Storage or Azure.
+"""Archive: compressed JSON lines or Parquet in a folder, or in a bucket of S3, Google Cloud Storage or Azure.
 
-`source=web/date=2026-11-27/<first receivedAt>-<hash>.ndjson.gz`: a file for each source and day of `receivedAt` (UTC)
-in a batch: 4,000 events, 1 MiB, or what came in five minutes, unless `delivery.batch` says otherwise. A file is there
-whole or not at all. The hash is over the events' idempotency keys, so a batch sent again overwrites its file. Each file
-has a line under `_manifest/`: name, events, bytes, SHA-256, first and last `receivedAt`. Storage that is full or
-read-only, or that we have no right to write to, pauses the destination. kill -9 loses nothing; up to 4,000 events that
-were written and not yet committed are written again, into other files if the batches are cut differently: readers tell
-repeats by `messageId`. A check of the credentials writes an empty object `_check`. `s3://`, `gs://` and `az://` need
-`pip install 'event-router[s3]'`, `[gcs]` or `[azure]`.
+`source=web/date=2026-11-27/<first receivedAt>-<hash>.ndjson.gz`, or `.parquet`: a file for each source and day of
+`receivedAt` (UTC) in a batch: 4,000 events, 1 MiB, or what came in five minutes. A file is there whole or not at all,
+under a name made of the events' idempotency keys: a batch sent again overwrites it. Each has a line under `_manifest/`:
+name, events, bytes, SHA-256, first and last `receivedAt`. Parquet has the event byte for byte in `json`, its names, ids
+and times in columns beside it. Storage that is full, read-only or not ours to write pauses the destination. kill -9
+loses nothing; up to 4,000 events not yet committed come again, in other files if the batches are cut differently:
+readers tell repeats by `messageId`. A check writes an empty object `_check`. `s3://`, `gs://` and `az://` need `pip
+install 'event-router[s3]'`, `[gcs]` or `[azure]`, Parquet `[parquet]`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 from pydantic import Field, SecretStr, field_validator
 
-from router.destinations import archive_store, ndjson
+from router.destinations import archive_store, ndjson, parquet
 from router.destinations.archive_store import ArchiveStore
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.destinations.registry import destination
@@ -35,6 +35,7 @@ from router.events.times import iso, milliseconds
 _SECRET = frozenset(("account_key", "client_secret", "connection_string", "password", "sas_token", "secret", "token"))
 _LEVEL = 6  # fixed, as is the time in the header: the same events are the same bytes
 _WRITERS = 4
+ArchiveFormat = Literal["ndjson.gz", "parquet"]
 T = TypeVar("T")
 
 
@@ -47,7 +48,7 @@ class ArchiveSettings(Settings):
         min_length=1,
         description="A folder, relative to the topology file, or s3://BUCKET/PREFIX, gs://… or az://CONTAINER/…",
     )
-    format: Literal["ndjson.gz"] = Field("ndjson.gz", description="How events are stored: JSON lines, compressed")
+    format: ArchiveFormat = Field("ndjson.gz", description="How events are stored: compressed JSON lines, or Parquet")
     manifest: bool = Field(True, description="Write a line for each file under _manifest/: one more write a file")
     options: dict[str, Any] = Field(
         {},
@@ -105,6 +106,7 @@ class Archive(Connector):
         self._writers: ThreadPoolExecutor | None = None
 
     async def open(self) -> None:
+        self._check_library()
         self._writers = self._writers or ThreadPoolExecutor(_WRITERS, f"archive-{self.name}")
         secrets = {name: value.get_secret_value() for name, value in self.settings.secret_options.items()}
         options = {**self.settings.options, **secrets}
@@ -116,6 +118,13 @@ class Archive(Connector):
         except Exception as error:  # whatever a library makes of its options and credentials
             outcome = archive_store.failure(error)
             raise Unavailable(f"{self.settings.url}: {outcome.detail} ({outcome.code})") from error
+
+    def _check_library(self) -> None:
+        if self.settings.format == "parquet":
+            try:
+                parquet.needed()
+            except ImportError as error:
+                raise Unavailable("format: parquet needs a library: pip install 'event-router[parquet]'") from error
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         outcomes: dict[int, Outcome] = {}
@@ -142,10 +151,12 @@ class Archive(Connector):
     # What follows runs in a writer's thread.
 
     def _write(self, events: Sequence[Delivery]) -> Outcome:
-        file = archive_file(events)
+        file = archive_file(events, self.settings.format)
         parts = {file.path: file.content}
         if self.settings.manifest:
-            parts[f"_manifest/{file.path.removesuffix('.ndjson.gz')}.json"] = file.entry  # the file is there before it
+            parts[f"_manifest/{file.path.removesuffix(f'.{self.settings.format}')}.json"] = (
+                file.entry
+            )  # the file is there before it
         return self._put(parts, shared=len(events) > 1)
 
     def _put(self, parts: dict[str, bytes], *, shared: bool = False) -> Outcome:
@@ -166,20 +177,24 @@ def partitions(batch: Sequence[Delivery]) -> list[list[Delivery]]:
     return list(found.values())
 
 
-def archive_file(events: Sequence[Delivery]) -> ArchiveFile:
+def archive_file(events: Sequence[Delivery], form: ArchiveFormat = "ndjson.gz") -> ArchiveFile:
     """The file of events that share a partition: the same for the same events, whenever it is made."""
     keys = "\n".join(sorted(event.idempotency_key for event in events))
     times = [at for event in events if (at := _received(event)) is not None]
     first, last = (iso(min(times)), iso(max(times))) if times else ("", "")
     start = f"{first[:19].replace('-', '').replace(':', '')}Z" if first else "unknown"
     digest = hashlib.blake2b(keys.encode(), digest_size=16).hexdigest()
-    path = f"{_partition(events[0])}/{start}-{digest}.ndjson.gz"
-    content = gzip.compress(b"".join(map(ndjson.line, events)), _LEVEL, mtime=0)
+    path = f"{_partition(events[0])}/{start}-{digest}.{form}"
+    content = parquet.encoded(events) if form == "parquet" else _lines(events)
     entry = {
         "name": path, "events": len(events), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(),
         "first": first or None, "last": last or None,
     }  # fmt: skip
     return ArchiveFile(path, content, orjson.dumps(entry) + b"\n")
+
+
+def _lines(events: Sequence[Delivery]) -> bytes:
+    return gzip.compress(b"".join(map(ndjson.line, events)), _LEVEL, mtime=0)
 
 
 def _partition(event: Delivery) -> str:

@@ -1,7 +1,7 @@
 """The formats that can be imported, one file each, and which files of a folder are of them.
 
 Exports lie in folders: those of this router's destination `archive` (`source=web/date=2026-11-27/….ndjson.gz`) and
-Segment's (`segment-logs/SOURCE-ID/DAY/….gz`) alike are gzip files of one call a line.
+Segment's (`segment-logs/SOURCE-ID/DAY/….gz`) alike are gzip files of one call a line; the archive may have Parquet too.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from router.errors import UsageError
 from router.history.csv_rows import csv_rows
 from router.history.ndjson_rows import ndjson_rows
 from router.history.opening import unreadable
+from router.history.parquet_rows import parquet_rows
 from router.history.rows import HistoryFile, RowReader
 
-READERS: dict[str, RowReader] = {"csv": csv_rows, "ndjson": ndjson_rows}
-_BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson"}
-_EXPORTED = (".ndjson", ".jsonl", ".json", ".gz")
+READERS: dict[str, RowReader] = {"csv": csv_rows, "ndjson": ndjson_rows, "parquet": parquet_rows}
+_BY_SUFFIX = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson",
+    ".parquet": "parquet",
+}  # fmt: skip
+_EXPORTED = (".ndjson", ".jsonl", ".json", ".gz", ".parquet")
 
 
 def format_of(path: Path, chosen: str = "") -> str:
@@ -33,7 +37,7 @@ def format_of(path: Path, chosen: str = "") -> str:
     inner = Path(name.removesuffix(".gz"))
     found = _BY_SUFFIX.get(inner.suffix) or ("ndjson" if name.endswith(".gz") else "")
     if not found:
-        raise UsageError(f"{path}: expected --format csv or ndjson for a file of this name, got none")
+        raise UsageError(f"{path}: expected --format csv, ndjson or parquet for a file of this name, got none")
     return found
 
 

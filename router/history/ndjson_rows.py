@@ -22,13 +22,18 @@ def ndjson_rows(stream: IO[bytes], file: HistoryFile) -> Iterator[FileRow]:
         if line.isspace():
             continue
         empty = False
-        for item in read(line, Repairs()):
-            value = merged(item.value, item.envelope)
-            if isinstance(value, Invalid):
-                yield FileRow(number, {}, f"expected an object, got none: {REASONS[value.reason]}")
-            elif type(value) is not dict:
-                yield FileRow(number, {}, "expected an object, got another JSON value")
-            else:
-                yield FileRow(number, value)
+        yield from rows_of_value(number, line)
     if empty:
         raise unreadable(file.path, "expected objects, one a line, got an empty file")
+
+
+def rows_of_value(number: int, value: bytes) -> Iterator[FileRow]:
+    """The objects of one line or cell."""
+    for item in read(value, Repairs()):
+        found = merged(item.value, item.envelope)
+        if isinstance(found, Invalid):
+            yield FileRow(number, {}, f"expected an object, got none: {REASONS[found.reason]}")
+        elif type(found) is not dict:
+            yield FileRow(number, {}, "expected an object, got another JSON value")
+        else:
+            yield FileRow(number, found)

@@ -12,10 +12,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from router.destinations import parquet
 from router.errors import FileError, Problem
 
 _GZIP = b"\x1f\x8b"
-_FOREIGN = {b"PK\x03\x04": "a zip archive: unpack it first", b"PAR1": "a Parquet file: export CSV or NDJSON"}
+_ZIP = b"PK\x03\x04"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -24,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _BLOCK = 1 << 20
+_WORDS = {"csv": "CSV, gzip or not", "ndjson": "NDJSON, gzip or not", "parquet": "Parquet"}
 
 
 class FileIdentity(NamedTuple):
@@ -44,13 +46,19 @@ def identity_of(path: Path) -> FileIdentity:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked where it is gzip (of one member or several). Raises FileError, then and later."""
+def opened(path: Path, form: str) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked where it is gzip (of one member or several), to be read as that format.
+
+    Raises FileError, then and later.
+    """
     with _readable(path) as stream:
         head = stream.read(4)
         stream.seek(0)
-        if head in _FOREIGN:
-            raise unreadable(path, f"expected CSV or NDJSON, or either as gzip, got {_FOREIGN[head]}")
+        if head == _ZIP:
+            raise unreadable(path, "expected CSV, NDJSON or Parquet, got a zip archive: unpack it first")
+        if (head == parquet.MAGIC) != (form == "parquet"):
+            got = "a Parquet file" if head == parquet.MAGIC else "another file"
+            raise unreadable(path, f"expected {_WORDS[form]}, got {got}")
         try:
             if head[:2] == _GZIP:
                 with gzip.open(stream) as inner, io.BufferedReader(inner, _BLOCK) as unpacked:

@@ -1,4 +1,4 @@
-"""Events of an archive (the destination type `archive`): compressed JSON lines in a folder or an object store.
+"""Events of an archive (the destination type `archive`), of either format, in a folder or an object store.
 
 Files are read by day, source and name, so in the order of receive times. An archive may hold an event twice, in two
 files of its source and day; it is given once. Reading changes nothing in the archive.
@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from router.destinations import archive_store
+from router.destinations import archive_store, parquet
 from router.errors import RouterError, Unavailable
 from router.events.times import milliseconds
 from router.replay.replay_source import Candidate, MissingRange
 
-_ENDING = ".ndjson.gz"
+_ENDINGS = (".ndjson.gz", ".parquet")
 
 
 class ArchivedFile(NamedTuple):
@@ -50,7 +50,7 @@ class ArchiveReader:
             root = Path(unquote(urlsplit(url).path) if separator else url)
             if not root.is_dir():
                 raise RouterError(f"--from archive:{url}: expected a folder, got none")
-            found = (path.relative_to(root).as_posix() for path in root.rglob(f"*{_ENDING}"))
+            found = (path.relative_to(root).as_posix() for path in root.rglob("*") if path.name.endswith(_ENDINGS))
             return cls(url, lambda: found, lambda path: (root / path).open("rb"))
         try:
             import fsspec  # with the libraries behind it, only where an archive is read from such a place
@@ -63,7 +63,7 @@ class ArchiveReader:
         root_name = files._strip_protocol(url).rstrip("/")
         return cls(
             url,
-            lambda: (name.removeprefix(root_name).lstrip("/") for name in files.find(url) if name.endswith(_ENDING)),
+            lambda: (name.removeprefix(root_name).lstrip("/") for name in files.find(url) if name.endswith(_ENDINGS)),
             lambda path: files.open(f"{url.rstrip('/')}/{path}", "rb"),
         )
 
@@ -107,7 +107,7 @@ class ArchiveSource:
                 continue
             if file[:2] != part:
                 part, seen = (file.date, file.source), set()
-            for line_number, line in enumerate(self._lines(file), 1):
+            for line_number, line in enumerate(self._values(file), 1):
                 one = _candidate(file, line, ("at", [list(file), line_number, number]))
                 digest = _identity(one)
                 before = reached is not None and (file, line_number) <= (reached, passed)
@@ -115,14 +115,17 @@ class ArchiveSource:
                     yield one
                 seen.add(digest)
 
-    def _lines(self, file: ArchivedFile) -> Iterator[bytes]:
+    def _values(self, file: ArchivedFile) -> Iterator[bytes]:
+        """The events of a file, byte for byte."""
         with self._asked(lambda: self._reader.open(file.path)) as stored:
             try:
-                with gzip.open(stored) as lines:
-                    for line in lines:
-                        yield line.removesuffix(b"\n")
+                yield from parquet.values(stored) if file.name.endswith(".parquet") else _lines(stored)
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise RouterError(f"{self._reader.place}/{file.path}: expected gzip, got {error}") from error
+            except parquet.NotAnArchive as error:
+                raise RouterError(f"{self._reader.place}/{file.path}: {error}") from error
+            except ImportError as error:
+                raise Unavailable(f"{file.path} needs a library: pip install 'event-router[parquet]'") from error
 
     def _asked(self, asked: Callable[[], Any]) -> Any:
         try:
@@ -130,6 +133,12 @@ class ArchiveSource:
         except Exception as error:  # whatever a storage's library raises
             outcome = archive_store.failure(error)
             raise Unavailable(f"{self._reader.place}: {outcome.detail} ({outcome.code})") from error
+
+
+def _lines(stored: IO[bytes]) -> Iterator[bytes]:
+    with gzip.open(stored) as lines:
+        for line in lines:
+            yield line.removesuffix(b"\n")
 
 
 def archived_file(path: str) -> ArchivedFile | None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from router.destinations.parquet import encoded, values
 from router.errors import FileError, UsageError
 from router.history.formats import READERS, files_of, format_of
 from router.history.opening import identity_of, opened
 from router.history.rows import FileRow, HistoryFile
+from tests.deliveries import delivery
 
 HEADER = "id,name,at\n"
 
 
 def rows_of(path: Path, kind: str = "csv") -> list[FileRow]:
-    with opened(path) as stream:
+    with opened(path, kind) as stream:
         return list(READERS[kind](stream, HistoryFile(path, path.name)))
 
 
@@ -106,10 +111,38 @@ def test_ndjson_of_several_gzip_members_with_batches_and_bad_lines(tmp_path: Pat
         rows_of(csv_file(tmp_path, '{"a":1}'.encode("utf-16")), "ndjson")
 
 
+def test_an_archive_in_parquet_is_the_events_that_were_written(tmp_path: Path) -> None:
+    """Byte for byte; whatever else is called Parquet is named for what it is."""
+    events = [delivery(number, note="Зоя \u2028") for number in range(1, 4)]
+    events[0].value = b'{ "type" : "track","event":"A", "z": 1e2,\n "a": [ ] }'
+    path = tmp_path / "1.parquet"
+    path.write_bytes(encoded(events))
+
+    with path.open("rb") as stream:
+        assert list(values(stream)) == [event.value for event in events]
+    assert rows_of(path, "parquet") == [
+        FileRow(number, orjson.loads(event.value)) for number, event in enumerate(events, 1)
+    ]
+    with pytest.raises(FileError, match="expected NDJSON, gzip or not, got a Parquet file"):
+        rows_of(path, "ndjson")
+    with pytest.raises(FileError, match="expected Parquet, got another file"):
+        rows_of(csv_file(tmp_path, HEADER), "parquet")
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(FileError, match="expected a whole Parquet file, got one that breaks"):
+        rows_of(path, "parquet")
+    pq.write_table(pa.table({"id": [1], "at": [2]}), path)
+    with pytest.raises(FileError, match="expected a column json, as archives have it, got id, at"):
+        rows_of(path, "parquet")
+    path.write_bytes(encoded([]))
+    with pytest.raises(FileError, match="expected events, got an empty file"):
+        rows_of(path, "parquet")
+
+
 def test_a_folder_is_its_exported_files_in_order(tmp_path: Path) -> None:
     for name in (
         "source=b/date=1/2.ndjson.gz",
         "source=b/date=1/1.ndjson.gz",
+        "source=b/date=1/3.parquet",
         "_manifest/.hidden.json",
         "_old/1.json",
         "dummy-object.txt",
@@ -117,7 +150,7 @@ def test_a_folder_is_its_exported_files_in_order(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
-    assert [file.path.name for file in files_of([tmp_path])] == ["1.ndjson.gz", "2.ndjson.gz"]
+    assert [file.path.name for file in files_of([tmp_path])] == ["1.ndjson.gz", "2.ndjson.gz", "3.parquet"]
     with pytest.raises(FileError, match="got a folder without any"):
         list(files_of([tmp_path / "_manifest"]))
 
@@ -131,6 +164,7 @@ def test_a_folder_is_its_exported_files_in_order(tmp_path: Path) -> None:
         ("a.jsonl", "ndjson"),
         ("x.ndjson.gz", "ndjson"),
         ("1.gz", "ndjson"),
+        ("1.parquet", "parquet"),
     ],
 )
 def test_the_name_of_a_file_says_its_format(name: str, kind: str) -> None:
@@ -139,9 +173,9 @@ def test_the_name_of_a_file_says_its_format(name: str, kind: str) -> None:
 
 
 def test_a_name_that_says_no_format() -> None:
-    with pytest.raises(UsageError, match="expected --format csv or ndjson"):
+    with pytest.raises(UsageError, match="expected --format csv, ndjson or parquet"):
         format_of(Path("rows.dat"))
-    with pytest.raises(UsageError, match="--format: expected one of csv, ndjson, got xml"):
+    with pytest.raises(UsageError, match="--format: expected one of csv, ndjson, parquet, got xml"):
         format_of(Path("rows.csv"), "xml")
 
 

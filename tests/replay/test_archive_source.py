@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.archive import archive_file, partitions
+from router.destinations.archive import ArchiveFormat, archive_file, partitions
 from router.destinations.base import Delivery
 from router.errors import RouterError, Unavailable
 from router.events.times import iso
@@ -31,11 +31,11 @@ def archived(number: int, *, at: int = 0, source: str = "web") -> Delivery:
     return Delivery(value, f"p{number % 3}", source, "track", "E", f"key-{number}", body)
 
 
-def put(root: Path, *batches: Sequence[Delivery]) -> None:
+def put(root: Path, *batches: Sequence[Delivery], form: ArchiveFormat = "ndjson.gz") -> None:
     """Files as the destination writes them."""
     for batch in batches:
         for events in partitions(batch):
-            file = archive_file(events)
+            file = archive_file(events, form)
             path = root / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)
@@ -49,9 +49,14 @@ def names(found: Sequence[Candidate]) -> list[str]:
     return [str((one.body or {})["messageId"]) for one in found]
 
 
-def test_events_come_as_they_were_with_source_key_and_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("forms", [("ndjson.gz", "ndjson.gz"), ("parquet", "parquet"), ("ndjson.gz", "parquet")])
+def test_events_come_as_they_were_with_source_key_and_time(
+    tmp_path: Path, forms: tuple[ArchiveFormat, ArchiveFormat]
+) -> None:
+    """Of either format, and of an archive that changed its format on the way."""
     events = [archived(number) for number in range(12)]
-    put(tmp_path, events[:5], events[5:])
+    put(tmp_path, events[:4], form=forms[0])
+    put(tmp_path, events[4:], form=forms[1])
     found = list(source(tmp_path).candidates({}))
 
     assert [one.value for one in found] == [event.value for event in events]

@@ -33,7 +33,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check all rows
 def command(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="CSV or NDJSON, gzip too, or folders: an archive, Segment's S3 copies."),
+        typer.Argument(metavar="FILE...", help="CSV or NDJSON, gzip too; folders: an archive, Segment's S3 copies."),
     ],
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="The source that the events are of.")],
     topology: TopologyOption = [],  # noqa: B006  typer copies it
@@ -52,7 +52,7 @@ def command(
         typer.Option("--keep", metavar="FIELD", help=f"Keep a field that is left out: {', '.join(STRIPPED)}."),
     ] = [],  # noqa: B006
     form: Annotated[
-        str, typer.Option("--format", metavar="csv|ndjson", help="The format; default: by the name of the file.")
+        str, typer.Option("--format", metavar="csv|ndjson|parquet", help="Default: by the name of the file.")
     ] = "",
     rate: Annotated[int | None, typer.Option("--rate", min=1, help="Rows a second at most; default: no limit.")] = None,
     bad_rows: Annotated[

@@ -74,7 +74,7 @@ class ImportPlan:
     def rows(self, file: HistoryFile) -> Iterator[Iterator[FileRow]]:
         """The rows of a file whose columns are those that the map asks for. Raises UsageError, FileError."""
         kind = self.format_of(file)
-        with opened(file.path) as stream:
+        with opened(file.path, kind) as stream:
             rows = READERS[kind](stream, file)
             first = next(rows, None)  # by then a CSV reader has seen the header
             if first is None:

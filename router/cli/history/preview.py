@@ -54,9 +54,9 @@ def show_events(plan: ImportPlan, files: Sequence[Path]) -> None:
 
 
 def _first_rows(file: HistoryFile, form: str, count: int) -> list[FileRow]:
-    reader = READERS[format_of(file.path, form)]
-    with opened(file.path) as stream:
-        rows = list(islice(reader(stream, file), count))
+    kind = format_of(file.path, form)
+    with opened(file.path, kind) as stream:
+        rows = list(islice(READERS[kind](stream, file), count))
     if not rows:
         raise unreadable(file.path, "expected rows below the header, got none")
     return rows
