@@ -21,7 +21,7 @@ MASKED = "a value that is not shown"
 _NAME_PATTERN = r"^[a-z][a-z0-9-]{0,47}$"
 _SHOWN_KEYS = 12
 
-_EXPECTED: dict[str, str] = {
+EXPECTED: dict[str, str] = {
     "string_type": "a text",
     "path_type": "a path",
     "bool_type": "true or false",
@@ -86,7 +86,7 @@ def _expected(error: ErrorDetails) -> str | None:
         return f"a text that matches {context['pattern']}"
     if kind in _BOUNDS:
         return _BOUNDS[kind](context)
-    return _EXPECTED.get(kind)
+    return EXPECTED.get(kind)
 
 
 def _hint(error: ErrorDetails, got: str) -> str:

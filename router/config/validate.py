@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from router.config.explain import problem_of
+from router.config.explain import EXPECTED, problem_of
 from router.config.substitution import Scalar
 from router.config.tree import Node
 from router.errors import Problem
@@ -32,7 +34,7 @@ def validate(model: type[M], node: Node) -> tuple[M | None, list[Problem]]:
         scalars = {id(value): value for value in values if isinstance(value, Scalar)}
         advanced = [scalar for scalar in scalars.values() if scalar.advance()]
         if not advanced:
-            return None, [problem_of(d, model, node) for d in details if not _echo(d, details)]
+            return None, _joined([(d, problem_of(d, model, node)) for d in details if not _echo(d, details)])
 
 
 def _echo(error: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
@@ -41,3 +43,29 @@ def _echo(error: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
     return error["type"] == "too_short" and any(
         o["loc"][: len(loc)] == loc and len(o["loc"]) > len(loc) for o in others
     )
+
+
+def _joined(found: Sequence[tuple[ErrorDetails, Problem]]) -> list[Problem]:
+    """The problems, where several forms may stand: of the form that was tried, or one that names all of them."""
+    problems: dict[tuple[str, str], Problem] = {}
+    expected: defaultdict[str, list[str]] = defaultdict(list)
+    for error, problem in found:
+        form = EXPECTED.get(error["type"])
+        if form is None:
+            problems[problem.path, problem.message] = problem
+        elif not any(_is_of_a_form(problem, *other) for other in found):
+            expected[problem.path] = [*dict.fromkeys([*expected[problem.path], form])]
+            got = problem.message.partition(", got ")[2]
+            problems[problem.path, ""] = replace(problem, message=f"expected {_or(expected[problem.path])}, got {got}")
+    return [*problems.values()]
+
+
+def _is_of_a_form(problem: Problem, error: ErrorDetails, other: Problem) -> bool:
+    """Whether `other` says what is wrong with the value inside one form, so that the value is of that form."""
+    inside = other.path.startswith((f"{problem.path}.", f"{problem.path}["))
+    return inside or (other.path == problem.path and error["type"] not in EXPECTED)
+
+
+def _or(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -14,6 +14,8 @@ import re2
 
 Matcher = Callable[[str], bool]
 
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 _SHORTEST = 7  # characters of an IPv4 address; shorter are only e-mail and IPv6 addresses
 _CHARACTERISTIC = re.compile("[0-9@:]")
 _EMAIL = re.compile(r"@(?<=[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]@)[A-Za-z0-9-]++\.[A-Za-z0-9-]")
@@ -104,9 +106,11 @@ def _remainder(number: str) -> int:
 def pattern(expression: str) -> Matcher:
     """A pattern of one's own, found anywhere in the text. Raises ValueError for what RE2 does not take."""
     try:
-        compiled = re2.compile(expression)
+        compiled = re2.compile(expression, _QUIET)
     except re2.error as error:
-        raise ValueError(f"expected a pattern that RE2 takes, got {expression!r}: {error}") from None
+        said = error.args[0]
+        reason = said.decode() if isinstance(said, bytes) else str(said)
+        raise ValueError(f"expected a pattern that RE2 takes, got {expression}: {reason}") from None
     if compiled.fullmatch("") is not None:
         raise ValueError(f"expected a pattern that does not match the empty text, got {expression!r}")
 
