@@ -16,6 +16,7 @@ from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.console.audit import AuditLog
+from router.console.plan_folders import PlanFolders
 from router.embedded.broker import recognised
 from router.errors import RouterError
 from router.events.topics import Topics
@@ -48,6 +49,7 @@ class Sight:
         self.loaded = loaded
         self.options = options
         self.cluster = Cluster.of(options)
+        self.plans = PlanFolders()
         self._secrets = tuple(secrets(loaded, options))
         self._counts = LatestCounts(None, 0)
         self._asked = 0.0

@@ -231,13 +231,13 @@ def test_violations_are_shown_by_rule_and_field_with_samples(tmp_path: Path) -> 
         ),
         left_out=LeftOut(events=0, names=""),
     )  # fmt: skip
-    page = html(plans(shop(tmp_path).topology, counts(plans={"web": ("abc", "def")}), SPAN, OverTime(answer)))
+    page = html(plans(shop(tmp_path), counts(plans={"web": ("abc", "def")}), SPAN, OverTime(answer)))
 
     assert inert(page)
     assert "10 blocked, 2 let through" in page
     assert "/properties/total" in page
     assert "not yet the same on all workers" in page
-    assert "not available: insights was not asked" in html(plans(shop(tmp_path).topology, counts(), SPAN))
+    assert "not available: insights was not asked" in html(plans(shop(tmp_path), counts(), SPAN))
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:

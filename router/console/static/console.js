@@ -19,7 +19,8 @@ function localTimes(root) {
   for (const one of root.querySelectorAll("time[datetime]")) {
     const at = new Date(one.dateTime);
     if (isNaN(at)) continue;
-    if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString(undefined, { hourCycle: "h23" });
+    if ("date" in one.dataset) one.textContent = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short", hourCycle: "h23" });
+    else if (!("ago" in one.dataset)) one.textContent = at.toLocaleTimeString(undefined, { hourCycle: "h23" });
     one.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
   }
   for (const mark of root.querySelectorAll("[data-at]")) {
