@@ -21,6 +21,7 @@ from router.events.topics import Topics
 from router.fql import FqlError, compile_query
 from router.partner_sources.catalog import PARTNER_SOURCES, SEGMENT
 
+_MIRROR = " (in another cluster: settings.mirror: true)"
 SOURCE_TYPES = sorted({SEGMENT, *PARTNER_SOURCES, *PULLED})
 
 
@@ -31,6 +32,8 @@ def problems(root: Node) -> Iterator[Problem]:
     yield from _source_maps(sources)
     yield from _write_keys(sources)
     yield from _source_topics(root, sources, [name for name, _ in destinations])
+    yield from _loops(root, sources, destinations)
+    yield from _exactly_once(root, destinations)
     yield from _references(root, sources)
     yield from _events_and_except(destinations)
     yield from shape_lint.problems(root, sources, destinations)
@@ -102,8 +105,7 @@ def _write_keys(sources: list[shape_lint.Named]) -> Iterator[Problem]:
 
 def _source_topics(root: Node, sources: list[shape_lint.Named], destinations: list[str]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
-    prefix, name = _text(root, "topics", "prefix"), _text(root, "name")
-    ours = {spec.name for spec in Topics(name[0] if name else "", prefix[0] if prefix else "").specs(destinations)}
+    ours = _own_topics(root, destinations)
     for source, node in sources:
         seen: set[str] = set()
         for topic, at in _texts(node, "topics"):
@@ -115,6 +117,50 @@ def _source_topics(root: Node, sources: list[shape_lint.Named], destinations: li
             elif topic in seen:
                 yield at.problem(f"expected each topic once, got {topic} twice")
             seen.add(topic)
+
+
+def _own_topics(root: Node, destinations: list[str]) -> set[str]:
+    prefix, name = _text(root, "topics", "prefix"), _text(root, "name")
+    return {spec.name for spec in Topics(name[0] if name else "", prefix[0] if prefix else "").specs(destinations)}
+
+
+def _of_type_kafka(destinations: list[shape_lint.Named]) -> Iterator[Node]:
+    for _, node in destinations:
+        kind = _text(node, "type")
+        if kind and kind[0] == "kafka":
+            yield node
+
+
+def _loops(root: Node, sources: list[shape_lint.Named], destinations: list[shape_lint.Named]) -> Iterator[Problem]:
+    """Events that a destination writes to where they come from would come again for ever."""
+    ours = _own_topics(root, [name for name, _ in destinations])
+    owners = {topic: source for source, node in sources for topic, _ in _texts(node, "topics")}
+    for node in _of_type_kafka(destinations):
+        topic = _text(node, "settings", "topic")
+        if topic is None or _yes(node, "settings", "mirror"):
+            continue
+        taken = [glob for glob, _ in _texts(node, "sources")]
+        source = owners.get(topic[0], "")
+        if topic[0] in ours:
+            yield topic[1].problem(f"expected a topic of yours, got {topic[0]}, which is the router's own{_MIRROR}")
+        elif source and chosen(taken, source):
+            yield topic[1].problem(
+                f"expected a topic that none of its sources reads, got {topic[0]}: what it writes there comes back as "
+                f"events of source {source}, for ever{_MIRROR}"
+            )
+
+
+def _exactly_once(root: Node, destinations: list[shape_lint.Named]) -> Iterator[Problem]:
+    guarantee = _text(root, "guarantee")
+    for node in _of_type_kafka(destinations):
+        if guarantee and guarantee[0] == "at_least_once" and _yes(node, "settings", "exactly_once"):
+            given, _ = node.find(("settings", "exactly_once"))
+            yield given.problem("expected guarantee: exactly_once for it, got at_least_once")
+
+
+def _yes(node: Node, *path: str) -> bool:
+    found, rest = node.find(path)
+    return not rest and found.plain() is True
 
 
 def _references(root: Node, sources: list[shape_lint.Named]) -> Iterator[Problem]:

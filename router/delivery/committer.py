@@ -100,7 +100,9 @@ class Committer:
 
     # TerminalOutcomes
 
-    def delivered(self, item: QueuedEvent) -> None:
+    def delivered(self, item: QueuedEvent, record: Record | None = None) -> None:
+        if record is not None:
+            self._records.append(record)
         counts = item.partition.counts
         if item.replay:
             counts.replay_delivered += 1

@@ -36,7 +36,9 @@ from router.destinations.base import Connector
 from router.errors import Unavailable
 from router.events.topics import Topics
 from router.kafka import clients
+from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.failure import translated
 from router.kafka.transactions import TransactionalWriter
 from router.kafka.writer import Writer
 from router.mask import Mask
@@ -175,6 +177,8 @@ class Destination:
             try:
                 if self._cap is not None:
                     await asyncio.to_thread(self._check_cap)
+                if self._connector.commits_to:
+                    await asyncio.to_thread(self._check_target)
                 await self._connector.open()
                 paused.set(0)
                 return
@@ -187,6 +191,13 @@ class Destination:
     def _check_cap(self) -> None:
         topics = self._context.topics
         check_topic(self._context.cluster, topics.caps(self.name), topics.partitions)
+
+    def _check_target(self) -> None:
+        """A commit with records for a topic that is not there would fail for as long as it is not."""
+        topic = self._connector.commits_to
+        with translated(f"look for {topic}"):
+            if topic not in Admin(self._context.cluster).topics():
+                raise Unavailable(f"expected a topic {topic} in the router's cluster, got none")
 
     # Kafka
 

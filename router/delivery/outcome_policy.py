@@ -16,6 +16,7 @@ from router.delivery.rate import Rate
 from router.delivery.records import LARGEST, DeliveryLog, awaiting_retry, discarded, label, reason_label
 from router.delivery.retry_lane import FOLLOWS, RetryLane
 from router.destinations.base import Kind, Outcome
+from router.events.records import Record
 from router.events.times import iso
 
 _FOR_ALL = ("429", "503")  # codes whose Retry-After is meant for every request
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 class TerminalOutcomes(Protocol):
     """Where events go that are final; see `router.delivery.committer`."""
 
-    def delivered(self, item: QueuedEvent) -> None: ...
+    def delivered(self, item: QueuedEvent, record: Record | None = None) -> None:
+        """`record` is written in the commit that has the event's offset."""
 
     def dead(self, item: QueuedEvent, code: str, stage: str) -> None: ...
 
@@ -173,7 +175,7 @@ class OutcomePolicy:
         self._accepted += 1
         self._leave(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
-        self._finals.delivered(item)
+        self._finals.delivered(item, outcome.record)
 
     def _stage(self, item: QueuedEvent, outcome: Outcome) -> None:
         """From receiving it to its topic, to the first attempt, to acceptance: once a request, for it is not free."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 from router import metrics
 from router.config.types import Model
 from router.events.event import CALL_TYPES
+from router.events.records import Record
 from router.mapping.event_map import EventMap
 from router.mapping.options import options_of, with_options
 from router.transform.process import FunctionProcess
@@ -58,6 +59,7 @@ class Outcome:
     retry_after: float | None = None  # seconds, as the partner asked; outside the attempt budget
     shared: bool = False  # said of the request as a whole: in a smaller one this event may fare otherwise
     exchange: Exchange | None = None
+    record: Record | None = None  # of a delivered event: to be written in the commit that makes it final
 
 
 @dataclass(slots=True)
@@ -162,6 +164,11 @@ class Connector(ABC):
     def batch_age(self) -> float:
         """Seconds that a request may wait to fill, where the topology leaves out `delivery.batch`."""
         return self.limits.age
+
+    @property
+    def commits_to(self) -> str:
+        """The topic of the router's own cluster for which `send` gives records instead of sending; empty: none."""
+        return ""
 
     async def open(self) -> None:
         """Make clients; raise Unavailable when that cannot work."""

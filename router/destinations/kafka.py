@@ -4,8 +4,9 @@ A record has the event as its value, a key (the profile id, or what `key` makes 
 `type`, `event` and `idempotency-key`, besides those of `headers`. Keys go where Java clients put them. The producer is
 idempotent and waits for all in-sync replicas: its own retries neither double nor reorder. A topic that is not there, or
 that may not be written to, pauses the destination; a record that is too large is a dead letter. kill -9 repeats what
-was under way or not yet committed: readers tell repeats by the header `idempotency-key`. A topic that a source of the
-same topology reads would bring every event back.
+was under way or not yet committed: readers tell repeats by `idempotency-key`. With `exactly_once` and no `bootstrap`,
+for a topic of the router's own cluster, records and offsets are one transaction: at read_committed each event is there
+once.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
 from router.destinations.registry import destination
 from router.errors import Unavailable
+from router.events.records import MAX_VALUE, Headers
 from router.mapping.path import MISSING, Read
 from router.mapping.settings import compiled
 from router.mapping.template import compile_template
@@ -45,11 +47,20 @@ log = logging.getLogger(__name__)
 class KafkaSettings(Settings):
     texts: ClassVar = ("kafka", "kafka_secrets")
 
-    bootstrap: str = Field(
-        examples=["kafka.example.com:9092"], min_length=1, description="Brokers to begin with: HOST:PORT,…"
+    bootstrap: str | None = Field(
+        None,
+        examples=["kafka.example.com:9092"],
+        min_length=1,
+        description="Brokers to begin with: HOST:PORT,…; left out, with exactly_once: the router's own",
     )
     topic: str = Field(
         examples=["shop.events"], pattern=r"^[A-Za-z0-9._-]{1,249}$", description="Where records go; it must be there"
+    )
+    exactly_once: bool = Field(
+        False, description="Write to the router's own cluster, in the transaction that commits the events' offsets"
+    )
+    mirror: bool = Field(
+        False, description="The topic may be called as one that this topology reads: it is in another cluster"
     )
     key: str | None = Field(
         None, description="A template such as {userId}; left out: the profile id. Without a value: no key"
@@ -73,6 +84,19 @@ class KafkaSettings(Settings):
         for one in value.values():
             compiled(_template, one)
         return value
+
+    @model_validator(mode="after")
+    def _check_cluster(self) -> Self:
+        if not self.exactly_once:
+            if self.bootstrap is None:
+                raise ValueError("expected bootstrap, or exactly_once: true, got neither")
+            return self
+        for name in ("bootstrap", "kafka", "kafka_secrets", "mirror"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"expected no {name} with exactly_once: a transaction is of one cluster, which is the router's own"
+                )
+        return self
 
     @field_validator("kafka", "kafka_secrets")
     @classmethod
@@ -109,8 +133,12 @@ class Kafka(Connector):
         self._closing = threading.Event()
         self._refused: str | None = None  # by the cluster; a producer tries for ever to sign in
 
+    @property
+    def commits_to(self) -> str:
+        return self.settings.topic if self.settings.exactly_once else ""
+
     async def open(self) -> None:
-        if self._producer is None:
+        if self._producer is None and not self.settings.exactly_once:
             self._producer = self._made()
             self._closing = threading.Event()
             arguments = (self._producer, self._closing)
@@ -118,6 +146,8 @@ class Kafka(Connector):
             self._poller.start()
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        if self.settings.exactly_once:
+            return [self._committed(event) for event in batch]
         producer = self._producer
         assert producer is not None, "open() comes first"
         waiting = _Reports(len(batch), asyncio.get_running_loop(), self._outcome)
@@ -136,6 +166,14 @@ class Kafka(Connector):
             await self._renew(producer)
         return outcomes
 
+    def _committed(self, event: Delivery) -> Outcome:
+        """What the commit is to write. One record that the broker does not take would keep all others from it."""
+        key, headers = self.key(event), self.headers(event)
+        size = len(event.value) + len(key or b"") + sum(len(name) + len(value or b"") for name, value in headers)
+        if size > MAX_VALUE:
+            return Outcome(Kind.REJECTED, "MSG_SIZE_TOO_LARGE")
+        return Outcome(Kind.DELIVERED, "200", record=(self.settings.topic, event.value, key, headers))
+
     async def close(self) -> None:
         producer, poller = self._producer, self._poller
         self._producer = self._poller = None
@@ -147,7 +185,7 @@ class Kafka(Connector):
         found = event.key if self._key is None else self._key(event.body)
         return None if found is MISSING or not found else _bytes(found)
 
-    def headers(self, event: Delivery) -> list[tuple[str, str | bytes | None]]:
+    def headers(self, event: Delivery) -> Headers:
         """The record's headers."""
         own = {"source": event.source, "type": event.type, "event": event.event}
         added = {name: read(event.body) for name, read in self._headers.items()}

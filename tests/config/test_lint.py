@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from router.config.loader import load_topology
 from router.config.models import chosen
+from router.destinations.registry import destination_types
+from router.errors import FileError
 from tests.config.topologies import load, problems, write
 
 
@@ -115,3 +118,29 @@ def test_a_topic_with_the_prefix_of_the_router_belongs_to_the_router(tmp_path: P
 
 def test_the_same_write_key_twice_in_one_source_is_no_contradiction(tmp_path: Path) -> None:
     assert problems(topology(tmp_path, "{a: {write_keys: [k, k]}}")) == []
+
+
+def test_what_a_kafka_destination_writes_may_not_come_back(tmp_path: Path) -> None:
+    """Neither to a topic that one of its sources reads nor to one of the router's; in another cluster it may."""
+    text = """
+        name: t
+        guarantee: at_least_once
+        sources: {web: {topics: [a.events]}, app: {}}
+        destinations:
+          one: {type: kafka, settings: {topic: a.events, bootstrap: "b:1"}}
+          two: {type: kafka, sources: [app], settings: {topic: a.events, bootstrap: "b:1"}}
+          three: {type: kafka, settings: {topic: events.raw, bootstrap: "b:1"}}
+          four: {type: kafka, settings: {topic: a.events, bootstrap: "b:1", mirror: true}}
+          five: {type: kafka, settings: {topic: other, exactly_once: true}}
+    """
+    path = write(tmp_path, "t.yaml", text)
+
+    with pytest.raises(FileError) as found:
+        load_topology([path], env={}, registry=destination_types())
+
+    assert [f"{one.path}: {one.message.partition(' (in')[0]}" for one in found.value.problems] == [
+        "destinations.one.settings.topic: expected a topic that none of its sources reads, got a.events: "
+        "what it writes there comes back as events of source web, for ever",
+        "destinations.three.settings.topic: expected a topic of yours, got events.raw, which is the router's own",
+        "destinations.five.settings.exactly_once: expected guarantee: exactly_once for it, got at_least_once",
+    ]

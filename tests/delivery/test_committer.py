@@ -19,6 +19,7 @@ from router.delivery.records import DeliveryLog
 from router.delivery.retry_lane import RetryLane
 from router.delivery.tracker import decode
 from router.errors import Fenced
+from router.events.records import Record
 from router.kafka.transactions import CommitRefused, TransactionAborted
 from router.mask import Mask
 from router.worker.checkpoint import CommitBatch
@@ -169,14 +170,18 @@ async def test_events_of_a_replay_are_counted_apart() -> None:
 
 
 async def test_an_aborted_settlement_is_committed_again_as_it_was() -> None:
-    """No dead letter is lost with it, none written twice; what becomes final meanwhile waits for the next."""
+    """No dead letter, and no record that is the delivery, is lost or written twice; what becomes final meanwhile waits
+    for the next.
+    """
+    copy: Record = ("shop.copy", b"{}", None, [])
     async with bench(TransactionAborted("COORDINATOR_NOT_AVAILABLE"), TransactionAborted("_TIMED_OUT")) as one:
+        one.committer.delivered(one.item(0), copy)
         one.committer.dead(one.item(1), "400", "deliver")
         await one.until(lambda: len(one.broker.answers) == 1)
         one.committer.delivered(one.item(2))
         await one.until(lambda: len(one.broker.works) == 2)
 
-    assert [len(work.records) for work in one.broker.works] == [1, 0]
+    assert [[record[0] for record in work.records] for work in one.broker.works] == [["shop.copy", "dest.crm.dead"], []]
     assert [work.offsets[0].offset for work in one.broker.works] == [2, 3]
 
 

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from router import metrics
 from router.delivery.dispatcher import UNCOMMITTED
@@ -93,6 +94,26 @@ def test_dead_letters_are_complete_after_kill_minus_nine(best_stage: Staging, pa
     assert set(letters) == set(bad)
     if not one.embedded:
         assert letters == Counter(bad)
+
+
+@pytest.mark.chaos
+def test_records_in_the_routers_own_cluster_are_there_once_after_kill_minus_nine(
+    kafka_stage: Staging, unique: str
+) -> None:
+    """They are of the transaction that commits their events' offsets: nothing is lost, nothing repeated."""
+    topic = f"{unique}.copy"
+    one = kafka_stage({"copy": {"type": "kafka", "settings": {"topic": topic, "exactly_once": True}}})
+    admin = AdminClient({"bootstrap.servers": one.cluster.bootstrap})
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(60)
+    sent = one.send("copy", 1200)
+    with one.process() as process:
+        eventually(lambda: one.totals("copy")[0] > 0, "a first commit")
+        process.kill()
+    sent += one.send("copy", 100)
+    with one.delivering():
+        settled(one, "copy", 1300)
+
+    assert Counter(orjson.loads(record.value() or b"")["messageId"] for record in one.read(topic)) == Counter(sent)
 
 
 @pytest.mark.chaos

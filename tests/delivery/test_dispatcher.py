@@ -24,6 +24,7 @@ from router.delivery.pauses import Pause
 from router.delivery.records import DeliveryLog
 from router.delivery.retry_lane import RetryLane
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
+from router.events.records import Record
 from router.mask import Mask
 from tests.deliveries import delivery
 
@@ -80,7 +81,7 @@ class Ends:
         self.unsent: list[int] = []
         self.uncommitted = 0
 
-    def delivered(self, item: QueuedEvent) -> None:
+    def delivered(self, item: QueuedEvent, record: Record | None = None) -> None:
         self.accepted.append(origin_of(item))
 
     def dead(self, item: QueuedEvent, code: str, stage: str) -> None:

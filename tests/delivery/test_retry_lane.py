@@ -21,7 +21,7 @@ from router.delivery.retry_lane import RetryLane
 from router.delivery.retry_records import Now, open_entries, origin_offset, read_entry, retry_entry
 from router.delivery.tracker import SPAN
 from router.destinations.base import Kind, Outcome
-from router.events.records import PlacedRecord
+from router.events.records import PlacedRecord, Record
 from router.mask import Mask
 from tests.deliveries import delivery
 from tests.delivery.clock import Clock
@@ -95,7 +95,7 @@ class Life:
 
     # TerminalOutcomes
 
-    def delivered(self, item: QueuedEvent) -> None:
+    def delivered(self, item: QueuedEvent, record: Record | None = None) -> None:
         item.partition.counts.delivered += 1
         item.partition.tracker.finish(item.offset)
 

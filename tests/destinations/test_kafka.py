@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from router.destinations.base import Connector, Kind
 from router.destinations.kafka import Kafka, KafkaSettings
 from router.errors import Unavailable
+from router.events.records import MAX_VALUE
 from router.kafka.partitioner import PARTITIONER, partition_for
 from tests.deliveries import delivery
 from tests.partners.kafka import TOPIC, KafkaPartner
@@ -50,6 +51,23 @@ async def test_a_record_is_the_event_itself_with_what_the_router_knows_in_its_he
         "source": b"web", "type": b"track", "event": b"Order Completed", "plan": b"pro", "tenant": b"shop",
         "idempotency-key": event.idempotency_key.encode(),
     }  # fmt: skip
+
+
+async def test_exactly_once_the_record_is_left_to_the_commit() -> None:
+    """As it would have been sent; one that would keep a whole commit from being made is a dead letter."""
+    one = Kafka("copy", KafkaSettings(topic=TOPIC, exactly_once=True, headers={"tenant": "shop"}), 10.0)
+    event, large = delivery(1), delivery(2, note="x" * MAX_VALUE)
+
+    await one.open()
+    outcomes = await one.send([event, large])
+    await one.close()
+
+    assert one.commits_to == TOPIC
+    assert [(outcome.kind, outcome.code) for outcome in outcomes] == [
+        (Kind.DELIVERED, "200"), (Kind.REJECTED, "MSG_SIZE_TOO_LARGE")
+    ]  # fmt: skip
+    assert outcomes[0].record == (TOPIC, event.value, b"p1", one.headers(event))
+    assert kafka().commits_to == ""
 
 
 @pytest.mark.parametrize(
@@ -145,7 +163,8 @@ async def test_a_setting_that_librdkafka_does_not_know_is_named() -> None:
     [
         {"topic": "a b"}, {"topic": ""}, {"bootstrap": ""}, {"key": "{userId"}, {"headers": {"a": "{"}},
         {"kafka": {"acks": "1"}}, {"kafka": {"sasl.password": "hush"}}, {"kafka_secrets": {"acks": "1"}},
-        {"kafka": {"bootstrap.servers": "x"}},
+        {"kafka": {"bootstrap.servers": "x"}}, {"bootstrap": None}, {"exactly_once": True},
+        {"bootstrap": None, "exactly_once": True, "kafka": {"client.id": "x"}},
     ],
 )  # fmt: skip
 def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
