@@ -8,7 +8,6 @@ tokens and session ids are held; kill -9 ends all sessions.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 import secrets
 import time
@@ -17,9 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
-from urllib.parse import urlsplit
 
 from router.config.options import Address
+from router.console.hosts import is_loopback, names_this_machine
+from router.console.oidc_settings import PREFIX, OidcSettings
 from router.errors import UsageError
 from router.mask import SECRETS
 
@@ -31,7 +31,6 @@ MOST_SESSIONS = 1_000
 FAILURES, FAILURE_SECONDS = 5, 60.0
 _FORM = f"expected {TOKENS} to hold NAME:ROLE:TOKEN, several with blanks between, ROLE being viewer or operator"
 _NAME = re.compile(r"[\w.@-]{1,64}\Z")
-_LOCAL_NAMES = ("localhost",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +55,28 @@ class _Known:
 
 @dataclass(frozen=True)
 class Access:
-    """How a console is guarded. `people` is empty only on loopback."""
+    """How a console is guarded. Without `people` and `oidc` there is no login, which only loopback may have."""
 
     local: bool
     people: tuple[_Known, ...] = ()
+    oidc: OidcSettings | None = None
 
     @classmethod
     def of(cls, address: Address, environment: Mapping[str, str]) -> Access:
-        """Raises UsageError: tokens of another form, or none where other machines reach the address."""
+        """Raises UsageError: settings of another form, or none where other machines reach the address."""
         people = tuple(map(_known, environment.get(TOKENS, "").split()))
+        oidc = OidcSettings.of(environment)
         local = is_loopback(address[0])
-        if not local and not people:
+        if not local and not people and oidc is None:
             raise UsageError(
-                f"the console at {address[0]}:{address[1]} can be reached by other machines and wants a login: {_FORM}"
+                f"the console at {address[0]}:{address[1]} can be reached by other machines and wants a login: "
+                f"{_FORM}, or {PREFIX}ISSUER and others to name an OpenID provider"
             )
-        return cls(local, people)
+        return cls(local, people, oidc)
 
     @property
     def needs_login(self) -> bool:
-        return bool(self.people)
+        return bool(self.people) or self.oidc is not None
 
     def known(self, token: str) -> tuple[str, Role] | None:
         """Name and role of a token. Takes the same steps whatever is presented."""
@@ -88,23 +90,7 @@ class Access:
         """Whether a request with this `Host` may be answered."""
         if self.needs_login:
             return bool(host)
-        name = urlsplit(f"//{host}").hostname or ""
-        return name in _LOCAL_NAMES or is_loopback(name)
-
-
-def origin_is_ours(host: str, origin: str) -> bool:
-    """Whether a page of this very console made the request."""
-    return bool(host) and origin in (f"http://{host}", f"https://{host}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host in _LOCAL_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return names_this_machine(host)
 
 
 def _known(text: str) -> _Known:
@@ -152,12 +138,16 @@ class Sessions:
         if found is None:
             self._fail(address)
             return None
+        return self.begin(*found)
+
+    def begin(self, name: str, role: Role) -> str:
+        """The id of a new session of somebody who has proved who they are."""
         now = self._clock()
         self._open = {digest: one for digest, one in self._open.items() if one[1] > now}
         while len(self._open) >= MOST_SESSIONS:
             del self._open[next(iter(self._open))]
         session = secrets.token_urlsafe(32)
-        self._open[_digest(session)] = ConsoleUser(*found, secrets.token_urlsafe(32)), now + SESSION_SECONDS
+        self._open[_digest(session)] = ConsoleUser(name, role, secrets.token_urlsafe(32)), now + SESSION_SECONDS
         return session
 
     def log_out(self, session: str) -> None:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
-from router.console.access import SESSION_SECONDS, Access, ConsoleUser, Sessions, origin_is_ours
+from router.console.access import SESSION_SECONDS, Access, ConsoleUser, Sessions
 from router.console.actions import ACTIONS, act, error_status
+from router.console.hosts import names_this_machine, origin_is_ours
 from router.console.live.hub import LiveHub
 from router.console.live.reader import LiveReader
 from router.console.live.socket import HUB, event, live
+from router.console.oidc_settings import CALLBACK, LOGIN_SECONDS, LoginRefused
 from router.console.page import Page
 from router.console.pages import PAGES
 from router.console.sight import Sight
@@ -24,12 +26,16 @@ from router.console.snippets import arrival
 from router.console.templates import Shown, render, revision, static_files
 from router.errors import RouterError
 
-COOKIE, THEME = "router_console", "router_theme"
+if TYPE_CHECKING:
+    from router.console.oidc import OidcLogin
+
+COOKIE, THEME, STATE = "router_console", "router_theme", "router_login"
 LARGEST_BODY = 256 * 1024
 SIGHT: web.AppKey[Sight] = web.AppKey("sight", Sight)
 ACCESS: web.AppKey[Access] = web.AppKey("access", Access)
+OIDC: web.AppKey[OidcLogin] = web.AppKey("oidc")
 SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions", Sessions)
-PERSON = "person"
+PERSON: web.RequestKey[ConsoleUser | None] = web.RequestKey("person")
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -53,6 +59,11 @@ def make_app(sight: Sight, access: Access) -> web.Application:
     """The application of one topology."""
     app = web.Application(middlewares=[_guard], client_max_size=LARGEST_BODY)
     app[SIGHT], app[ACCESS], app[SESSIONS] = sight, access, Sessions(access)
+    if access.oidc is not None:
+        from router.console.oidc import OidcLogin
+
+        app[OIDC] = OidcLogin(access.oidc)
+        app.router.add_get(CALLBACK, _come_back)
     app.on_response_prepare.append(_with_headers)
     app.router.add_get(f"/static/{revision()}/{{name}}", _static)
     app.router.add_get("/login", _login_page)
@@ -90,7 +101,7 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        return _page(request, Shown("message.html", "Not found", {"says": "There is no such page."}, 404), "")
+        return _message(request, "Not found", "There is no such page.", 404)
     except RouterError as error:
         log.warning("a page could not be made: %s", error)
         status = error_status(error)
@@ -106,7 +117,7 @@ def _handler(page: Page) -> Handler:
 
 
 def _page(request: web.Request, shown: Shown, section: str) -> web.Response:
-    person: ConsoleUser | None = request.get(PERSON)
+    person = request.get(PERSON)
     topology = request.app[SIGHT].loaded.topology
     theme = request.cookies.get(THEME, "")
     frame = frame_values(
@@ -141,7 +152,40 @@ async def _static(request: web.Request) -> web.StreamResponse:
 async def _login_page(request: web.Request) -> web.StreamResponse:
     if request.get(PERSON) is not None:
         raise web.HTTPSeeOther("/")
-    return _page(request, Shown("login.html", "Sign in", {"says": ""}), "")
+    if OIDC not in request.app or "token" in request.query:
+        return _page(request, Shown("login.html", "Sign in", {"says": ""}), "")
+    if "out" in request.query:  # not to the provider at once, which would sign in again
+        return _message(request, "Signed out", "You have signed out.")
+    to, state = await request.app[OIDC].begin()
+    response = web.Response(status=303, headers={"Location": to})
+    _set_cookie(request, response, STATE, state, LOGIN_SECONDS, "Lax", "/login")  # it comes with a link of the provider
+    return response
+
+
+async def _come_back(request: web.Request) -> web.StreamResponse:
+    """From the OpenID provider. Not on by a redirect: on its way from another site a browser sends no Strict cookie."""
+    try:
+        name, role = await request.app[OIDC].end(request.query, request.cookies.get(STATE, ""))
+    except LoginRefused as refused:
+        log.warning("a login was refused", extra={"address": request.remote or "", "why": str(refused)})
+        return _message(request, "Not signed in", str(refused), 403)
+    response = _message(request, "Signed in", f"You are signed in as {name}, {role}.")
+    response.headers["Refresh"] = "0; url=/"
+    response.del_cookie(STATE, path="/login")
+    _set_cookie(request, response, COOKIE, request.app[SESSIONS].begin(name, role), SESSION_SECONDS, "Strict", "/")
+    return response
+
+
+def _message(request: web.Request, title: str, says: str, status: int = 200) -> web.Response:
+    return _page(request, Shown("message.html", title, {"says": says}, status), "")
+
+
+def _set_cookie(
+    request: web.Request, response: web.Response, name: str, value: str, seconds: float,
+    same_site: Literal["Lax", "Strict"], path: str,
+) -> None:  # fmt: skip
+    secure = not names_this_machine(request.host)
+    response.set_cookie(name, value, max_age=int(seconds), httponly=True, samesite=same_site, path=path, secure=secure)
 
 
 async def _log_in(request: web.Request) -> web.StreamResponse:
@@ -155,17 +199,14 @@ async def _log_in(request: web.Request) -> web.StreamResponse:
         log.warning("a login was refused", extra={"address": address})
         return _page(request, Shown("login.html", "Sign in", {"says": "This token is not known."}, 403), "")
     response = web.Response(status=303, headers={"Location": "/"})
-    response.set_cookie(
-        COOKIE, session, max_age=int(SESSION_SECONDS), httponly=True, samesite="Strict", path="/",
-        secure=not request.app[ACCESS].local,
-    )  # fmt: skip
+    _set_cookie(request, response, COOKIE, session, SESSION_SECONDS, "Strict", "/")
     return response
 
 
 async def _log_out(request: web.Request) -> web.StreamResponse:
     _require_own_origin(request)
     request.app[SESSIONS].log_out(request.cookies.get(COOKIE, ""))
-    response = web.Response(status=303, headers={"Location": "/login"})
+    response = web.Response(status=303, headers={"Location": "/login?out" if OIDC in request.app else "/login"})
     response.del_cookie(COOKIE, path="/")
     return response
 
@@ -204,7 +245,8 @@ async def _arrived(request: web.Request) -> web.StreamResponse:
 
 async def _act(request: web.Request) -> web.StreamResponse:
     _require_own_origin(request)
-    person: ConsoleUser = request[PERSON]
+    person = request[PERSON]
+    assert person is not None  # the guard has let nobody else in
     name = request.path.removeprefix("/do/")
     status, says = await act(request.app[SIGHT], person, request, name)
     return web.json_response(says, status=status)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from router.config.options import Address
-from router.console.access import FAILURES, SESSION_SECONDS, TOKENS, Access, Sessions, origin_is_ours
+from router.console.access import FAILURES, SESSION_SECONDS, TOKENS, Access, Sessions
+from router.console.hosts import origin_is_ours
 from router.errors import UsageError
 
 LOCAL: Address = ("127.0.0.1", 8090)
