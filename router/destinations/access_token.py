@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from router.destinations.client import HttpResponse
+from router.destinations.response import HttpResponse
 
 MARGIN = 60.0  # seconds before its end that a token is renewed
 LIFETIME = 3_600.0  # seconds, where the answer does not say

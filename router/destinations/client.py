@@ -9,69 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import math
 import re
 import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-import orjson
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from router.destinations.guard import Forbidden, guarded_connector
+from router.destinations.response import RESPONSE_BYTES, HttpResponse
 
-RESPONSE_BYTES = 64 * 1024
 HEAD_BYTES = 256 * 1024  # of one line; some content security policies are as long
-LONGEST_RETRY_AFTER = 3_600.0
 _IDLE_SECONDS = 4.0
-_EPOCH = 1_000_000_000  # a greater number in Retry-After is a time, not a wait
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([2-9][0-9][0-9])")
 _AS_WRITTEN = re.compile(r"[!#-;=?-Z\[\]_a-z~]+\Z")  # all that a URL may hold
 _RESOLVER_CODES = {socket.EAI_AGAIN: "EAI_AGAIN"}
 _KNOWN_ERRNO = frozenset(
     {"ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EHOSTUNREACH", "ENETUNREACH", "EPIPE", "ETIMEDOUT", "EMFILE"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """What came back: an HTTP status, or 0 and a code such as ECONNREFUSED. `body` holds at most RESPONSE_BYTES.
-
-    `headers` have lower-case names; the last of several with one name counts.
-    """
-
-    status: int
-    code: str
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = True  # False: the body was longer, or broke off
-    readable: bool = True  # False: the head makes no sense beyond its status
-    at: float = 0.0  # when it came, in seconds since 1970
-    detail: str = ""
-
-    def wait(self, *names: str) -> float | None:
-        """Seconds that the first of these headers which makes sense asks to wait, at most an hour."""
-        now = datetime.fromtimestamp(self.at, UTC)
-        waits = (parse_retry_after(self.headers.get(name), now) for name in names)
-        return next((seconds for seconds in waits if seconds is not None), None)
-
-    @property
-    def json(self) -> Any:
-        """The body parsed, None where it is not JSON."""
-        try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            return None
 
 
 class _UnreadableHead(HttpProcessingError):
@@ -171,32 +132,6 @@ async def _read(response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
     return content[:RESPONSE_BYTES], False
 
 
-def parse_retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds, at most an hour, from a number of seconds, a time since 1970 in seconds or ms, or an HTTP date.
-
-    None where there is none or it is nonsense.
-    """
-    text = (value or "").strip()
-    seconds = _number(text)
-    if seconds is None:
-        try:
-            at = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
-    elif seconds > _EPOCH:
-        seconds = (seconds / 1000 if seconds > 1000 * _EPOCH else seconds) - now.timestamp()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
-
-
-def _number(text: str) -> float | None:
-    """A plain decimal number, no sign, no exponent."""
-    if not text.isascii() or not text.replace(".", "", 1).isdigit():
-        return None
-    number = float(text)
-    return number if math.isfinite(number) else float(_EPOCH)
-
-
 def error_code(error: BaseException) -> str:
     """The name users of Segment know for this failure, from a closed set."""
     if isinstance(error, Forbidden | ValueError):
@@ -217,11 +152,3 @@ def error_code(error: BaseException) -> str:
 
 def _words(error: BaseException) -> str:
     return str(error) if isinstance(error, Forbidden) else type(error).__name__
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of a URL: the rest of it may be a credential and is never shown."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

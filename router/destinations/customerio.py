@@ -15,13 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from aiohttp import encode_basic_auth
 from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
+from router.destinations.request import basic_auth
+from router.destinations.response import HttpResponse
 from router.destinations.shared import dates, keys, person, shape
 
 NAME_BYTES, ID_BYTES, VALUE_BYTES = 100, 150, 1000
@@ -70,7 +70,7 @@ class Customerio(HttpDestination):
 
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
         site, key = self.settings.site_id.get_secret_value(), self.settings.api_key.get_secret_value()
-        return {"Authorization": encode_basic_auth(site, key)}
+        return {"Authorization": basic_auth(site, key)}
 
     def probe(self) -> HttpRequest:
         return HttpRequest("GET", "/auth", ())

@@ -17,9 +17,9 @@ from typing import Any
 from pydantic import Field
 
 from router.destinations.base import Delivery, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, hashing, membership, person, shape
 from router.destinations.shared.graph import GraphDestination, GraphSettings, error_codes
 

@@ -20,9 +20,9 @@ from pydantic import Field
 
 from router.config.types import Duration
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, hashing, keys, person, shape
 from router.destinations.shared.graph import GraphDestination, GraphSettings, error_codes
 

@@ -19,10 +19,10 @@ import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.ga4_event import Content, cleaned, content_of, is_reserved, limited, without_addresses
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, person, shape
 
 OLDEST_SECONDS = 72 * 3_600

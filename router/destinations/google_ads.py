@@ -22,9 +22,9 @@ from pydantic import BeforeValidator, Field, StringConstraints, field_validator,
 
 from router.config.types import Duration
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, checked_url
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, hashing, keys, membership, person, shape
 
 _CLICKS = ("gclid", "gbraid", "wbraid")  # never two of them

@@ -16,13 +16,16 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from router.destinations.access_token import AccessToken
 from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome
-from router.destinations.client import HttpClient, HttpResponse, origin
 from router.destinations.http_settings import ApiKey, HttpSettings, PartnerSettings, checked_url
-from router.destinations.request import HttpRequest, Skip, fitting, itemized
+from router.destinations.request import HttpRequest, Skip, fitting, itemized, origin
+from router.destinations.response import HttpResponse
+
+if TYPE_CHECKING:
+    from router.destinations.client import HttpClient
 
 # All that a connector needs is imported from here.
 __all__ = [
@@ -58,13 +61,19 @@ class HttpDestination(Connector):
         super().__init__(name, settings, timeout)
         self.clock: Callable[[], float] = time.time  # a mapping may ask it only to skip what is too old for the partner
         self._access_token = AccessToken(lambda: self.clock())
-        self._client = HttpClient(timeout=timeout, allow_private=settings.allow_private)
+        self._client: HttpClient | None = None
 
     async def open(self) -> None:
+        # Not with the module: whoever only maps events needs no HTTP library, whose import takes a quarter of a second.
+        from router.destinations.client import HttpClient
+
+        if self._client is None:
+            self._client = HttpClient(timeout=self.timeout, allow_private=self.settings.allow_private)
         await self._client.open()
 
     async def close(self) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
     # What a connector writes
 
@@ -242,6 +251,7 @@ class HttpDestination(Connector):
             refused = token
 
     async def _transmit(self, request: HttpRequest, headers: Mapping[str, str]) -> HttpResponse:
+        assert self._client is not None, "open() comes first"
         body = self.dated(request, self.clock())
         return await self._client.request(request.method, self._address(request), body, headers)
 

@@ -20,9 +20,10 @@ from urllib.parse import quote, urlencode
 from pydantic import Field, Secret, SecretStr, field_validator, model_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse, origin
 from router.destinations.http import HttpDestination, HttpRequest, HttpSettings, Skip, checked_url
 from router.destinations.registry import destination
+from router.destinations.request import origin
+from router.destinations.response import HttpResponse
 from router.destinations.shared import keys, shape
 from router.destinations.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, check_header_name, signed
 from router.mapping.constants import with_constants

@@ -18,9 +18,9 @@ import orjson
 from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import context, dates, keys, person, shape
 
 CONTACTS, COMPANIES = "/crm/v3/objects/contacts/batch/upsert", "/crm/v3/objects/companies/batch/upsert"

@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, dates, keys, person, shape
 
 METRIC_LENGTH, ID_LENGTH, PROPERTIES, SUBSCRIPTIONS = 127, 255, 400, 100

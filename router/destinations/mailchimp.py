@@ -18,13 +18,13 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 import orjson
-from aiohttp import encode_basic_auth
 from pydantic import Field, SecretStr, field_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
 from router.destinations.registry import destination
+from router.destinations.request import basic_auth
+from router.destinations.response import HttpResponse
 from router.destinations.shared import context, dates, person, shape
 
 EVENT_NAME, TAG = 30, 10
@@ -135,7 +135,7 @@ class Mailchimp(HttpDestination):
         return super().read(request, response)
 
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
-        return {"Authorization": encode_basic_auth("event-router", self.settings.api_key.get_secret_value())}
+        return {"Authorization": basic_auth("event-router", self.settings.api_key.get_secret_value())}
 
     def probe(self) -> HttpRequest:
         return HttpRequest("GET", f"/3.0/lists/{self.settings.list_id}", ())

@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from re import fullmatch
 from typing import Any, ClassVar, Literal, Self
 
-from aiohttp import encode_basic_auth
 from pydantic import Field, model_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip
 from router.destinations.registry import destination
+from router.destinations.request import basic_auth
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, keys, person, shape
 
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
@@ -134,8 +134,8 @@ class Mixpanel(HttpDestination):
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
         user, secret = self.settings.service_account, self.settings.service_secret
         if user and secret:
-            return {"Authorization": encode_basic_auth(user, secret.get_secret_value())}
-        return {"Authorization": encode_basic_auth(self._token, "")}
+            return {"Authorization": basic_auth(user, secret.get_secret_value())}
+        return {"Authorization": basic_auth(self._token, "")}
 
     def probe(self) -> HttpRequest:
         return HttpRequest.of_json("POST", self._url(_IMPORT), (), [])

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import commerce, context, dates, keys, person, shape
 
 _JOINING = frozenset(("$identify", "$create_alias", "$merge_dangerously", "$groupidentify", "$set", "$unset"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -77,3 +79,16 @@ def itemized(
             items += made
             sent += [event] * len(made)
     return sent, items, skips
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of a URL: the rest of it may be a credential and is never shown."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
+
+
+def basic_auth(user: str, password: str) -> str:
+    """The value of `Authorization` (RFC 7617, UTF-8)."""
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
-from aiohttp import encode_basic_auth
 from pydantic import Field
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, itemized
 from router.destinations.registry import destination
+from router.destinations.request import basic_auth
+from router.destinations.response import HttpResponse
 from router.destinations.shared import context, dates, keys, person, shape
 
 MESSAGE_ID_CHARACTERS = 100
@@ -73,7 +73,7 @@ class Segment(HttpDestination):
         return [outcome] * len(request.events)
 
     def authenticate(self, request: HttpRequest, now: float) -> Mapping[str, str]:
-        return {"Authorization": encode_basic_auth(self.settings.write_key.get_secret_value(), "")}
+        return {"Authorization": basic_auth(self.settings.write_key.get_secret_value(), "")}
 
     def _items(self, event: Delivery) -> list[bytes] | str:
         """The event as the receiver gets it, or the reason why it is not sent."""

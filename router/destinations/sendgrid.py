@@ -19,9 +19,9 @@ from urllib.parse import quote
 from pydantic import Field, StringConstraints, model_validator
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, fitting
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import dates, keys, person, shape
 
 CONTACTS, SEARCH, MAIL = "/v3/marketing/contacts", "/v3/marketing/contacts/search/emails", "/v3/mail/send"

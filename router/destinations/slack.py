@@ -19,9 +19,9 @@ from pydantic import Field, field_validator, model_validator
 
 from router.config.types import Secret, glob_matches
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, checked_url
 from router.destinations.registry import destination
+from router.destinations.response import HttpResponse
 from router.destinations.shared import shape
 from router.mapping.path import MISSING, MappingError
 from router.mapping.template import compile_template

@@ -15,8 +15,8 @@ from router.delivery.item import Partition, QueuedEvent
 from router.delivery.queue import DeliveryQueue
 from router.destinations.adroll import Adroll, AdrollSettings
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.shared.hashing import sha256
 from tests.deliveries import delivery
 

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from router.destinations.amplitude import Amplitude, AmplitudeSettings
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from tests.deliveries import call
 from tests.partners.amplitude import AmplitudePartner
 

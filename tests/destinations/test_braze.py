@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
 from router.destinations.braze import Braze, BrazeSettings
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 
 AT = "2026-01-01T00:00:00.000Z"

@@ -16,16 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.destinations.base import Kind
-from router.destinations.client import (
-    RESPONSE_BYTES,
-    HttpClient,
-    HttpResponse,
-    error_code,
-    origin,
-    parse_retry_after,
-)
+from router.destinations.client import HttpClient, error_code
 from router.destinations.guard import Forbidden
 from router.destinations.http import kind_of
+from router.destinations.request import origin
+from router.destinations.response import RESPONSE_BYTES, HttpResponse, parse_retry_after
 from router.receiver import InjectedFault, Receiver, read_log
 from tests.sockets import talking
 

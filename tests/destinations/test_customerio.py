@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.customerio import Customerio, CustomerioSettings
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 
 ULID = "00000000000000000000000001"

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from router import metrics
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.facebook_audiences import SCHEMA, FacebookAudiences, FacebookAudiencesSettings
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.shared.hashing import sha256
 from tests.deliveries import delivery
 from tests.partners.graph import error

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.facebook_conversions import FacebookConversions, FacebookConversionsSettings
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.shared.hashing import sha256
 from tests.deliveries import delivery
 from tests.partners.graph import error

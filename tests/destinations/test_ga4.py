@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from router import metrics
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.ga4 import Ga4, Ga4Settings
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.mapping.event_map import EventMap
 from tests.deliveries import delivery
 from tests.partners.ga4 import NOW, Ga4Partner

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.google_ads import GoogleAds, GoogleAdsSettings
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.shared.hashing import sha256
 from tests.deliveries import delivery
 from tests.partners.google_ads import refused

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
-from router.destinations.client import HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, kind_of
 from router.destinations.preview import preview
+from router.destinations.response import HttpResponse
 from router.mask import Mask
 from tests.deliveries import delivery
 from tests.partners.partner import Call, HttpPartner, Reply

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from router.config.loader import Loaded, load_topology
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
 from router.destinations.http_request import HttpRequestDestination, HttpRequestSettings
 from router.destinations.registry import destination_types
+from router.destinations.response import HttpResponse
 from router.destinations.webhook import verify
 from router.errors import FileError
 from router.metrics import MAPPING_PROBLEMS

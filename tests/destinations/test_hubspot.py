@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
 from router.destinations.hubspot import Hubspot, HubspotSettings
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 from tests.partners.hubspot import HubspotPartner
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from router import metrics
 from router.destinations.base import Connector, Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
 from router.destinations.intercom import Intercom, IntercomSettings
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 from tests.partners.intercom import IntercomPartner
 

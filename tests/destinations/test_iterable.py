@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
 from router.destinations.iterable import IterableDestination, IterableSettings
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 
 AT = 1767225600

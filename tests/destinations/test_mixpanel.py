@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
 from router.destinations.mixpanel import Mixpanel, MixpanelSettings
+from router.destinations.response import HttpResponse
 from tests.deliveries import delivery
 from tests.partners.mixpanel import MixpanelPartner
 

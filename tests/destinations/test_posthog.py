@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
 from router.destinations.posthog import Posthog, PosthogSettings
+from router.destinations.response import HttpResponse
 from tests.deliveries import call
 from tests.partners.posthog import PosthogPartner
 

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.segment import Segment, SegmentSettings
 from tests.deliveries import delivery
 from tests.partners.segment import SegmentPartner

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest
+from router.destinations.response import HttpResponse
 from router.destinations.sendgrid import Sendgrid, SendgridSettings
 from tests.deliveries import delivery
 from tests.partners.sendgrid import SendgridPartner

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome
-from router.destinations.client import HttpResponse
 from router.destinations.http import HttpRequest, Skip
+from router.destinations.response import HttpResponse
 from router.destinations.slack import Slack, SlackSettings
 from tests.deliveries import delivery
 

@@ -10,12 +10,12 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Connector
-from router.destinations.client import origin
 from router.destinations.contract.fixtures import ContractFixtures
 from router.destinations.contract.partner import Partner
 from router.destinations.describe import describe
 from router.destinations.http import HttpDestination, HttpRequest, Skip
 from router.destinations.preview import preview
+from router.destinations.request import origin
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
 from router.mask import Mask

@@ -15,8 +15,8 @@ import orjson
 from pydantic import Field
 
 from router.destinations.base import Kind, Outcome
-from router.destinations.client import LONGEST_RETRY_AFTER, HttpResponse
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings
+from router.destinations.response import LONGEST_RETRY_AFTER, HttpResponse
 
 _THROTTLED = frozenset((4, 17, 32, 613, 80003, 80004))
 _PASSING = frozenset((1, 2, 341, 5000, 21009))
