@@ -180,6 +180,14 @@ GATEWAY_EVENTS = _counter("router_gateway_events", "Events that arrived by HTTP"
 GATEWAY_IN_FLIGHT = _gauge("router_gateway_in_flight", "Events waiting for Kafka's acknowledgement")
 GATEWAY_ACK_SECONDS = _histogram("router_gateway_ack_seconds", "Request received to Kafka's acknowledgement")
 
+# Files and rows of the past.
+PULL_ROWS = _counter("router_pull_rows", "Rows of a query by what became of them", "source", "outcome")
+PULLS = _counter("router_pulls", "Pulls of a source that came to their end, or did not", "source", "outcome")
+PULL_LAST = _gauge("router_pull_last_success_timestamp_seconds", "When a pull came to its end last", "source")
+PULL_EVERY = _gauge("router_pull_interval_seconds", "How often a source is pulled", "source")
+IMPORT_ROWS = _counter("router_import_rows", "Rows of imported files by what became of them", "source", "outcome")
+IMPORT_LAST = _gauge("router_import_last_success_timestamp_seconds", "When a file came to its end last", "source")
+
 # Insights.
 INSIGHTS_WAITING = _gauge("router_insights_waiting_records", "Records not yet counted")
 INSIGHTS_SKIPPED = _gauge("router_insights_skipped_records", "Records of events.resolved passed over, since it began")

@@ -168,4 +168,46 @@ GATEWAY = Row(
         ),
     ),
 )
-BOARD = Board("sources", "Event router: sources and plans", about(__doc__), (NOW, VOLUME, PLANS, GATEWAY), ("source",))
+ROWS = Row(
+    "Rows of databases, files",
+    (
+        series(
+            "Rows pulled",
+            "Of sources of type `sql`: new, changed and gone rows were sent. `bad` ones are tried again in each pull: the log names them.",
+            (
+                "sum by (source, outcome) (rate(router_pull_rows_total{J,S}[$__rate_interval]))",
+                "{{source}} {{outcome}}",
+            ),
+            unit="suffix:/s",
+            width=8,
+            empty="no pulls",
+        ),
+        series(
+            "Since the last pull",
+            "Time since a pull came to its end, as a part of the source's `every`. Above 2, an alert comes.",
+            (
+                "(time() - max by (source) (router_pull_last_success_timestamp_seconds{J,S}))"
+                " / max by (source) (router_pull_interval_seconds{J,S})",
+                "{{source}}",
+            ),
+            unit="none",
+            width=8,
+            steps=((0, "text"), (2, RED)),
+            empty="no pulls",
+        ),
+        series(
+            "Rows imported",
+            "Of `router import --metrics-page`, while it runs: sent, and bad rows, which its report names.",
+            (
+                "sum by (source, outcome) (rate(router_import_rows_total{J,S}[$__rate_interval]))",
+                "{{source}} {{outcome}}",
+            ),
+            unit="suffix:/s",
+            width=8,
+            empty="no imports",
+        ),
+    ),
+)
+BOARD = Board(
+    "sources", "Event router: sources and plans", about(__doc__), (NOW, VOLUME, PLANS, GATEWAY, ROWS), ("source",)
+)

@@ -27,9 +27,9 @@ def load(topologies: Sequence[Path], options: RunOptions, *, plans: bool = False
     return loaded
 
 
-def watch(topologies: Sequence[Path], options: RunOptions, *, plans: bool = True) -> Reload[Any]:
+def watch(topologies: Sequence[Path], options: RunOptions, *, plans: bool = True, secrets: bool = True) -> Reload[Any]:
     """The same, `active` in a Reload that can follow the files; only a process that validates needs `plans`."""
-    reload: Reload[Any] = Reload(_files(topologies, options, plans=plans), brief=options.supervised)
+    reload: Reload[Any] = Reload(_files(topologies, options, plans=plans, secrets=secrets), brief=options.supervised)
     report.current().warn(reload.active.warnings)
     return reload
 

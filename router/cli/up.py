@@ -47,7 +47,7 @@ def command(
     *,
     options: RunOptions,
 ) -> None:
-    """Run everything: gateway, route workers, delivery, insights (extra `faust`), metrics, web console.
+    """Run everything: gateway, route workers, delivery, pulls, insights (extra `faust`), metrics, web console.
 
     Changes of topology files and plans are applied while it runs, and on SIGHUP; faulty ones are refused.
     Ctrl-C or SIGTERM stops everything cleanly, a second one at once. Exit status 3 when the embedded broker dies.

@@ -20,7 +20,9 @@ class SqlSettings(PartnerSourceSettings):
     key: str | tuple[str, ...] = Field(
         "id", description="The column, or columns, that a row is known by; no two rows may have the same"
     )
-    every: Duration = Field("1h", validate_default=True, description="How often `router pull --follow` asks")
+    every: Duration = Field(
+        "1h", validate_default=True, gt=0, description="How often `router up` and `router pull --follow` ask"
+    )
     deleted: SourceMap = Field(
         {}, description="What becomes of a row that is no longer there: a map of its key columns; left out: nothing"
     )
@@ -52,4 +54,4 @@ class SqlSettings(PartnerSourceSettings):
 
 
 PULLED: Mapping[str, type[SqlSettings]] = {"sql": SqlSettings}
-SUMMARY = "A query on a database: new and changed rows as events, by `router pull`"
+SUMMARY = "A query on a database: new and changed rows as events, by `router up` or `router pull`"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from router import metrics
 from router.events.event import Body
 from router.events.records import Record
 from router.history.import_log import ImportLog, ImportState
@@ -84,6 +85,8 @@ class HistoryImport:
             if not batch.rows:
                 state.status = "done"
                 self._write([])
+                if self._output is not None:
+                    metrics.IMPORT_LAST.labels(state.source).set_to_current_time()
                 return state
             self._take(batch)
             progress(batch.rows)
@@ -120,6 +123,8 @@ class HistoryImport:
             return
         self._output.pace.spend(len(records))
         self._write(records)
+        metrics.IMPORT_ROWS.labels(state.source, "sent").inc(len(records))
+        metrics.IMPORT_ROWS.labels(state.source, "bad").inc(len(batch.bad))
 
     def _write(self, records: list[Record]) -> None:
         if self._output is not None:

@@ -8,10 +8,12 @@ messageIds are the same, and the router drops the repeats.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from router import metrics
 from router.errors import RouterError
 from router.events.event import Body
 from router.events.records import Record
@@ -23,6 +25,7 @@ from router.replay.redrive import Pace
 from router.replay.redrive_writer import RedriveWriter
 
 GONE = b"gone"
+OUTCOMES = ("new", "changed", "unchanged", "gone", "bad")  # of a row
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Pull:
         self._stopped = stopped
         self._seen: dict[bytes, int] = {}
         self._most = BATCH_ROWS if output is None else output.rows
+        self._shown: Counter[str] = Counter()
         self.counts = PullCounts()
         self.events: list[Body] = []  # the first that were sent, or would be
 
@@ -88,15 +92,29 @@ class Pull:
         left = iter(answer)
         while part := list(islice(left, self._most)):
             self._send(self._changes(part))
+            self._show()
             if self._stopped():
                 return self.counts
         if self._rows.reports_deleted and not self._send_gone():
             return self.counts
         self._known.pulls += 1
-        if self._output is not None:
-            self._output.writer.write([], [self._output.log.end(self._known.pulls, int(time.time() * 1000))])
         self.counts.complete = True
+        if self._output is not None:
+            now = time.time()
+            self._output.writer.write([], [self._output.log.end(self._known.pulls, int(now * 1000))])
+            metrics.PULLS.labels(self._rows.source, "complete").inc()
+            metrics.PULL_LAST.labels(self._rows.source).set(now)
         return self.counts
+
+    def _show(self) -> None:
+        """On the metrics page, what was done since the last time; nothing of a dry run."""
+        if self._output is None:
+            return
+        for name in OUTCOMES:
+            more = getattr(self.counts, name) - self._shown[name]
+            if more:
+                metrics.PULL_ROWS.labels(self._rows.source, name).inc(more)
+                self._shown[name] += more
 
     def _changes(self, part: Sequence[dict[str, object]]) -> list[_Change]:
         changes, bad, counts = [], list[BadRow](), self.counts
@@ -144,6 +162,7 @@ class Pull:
                     changes.append(_Change(key, None, event, 0))
             self._reject(bad)
             self._send(changes)
+            self._show()
             if self._stopped():
                 return False
         return True

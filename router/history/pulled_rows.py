@@ -26,7 +26,7 @@ class PulledRows:
         self, source: str, columns: Sequence[str], mapping: Mapping[str, Any], deleted: Mapping[str, Any],
         objects: str | None = None,
     ) -> None:  # fmt: skip
-        self._source = source
+        self.source = source
         self._columns = tuple(columns)
         self._map = RowMapping(mapping)
         self._deleted = RowMapping(deleted) if deleted else None
@@ -60,14 +60,14 @@ class PulledRows:
     def with_id(self, event: Body, key: bytes, content: bytes, pull: int) -> Body:
         """The event with its messageId, unless the mapping gives it one."""
         if not event.get("messageId"):
-            place = b"\0".join((self._source.encode(), key, content, b"%d" % pull))
+            place = b"\0".join((self.source.encode(), key, content, b"%d" % pull))
             event["messageId"] = "pull-" + blake2b(place, digest_size=16).hexdigest()
         return event
 
     def _object(self, row: Mapping[str, Any], key: bytes) -> Body:
         """A row that is nobody's: only destinations that take everything, whatever `integrations` says, get it."""
         assert self._objects is not None
-        known_by = blake2b(self._source.encode() + b"\0" + key, digest_size=HASH_BYTES).hexdigest()
+        known_by = blake2b(self.source.encode() + b"\0" + key, digest_size=HASH_BYTES).hexdigest()
         return {
             "type": "track",
             "event": self._objects,

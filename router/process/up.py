@@ -1,4 +1,4 @@
-"""Everything on one machine: the broker if none is named, its topics, and gateway, route and delivery as children.
+"""Everything on one machine: the broker if none is named, its topics, and gateway, route, delivery, pull as children.
 
 Children are `python -m router …` with this command's options in their environment. Their metrics ports are held here,
 so that a restarted child is found at the same place. Each child follows the topology's files by itself; this process
@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
+from router.config.pulled import SqlSettings
 from router.config.topics import owned_topics, wanted_topics
 from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Stopped, Unavailable, UsageError
@@ -44,6 +45,7 @@ from router.process.watch import Watch
 READY_SECONDS = 10.0
 CONSOLE = "console"
 INSIGHTS_PROCESS = "insights"
+PULL = "pull"
 _ANY_PORT: Address = ("127.0.0.1", 0)
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
@@ -72,7 +74,16 @@ def run_up(
     with ExitStack() as stack:
         signals = stack.enter_context(stop_on_signals(stop))
         try:
-            return _run(stack, signals, stop, reload, files, options, child_names(workers), announce)
+            return _run(
+                stack,
+                signals,
+                stop,
+                reload,
+                files,
+                options,
+                child_names(workers, pulls=_has_rows(reload.active)),
+                announce,
+            )
         except Stopped as stopped:
             log.info("%s", stopped)
             return stopped.status
@@ -94,7 +105,7 @@ def _run(
     pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
     specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in addresses.items()]
     children = Children(
-        addresses, lambda name: supervisor.pid(name) is not None, optional=frozenset({INSIGHTS_PROCESS})
+        addresses, lambda name: supervisor.pid(name) is not None, optional=frozenset({INSIGHTS_PROCESS, PULL})
     )
     counts = _Counts(children)
     supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
@@ -110,7 +121,7 @@ def _run(
     stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
     cluster = Cluster.of(options)
     reload.use(
-        lambda new: make_topics(new, cluster, broker),
+        lambda new: _renew(new, cluster, broker, pulls=PULL in names),
         register=lambda new: register_secrets(new, options),
         at_once=True,
     )
@@ -121,10 +132,10 @@ def _run(
     return status
 
 
-def child_names(workers: int) -> list[str]:
+def child_names(workers: int, *, pulls: bool = False) -> list[str]:
     """Processes of a topology. Delivery runs without destinations too: the first one may be added any time."""
     routes = ["route"] if workers == 1 else [f"route-{number}" for number in range(1, workers + 1)]
-    return ["gateway", *routes, "deliver"]
+    return ["gateway", *routes, "deliver", *([PULL] if pulls else [])]
 
 
 def _with_insights(stack: ExitStack, options: RunOptions, names: Sequence[str]) -> tuple[RunOptions, Sequence[str]]:
@@ -143,7 +154,11 @@ def counts_over_time(options: RunOptions) -> bool:
 
 def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
     """The command line of a child. Its options are in the environment, where `ps` does not show their secrets."""
-    command = [sys.executable, "-m", "router", name.partition("-")[0], *map(str, files)]
+    command = [sys.executable, "-m", "router", name.partition("-")[0]]
+    if name == PULL:
+        command += ["--follow", *(word for file in files for word in ("--topology", str(file)))]
+    else:
+        command += map(str, files)
     return ChildSpec(name, command, options.for_child())
 
 
@@ -178,6 +193,17 @@ def prepare_topics(loaded: Loaded, cluster: Cluster, stop: Event) -> None:
     decisive = [difference for difference in differences if _decisive(difference)]
     if decisive:
         raise RouterError("topics are not as the topology needs them:\n" + "\n".join(map(str, decisive)))
+
+
+def _has_rows(loaded: Loaded) -> bool:
+    """Whether a source asks a database for its events."""
+    return any(isinstance(settings, SqlSettings) for settings in loaded.source_settings.values())
+
+
+def _renew(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None, *, pulls: bool) -> None:
+    make_topics(loaded, cluster, broker)
+    if not pulls and _has_rows(loaded):
+        log.warning("a source of type sql was added: it is pulled from the next start on, or by router pull --follow")
 
 
 def make_topics(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None) -> None:

@@ -79,7 +79,7 @@ def test_each_row_is_there_once(kafka: str, tmp_path: Path, unique: str, line: L
     assert 0 < ended.answer["files"][0]["sent"] < ROWS  # what was committed is not sent again
     assert rows_of(one, b"key-of-web") == EACH_ONCE
 
-    kill(one, lambda: bool(PullLog(one.cluster, one.topics.pulls, "crm").read().rows), "pull", "crm")
+    kill(one, lambda: bool(PullLog(one.cluster, one.topics.pulls, "crm").read().rows), "pull", "--follow")
     ended = one.run(line, "pull", "crm", "--json")
     assert ended.status == 0, ended
     assert ended.answer["unchanged"] > 0

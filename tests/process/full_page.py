@@ -13,6 +13,7 @@ from router.agents.agent import Agent
 from router.agents.pipeline import AGENTS
 from router.agents.table import ROUTE_TOTALS
 from router.delivery.destination import RETRY_AGES
+from router.history.pull import OUTCOMES
 from router.metrics import REGISTRY
 from router.process.merge import merged
 
@@ -58,6 +59,12 @@ def fill() -> None:
             metrics.VIOLATIONS.labels(source, klass).inc()
         for agent in [one for one in AGENTS if issubclass(one, Agent) and one.ending is not None and one.reasons]:
             metrics.STOPPED.labels(agent.name, source, next(iter(agent.reasons))).inc()
+    for source in SOURCES[:1]:
+        for outcome in OUTCOMES[:4]:
+            metrics.PULL_ROWS.labels(source, outcome).inc(123_456_789)
+        metrics.PULLS.labels(source, "complete").inc()
+        metrics.PULL_LAST.labels(source).set_to_current_time()
+        metrics.PULL_EVERY.labels(source).set(3600)
     for endpoint, status in STATUSES:
         metrics.GATEWAY_REQUESTS.labels(endpoint, status).inc()
 

@@ -258,6 +258,13 @@ def test_topics_that_would_break_the_guarantees_are_status_1_and_others_a_warnin
 def test_children_are_named_by_what_they_do() -> None:
     assert child_names(1) == ["gateway", "route", "deliver"]
     assert child_names(3) == ["gateway", "route-1", "route-2", "route-3", "deliver"]
+    assert child_names(1, pulls=True) == ["gateway", "route", "deliver", "pull"]
+
+
+def test_the_child_that_pulls_follows_every_file_of_the_topology() -> None:
+    spec = child_spec("pull", [Path("/t.yaml"), Path("/more.yaml")], RunOptions(bootstrap="b:9092"))
+
+    assert list(spec.command)[-6:] == ["pull", "--follow", "--topology", "/t.yaml", "--topology", "/more.yaml"]
 
 
 def test_a_child_gets_every_option_and_its_command_line_shows_none() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,16 @@ class Database:
         for target, expression in self.settings.deleted.items():
             for column in columns_in(expression):
                 _require(column, self.settings.columns, f"{place}.settings.deleted.{target}", "of the key")
+
+
+def pulled_sources(loaded: Loaded, chosen: Sequence[str] = ()) -> list[str]:
+    """The sources whose events are rows of a query, or those of them that are chosen; none that is switched off."""
+    topology = loaded.topology
+    return [
+        name for name, settings in loaded.source_settings.items()
+        if isinstance(settings, SqlSettings) and (not chosen or name in chosen)
+        and not topology.sources[name].refusal(topology.environment)
+    ]  # fmt: skip
 
 
 def _require(column: str, known: tuple[str, ...], place: str, of: str) -> None:

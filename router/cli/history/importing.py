@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from router.cli.history.page import MetricsPage, served
 from router.cli.history.plan import ImportPlan
 from router.cli.history.preview import make_map, show_events
 from router.cli.history.results import BadRows, answer
@@ -58,6 +59,7 @@ def command(
     bad_rows: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Bad rows as JSON lines; default: on stderr.")
     ] = None,
+    metrics_page: MetricsPage = "",
     again: Again = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -85,7 +87,8 @@ def command(
         else:
             require_broker(options)
             imports = Imports(recognised(named_cluster(options)), loaded, plan, rate, again=again)
-            found = list(imports.run(files, rejected))
+            with served(metrics_page):
+                found = list(imports.run(files, rejected))
     answer(found, rejected, plan.target.topic, dry_run=dry_run, as_json=as_json)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from threading import Event
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import typer
@@ -19,14 +20,20 @@ from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.embedded.capacity import capacity_of
 from router.errors import Fenced, RouterError
-from router.history.history_import import BATCH_ROWS, BATCH_ROWS_EMBEDDED
+from router.history.history_import import BATCH_ROWS, BATCH_ROWS_EMBEDDED, BadRow
 from router.history.intake import HistoryIntake
-from router.history.pull import Pull, PullCounts, PullOutput
+from router.history.pull import OUTCOMES, Pull, PullCounts, PullOutput
 from router.history.pull_log import PullLog
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.replay.redrive import Pace
 from router.replay.redrive_writer import open_writer
+
+
+class BadRowReport(Protocol):
+    """What bad rows are given to."""
+
+    def add(self, file: str, rows: Sequence[BadRow]) -> None: ...
 
 
 class Pulls:
@@ -42,7 +49,12 @@ class Pulls:
         self.database = database
         self.shown: list[dict[str, Any]] = []
 
-    def count(self, bad: BadRows) -> PullCounts:
+    def last(self) -> int:
+        """When a pull came to its end last, in ms since 1970; 0: none did. Raises RouterError, Unavailable."""
+        self._require_topics()
+        return self._log.read().at
+
+    def count(self, bad: BadRowReport) -> PullCounts:
         """The dry run."""
         self._require_topics()
         with self.database.asked() as found:
@@ -51,7 +63,7 @@ class Pulls:
         self.shown = one.events
         return counts
 
-    def run(self, bad: BadRows) -> PullCounts:
+    def run(self, bad: BadRowReport) -> PullCounts:
         """Raises RouterError, Fenced where another process pulls the source, Unavailable."""
         self._require_topics()
         with ExitStack() as stack:
@@ -67,7 +79,7 @@ class Pulls:
             except Fenced as error:
                 raise Fenced(f"another process pulls {self.database.source}; no row is sent twice") from error
 
-    def _pull(self, output: PullOutput | None, bad: BadRows) -> Pull:
+    def _pull(self, output: PullOutput | None, bad: BadRowReport) -> Pull:
         database = self.database
         intake = HistoryIntake(self._topology, database.source, database.target.topic, database.target.write_key)
         report = partial(bad.add, f"{database.source}: row")
@@ -82,24 +94,29 @@ class Pulls:
                 )
 
 
-def answer(pulls: Pulls, counts: PullCounts, bad: BadRows, *, dry_run: bool, as_json: bool, ends: bool = True) -> None:
-    """Prints it; where the command `ends` with it, with status 1 for bad rows and for a pull that was stopped."""
-    source, topic = pulls.database.source, pulls.database.target.topic
+def as_dict(database: Database, counts: PullCounts) -> dict[str, Any]:
+    found = {name: getattr(counts, name) for name in (*OUTCOMES, "read", "complete")}
+    return {"source": database.source, "topic": database.target.topic, **found}
+
+
+def in_words(database: Database, counts: PullCounts, verb: str = "sent") -> str:
+    return (
+        f"{database.source}: {counted(counts.read, 'row')}: {counts.new} new, {counts.changed} changed,"
+        f" {counts.gone} gone: {verb} to {database.target.topic}; {counts.unchanged} unchanged"
+        + (f", {counts.bad} bad" if counts.bad else "")
+    )
+
+
+def answer(pulls: Pulls, counts: PullCounts, bad: BadRows, *, dry_run: bool, as_json: bool) -> None:
+    """Prints it; ends with status 1 for bad rows. Raises RouterError for a pull that was stopped."""
     if as_json:
-        found = {
-            name: getattr(counts, name) for name in ("read", "new", "changed", "unchanged", "gone", "bad", "complete")
-        }
         errors = [row.as_dict() for row in bad.found]
-        report.current().answer({"source": source, "topic": topic, "dry_run": dry_run, **found, "errors": errors})
+        report.current().answer({**as_dict(pulls.database, counts), "dry_run": dry_run, "errors": errors})
     else:
         for event in pulls.shown:
             typer.echo(orjson.dumps(event).decode())
-        verb = "would be sent" if dry_run else "sent"
-        typer.echo(
-            f"{source}: {counted(counts.read, 'row')}: {counts.new} new, {counts.changed} changed, {counts.gone} gone:"
-            f" {verb} to {topic}; {counts.unchanged} unchanged" + (f", {counts.bad} bad" if counts.bad else "")
-        )
-    if ends and not counts.complete:
+        typer.echo(in_words(pulls.database, counts, "would be sent" if dry_run else "sent"))
+    if not counts.complete:
         raise RouterError("stopped before the end: the next pull sends what is left")
-    if ends and counts.bad:
+    if counts.bad:
         raise typer.Exit(1)
