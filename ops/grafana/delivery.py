@@ -64,6 +64,7 @@ WHY = Row(
             "Held back",
             "`down`: it does not answer; `refused`: 401 or 403; `open`: its client cannot be opened; `operator`: paused by hand.",
             (Query("max by (destination, reason) (router_delivery_paused{J,D})", "{{destination}} {{reason}}"),),
+            width=8,
             words=(("0", "delivering", "transparent"), ("1", "held back", "red")),
         ),
         series(
@@ -72,6 +73,7 @@ WHY = Row(
             ("destination:router_delivery_success:ratio_rate1h{J,D}", "{{destination}}"),
             ("destination:router_delivery_target_ratio:max{J,D}", "{{destination}} target"),
             unit="percentunit",
+            width=8,
             highest=1,
             empty="no traffic",
         ),
@@ -80,6 +82,7 @@ WHY = Row(
             "The partner's answers. 4xx: look at our requests; 5xx and E…: at the partner.",
             (_BY_CODE.format("router_delivery_attempts_total"), "{{destination}} {{code}}"),
             unit="suffix:/s",
+            width=8,
         ),
         series(
             "Will be retried, by code",
