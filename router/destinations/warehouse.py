@@ -1,12 +1,12 @@
-"""Warehouse: tables in Segment's schema, in DuckDB (a file) or PostgreSQL.
+"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL or Amazon Redshift.
 
 Each source has a schema. `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
 a table with its properties as columns; `users` and `accounts` a row an object, each column from the newest event that
 set it; `user_identities` says to which profile an identifier belongs. New names become tables and columns by
 themselves; a value that does not fit its column goes to `discards`. A load is one transaction, after `every` or 4,000
 events, acknowledged once committed: kill -9 loses nothing and repeats nothing, as rows are known by `id` (messageId)
-for ever. A database that is full or read-only, or refuses the password or a right, pauses the destination. DuckDB
-needs `pip install 'event-router[duckdb]'`, PostgreSQL `[postgres]`.
+for ever. A database that is full, read-only or refuses us pauses the destination. DuckDB needs `pip install
+'event-router[duckdb]'`, the others `[postgres]`. Redshift's SQL was run on PostgreSQL, not on a real Redshift.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class WarehouseSettings(Settings):
 
     url: str = Field(
         examples=["duckdb:///./shop.duckdb"],
-        description="duckdb:///FILE, relative to the topology file, or postgresql://USER@HOST:PORT/DATABASE?sslmode=require",
+        description="duckdb:///FILE, relative to the topology file, postgresql:// or redshift://USER@HOST:PORT/DATABASE?sslmode=require",
     )
     password: SecretStr | None = Field(None, description="Of PostgreSQL's user; left out: PGPASSWORD or ~/.pgpass")
     every: Duration = Field(
@@ -78,8 +78,8 @@ class WarehouseSettings(Settings):
 
 @destination("warehouse")
 class Warehouse(Connector):
-    summary = "Tables in Segment's schema, in DuckDB or PostgreSQL"
-    integrations = ("Warehouse", "Warehouses", "Postgres")
+    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL or Redshift"
+    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift")
     ignores_integrations = True
     limits = RequestLimits(count=4_000, batch=4_000, age=60.0)
     idempotency = "message_id"

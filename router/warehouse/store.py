@@ -1,4 +1,4 @@
-"""What a load needs of a database, and the SQL that PostgreSQL and DuckDB have in common."""
+"""What a load needs of a database, and the SQL that the databases have in common."""
 
 from __future__ import annotations
 
@@ -88,15 +88,22 @@ class WarehouseStore(ABC):
         for name, kind in fit.added.items():
             self.execute(f"ALTER TABLE {target(place)} ADD COLUMN {quoted(name)} {self.type_names[kind]}")
         for name in fit.widened:
-            self.execute(f"ALTER TABLE {target(place)} ALTER COLUMN {quoted(name)} TYPE {self.type_names['float']}")
+            self.widen(place, name)
+
+    def widen(self, place: Place, column: str) -> None:
+        """A column of whole numbers becomes one of fractions."""
+        self.execute(f"ALTER TABLE {target(place)} ALTER COLUMN {quoted(column)} TYPE {self.type_names['float']}")
+
+    def of_ids(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        """The condition that a row has one of these ids, and its parameters."""
+        return f"id = ANY({self.mark})", [list(ids)]
 
     def objects(self, place: Place, columns: Iterable[str], ids: Sequence[str]) -> dict[str, StoredObject]:
         """Those of the rows that are there, by id."""
         names = [name for name in columns if name not in ("id", VERSIONS)]
         values = "".join(f", {quoted(name)} IS NOT NULL" for name in names)
-        found = self.rows(
-            f"SELECT id, {VERSIONS}{values} FROM {target(place)} WHERE id = ANY({self.mark})", [list(ids)]
-        )
+        condition, parameters = self.of_ids(ids)
+        found = self.rows(f"SELECT id, {VERSIONS}{values} FROM {target(place)} WHERE {condition}", parameters)
         return {
             key: StoredObject.read(versions, (name for name, given in zip(names, given_ones, strict=True) if given))
             for key, versions, *given_ones in found

@@ -74,13 +74,22 @@ class PostgresStore(WarehouseStore):
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
+    def options(self) -> dict[str, Any]:
+        """Of the connection, beside what the URL says."""
+        return {}
+
+    @property
     def _db(self) -> psycopg.Connection[tuple[Any, ...]]:
         import psycopg  # only where a topology has such a place
 
         if self._connection is None:
             given: dict[str, Any] = {} if self._password is None else {"password": self._password}
             self._connection = psycopg.connect(
-                self._url, connect_timeout=max(2, round(self._timeout)), application_name="event-router", **given
+                self._url,
+                connect_timeout=max(2, round(self._timeout)),
+                application_name="event-router",
+                **given,
+                **self.options,
             )
             self._connection.execute("SET TIME ZONE 'UTC'")
             self._connection.commit()

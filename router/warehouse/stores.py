@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from router.warehouse.store import WarehouseStore
 
 DUCKDB = "duckdb:///"  # as SQLAlchemy spells it: a relative path follows, or an absolute one with its own slash
-EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres", "postgres": "postgres"}
+EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres", "postgres": "postgres", "redshift": "postgres"}
 _MODULES = {"duckdb": "duckdb", "postgres": "psycopg"}
 
 
@@ -18,7 +18,9 @@ def problem(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in EXTRAS:
         got = f"{scheme}://" if separator else "no scheme"
-        return f"expected duckdb:///FILE or postgresql://USER@HOST/DATABASE, got {got}"
+        return (
+            f"expected duckdb:///FILE, postgresql://USER@HOST/DATABASE or redshift://USER@HOST:5439/DATABASE, got {got}"
+        )
     if scheme == "duckdb":
         path = url.removeprefix(DUCKDB)
         if not url.startswith(DUCKDB) or not path or path.startswith(":") or path.endswith("/"):
@@ -43,6 +45,10 @@ def store(url: str, password: str | None, timeout: float) -> WarehouseStore:
         from router.warehouse.store_duckdb import DuckDbStore
 
         return DuckDbStore(Path(unquote(url.removeprefix(DUCKDB))))
+    if url.startswith("redshift://"):
+        from router.warehouse.store_redshift import RedshiftStore
+
+        return RedshiftStore(url.replace("redshift://", "postgresql://", 1), password, timeout)
     from router.warehouse.store_postgres import PostgresStore
 
     return PostgresStore(url, password, timeout)

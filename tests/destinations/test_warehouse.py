@@ -53,7 +53,8 @@ async def outcome(url: str, **given: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"url": "shop.duckdb"}, "expected duckdb:///FILE or postgresql://USER@HOST/DATABASE, got no scheme"),
+        ({"url": "shop.duckdb"}, "or redshift://USER@HOST:5439/DATABASE, got no scheme"),
+        ({"url": "redshift://user@host"}, "expected a database's name after the host"),
         ({"url": "mysql://host/db"}, "got mysql://"),
         ({"url": "duckdb:///:memory:"}, "expected duckdb:/// and the path of a file"),
         ({"url": "duckdb://shop.duckdb"}, "expected duckdb:/// and the path of a file"),
