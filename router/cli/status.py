@@ -17,7 +17,6 @@ from router.cli.options import METRICS_ADDRESS, Json, with_run_options
 from router.cli.screen import console
 from router.cli.status_screen import picture
 from router.config.options import RunOptions, parse_address
-from router.errors import UsageError
 from router.process.rates import Rates, rates
 from router.status.pages import Look, look
 
@@ -31,8 +30,8 @@ def command(
         list[Path],
         typer.Argument(
             metavar="[TOPOLOGY…]",
-            help="Read totals, backlogs and pauses of this topology from Kafka itself, whatever runs; left out: the "
-            "pages at --metrics.",
+            help="Read totals, backlogs and pauses of this topology from Kafka itself, whatever runs; with --metrics, "
+            "reasons and refusals from the processes too. Left out: the pages at --metrics alone.",
         ),
     ] = [],  # noqa: B006  typer copies it
     metrics: Annotated[
@@ -54,8 +53,8 @@ def command(
 ) -> None:
     """Show the counts and health of a router: events, backlogs, refusals, destinations, reasons, processes.
 
-    Reads the pages at --metrics: that of `router up`, or those of single processes. With a TOPOLOGY and --bootstrap it
-    reads Kafka instead. Exit status 3 when none answers.
+    Reads the pages at --metrics: that of `router up`, or those of single processes. With a TOPOLOGY and --bootstrap
+    totals, backlogs and pauses come from Kafka. Exit status 3 when none answers.
     """
     looking = _looking(topologies, metrics, options)
     if watch:
@@ -71,19 +70,19 @@ def command(
 
 
 def _looking(topologies: list[Path], metrics: list[str], options: RunOptions) -> Looking:
-    """What takes one look. Raises UsageError where it is not clear at what."""
+    """What takes one look. Raises UsageError where no broker is named for a topology."""
+    addresses = [parse_address(text) for text in dict.fromkeys(metrics or [METRICS_ADDRESS])]
     if not topologies:
-        addresses = [parse_address(text) for text in dict.fromkeys(metrics or [METRICS_ADDRESS])]
         return lambda: look(addresses)
-    if metrics:
-        raise UsageError("expected TOPOLOGY, which is read from Kafka, or --metrics, got both")
     from router.embedded.broker import recognised
-    from router.status.kafka import look_at_kafka
+    from router.status.kafka import completed, look_at_kafka
 
     require_broker(options)
     loaded = load(topologies, options, secrets=False)
     cluster = recognised(named_cluster(options))
-    return lambda: look_at_kafka(loaded, cluster)
+    if not metrics:
+        return lambda: look_at_kafka(loaded, cluster)
+    return lambda: completed(look_at_kafka(loaded, cluster), look(addresses))
 
 
 def _again(looking: Looking, before: Look) -> tuple[Look, Rates]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from router.agents.table import ENDINGS
@@ -56,6 +57,35 @@ def look_at_kafka(loaded: Loaded, cluster: Cluster) -> Look:
     )
     return Look(
         seen, Report(True), Report(True, {f"deliver.{name}": Check(True, str(p)) for name, p in pauses.items()})
+    )
+
+
+def completed(kafka: Look, pages: Look) -> Look:
+    """Totals, backlogs and pauses of Kafka, and what only processes know of their pages."""
+    known = {row.name: row for row in pages.seen.destinations}
+    rows = tuple(_completed(row, known[row.name]) if row.name in known else row for row in kafka.seen.destinations)
+    seen = replace(
+        pages.seen,
+        received=kafka.seen.received,
+        ended=kafka.seen.ended,
+        merged=kafka.seen.merged,
+        waiting=kafka.seen.waiting,
+        oldest_seconds=kafka.seen.oldest_seconds,
+        destinations=rows,
+    )
+    return Look(seen, pages.ready, Report(pages.live.ok, {**kafka.live.checks, **pages.live.checks}))
+
+
+def _completed(kafka: DestinationRow, page: DestinationRow) -> DestinationRow:
+    return replace(
+        kafka,
+        retrying=page.retrying,
+        retrying_seconds=page.retrying_seconds,
+        p95_seconds=page.p95_seconds,
+        filtered=page.filtered,
+        skips=page.skips,
+        retries=page.retries,
+        discarded=page.discarded,
     )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,13 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from router.cli.status_screen import seconds
-from router.process.health import Health
+from router.config.options import parse_address
+from router.process.health import Check, Health, Report
 from router.process.scrape import families
 from router.process.serve import MetricsServer, bind
+from router.process.snapshot import DestinationRow
+from router.status.kafka import completed
+from router.status.pages import Look, look
 from tests.cli.lines import Line
 from tests.process.test_snapshot import PAGE
 
@@ -191,13 +196,29 @@ def test_rates_are_those_between_two_looks(
     assert answer["destinations"]["crm"]["final"] > 0
 
 
-def test_a_topology_is_not_asked_at_pages(line: Line) -> None:
-    both = line("status", "topologies/shop.yaml", "--metrics", NOWHERE)
-    none = line("status", "topologies/shop.yaml")
+def test_a_topology_needs_a_broker(line: Line) -> None:
+    for options in ([], ["--metrics", NOWHERE]):
+        none = line("status", "topologies/shop.yaml", *options)
 
-    assert (both.status, none.status) == (2, 2)
-    assert "expected TOPOLOGY, which is read from Kafka, or --metrics, got both" in both.err
-    assert "expected --bootstrap" in none.err
+        assert none.status == 2
+        assert "expected --bootstrap" in none.err
+
+
+def test_totals_of_kafka_are_completed_by_what_processes_know(address: str) -> None:
+    """The page is of a process that has just started: it counts from 0, as a gateway's always does."""
+    row = DestinationRow("crm", routed=900, delivered=890, dead=4, waiting=6, paused=("operator",))
+    page = look([parse_address(address)])
+    kafka = replace(page.seen, received=1_000, waiting=7, destinations=(row,), refused={}, processes=())
+    paused = Report(True, {"deliver.crm": Check(True, "paused")})
+
+    both = completed(Look(kafka, Report(True), paused), page)
+
+    (crm,) = both.seen.destinations
+    known = next(each for each in page.seen.destinations if each.name == "crm")
+    assert (both.seen.received, both.seen.waiting, crm.delivered, crm.waiting) == (1_000, 7, 890, 6)
+    assert (both.seen.processes, both.seen.refused) == (page.seen.processes, page.seen.refused)
+    assert (crm.paused, crm.retries, crm.p95_seconds) == (("operator",), known.retries, known.p95_seconds)
+    assert both.live.checks["deliver.crm"].ok
 
 
 def test_every_key_of_the_json_is_documented(line: Line, address: str) -> None:
