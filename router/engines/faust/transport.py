@@ -69,14 +69,17 @@ class _Thread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         found: dict[TopicPartition, int] = await consumer.seek_to_committed()
         start = cast("Any", self.transport).start
+        unread = []
         for tp in consumer.assignment() if start is not None else ():
             offset = start(_place(tp))
             if offset is None:
                 found.pop(tp, None)
-                await consumer.seek_to_beginning(tp)
+                unread.append(tp)
             else:
                 found[tp] = offset
                 consumer.seek(tp, offset)
+        if unread:  # all at once: each call waits for the fetch under way, half a second
+            await consumer.seek_to_beginning(*unread)
         return found
 
     async def standings(self) -> dict[PartitionKey, Standing]:
