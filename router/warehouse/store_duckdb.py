@@ -2,8 +2,8 @@
 
 A file is open for writing in one process at a time. It is opened for a load and closed when no other load waits, so
 that others can query in between; while another process has it open, loads wait. As nobody else writes during a load,
-repeats are found by an anti-join on `id`: a key would cost more than it gives. Rows go through a file of JSON lines
-beside the database, `<name>.loading`, which lives as long as the load; kill -9 can leave it behind, and the next load
+repeats are found by an anti-join on `id`: a key would cost more than it gives. Rows go through a file of JSON beside
+the database, `<name>.loading`, which lives as long as the load; kill -9 can leave it behind, and the next load
 replaces it.
 """
 
@@ -108,9 +108,9 @@ class DuckDbStore(WarehouseStore):
     def _stage(self, fit: TableFit) -> str:
         """The rows as a table expression."""
         with open(self._staging, "wb", opener=lambda path, flags: os.open(path, flags, _MODE)) as file:
-            file.write(b"\n".join(map(orjson.dumps, fit.rows)))
+            file.write(orjson.dumps(fit.rows))
         columns = ", ".join(f"{literal(name)}: '{self.type_names[fit.types[name]]}'" for name in used(fit))
-        return f"read_json({literal(str(self._staging))}, format = 'newline_delimited', columns = {{{columns}}})"
+        return f"read_json({literal(str(self._staging))}, format = 'array', columns = {{{columns}}})"
 
     def commit(self) -> None:
         self._staging.unlink(missing_ok=True)
