@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,12 +17,15 @@ from aiohttp import web
 
 from router.console.access import ConsoleUser
 from router.console.audit import AuditLog, Deed
-from router.console.redriving import redrive
+from router.console.redriving import redrive, stop_redrive
+from router.console.replaying import replay, resume_replay, stop_replay
 from router.console.sight import Sight
 from router.console.snippets import snippets_with_key
+from router.console.trying import try_event
 from router.delivery.pauses import pause_now, write_pause
 from router.document import nearest
 from router.errors import RouterError, UsageError
+from router.replay.replay_log import ReplayLog
 
 TOKEN_HEADER = "X-Console-Token"  # noqa: S105  a header's name
 
@@ -34,23 +37,31 @@ class Done(NamedTuple):
     data: Mapping[str, Any] = MappingProxyType({})
 
 
-Act = Callable[[Sight, Deed, Mapping[str, Any]], str | Done]
+Act = Callable[[Sight, Deed, Mapping[str, Any]], str | Done | None]
 
 
 class Action(NamedTuple):
-    """`kind` says what its target is the name of: a destination or a source."""
+    """`kind` says what its target is the name of: a destination, a source or a replay.
+
+    An act that gives None goes on as a job, whose end is written down when it comes.
+    """
 
     act: Act
     kind: str = "destination"
 
     def check(self, sight: Sight, target: str) -> None:
-        """Raises UsageError for a name that is none of the topology's."""
-        topology = sight.loaded.topology
-        known = topology.sources if self.kind == "source" else topology.destinations
+        """Raises UsageError for a name that is none."""
+        known = self._known(sight)
         if target not in known:
             hint = nearest(target, known)
             did_you_mean = f" (did you mean {hint}?)" if hint else ""
             raise UsageError(f"expected a {self.kind}, got {target!r}{did_you_mean}")
+
+    def _known(self, sight: Sight) -> Collection[str]:
+        topology = sight.loaded.topology
+        if self.kind == "replay":
+            return ReplayLog(sight.cluster, sight.topics.replays).read().keys()
+        return (topology.sources if self.kind == "source" else topology.destinations).keys()
 
 
 def _pause(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
@@ -68,9 +79,14 @@ def _show_key(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> Done:
     return Done(f"The write key of {deed.target} was shown to {deed.who}.", {"snippets": texts})
 
 
+def _try(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> Done:
+    return Done(*try_event(sight, deed, values))
+
+
 ACTIONS: Mapping[str, Action] = {
-    "pause": Action(_pause), "resume": Action(_resume), "redrive": Action(redrive),
-    "key": Action(_show_key, "source"),
+    "pause": Action(_pause), "resume": Action(_resume), "key": Action(_show_key, "source"), "try": Action(_try),
+    "redrive": Action(redrive), "stop-redrive": Action(stop_redrive), "replay": Action(replay),
+    "stop-replay": Action(stop_replay, "replay"), "resume-replay": Action(resume_replay, "replay"),
 }  # fmt: skip
 
 
@@ -113,6 +129,8 @@ def _taken(sight: Sight, audit: AuditLog, deed: Deed, values: Mapping[str, Any])
     except RouterError as error:
         audit.write(deed, "failed", sight.mask.text(str(error)))
         return error_status(error), {"error": str(error)}
+    if done is None:
+        return 200, {"says": "Begun: the page shows how far it is."}
     says, data = done if isinstance(done, Done) else Done(done)
     audit.write(deed, "done", says)
     return 200, {"says": says, **data}

@@ -51,6 +51,7 @@ async def _serve(access: Access, options: RunOptions, stop: Event, health: Healt
     finally:
         with contextlib.suppress(TimeoutError):
             await runner.cleanup()
+        await asyncio.to_thread(sight.jobs.close)
 
 
 def _as_it_is(loaded: Loaded) -> Loaded:

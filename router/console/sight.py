@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from router.config.loader import Loaded
 from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.console.audit import AuditLog
+from router.console.jobs import Job, Jobs
 from router.console.plan_folders import PlanFolders
 from router.embedded.broker import recognised
 from router.errors import RouterError
 from router.events.topics import Topics
 from router.kafka.cluster import Cluster
 from router.mask import Mask
+from router.plan import compile_plan
 from router.process.run import secrets
 from router.status.kafka import look_at_kafka
 from router.status.pages import Look, look
@@ -50,6 +52,8 @@ class Sight:
         self.options = options
         self.cluster = Cluster.of(options)
         self.plans = PlanFolders()
+        self.jobs = Jobs(self._ended)
+        self.tried: dict[str, str] = {}  # the last replay that each person has counted: only such a one is begun
         self._secrets = tuple(secrets(loaded, options))
         self._counts = LatestCounts(None, 0)
         self._asked = 0.0
@@ -82,6 +86,15 @@ class Sight:
                     self._counts = LatestCounts(found, int(time.time() * 1000))
                 self._asked = time.monotonic()
             return self._counts
+
+    def with_plans(self, sources: Iterable[str]) -> Loaded:
+        """The topology with the tracking plans of these sources, as their files are now. Raises FileError."""
+        folders = {name: self.loaded.topology.sources[name].plan for name in sources}
+        plans = {name: compile_plan(self.plans.read(folder)) for name, folder in folders.items() if folder is not None}
+        return replace(self.loaded, plans=plans)
+
+    def _ended(self, job: Job) -> None:
+        self.audit.write(job.deed, "failed" if job.state == "failed" else "done", self.mask.text(job.says))
 
     def _look(self) -> Look:
         if self.options.pages:

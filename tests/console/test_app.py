@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,8 +19,9 @@ from confluent_kafka import Producer
 from router.config.options import RunOptions
 from router.config.topics import wanted_topics
 from router.console.access import TOKENS, Access
-from router.console.actions import TOKEN_HEADER
+from router.console.actions import ACTIONS, TOKEN_HEADER
 from router.console.app import COOKIE, make_app
+from router.console.jobs import Job
 from router.console.live.socket import HUB
 from router.console.sight import Sight
 from router.console.text import visible
@@ -162,12 +164,12 @@ async def test_an_action_is_taken_and_written_down_before_and_after(opened: Open
 async def test_a_viewer_s_action_is_refused_and_written_down(opened: Open) -> None:
     async with opened(login=True) as (client, sight):
         assert await sign_in(client, VIEWER) == 303
-        status, says = await act(client, "pause", {"target": "crm"})
-        assert (status, "role operator" in says) == (403, True)
-        status, says = await act(client, "key", {"target": "web"})
-        assert (status, KEY in says) == (403, False)
-        for record in sight.audit.newest():
-            assert (record["who"], record["outcome"]) == ("vera", "refused")
+        for name, action in ACTIONS.items():
+            status, says = await act(client, name, {"target": "web" if action.kind == "source" else "crm"})
+            assert (status, "role operator" in says) == (403, True)
+            assert KEY not in says
+        written = [(one["who"], one["action"], one["outcome"]) for one in sight.audit.newest()]
+        assert written == [("vera", name, "refused") for name in reversed(list(ACTIONS))]
         assert read_pauses(sight.cluster, sight.topics.control)[0] == {}
 
 
@@ -242,10 +244,78 @@ async def test_a_dry_run_of_a_redrive_counts_and_sends_nothing(opened: Open) -> 
         status, says = await act(client, "redrive", {"target": "crm", "stay": "dry", "rate": "10"})
         assert (status, "Would send 1 to crm" in says) == (200, True), says
         assert (await act(client, "redrive", {"target": "crm", "stay": "dry", "rate": "0"}))[0] == 400
+        assert (await act(client, "stop-redrive", {"target": "crm"}))[0] == 400
         status, says = await act(client, "redrive", {"target": "crm", "code": "400", "reason": "mended"})
-        assert (status, "1 sent to crm" in says) == (200, True), says
+        assert (status, "Begun" in says) == (200, True), says
+        job = sight.jobs.latest("redrive", "crm")
+        assert job is not None
+        await ended(job)
+        assert (job.state, job.says) == ("done", "1 sent to crm once more.")
+        assert sight.audit.newest()[0]["says"] == job.says
         async with client.get("/destinations/crm?tab=letters") as page:
             assert "1 dead letter, 0 not redriven" in await page.text()
+
+
+async def ended(job: Job) -> None:
+    assert job.thread is not None
+    await asyncio.to_thread(job.thread.join, 60)
+    assert not job.open
+
+
+async def test_an_event_is_tried_and_sent_only_where_that_is_asked_for(opened: Open, tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        near = {"url": f"http://127.0.0.1:{closed.getsockname()[1]}/", "allow_private": True, "secret": SECRET}
+        destinations = {"crm": {"type": "webhook", "settings": near, "types": ["track"]}}
+        async with opened() as (client, sight):
+            sight.loaded = shop(
+                tmp_path, destinations=destinations, topics={"prefix": sight.topics.prefix, "partitions": 1}
+            )
+            event = {"type": "track", "event": HOSTILE, "userId": "u1", "properties": {"password": SECRET}}
+            tried = {"target": "crm", "event": orjson.dumps(event).decode(), "stay": "try"}
+            status, says = await act(client, "try", tried)
+            assert (status, "it would be sent" in says) == (200, True), says
+            (trial,) = orjson.loads(says)["trials"]
+            assert (trial["accepted"], trial["sent"], trial["title"]) == (True, False, f"track {visible(HOSTILE)}")
+            assert "POST http://127.0.0.1" in trial["requests"][0]
+            assert SECRET not in says
+            status, says = await act(client, "try", tried | {"event": orjson.dumps(event | {"type": "page"}).decode()})
+            assert "its call type is not in `types`" in says
+            for wrong in ("{", "[]", '{"type": "track"}' + " " * 70_000):
+                assert (await act(client, "try", tried | {"event": wrong}))[0] == 400
+            assert (await act(client, "try", tried | {"source": "wbe"}))[0] == 400
+            status, says = await act(client, "try", tried | {"send": "yes"})
+            (trial,) = orjson.loads(says)["trials"]
+            assert (status, trial["sent"], trial["accepted"]) == (200, True, False)
+            assert "ECONNREFUSED" in trial["answer"]
+            assert "was sent to crm" in sight.audit.newest()[0]["says"]
+            async with client.get("/destinations/crm?tab=try") as page:
+                assert "Send it to crm" in await page.text()
+
+
+async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
+    async with opened() as (client, sight):
+        value = orjson.dumps({"type": "track", "event": "Order Completed", "userId": "u1", "messageId": "m1"})
+        producer = Producer(clients.producer(sight.cluster))
+        producer.produce(sight.topics.resolved, value, b"p1", 0, headers=[("source", b"web"), ("type", b"track")])
+        assert await asyncio.to_thread(producer.flush, 60) == 0
+        asked = {"target": "crm", "since": "1h", "rate": "50"}
+        assert "dry run" in (await act(client, "replay", asked))[1]
+        for wrong in ({"since": ""}, {"since": "soon"}, {"rate": "fast"}, {"where": "type ="}, {"origin": "dest.crm"}):
+            assert (await act(client, "replay", asked | wrong | {"stay": "dry"}))[0] == 400
+        status, says = await act(client, "replay", asked | {"stay": "dry"})
+        assert (status, "Would send 1 events of 1 names to crm" in says) == (200, True), says
+        assert (await act(client, "replay", asked | {"user": "u2"}))[0] == 400
+        assert (await act(client, "replay", asked))[0] == 200
+        (job,) = sight.jobs.of("replay")
+        await ended(job)
+        assert (job.state, job.says) == ("done", "r1 is done: 1 events sent.")
+        assert sight.audit.newest()[0]["says"] == job.says
+        assert (await act(client, "stop-replay", {"target": "r9"}))[0] == 400
+        assert "is done: there is nothing to stop" in (await act(client, "stop-replay", {"target": "r1"}))[1]
+        assert "is done: there is nothing to go on with" in (await act(client, "resume-replay", {"target": "r1"}))[1]
+        async with client.get("/operations") as page:
+            assert "● done" in await page.text()
 
 
 async def test_every_page_answers_on_a_broker(opened: Open) -> None:
@@ -257,11 +327,16 @@ async def test_every_page_answers_on_a_broker(opened: Open) -> None:
             "/destinations",
             "/destinations/crm",
             "/destinations/off?tab=settings",
+            "/destinations/crm?tab=try",
+            "/destinations/crm?from=2026-01-01T00:00&to=2026-01-02T00:00",
         )
         for path in (*pages, "/plans", "/find", "/find?q=nobody", "/operations"):
             async with client.get(path) as answer:
                 text = await answer.text()
                 assert answer.status == 200, (path, text)
                 assert SECRET not in text
+        for path in ("/?last=never", "/destinations/crm?from=now&to=then", "/find?q=u1&since=soon"):
+            async with client.get(path) as answer:
+                assert "expected" in await answer.text()
         async with client.get("/find?q=crm", allow_redirects=False) as answer:
             assert answer.headers["Location"] == "/destinations/crm"

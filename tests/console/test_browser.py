@@ -151,6 +151,19 @@ async def test_the_partner_s_answer_is_three_clicks_from_the_overview_and_a_paus
         assert "the partner rejects the data" in said
         assert ANSWER in said
 
+        await page.go("/destinations/crm?tab=letters")
+        await page.click("[data-opens='redrive']")
+        await page.click("#redrive button.danger")
+        await page.until("document.getElementById('letters').innerText.includes('redrive crm: done')")
+        await page.until("document.getElementById('letters').innerText.includes('redriven')")
+
+        await page.go("/destinations/crm?tab=try")
+        await page.click("#try button.main")
+        await page.until("document.querySelector('#trials pre').innerText.includes('POST http://127.0.0.1')")
+        await page.click("#try button.danger")
+        await page.click("#send-it button.danger")
+        await page.until(f"document.getElementById('trials').innerText.includes({json.dumps(ANSWER)})")
+
         await page.click("[data-opens='pause-dialog']")
         await page.until("document.getElementById('pause-dialog').open")
         await page.click("#pause-dialog button.danger")

@@ -55,6 +55,7 @@ def command(
     """
     from router.destinations.http import HttpDestination
     from router.mask import Mask
+    from router.plan_tools.samples import source_for
     from router.process.run import secrets
     from router.topology_tests.trial import Trials
 
@@ -63,7 +64,7 @@ def command(
     trials = Trials(loaded, name, Mask(loaded.topology.mask, secrets(loaded, options)))
     if send and not isinstance(trials.connector, HttpDestination):
         raise UsageError(f"expected a destination that is sent requests, got {name}: what it would write is shown")
-    items = list(_items(loaded, name, events, _source(loaded, name, source)))
+    items = list(_items(loaded, name, events, source_for(loaded, name, source)))
     done = [trial for item in items for trial in trials.run(item, time.time())]
     if send:
         asyncio.run(trials.send(done))
@@ -78,26 +79,10 @@ def command(
         raise typer.Exit(3 if all(trial.unanswered for trial in failed) else 1)
 
 
-def _source(loaded: Loaded, name: str, asked: str) -> str:
-    from router.config.models import chosen
-    from router.document import nearest
-
-    sources = loaded.topology.sources
-    if asked and asked not in sources:
-        hint = nearest(asked, sources)
-        raise UsageError(f"expected a source, got {asked}" + (f" (did you mean {hint}?)" if hint else ""))
-    globs = loaded.topology.destinations[name].sources
-    environment = loaded.topology.environment
-    taken = [one for one, config in sources.items() if not config.refusal(environment) and chosen(globs, one)]
-    if not asked and not taken:
-        raise UsageError(f"expected --source SOURCE: {name} takes no source whose events are accepted")
-    return asked or taken[0]
-
-
 def _items(loaded: Loaded, name: str, events: Sequence[str], source: str) -> Iterator[Item]:
     """The events as test cases write them. Raises FileError with what is no event."""
-    from router.cli.destinations.samples import sample_events
     from router.cli.send_file import events as read
+    from router.plan_tools.samples import sample_events
 
     problems: list[Problem] = []
     if not events:

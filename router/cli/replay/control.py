@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -11,12 +9,10 @@ import typer
 from router.cli import report
 from router.cli.options import Json, TopologyOption, with_run_options
 from router.cli.replay.listing import ReplayId
-from router.cli.replay.options import Replays, as_dict, now_ms
-from router.cli.replay.work import STORED, check_position, share_of, work
+from router.cli.replay.options import as_dict, replays_of
+from router.cli.replay.work import work
 from router.config.options import RunOptions
-from router.errors import Fenced, RouterError
-from router.replay.redrive_writer import open_writer
-from router.replay.replay_state import ReplayState, Status
+from router.replay.running import STORED, share_of, take_over
 
 
 @with_run_options("bootstrap", "kafka", "env_file")
@@ -28,8 +24,8 @@ def stop_command(
     options: RunOptions,
 ) -> None:
     """Stop a replay, wherever it runs, also one that was interrupted. What it has written is delivered."""
-    replays = Replays.of(topology, options)
-    state = _take_over(replays, replay, "stopped")
+    replays = replays_of(topology, options)
+    state = take_over(replays, replay, "stopped")
     if as_json:
         report.current().answer(as_dict(state, share_of(state)))
     else:
@@ -49,33 +45,13 @@ def resume_command(
     options: RunOptions,
 ) -> None:
     """Go on with a replay that was stopped or interrupted, where it is. Nothing is sent twice."""
-    replays = Replays.of(topology, options)
+    replays = replays_of(topology, options)
     before = replays.log.one(replay)
     if before.request.origin in STORED:
-        replays = Replays.of(topology, options, plans=True)
+        replays = replays_of(topology, options, plans=True)
     replays.require_destinations(before.request.to)
     replays.require_topics(before.request.to)
-    state = _take_over(replays, replay, "running")
+    state = take_over(replays, replay, "running")
     if rate is not None:
         state.request = state.request.model_copy(update={"rate": rate})
     work(replays, state, as_json=as_json)
-
-
-def _take_over(replays: Replays, replay: str, status: Status) -> ReplayState:
-    """End the process that runs it, and whatever that has not committed; then it is ours. Raises RouterError."""
-    if replays.log.one(replay).status == "done":
-        raise RouterError(f"{replay} is done: there is nothing to {'stop' if status == 'stopped' else 'go on with'}")
-    with closing(open_writer(replays.cluster, replays.topics.replay_transactions(replay), None)) as writer:
-        state = replays.log.one(replay)
-        if state.status == "done":
-            raise RouterError(f"{replay} has just ended")
-        if status == "running":
-            check_position(replays, state)
-        state.status, state.owner, state.updated = status, uuid.uuid4().hex, now_ms()
-        try:
-            writer.write([], [replays.log.record(state)])
-        except Fenced as error:
-            raise Fenced(
-                f"another command stops or resumes {replay} at this moment: router replay show {replay}"
-            ) from error
-    return state

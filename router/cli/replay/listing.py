@@ -9,11 +9,11 @@ from rich.text import Text
 
 from router.cli import report
 from router.cli.options import Json, TopologyOption, with_run_options
-from router.cli.replay.options import Replays, as_dict, chosen_words, echo, lines, status_of
-from router.cli.replay.work import share_of
+from router.cli.replay.options import as_dict, chosen_words, echo, lines, replays_of, status_of
 from router.cli.screen import console, table
 from router.config.options import RunOptions
 from router.events.times import iso
+from router.replay.running import share_of
 
 ReplayId = Annotated[str, typer.Argument(metavar="ID", help="Of a replay, such as r3; see router replay list.")]
 
@@ -21,7 +21,7 @@ ReplayId = Annotated[str, typer.Argument(metavar="ID", help="Of a replay, such a
 @with_run_options("bootstrap", "kafka", "env_file")
 def list_command(topology: TopologyOption = [], as_json: Json = False, *, options: RunOptions) -> None:  # noqa: B006
     """List the replays of a topology, the oldest first."""
-    replays = Replays.of(topology, options)
+    replays = replays_of(topology, options)
     found = replays.log.read().values()
     if as_json:
         report.current().answer([as_dict(state, share_of(state)) for state in found])
@@ -48,7 +48,7 @@ def show_command(
     options: RunOptions,
 ) -> None:
     """Show one replay: what was asked for, how far it is, what was not sent and why."""
-    state = Replays.of(topology, options).log.one(replay)
+    state = replays_of(topology, options).log.one(replay)
     if as_json:
         report.current().answer(as_dict(state, share_of(state)))
         return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,68 +12,23 @@ import typer
 from router.agents.table import REASONS
 from router.cli.loading import load, named_cluster, only_topology, require_broker
 from router.cli.report import counted
-from router.config.loader import Loaded
-from router.config.models import is_of_another
 from router.config.options import RunOptions
 from router.config.topics import topics_of
-from router.document import nearest
 from router.embedded.broker import recognised
-from router.errors import RouterError, UsageError
 from router.events.times import iso
-from router.events.topics import Topics
-from router.kafka.admin import Admin
-from router.kafka.cluster import Cluster
 from router.replay.replay import SKIPPED
-from router.replay.replay_log import ReplayLog
 from router.replay.replay_state import Gap, ReplayState
+from router.replay.running import Replays, now_ms
 
 WORDS = REASONS | SKIPPED
 QUIET_MS = 60_000  # a replay that has written nothing for so long waits, or is no longer there
 
 
-@dataclass(frozen=True)
-class Replays:
-    """A topology, and where its replays are."""
-
-    cluster: Cluster
-    loaded: Loaded
-    topics: Topics
-
-    @classmethod
-    def of(cls, topology: list[Path], options: RunOptions, *, plans: bool = False) -> Replays:
-        """`plans`: the tracking plans will be asked too. Raises UsageError without a broker, RouterError."""
-        require_broker(options)
-        loaded = load(topology or only_topology(), options, plans=plans)
-        return cls(recognised(named_cluster(options)), loaded, topics_of(loaded.topology))
-
-    @cached_property
-    def log(self) -> ReplayLog:
-        return ReplayLog(self.cluster, self.topics.replays)
-
-    def require_destinations(self, names: Sequence[str]) -> None:
-        """Raises UsageError where none is named, RouterError for one that the topology does not have."""
-        if not names:
-            raise UsageError("expected --to DEST…: the destinations that get the events")
-        for name in names:
-            if name not in self.loaded.topology.destinations:
-                hint = nearest(name, self.loaded.topology.destinations)
-                did_you_mean = f" (did you mean {hint}?)" if hint else ""
-                raise RouterError(f"--to: expected a destination of {self.topics.name}, got {name}{did_you_mean}")
-            if is_of_another(self.loaded.topology.destinations[name].labels, self.loaded.topology.environment):
-                raise RouterError(f"--to: {name} is of another environment than the topology: nothing is sent to it")
-
-    def require_topics(self, destinations: Sequence[str]) -> None:
-        """Raises RouterError for a topic that is not there, and for a destination that nobody may deliver to."""
-        there = Admin(self.cluster).topics()
-        for topic in (self.topics.replays, *map(self.topics.destination, destinations)):
-            if topic not in there:
-                raise RouterError(
-                    f"expected the topic {topic} at {self.cluster.bootstrap}, got none: see router topics apply"
-                )
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
+def replays_of(topology: list[Path], options: RunOptions, *, plans: bool = False) -> Replays:
+    """`plans`: the tracking plans will be asked too. Raises UsageError without a broker, RouterError."""
+    require_broker(options)
+    loaded = load(topology or only_topology(), options, plans=plans)
+    return Replays(recognised(named_cluster(options)), loaded, topics_of(loaded.topology))
 
 
 def status_of(state: ReplayState, share: float) -> str:

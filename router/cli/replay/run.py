@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +9,12 @@ import typer
 
 from router.cli import report
 from router.cli.options import Json, TopologyOption, with_run_options
-from router.cli.replay.options import Replays, as_dict, duration, lines, now_ms
-from router.cli.replay.work import ARCHIVE, RESOLVED, STORED, begin, rules_of, source_of, work
+from router.cli.replay.options import as_dict, duration, lines, replays_of
+from router.cli.replay.work import work
 from router.config.options import RunOptions
-from router.errors import Fenced, RouterError, UsageError
-from router.events.times import iso
-from router.replay.redrive import Pace
-from router.replay.redrive_writer import open_writer
-from router.replay.replay import Replay
-from router.replay.replay_state import ReplayRequest, ReplayState
-from router.replay.selection import moment
+from router.errors import UsageError
+from router.replay.replay_state import ReplayRequest
+from router.replay.running import ARCHIVE, RESOLVED, STORED, Replays, check_texts, count, start, usual_rate
 
 _ORIGINS = (RESOLVED, *STORED)
 _MOST_NAMES = 20
@@ -76,37 +70,28 @@ def command(
     if context.invoked_subcommand is not None:
         return
     request = _request(to, since, until, event, but, source, user, where, origin, rate, failed_only=failed_only)
-    replays = Replays.of(topology, options, plans=origin in STORED)
+    replays = replays_of(topology, options, plans=origin in STORED)
     replays.require_destinations(request.to)
-    request = request.model_copy(update={"rate": rate or _usual_rate(replays, request.to)})
+    request = request.model_copy(update={"rate": rate or usual_rate(replays, request.to)})
     if dry_run:
         _count(replays, request, as_json=as_json)
         return
     replays.require_topics(request.to)
-    work(replays, _start(replays, request), as_json=as_json)
+    work(replays, start(replays, request), as_json=as_json)
 
 
 def _request(
     to: list[str], since: str, until: str, event: list[str], but: list[str], source: list[str], user: list[str],
     where: str, origin: str, rate: int | None, *, failed_only: bool,
 ) -> ReplayRequest:  # fmt: skip
-    now = now_ms()
-    start, end = moment(since, "--since", now), moment(until, "--until", now)
-    if start is None:
-        raise UsageError("expected --since TIME: a time such as 2026-01-31T12:00:00Z, or an age such as 1h")
-    end = now if end is None else end
-    if start >= end:
-        raise UsageError(f"expected --since before --until, got {since} and {until}")
     if origin.startswith(ARCHIVE):
         origin = _resolved_place(origin)
     elif origin not in _ORIGINS:
         raise UsageError(f"--from: expected {', '.join(_ORIGINS)} or archive:PATH, got {origin}")
-    request = ReplayRequest(
-        to=tuple(dict.fromkeys(to)), origin=origin, since=start, until=min(end, now), events=tuple(event),
-        except_=tuple(but), sources=tuple(source), users=tuple(user), where=where, failed_only=failed_only, rate=rate,
+    return check_texts(
+        tuple(dict.fromkeys(to)), since, until, origin, events=tuple(event), except_=tuple(but), sources=tuple(source),
+        users=tuple(user), where=where, failed_only=failed_only, rate=rate,
     )  # fmt: skip
-    request.query()
-    return request
 
 
 def _resolved_place(origin: str) -> str:
@@ -117,60 +102,21 @@ def _resolved_place(origin: str) -> str:
     return f"{ARCHIVE}{Path(place).absolute()}" if Path(place).is_dir() else origin
 
 
-def _usual_rate(replays: Replays, destinations: tuple[str, ...]) -> int | None:
-    """Half of what the slowest of them takes: the rest is for live events, and for what is tried again."""
-    configs = [replays.loaded.topology.destinations[name] for name in destinations]
-    rates = [config.delivery.rate for config in configs if config.delivery.rate]
-    return max(1, int(min(rates) / 2)) if rates else None
-
-
-def _new(request: ReplayRequest, replay: str) -> ReplayState:
-    now = now_ms()
-    return ReplayState(id=replay, request=request, owner=uuid.uuid4().hex, started=now, updated=now)
-
-
-def _start(replays: Replays, request: ReplayRequest) -> ReplayState:
-    """One after the other, so that two of the same range cannot begin at once. Raises RouterError."""
-    with ExitStack() as stack:
-        writer = open_writer(replays.cluster, replays.topics.replay_starts, None)
-        stack.enter_context(closing(writer))
-        for other in replays.log.read().values():
-            if other.status == "running" and other.request.overlaps(request):
-                raise RouterError(
-                    f"the replay {other.id} to {', '.join(other.request.to)} from {iso(other.request.since)} to"
-                    f" {iso(other.request.until)} has some of these events and is not done: go on with it"
-                    f" (router replay resume {other.id}) or end it first (router replay stop {other.id})"
-                )
-        state = _new(request, replays.log.next_id())
-        begin(replays, state)
-        try:
-            writer.write([], [replays.log.record(state)])
-        except Fenced as error:
-            raise Fenced("another replay of this topology begins at this moment: look at router replay list") from error
-    return state
-
-
 def _count(replays: Replays, request: ReplayRequest, *, as_json: bool) -> None:
     """The dry run."""
-    state = _new(request, "")
-    begin(replays, state)
-    with ExitStack() as stack:
-        rules, selection = rules_of(replays, state, stack, look_only=True)
-        pace = Pace(None, float, lambda seconds: None)
-        one = Replay(replays.topics, state, selection, rules, pace, None, lambda: False)
-        one.run(source_of(replays, state).candidates({}))
+    state, events = count(replays, request)
     most = max(state.replayed.values(), default=0)
     seconds = most / request.rate if request.rate else None
     if as_json:
-        answer = as_dict(state, 1.0) | {"dry_run": True, "by_event": dict(one.events.most_common()), "seconds": seconds}
+        answer = as_dict(state, 1.0) | {"dry_run": True, "by_event": dict(events.most_common()), "seconds": seconds}
         for name in ("id", "status", "share", "started", "updated"):
             del answer[name]
         report.current().answer(answer)
         return
     typer.echo("\n".join([
         f"{report.counted(state.selected, 'event')} selected of {state.read} read",
-        *(f"  {count} {name}" for name, count in one.events.most_common(_MOST_NAMES)),
-        *([f"  and {len(one.events) - _MOST_NAMES} names more"] if len(one.events) > _MOST_NAMES else []),
+        *(f"  {number} {name}" for name, number in events.most_common(_MOST_NAMES)),
+        *([f"  and {len(events) - _MOST_NAMES} names more"] if len(events) > _MOST_NAMES else []),
         *lines(state, verb="would be replayed"),
         f"at {request.rate} a second this takes {duration(seconds)}" if seconds is not None
         else "as fast as the destination takes them: set --rate for less",

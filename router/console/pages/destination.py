@@ -1,14 +1,14 @@
 """`/destinations/NAME`: what its partner took and refused, with samples; its settings; its dead letters.
 
-Tabs are `?tab=`: delivery (the default), settings, letters.
+Tabs are `?tab=`: delivery (the default), settings, letters, try.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from aiohttp import web
@@ -17,19 +17,25 @@ from pydantic import BaseModel, SecretStr
 from router.config.loader import Loaded
 from router.console.charts import Chart, Series, bars, line
 from router.console.delivery_errors import DeliverySummary, LetterList, read_letters, read_summary, summary_of
+from router.console.in_force import mapping_text, rules_in_force
+from router.console.jobs import Job
 from router.console.over_time import NOT_ASKED, OverTime, ask
 from router.console.page import Page, not_found
 from router.console.pages.overview import destination_lines, records_of
 from router.console.period import ChosenPeriod, chosen_period
+from router.console.redriving import KIND as REDRIVE
 from router.console.sight import LatestCounts, Sight
 from router.console.templates import Shown
 from router.console.text import visible
+from router.console.trying import examples
 from router.destinations.registry import destination_types
 from router.document import nearest
+from router.errors import FileError, UsageError
 from router.insights.schema import DestinationRecord, DestinationsAnswer, Period
 from router.mask import Mask
+from router.plan_tools.samples import source_for
 
-TABS = {"delivery": "Delivery", "settings": "Settings", "letters": "Dead letters"}
+TABS = {"delivery": "Delivery", "settings": "Settings", "letters": "Dead letters", "try": "Try an event"}
 SHOWN_LETTERS = 200
 _RESENT = {
     "none": "It cannot tell repeats: an event that it took in spite of its error arrives twice.",
@@ -49,7 +55,10 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     if tab == "settings":
         return about.shown(settings=settings_text(sight.loaded, name, sight.mask))
     if tab == "letters":
-        return about.shown(letters=await sight.read(lambda: read_letters(sight, name)))
+        job = sight.jobs.latest(REDRIVE, name)
+        return about.shown(letters=await sight.read(lambda: read_letters(sight, name)), job=job)
+    if tab == "try":
+        return about.shown(events=await sight.read(lambda: first_events(sight, name, request.query.get("source", ""))))
     found = await ask(sight.options.insights, "/v1/destinations", DestinationsAnswer, destination=name, **span.question)
     if found.answer is not None:
         return about.shown(found=found)
@@ -69,11 +78,13 @@ class DestinationPage:
 
     def shown(
         self, *, found: OverTime = NOT_ASKED, summary: DeliverySummary | None = None,
-        letters: LetterList | None = None, settings: str = "",
+        letters: LetterList | None = None, settings: str = "", job: Job | None = None,
+        events: FirstEvents | None = None,
     ) -> Shown:  # fmt: skip
         """The page. Pure."""
         records, topology = records_of(found), self.loaded.topology
         lines = destination_lines(topology, self.counts.look, records)
+        config = topology.destinations[self.name]
         own = next(one for one in lines if one.name == self.name)
         kind, answered = destination_types().get(own.type), found.of(DestinationsAnswer)
         values = {
@@ -82,11 +93,32 @@ class DestinationPage:
             "shown": letters.rows[:SHOWN_LETTERS] if letters else [], "settings": settings,
             "files": [str(path) for path in self.loaded.files], "mask": self.mask, "span": self.span,
             "resent": _RESENT.get(kind.idempotency, _RECOGNISES) if kind else "", "away": found.away,
-            "paused": "operator" in own.row.paused, "config": topology.destinations[self.name],
+            "paused": "operator" in own.row.paused, "config": config,
             "over": own.over, "charts": delivery_charts(answered.period, own.over) if answered and own.over else (),
+            "job": job, "first": events, "rules": rules_in_force(self.name, config, own.row.filtered),
+            "mapping": visible(self.mask.text(mapping_text(config))),
             "fresh": answered.freshness if answered else None,
         }  # fmt: skip
         return Shown("destination.html", self.name, values)
+
+
+class FirstEvents(NamedTuple):
+    """Events to try, by name; `error` says why there are none. `source` is where they come from, `sources` what may."""
+
+    source: str
+    sources: Sequence[str]
+    events: Sequence[tuple[str, str]] = ()
+    error: str = ""
+
+
+def first_events(sight: Sight, destination: str, asked: str) -> FirstEvents:
+    """The plan's examples, else one of each call type."""
+    sources = list(sight.loaded.topology.sources)
+    try:
+        source = source_for(sight.loaded, destination, asked)
+        return FirstEvents(source, sources, examples(sight, destination, source))
+    except (FileError, UsageError) as error:
+        return FirstEvents(asked, sources, error=str(error))
 
 
 def delivery_charts(period: Period, over: DestinationRecord) -> tuple[Chart, Chart]:

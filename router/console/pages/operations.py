@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 
+from router.console.jobs import Job
 from router.console.operations import KafkaSide, read_kafka_side
 from router.console.page import Page
+from router.console.replaying import KIND as REPLAY
+from router.console.replaying import ORIGINS
 from router.console.sight import LatestCounts, Sight
 from router.console.states import StateWord
 from router.console.templates import Shown
 from router.errors import RouterError
 from router.process.snapshot import ProcessRow
+from router.replay.running import share_of
 from router.status.pages import Look
 
 MOST_LAG = 60
@@ -19,18 +25,27 @@ MOST_LAG = 60
 async def answer(sight: Sight, request: web.Request) -> Shown:
     counts = await sight.counts()
     try:
-        return operations(counts, await sight.read(lambda: read_kafka_side(sight)), "")
+        names = list(sight.loaded.topology.destinations)
+        return operations(counts, await sight.read(lambda: read_kafka_side(sight)), "", names, sight.jobs.of(REPLAY))
     except RouterError as error:
         return operations(counts, None, str(error))
 
 
-def operations(counts: LatestCounts, kafka: KafkaSide | None, error: str) -> Shown:
+def operations(
+    counts: LatestCounts,
+    kafka: KafkaSide | None,
+    error: str,
+    destinations: Sequence[str] = (),
+    jobs: Sequence[Job] = (),
+) -> Shown:
     """The page. Pure; `error` says why Kafka's part is not there."""
     look = counts.look
     processes = [(row, process_state(row, look)) for row in look.seen.processes] if look else []
     checks = [(name, check) for name, check in {**look.live.checks, **look.ready.checks}.items()] if look else []
     lag = [row for row in kafka.lag if row.waiting][:MOST_LAG] if kafka else []
     values = {"counts": counts, "processes": processes, "kafka": kafka, "error": error, "lag": lag, "checks": checks}
+    values |= {"destinations": destinations, "jobs": {job.target: job for job in reversed(jobs)}, "origins": ORIGINS}
+    values |= {"share": share_of, "newest": kafka.replays[::-1] if kafka else []}
     return Shown("operations.html", "Operations", values)
 
 

@@ -1,8 +1,10 @@
 // Keyboard, theme, times, actions, and the parts of a page that renew themselves. Text is only ever set as text.
 import { fill, start as startFirst } from "./first.js";
+import { showTrials, start as startTry } from "./try.js";
 import { start as startLive } from "./live.js";
 
 const RENEW_MS = 5000;
+const BUSY_MS = 1000; // while something goes on whose progress is shown
 const THEMES = ["auto", "light", "dark"];
 const body = document.body;
 
@@ -48,11 +50,13 @@ function renew() {
     if (request.status !== 200 || !request.response) return lost();
     for (const old of shown) {
       const fresh = request.response.getElementById(old.id);
-      if (!fresh || old.contains(document.activeElement) || old.isEqualNode(fresh)) continue;
+      const active = old.contains(document.activeElement) ? document.activeElement : null;
+      if (!fresh || active?.matches("input, textarea, select") || old.isEqualNode(fresh)) continue;
       const next = document.importNode(fresh, true);
       keepOpen(old, next);
       localTimes(next);
       old.replaceWith(next);
+      if (active) (same(next, active) || document.getElementById("main")).focus({ preventScroll: true });
     }
   };
   request.onerror = lost;
@@ -63,6 +67,15 @@ function renew() {
 function keepOpen(old, next) {
   const before = new Map([...old.querySelectorAll("details[data-keep]")].map((one) => [one.dataset.keep, one.open]));
   for (const one of next.querySelectorAll("details[data-keep]")) one.open = before.get(one.dataset.keep) ?? one.open;
+  const here = [...old.querySelectorAll("[data-row]")].findIndex((row) => row.classList.contains("here"));
+  if (here >= 0) next.querySelectorAll("[data-row]")[here]?.classList.add("here");
+}
+
+// What stands in the place of an element that had the focus.
+function same(next, active) {
+  return [...next.querySelectorAll(active.tagName)].find(
+    (one) => one.textContent === active.textContent && one.getAttribute("href") === active.getAttribute("href"),
+  );
 }
 
 function lost() {
@@ -133,12 +146,15 @@ function submitted(event) {
   event.preventDefault();
   const values = Object.fromEntries(new FormData(form, event.submitter));
   const said = form.querySelector("output");
-  const buttons = form.querySelectorAll("button");
+  const buttons = [...form.querySelectorAll("button")].filter((one) => !one.disabled);
   buttons.forEach((one) => { one.disabled = true; });
+  event.submitter?.closest("dialog:not(:has(form[data-action]))")?.close();
   if (said) said.textContent = "Working…";
   act(form.dataset.action, values).then((answer) => {
     if (said) said.textContent = answer.says; else announce(answer.says);
     if (answer.snippets) fill(answer.snippets);
+    if (answer.trials) showTrials(answer.trials);
+    if (values.stay === "dry") form.querySelectorAll("[data-begins]").forEach((one) => { one.disabled = false; });
     if (!("stay" in values)) { form.closest("dialog")?.close(); announce(answer.says); }
     renew();
   }).catch((error) => {
@@ -159,11 +175,24 @@ function clicked(event) {
   }
 }
 
+// What was counted is what is begun: with another value it has to be counted again.
+function changed(event) {
+  const form = event.target.closest("form[data-counts-first]");
+  form?.querySelectorAll("[data-begins]").forEach((one) => { one.disabled = true; });
+}
+
 document.addEventListener("keydown", pressed);
+document.addEventListener("input", changed);
 document.addEventListener("submit", submitted);
 document.addEventListener("click", clicked);
 localTimes(document);
-setInterval(renew, RENEW_MS);
+let renewed = Date.now();
+setInterval(() => {
+  if (Date.now() - renewed < RENEW_MS && !document.querySelector("[data-busy]")) return;
+  renewed = Date.now();
+  renew();
+}, BUSY_MS);
 startLive(announce);
 startFirst();
+startTry();
 body.dataset.ready = "yes";

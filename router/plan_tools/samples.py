@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from router.config.loader import Loaded
-from router.config.models import DestinationConfig
+from router.config.models import DestinationConfig, chosen
 from router.destinations.registry import destination_types
+from router.document import nearest
+from router.errors import UsageError
 from router.events.event import CALL_TYPES
 
 _USER = "u-1"
@@ -55,3 +57,17 @@ def _subscribed(config: DestinationConfig, event: dict[str, Any]) -> bool:
         return False
     name = event.get("event")
     return event["type"] != "track" or ((not config.events or name in config.events) and name not in config.except_)
+
+
+def source_for(loaded: Loaded, name: str, asked: str) -> str:
+    """The source of events for a destination: the one asked for, else the first it takes. Raises UsageError."""
+    sources = loaded.topology.sources
+    if asked and asked not in sources:
+        hint = nearest(asked, sources)
+        raise UsageError(f"expected a source, got {asked}" + (f" (did you mean {hint}?)" if hint else ""))
+    globs = loaded.topology.destinations[name].sources
+    environment = loaded.topology.environment
+    taken = [one for one, config in sources.items() if not config.refusal(environment) and chosen(globs, one)]
+    if not asked and not taken:
+        raise UsageError(f"expected --source SOURCE: {name} takes no source whose events are accepted")
+    return asked or taken[0]

@@ -1,0 +1,130 @@
+"""Actions on replays, as `router replay` takes them: count, begin, stop, go on. One that runs here is a job.
+
+Its state is in `<topology>.replays`: kill -9 of the console leaves it where its last batch was written, to be gone on
+with here or by `router replay resume`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from router.console.audit import Deed
+from router.console.jobs import Job
+from router.console.sight import Sight
+from router.console.text import duration, visible
+from router.embedded.broker import recognised
+from router.errors import UsageError
+from router.replay.replay_state import ReplayRequest, ReplayState
+from router.replay.running import (
+    RESOLVED,
+    STORED,
+    Replays,
+    check_texts,
+    count,
+    left_to_read,
+    run,
+    start,
+    take_over,
+    usual_rate,
+)
+
+KIND = "replay"
+ORIGINS = (RESOLVED, *STORED)
+MOST_NAMES = 9
+_TEXTS = ("since", "until", "origin", "event", "source", "user", "where", "rate")
+
+
+def replays_of(sight: Sight, origin: str) -> Replays:
+    """Of the console's topology; with today's tracking plans where they are asked."""
+    loaded = sight.with_plans(sight.loaded.topology.sources) if origin in STORED else sight.loaded
+    return Replays(recognised(sight.cluster), loaded, sight.topics)
+
+
+def replay(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
+    """To the destination that is the target. `stay: dry` counts; only what its author has just counted is begun.
+
+    None: it goes on as a job.
+    """
+    texts = {name: str(values.get(name) or "").strip() for name in _TEXTS}
+    origin = texts["origin"] or RESOLVED
+    if origin not in ORIGINS:
+        raise UsageError(f"origin: expected {', '.join(ORIGINS)}, got {origin[:40]!r}")
+    replays = replays_of(sight, origin)
+    replays.require_destinations([deed.target])
+    request = _request(replays, deed.target, texts, origin)
+    asked = json.dumps([deed.target, texts], sort_keys=True)
+    if values.get("stay") == "dry":
+        says = _counted(request, *count(replays, request))
+        sight.tried[deed.who] = asked
+        return says
+    if sight.tried.get(deed.who) != asked:
+        raise UsageError("expected a dry run with these same values before it is begun")
+    replays.require_topics([deed.target])
+    state = start(replays, request)
+    _go_on(sight, deed, replays, state)
+    return None
+
+
+def stop_replay(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
+    """Wherever it runs. What it has written is delivered."""
+    job = sight.jobs.latest(KIND, deed.target)
+    if job is not None and job.open:
+        sight.jobs.stop(KIND, deed.target)
+        return f"{deed.target} stops after what is under way."
+    state = take_over(replays_of(sight, RESOLVED), deed.target, "stopped")
+    return f"{deed.target} is stopped, after {sum(state.replayed.values()):,} events."
+
+
+def resume_replay(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> None:
+    """From where it is; nothing is sent twice."""
+    replays = replays_of(sight, RESOLVED)
+    before = replays.log.one(deed.target)
+    if before.request.origin in STORED:
+        replays = replays_of(sight, before.request.origin)
+    replays.require_destinations(before.request.to)
+    replays.require_topics(before.request.to)
+    _go_on(sight, deed, replays, take_over(replays, deed.target, "running"))
+
+
+def _request(replays: Replays, destination: str, texts: Mapping[str, str], origin: str) -> ReplayRequest:
+    """Raises UsageError with what is wrong in the texts."""
+    rate = texts["rate"]
+    if rate and not (rate.isdecimal() and 1 <= int(rate) <= 1_000_000):
+        raise UsageError(f"rate: expected a number of events a second, got {rate[:20]!r}")
+    return check_texts(
+        (destination,), texts["since"], texts["until"] or "now", origin,
+        events=_list(texts["event"]), sources=_list(texts["source"]), users=_list(texts["user"]), where=texts["where"],
+        rate=int(rate) if rate else usual_rate(replays, (destination,)),
+    )  # fmt: skip
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+def _counted(request: ReplayRequest, state: ReplayState, names: Mapping[str, int]) -> str:
+    (destination,) = request.to
+    most = sorted(names.items(), key=lambda one: -one[1])
+    shown = ", ".join(f"{number:,} {visible(name, 60)}" for name, number in most[:MOST_NAMES])
+    sent = state.replayed.get(destination, 0)
+    left = sum(state.skipped.get(destination, {}).values())
+    time = f" At {request.rate} a second this takes {duration(sent / request.rate)}." if request.rate else ""
+    return (
+        f"Would send {sent:,} events of {len(names):,} names to {destination}: {shown or 'none'}."
+        f"{f' {left:,} are left out by its rules.' if left else ''}{time}"
+        " What it already has, it gets again."
+    )
+
+
+def _go_on(sight: Sight, deed: Deed, replays: Replays, state: ReplayState) -> None:
+    def work(job: Job) -> str:
+        def say(text: str) -> None:
+            job.says = text
+
+        ended = run(replays, state, job.asked_to_stop, say, job.advance)
+        sent = sum(ended.replayed.values())
+        return f"{state.id} {'is stopped' if ended.status == 'stopped' else 'is done'}: {sent:,} events sent."
+
+    sight.jobs.start(KIND, state.id, deed, work, left_to_read(state))
