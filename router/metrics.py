@@ -105,6 +105,7 @@ ROUTE_OLDEST = _gauge(
     "router_route_oldest_seconds", "Age of the oldest message not yet read, at most", "topic", "partition"
 )
 NATIVE = _gauge("router_native", "1 while this part of the hot path runs in the native library", "part")
+SCAN_CHECKS = _counter("router_native_checks", "Events of the native scanner that went the long way as well", "outcome")
 POISON = _counter("router_events_poison", "Events that made an agent raise; kept in events.invalid", "stage")
 ABORTS = _counter("router_transactions_aborted", "Transactions that were aborted and redone", "reason")
 CHANGELOG_SKIPPED = _counter("router_changelog_skipped", "Changelog records that no router wrote", "partition")

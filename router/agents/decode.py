@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, NamedTuple, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 
 from router import metrics
 from router.agents.agent import Agent, Ending, Rejected, Setup
 from router.agents.batch import Batch, Lanes, lane_of
+from router.agents.nesting import nesting_bounds
 from router.events.event import (
     LEAST_BYTES_OF_A_KEY,
     REASONS,
@@ -42,15 +40,8 @@ from router.events.topics import Topics
 
 LOG_APPEND_TIME = 2
 REMEMBERED_TIMES = 4096
-BLOCK = 128  # values whose bytes fit the processor's cache together
 _OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY))
 _BRACE = ord("{")
-_CASE = 0x20  # the one bit in which [ and { differ
-_BRACKET, _CLOSING, _BLANK = ord("["), ord("]"), ord(" ")
-_HIGH_BITS, _FOUR_DIGITS = np.uint32(0xF0F0F0F0), np.uint32(0x30303030)
-UNKNOWN = 1 << 40  # a bound beyond every limit of depth
-_Bytes = npt.NDArray[np.uint8]
-_Places = npt.NDArray[np.intp]
 _TYPES = frozenset(("track", "page", "screen", "identify"))
 _IDS = frozenset(((str, str), (str, type(None)), (type(None), str)))
 _NONE: Body = {}
@@ -66,6 +57,9 @@ class Message(Protocol):
     def topic(self) -> Any: ...
     def partition(self) -> Any: ...
     def offset(self) -> Any: ...
+
+
+Scanning = Callable[[Sequence[Message], Sequence[bytes | None], Lanes], Sequence[Event | None]]
 
 
 class _Origin(NamedTuple):
@@ -119,9 +113,9 @@ class Decode(Agent):
         self._default_source = default_source or ""
         self._refused = dict(refused or {})
         self._rekey = rekey
-        self._placeholders = placeholders or Placeholders()
+        self.placeholders = placeholders or Placeholders()
         self._clock = clock
-        self._most_bytes = min(limits.event_bytes, limits.keys * LEAST_BYTES_OF_A_KEY)
+        self.most_bytes = min(limits.event_bytes, limits.keys * LEAST_BYTES_OF_A_KEY)
         self._times: dict[int, str] = {}
         self._unreadable = Repairs()
 
@@ -143,17 +137,38 @@ class Decode(Agent):
             clock=setup.clock,
         )
 
-    def events(self, messages: Sequence[Message], lanes: Lanes, batch: Batch) -> Iterator[Event]:
-        """The events of these messages, in order. Whoever takes one prepares it before the next."""
+    def events(
+        self, messages: Sequence[Message], lanes: Lanes, batch: Batch, scan: Scanning | None = None
+    ) -> Iterator[Event]:
+        """The events of these messages, in order. Whoever takes one prepares it before the next.
+
+        Those that `scan` gives for some of the messages are prepared, and have no body.
+        """
         fast, depth = self.fast, self.limits.depth
         values = [message.value() for message in messages]
-        for message, value, bound in zip(messages, values, nesting_bounds(values), strict=True):
+        prepared = scan(messages, values, lanes) if scan else None
+        if prepared is not None:
+            bounds = iter(nesting_bounds([v for v, event in zip(values, prepared, strict=True) if event is None]))
+        else:
+            prepared, bounds = [None] * len(messages), iter(nesting_bounds(values))
+        for message, value, event in zip(messages, values, prepared, strict=True):
+            if event is not None:
+                yield event
+                continue
+            bound = next(bounds)
             lane = lanes[message.topic(), message.partition()]
             event = fast(message, value, lane) if bound <= depth else None
             if event is not None:
                 yield event
             else:
                 yield from self.take(message, lane, batch)
+
+    def source_of(self, message: Message) -> str:
+        """The source of a message whose value names none; empty where only a closer look can say, or it is refused."""
+        source = self._source_of_topic.get(message.topic()) or self._default_source
+        if headers := message.headers():
+            source = self._source_of_write_key(message.topic(), headers, None)
+        return "" if source in self._refused else source
 
     def take(self, message: Message, lane: int, batch: Batch) -> list[Event]:
         """The events of one message that go on; the rest is rejected or sent round."""
@@ -187,7 +202,7 @@ class Decode(Agent):
 
     def fast(self, message: Message, value: bytes | None, lane: int) -> Event | None:
         """The event of a message, or None: look closer. The caller has made sure that the value is not too deep."""
-        if not value or len(value) > self._most_bytes or value[0] != _BRACE:
+        if not value or len(value) > self.most_bytes or value[0] != _BRACE:
             return None
         try:
             body: Any = orjson.loads(value)
@@ -198,7 +213,7 @@ class Decode(Agent):
         if (
             type(message_id) is not str
             or not 0 < len(message_id) <= self.limits.message_id
-            or self._placeholders.matches(message_id)
+            or self.placeholders.matches(message_id)
             or (type(user), type(anonymous)) not in _IDS
             or not (user or anonymous)
             or type(call) is not str
@@ -285,7 +300,7 @@ class Decode(Agent):
             reason = self._source_problem(source) or shape_problem(item, self.limits, repairs)
             if not reason:
                 new_id = ""
-                if lacks_message_id(item, self._placeholders, repairs):
+                if lacks_message_id(item, self.placeholders, repairs):
                     new_id = fallback_id(self._cluster, topic, partition, offset, at, index)
                 normalise(item, at, new_id, repairs)
                 return Event(item, source, lane, offset, at, message.key(), own)
@@ -332,46 +347,3 @@ def _place(header: bytes, topic: str, partition: int, offset: int) -> tuple[str,
         return origin, int(number), int(at)
     except ValueError:
         return topic, partition, offset
-
-
-def nesting_bounds(values: Sequence[bytes | None]) -> list[int]:
-    """An upper bound of each value's depth without parsing it: the number of `{` and `[` in it, also inside strings.
-
-    It is UNKNOWN where the parser of the fast way may not do: for whole numbers beyond 64 bits, which it changes, and
-    for empty lists, which may be meant as objects. numpy looks at a block of values at once, whatever they hold;
-    `bytes.count` takes 1 to 2 µs for one event.
-    """
-    blocks = [_bounds([value or b"" for value in values[at : at + BLOCK]]) for at in range(0, len(values), BLOCK)]
-    return list(chain.from_iterable(blocks))
-
-
-def _bounds(values: list[bytes]) -> list[int]:
-    data = b"".join(values)
-    text = np.frombuffer(data, dtype=np.uint8)
-    places = np.flatnonzero((text | _CASE) == _BRACE)
-    ends = np.cumsum([len(value) for value in values])
-    bounds = np.diff(np.searchsorted(places, ends), prepend=0)
-    for suspects in (_empty_lists(text, places), _long_numbers(data)):
-        if len(suspects):
-            bounds[np.searchsorted(ends, suspects, side="right")] = UNKNOWN
-    found: list[int] = bounds.tolist()
-    return found
-
-
-def _empty_lists(text: _Bytes, places: _Places) -> _Places:
-    """Where a `]` or a blank follows a `[`."""
-    behind = text[np.minimum(places + 1, len(text) - 1)]
-    found: _Places = places[(behind == _CLOSING) | ((behind <= _BLANK) & (text[places] == _BRACKET))]
-    return found
-
-
-def _long_numbers(data: bytes) -> _Places:
-    """Where 19 digits or more may stand in a row: such a row holds four times four bytes at a multiple of four.
-
-    The bytes from `:` to `?` are taken for digits too, since they differ from them in the low bits only.
-    """
-    fours = np.frombuffer(data, dtype=np.uint32, count=len(data) >> 2)
-    digits = (fours & _HIGH_BITS) == _FOUR_DIGITS
-    eights = digits[:-1] & digits[1:]
-    found: _Places = 4 * np.flatnonzero(eights[:-2] & eights[2:])
-    return found

@@ -66,14 +66,17 @@ class Dedupe(Agent):
         return cls(setup.seen, setup.topics.window_ms, across=across)
 
     def compile(self, key: RouteKey) -> Prepare:
-        prefix = key_prefix("" if self._across else key[0])
-        mark = mark_of(*key[1:])
+        prefix, mark = self.prefix(key[0]), mark_of(*key[1:])
 
         def prepare(event: Event) -> None:
             event.digest = dedupe_key(prefix, event.body["messageId"])
             event.mark = event.mark or mark  # an event that rules rename keeps that of the name it came with
 
         return prepare
+
+    def prefix(self, source: str) -> bytes:
+        """What stands before a source's ids when they become keys."""
+        return key_prefix("" if self._across else source)
 
     def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
         """First seen wins, here and in the batches before; the keys of what passes are fresh."""

@@ -22,6 +22,12 @@ from router.events.records import Headers
 from router.metrics import FILTERED, SOURCE_RESOLVED, UNKNOWN_INTEGRATIONS
 
 
+def headers_of(key: RouteKey) -> Headers:
+    """Of events of this source, type and name, before the producer's own."""
+    source, call_type, name = key
+    return [("source", source.encode()), ("type", call_type.encode()), ("event", name.encode())]
+
+
 class Emit(Agent):
     """The last agent. `value` of an event is its JSON without the profile."""
 
@@ -34,9 +40,7 @@ class Emit(Agent):
         return cls()
 
     def compile(self, key: RouteKey) -> Prepare:
-        source, call_type, name = key
-        headers: Headers = [("source", source.encode()), ("type", call_type.encode()), ("event", name.encode())]
-        dumps = orjson.dumps
+        headers, dumps = headers_of(key), orjson.dumps
 
         def prepare(event: Event) -> None:
             body = event.body

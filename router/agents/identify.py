@@ -25,6 +25,7 @@ class Identify(Agent):
         self._identities = identities
         self._extraction = Extraction(rules)
         self._append = append
+        self.pair = self._extraction.pair
 
     @classmethod
     def build(cls, setup: Setup) -> Self:

@@ -20,10 +20,11 @@ from router.agents.filter import FilterEvents
 from router.agents.identify import Identify
 from router.agents.privacy import Privacy
 from router.agents.route import Route
+from router.agents.scan import Scan
 from router.agents.source_rules import SourceRules
 from router.agents.transform import Transform
 from router.agents.validate import Validate
-from router.events.event import Event
+from router.events.event import RELEASED, Event
 
 AGENTS: tuple[type[Agent], ...] = (
     Decode, Dedupe, Transform, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
@@ -48,6 +49,7 @@ class Pipeline:
         self.decode = first
         self.agents = others
         self.at_work = first.name
+        self.scan = Scan.build(first, others, self.prepare)
         self._expanding = [agent for agent in others if agent.expands()]
         self._routes: dict[RouteKey, list[Prepare]] = {}
         self._names: dict[Prepare, str] = {}  # of the agent that a step is of
@@ -65,8 +67,10 @@ class Pipeline:
         batch = Batch(list(lanes), pending or {})
         self.at_work = self.decode.name
         events = []
-        for event in self.expanded(self.decode.events(messages, lanes, batch), batch):
-            self.prepare(event)
+        scan = self.scan.events if self.scan else None
+        for event in self.expanded(self.decode.events(messages, lanes, batch, scan), batch):
+            if event.body is not RELEASED:
+                self.prepare(event)
             events.append(event)
         self.process(events, batch)
         return batch
@@ -110,4 +114,6 @@ class Pipeline:
         names = {step: agent.name for agent in self.agents if (step := agent.compile(key)) is not None}
         self._names |= names
         self._routes[key] = [*names]
+        if self.scan:
+            self.scan.learn(key)
         return [*names]

@@ -194,6 +194,10 @@ class Route(Agent):
 
         return prepare
 
+    def usual(self, key: RouteKey) -> Choice:
+        """The choice for such an event that says nothing of integrations."""
+        return self.choose(key, self._defaults_of(key))
+
     def explain(self, event: Event, destination: str) -> Iterator[str]:
         if destination in event.choice.chosen:
             yield "chosen"

@@ -199,7 +199,7 @@ def _health(row: ProcessRow, ready: Report, live: Report) -> Text:
         return _ill("not live", row.name, live)
     if not row.ready:
         return _ill("not ready", row.name, ready)
-    slower = "; without the native library: slower" if row.native == () else ""
+    slower = "; nothing of it native: slower, see `router --version`" if row.native == () else ""
     return Text(f"ready{slower}", style="green")
 
 

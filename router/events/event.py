@@ -124,6 +124,22 @@ class Event:
         self.out: Any = None
         self.verdict: Any = None
 
+    @classmethod
+    def prepared(cls, source: str, call_type: str, name: str, received: int, key: bytes | None) -> Event:
+        """An event without a body, for whoever sets what the agents would have taken of it."""
+        event = cls.__new__(cls)
+        event.body = RELEASED
+        event.source = source
+        event.received = received
+        event.key = key
+        event.headers = None
+        event.type = call_type
+        event.name = name
+        event.keep = False
+        event.profile = ""
+        event.verdict = None
+        return event
+
 
 def shape_problem(body: Body, limits: Limits, repairs: Repairs) -> str:
     """The reason why a body is not an event, or an empty string.

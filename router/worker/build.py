@@ -160,7 +160,9 @@ class WorkerBuilder:
 
         def pipeline_for(loaded: Loaded) -> Pipeline:
             rekey = loaded.topology.partitioning == "auto"
-            return Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
+            pipeline = Pipeline.build(Setup(loaded, self.cluster_id, window, replica, links.append, rekey))
+            metrics.NATIVE.labels("scan").set(pipeline.scan is not None)
+            return pipeline
 
         topology = ActiveTopology(self.loaded, Isolated(pipeline_for(self.loaded)), self.capacity)
         if self._reload is not None:

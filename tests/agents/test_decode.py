@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from router.agents.agent import Setup
 from router.agents.batch import Batch, Fresh
-from router.agents.decode import BLOCK, UNKNOWN, Decode, nesting_bounds
+from router.agents.decode import Decode
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
 from router.agents.identify import Identify
+from router.agents.nesting import BLOCK, UNKNOWN, nesting_bounds
 from router.agents.pipeline import Pipeline
 from router.agents.route import Route, subscription
 from router.agents.validate import Forward, Validate
@@ -83,6 +84,7 @@ def pipeline(default: str | None = "web", *, rekey: bool = True) -> Pipeline:
 
 def without_the_fast_way(made: Pipeline) -> Pipeline:
     made.decode.fast = lambda *_: None  # type: ignore[method-assign]
+    made.scan = None
     return made
 
 

@@ -1,0 +1,628 @@
+/* The scanner: one pass over each message of a batch, from its bytes to those that go out.
+ *
+ * It takes a message only where it is certain that the agents would make the very same bytes of it: one event of an
+ * ordinary shape that conforms to its tracking plan. Whatever else it meets (a violation, a repair, a batch body, an odd
+ * number, an unusual escape, a repeated key) it does not take; router/agents then decides as if there were no scanner.
+ * So it knows no reason, no action and no violation, and a rule it does not know costs time, never correctness.
+ *
+ * Nothing is allocated, no function recurses deeper than the limit of nesting, and every byte read is checked against
+ * the end first. Tables come from router/native/tables.py, the structs are mirrored in router/native/scanner.py.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int32_t i32;
+typedef int64_t i64;
+
+/* ---- tables: what events of one source, type and name must look like ---- */
+
+enum { NULL_TYPE = 1, BOOLEAN = 2, INTEGER = 4, NUMBER = 8, STRING = 16, ARRAY = 32, OBJECT = 64 };
+enum { MINIMUM = 1, MAXIMUM = 2, ABOVE = 4, BELOW = 8, CLOSED = 16 }; /* flags of a node */
+enum { ANYTHING = -1 };                                                /* in place of a node */
+
+typedef struct { /* a schema; an index into the nodes stands for one inside it */
+    double minimum, maximum;
+    u64 required; /* bits of the properties that must be there */
+    u32 types;    /* 0: all */
+    u32 flags;
+    i32 min_length, max_length; /* characters; -1: no maximum */
+    i32 pattern;                /* index into the automata, -1: none */
+    i32 items, additional;
+    u32 first_property, properties;
+    u32 first_word, words; /* of an enum, all texts; none: free */
+    u32 unused;
+} Node;
+
+typedef struct { u64 hash; u32 name, size; i32 node, bit; } Property; /* bit: in `required`, -1 where it may be absent */
+typedef struct { u32 text, size; } Word;
+typedef struct { u32 table, accepting; } Automaton; /* state 0 refuses, 1 begins; next = table[state * 128 + byte] */
+
+typedef struct { /* what events of one source, call type and name have in common */
+    u32 name, name_size;     /* of a track call; empty for the others */
+    u32 plan, plan_size;     /* the plan's reference as a JSON text with its quotes; empty: no plan */
+    u32 prefix, prefix_size; /* of the dedupe key */
+    i32 node;                /* of `properties` */
+    u8 source, type;         /* type: the first letter */
+    u16 unused;
+} Kind;
+
+typedef struct {
+    const Node *nodes;
+    const Property *properties;
+    const Word *words;
+    const Automaton *automata;
+    const u8 *states;
+    const u8 *accepting;
+    const u8 *text; /* that names, prefixes and words are in */
+    const Kind *kinds;
+    const i32 *slots; /* hash table: index into the kinds, -1 where empty */
+    u32 mask;         /* slots - 1, a power of two */
+    u32 most_bytes, most_levels, most_id;
+} Tables;
+
+/* ---- what is asked and answered ---- */
+
+enum { NO_SOURCE = 255 }; /* in place of a source: a message that is not to be looked at */
+
+typedef struct { /* an answer; places are offsets into the input, `out` into the output */
+    i32 kind;    /* -1: not taken */
+    u32 out, out_size;
+    u32 user, user_size, anonymous, anonymous_size, id, id_size;
+} Row;
+
+void router_scan_sizes(u32 *sizes) {
+    sizes[0] = sizeof(Node);
+    sizes[1] = sizeof(Property);
+    sizes[2] = sizeof(Word);
+    sizes[3] = sizeof(Automaton);
+    sizes[4] = sizeof(Kind);
+    sizes[5] = sizeof(Tables);
+    sizes[6] = sizeof(Row);
+}
+
+/* ---- texts ---- */
+
+/* As hash_of in tables.py. Two names with one hash in an object look like a repeated name: not taken. */
+static u64 hash_of(const u8 *at, u32 size) {
+    u64 hash = 0xcbf29ce484222325ull;
+    for (u32 i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3ull;
+    return hash;
+}
+
+static int is(const u8 *at, u32 size, const char *word) { return strlen(word) == size && !memcmp(at, word, size); }
+
+typedef struct { const u8 *at; u32 size; u32 more; int escaped; } Text; /* more: bytes of UTF-8 beyond one a character */
+
+/* Whether a byte of the eight is a quote, a backslash, below 0x20 or above 0x7F (or, at times, beside one). */
+static u64 special(u64 eight) {
+    const u64 ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
+    u64 quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
+    return ((quote - ones) | (backslash - ones) | (eight - ones * 0x20) | eight) & high;
+}
+
+/* The text behind an opening quote; returns its closing quote, or NULL. Escapes are those that orjson writes. */
+static const u8 *text(const u8 *p, const u8 *end, Text *found) {
+    found->at = p;
+    found->more = 0;
+    found->escaped = 0;
+    while (p < end) {
+        while (end - p >= 8) { /* eight bytes at once, while all are plain */
+            u64 eight;
+            memcpy(&eight, p, 8);
+            if (special(eight)) break;
+            p += 8;
+        }
+        if (p == end) return NULL;
+        u8 c = *p;
+        if (c == '"') {
+            found->size = (u32)(p - found->at);
+            return p;
+        }
+        if (c < 0x20) return NULL;
+        if (c == '\\') {
+            if (end - p < 2 || !memchr("\"\\bfnrt", p[1], 7)) return NULL;
+            found->escaped = 1;
+            p += 2;
+        } else if (c < 0x80) {
+            p++;
+        } else { /* UTF-8, strictly: no overlong form, no surrogate, nothing beyond U+10FFFF */
+            u32 more = c < 0xC2 ? 0 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : c < 0xF5 ? 3 : 0;
+            if (!more || end - p <= (ptrdiff_t)more) return NULL;
+            u8 low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80, high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+            if (p[1] < low || p[1] > high) return NULL;
+            for (u32 i = 2; i <= more; i++)
+                if ((p[i] & 0xC0) != 0x80) return NULL;
+            found->more += more;
+            p += more + 1;
+        }
+    }
+    return NULL;
+}
+
+/* ---- values, held against a node ---- */
+
+typedef struct { const Tables *tables; const u8 *end; } Scan;
+
+static const u8 *value(const Scan *scan, const u8 *p, i32 node, u32 level);
+
+static const double POWERS[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/* A number written as orjson writes it: at most 15 digits, so that it is exact; no exponent, no zero at the end. */
+static const u8 *number(const Scan *scan, const u8 *p, const Node *node) {
+    const u8 *end = scan->end, *begin;
+    int negative = p < end && *p == '-', digits, places = 0;
+    u64 all = 0;
+    p += negative;
+    begin = p;
+    while (p < end && *p >= '0' && *p <= '9' && p - begin <= 15) all = all * 10 + (u64)(*p++ - '0');
+    digits = (int)(p - begin);
+    if (!digits || digits > 15 || (digits > 1 && *begin == '0')) return NULL;
+    if (p < end && *p == '.') {
+        const u8 *first = ++p;
+        while (p < end && *p >= '0' && *p <= '9' && p - first <= 15) all = all * 10 + (u64)(*p++ - '0');
+        places = (int)(p - first);
+        if (!places || digits + places > 15) return NULL;
+        if (p[-1] == '0' && places > 1) return NULL;
+        if (*begin == '0' && places > 3 && !memcmp(first, "000", 3)) return NULL; /* with an exponent, soon */
+    }
+    if (p < end && (*p == 'e' || *p == 'E' || *p == '.' || (*p >= '0' && *p <= '9'))) return NULL;
+    if (negative && !all) return NULL;
+    if (!node) return p;
+    if (node->types && !(node->types & (places ? NUMBER : INTEGER | NUMBER))) return NULL;
+    if (node->words) return NULL;
+    double exact = (double)all / POWERS[places];
+    if (negative) exact = -exact;
+    if ((node->flags & MINIMUM && exact < node->minimum) || (node->flags & ABOVE && exact <= node->minimum)) return NULL;
+    if ((node->flags & MAXIMUM && exact > node->maximum) || (node->flags & BELOW && exact >= node->maximum)) return NULL;
+    return p;
+}
+
+static int fits(const Tables *tables, const Node *node, const Text *found) {
+    if (node->types && !(node->types & STRING)) return 0;
+    if (node->words) {
+        const Word *word = tables->words + node->first_word, *last = word + node->words;
+        if (found->escaped) return 0;
+        while (word < last && (word->size != found->size || memcmp(tables->text + word->text, found->at, word->size))) word++;
+        if (word == last) return 0;
+    }
+    if (node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return 1;
+    if (found->escaped) return 0;
+    i64 characters = (i64)found->size - found->more;
+    if (characters < node->min_length || (node->max_length >= 0 && characters > node->max_length)) return 0;
+    if (node->pattern < 0) return 1;
+    if (found->more) return 0; /* automata are of ASCII */
+    const Automaton *automaton = &tables->automata[node->pattern];
+    u32 state = 1;
+    for (u32 i = 0; i < found->size && state; i++) state = tables->states[automaton->table + state * 128 + found->at[i]];
+    return tables->accepting[automaton->accepting + state];
+}
+
+enum { MOST_NAMES = 64 }; /* in one object */
+
+/* Whether a name has not been in the object before. */
+static int is_new(u64 *seen, u32 *count, u64 hash) {
+    for (u32 i = 0; i < *count; i++)
+        if (seen[i] == hash) return 0;
+    if (*count == MOST_NAMES) return 0;
+    seen[(*count)++] = hash;
+    return 1;
+}
+
+/* `"name":` at p; returns where the value begins, or NULL. */
+static const u8 *name_at(const u8 *p, const u8 *end, Text *name) {
+    if (p >= end || *p != '"') return NULL;
+    p = text(p + 1, end, name);
+    if (!p || name->escaped || end - p < 3 || p[1] != ':') return NULL;
+    return p + 2;
+}
+
+static const u8 *object(const Scan *scan, const u8 *p, const Node *node, u32 level) {
+    const u8 *end = scan->end;
+    u64 seen[MOST_NAMES], have = 0;
+    u32 count = 0;
+    if (p < end && *p == '}') return !node || !node->required ? p + 1 : NULL;
+    for (;;) {
+        Text name;
+        p = name_at(p, end, &name);
+        if (!p) return NULL;
+        u64 hash = hash_of(name.at, name.size);
+        if (!is_new(seen, &count, hash)) return NULL;
+        i32 inner = ANYTHING;
+        if (node) {
+            const Property *one = scan->tables->properties + node->first_property, *last = one + node->properties;
+            while (one < last && (one->hash != hash || one->size != name.size ||
+                                  memcmp(scan->tables->text + one->name, name.at, name.size)))
+                one++;
+            if (one < last) {
+                inner = one->node;
+                if (one->bit >= 0) have |= 1ull << one->bit;
+            } else if (node->flags & CLOSED) {
+                return NULL;
+            } else {
+                inner = node->additional;
+            }
+        }
+        p = value(scan, p, inner, level);
+        if (!p || p >= end) return NULL;
+        if (*p == '}') break;
+        if (*p++ != ',') return NULL;
+    }
+    return !node || (have & node->required) == node->required ? p + 1 : NULL;
+}
+
+static const u8 *array(const Scan *scan, const u8 *p, i32 items, u32 level) {
+    for (;;) { /* an empty one is not taken: the reader may take it for an object */
+        p = value(scan, p, items, level);
+        if (!p || p >= scan->end) return NULL;
+        if (*p == ']') return p + 1;
+        if (*p++ != ',') return NULL;
+    }
+}
+
+static const u8 *word(const u8 *p, const u8 *end, const char *expected, u32 type, const Node *node) {
+    size_t size = strlen(expected);
+    if ((size_t)(end - p) < size || memcmp(p, expected, size)) return NULL;
+    if (node && (node->words || (node->types && !(node->types & type)))) return NULL;
+    return p + size;
+}
+
+/* A value without blanks around or in it; returns what is behind it, or NULL: not certain, or not what the node wants. */
+static const u8 *value(const Scan *scan, const u8 *p, i32 index, u32 level) {
+    const Node *node = index >= 0 ? &scan->tables->nodes[index] : NULL;
+    if (p >= scan->end) return NULL;
+    switch (*p) {
+    case '"': {
+        Text found;
+        p = text(p + 1, scan->end, &found);
+        return p && (!node || fits(scan->tables, node, &found)) ? p + 1 : NULL;
+    }
+    case '{':
+    case '[': {
+        u32 type = *p == '{' ? OBJECT : ARRAY;
+        if (level >= scan->tables->most_levels) return NULL;
+        if (node && (node->words || (node->types && !(node->types & type)))) return NULL;
+        return type == OBJECT ? object(scan, p + 1, node, level + 1) : array(scan, p + 1, node ? node->items : ANYTHING, level + 1);
+    }
+    case 't': return word(p, scan->end, "true", BOOLEAN, node);
+    case 'f': return word(p, scan->end, "false", BOOLEAN, node);
+    case 'n': return word(p, scan->end, "null", NULL_TYPE, node);
+    default: return number(scan, p, node);
+    }
+}
+
+/* ---- times: YYYY-MM-DDTHH:MM:SSZ and YYYY-MM-DDTHH:MM:SS.mmmZ, from 1970 to 9999 ---- */
+
+enum { TIME = 24 }; /* bytes of a time as the router writes it */
+static const i64 LAST_TIME = 253402300799999ll;
+
+static i64 digits(const u8 *p, u32 count) { /* -1 where there are others */
+    i64 number = 0;
+    for (u32 i = 0; i < count; i++) {
+        if (p[i] < '0' || p[i] > '9') return -1;
+        number = number * 10 + (p[i] - '0');
+    }
+    return number;
+}
+
+/* Days since 1970-01-01 and back: https://howardhinnant.github.io/date_algorithms.html, for years after 1 BC. */
+static i64 days_of(i64 year, i64 month, i64 day) {
+    year -= month <= 2;
+    i64 era = year / 400, of_era = year - era * 400;
+    i64 of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* Milliseconds since 1970, or -1. */
+static i64 time_of(const u8 *p, u32 size) {
+    static const u8 DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if ((size != 20 && size != TIME) || p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[size - 1] != 'Z')
+        return -1;
+    i64 year = digits(p, 4), month = digits(p + 5, 2), day = digits(p + 8, 2);
+    i64 hour = digits(p + 11, 2), minute = digits(p + 14, 2), second = digits(p + 17, 2), part = 0;
+    if (size == TIME) {
+        if (p[19] != '.') return -1;
+        part = digits(p + 20, 3);
+    }
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59) return -1;
+    if (second < 0 || second > 59 || part < 0) return -1;
+    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    if (day > DAYS[month - 1] + (month == 2 && leap)) return -1;
+    return (((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + part;
+}
+
+static void put_digits(u8 *p, i64 number, u32 count) {
+    while (count--) {
+        p[count] = (u8)('0' + number % 10);
+        number /= 10;
+    }
+}
+
+static void put_time(u8 *p, i64 ms) {
+    i64 days = ms / 86400000, rest = ms % 86400000;
+    i64 shifted = days + 719468, era = shifted / 146097, of_era = shifted - era * 146097;
+    i64 year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    i64 of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100), at = (5 * of_year + 2) / 153;
+    i64 day = of_year - (153 * at + 2) / 5 + 1, month = at < 10 ? at + 3 : at - 9;
+    memcpy(p, "0000-00-00T00:00:00.000Z", TIME);
+    put_digits(p, year_of_era + era * 400 + (month <= 2), 4);
+    put_digits(p + 5, month, 2);
+    put_digits(p + 8, day, 2);
+    put_digits(p + 11, rest / 3600000, 2);
+    put_digits(p + 14, rest / 60000 % 60, 2);
+    put_digits(p + 17, rest / 1000 % 60, 2);
+    put_digits(p + 20, rest % 1000, 3);
+}
+
+/* ---- the dedupe key: BLAKE2b of 16 bytes, for inputs of one block (RFC 7693) ---- */
+
+enum { BLOCK = 128, DIGEST = 16 };
+static const u64 IV[8] = {0x6a09e667f3bcc908ull, 0xbb67ae8584caa73bull, 0x3c6ef372fe94f82bull, 0xa54ff53a5f1d36f1ull,
+                          0x510e527fade682d1ull, 0x9b05688c2b3e6c1full, 0x1f83d9abfb41bd6bull, 0x5be0cd19137e2179ull};
+static const u8 SIGMA[10][16] = {
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
+    {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4}, {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
+    {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13}, {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
+    {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11}, {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
+    {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5}, {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
+
+static u64 rotated(u64 x, int bits) { return x >> bits | x << (64 - bits); }
+
+static void mix(u64 *v, int a, int b, int c, int d, u64 x, u64 y) {
+    v[a] += v[b] + x;
+    v[d] = rotated(v[d] ^ v[a], 32);
+    v[c] += v[d];
+    v[b] = rotated(v[b] ^ v[c], 24);
+    v[a] += v[b] + y;
+    v[d] = rotated(v[d] ^ v[a], 16);
+    v[c] += v[d];
+    v[b] = rotated(v[b] ^ v[c], 63);
+}
+
+/* Words are read and written as they lie: for little-endian machines, which router_scan_sizes' caller makes sure of. */
+static void digest_of(const u8 *block, u32 size, u8 *digest) {
+    u64 m[16], v[16], first = IV[0] ^ 0x01010000 ^ DIGEST;
+    memcpy(m, block, BLOCK);
+    for (int i = 0; i < 8; i++) v[i] = v[i + 8] = IV[i];
+    v[0] = first;
+    v[12] ^= size;
+    v[14] = ~v[14];
+    for (int round = 0; round < 12; round++) {
+        const u8 *s = SIGMA[round % 10];
+        for (int i = 0; i < 4; i++) mix(v, i, i + 4, i + 8, i + 12, m[s[2 * i]], m[s[2 * i + 1]]);
+        for (int i = 0; i < 4; i++)
+            mix(v, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4, m[s[8 + 2 * i]], m[s[9 + 2 * i]]);
+    }
+    u64 out[2] = {first ^ v[0] ^ v[8], IV[1] ^ v[1] ^ v[9]};
+    memcpy(digest, out, DIGEST);
+}
+
+/* ---- one message ---- */
+
+/* Top-level fields that mean something here; all others are carried along. */
+typedef enum {
+    OTHER, TYPE, EVENT, MESSAGE_ID, USER_ID, ANONYMOUS_ID, CONTEXT, PROPERTIES, TRAITS, INTEGRATIONS, SENT_AT, TIMESTAMP,
+    ORIGINAL, RECEIVED_AT, PROFILE_ID, REFUSED, FIELDS
+} Field;
+
+static Field field_of(const Text *name) {
+    static const struct { const char *name; Field field; } NAMES[] = {
+        {"type", TYPE}, {"event", EVENT}, {"messageId", MESSAGE_ID}, {"userId", USER_ID}, {"anonymousId", ANONYMOUS_ID},
+        {"context", CONTEXT}, {"properties", PROPERTIES}, {"traits", TRAITS}, {"integrations", INTEGRATIONS},
+        {"sentAt", SENT_AT}, {"timestamp", TIMESTAMP}, {"originalTimestamp", ORIGINAL}, {"receivedAt", RECEIVED_AT},
+        {"profileId", PROFILE_ID},
+        /* read by agents that look further than the scanner */
+        {"writeKey", REFUSED}, {"batch", REFUSED}, {"payload", REFUSED}, {"options", REFUSED}, {"_metadata", REFUSED}};
+    for (u32 i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (is(name->at, name->size, NAMES[i].name)) return NAMES[i].field;
+    return OTHER;
+}
+
+typedef struct { const u8 *begin, *value, *end; Field field; } Member; /* "name":value */
+typedef struct { /* the parts of a message */
+    Member members[MOST_NAMES];
+    u32 count;
+    const Member *field[FIELDS]; /* NULL where it is absent */
+    const Kind *kind;
+} Parts;
+
+/* The context has no names that agents look for: traits and externalIds name people, the others choose. */
+static const u8 *context(const Scan *scan, const u8 *p) {
+    u64 seen[MOST_NAMES];
+    u32 count = 0;
+    if (scan->tables->most_levels < 2 || p >= scan->end || *p++ != '{') return NULL;
+    if (p < scan->end && *p == '}') return p + 1;
+    for (;;) {
+        Text name;
+        p = name_at(p, scan->end, &name);
+        if (!p || !is_new(seen, &count, hash_of(name.at, name.size))) return NULL;
+        if (is(name.at, name.size, "protocols") || is(name.at, name.size, "traits") ||
+            is(name.at, name.size, "externalIds") || is(name.at, name.size, "integrations"))
+            return NULL;
+        p = value(scan, p, ANYTHING, 2);
+        if (!p || p >= scan->end) return NULL;
+        if (*p == '}') return p + 1;
+        if (*p++ != ',') return NULL;
+    }
+}
+
+/* A field's text without its quotes; size 0 where it is absent, null or empty. Returns 0 where it is anything else. */
+static int plain(const Member *member, Text *found) {
+    found->at = NULL;
+    found->size = 0;
+    if (!member || *member->value == 'n') return 1;
+    if (*member->value != '"' || memchr(member->value, '\\', (size_t)(member->end - member->value))) return 0;
+    found->at = member->value + 1;
+    found->size = (u32)(member->end - member->value) - 2;
+    return 1;
+}
+
+static int split(const Scan *scan, const u8 *p, Parts *parts) {
+    u64 seen[MOST_NAMES];
+    u32 names = 0;
+    memset(parts->field, 0, sizeof parts->field);
+    parts->count = 0;
+    if (p >= scan->end || *p++ != '{') return 0;
+    for (;;) {
+        Text name;
+        const u8 *begin = p;
+        p = name_at(p, scan->end, &name);
+        if (!p || !is_new(seen, &names, hash_of(name.at, name.size))) return 0;
+        Member *member = &parts->members[parts->count++]; /* at most MOST_NAMES: is_new */
+        member->begin = begin;
+        member->value = p;
+        member->field = field_of(&name);
+        if (member->field == REFUSED) return 0;
+        if (member->field == CONTEXT) p = context(scan, p);
+        else if (member->field >= PROPERTIES && member->field <= INTEGRATIONS && *p != '{') return 0;
+        else p = value(scan, p, ANYTHING, 1);
+        if (!p || p >= scan->end) return 0;
+        member->end = p;
+        if (member->field != OTHER) parts->field[member->field] = member;
+        if (*p == '}') return p + 1 == scan->end;
+        if (*p++ != ',') return 0;
+    }
+}
+
+/* The kind of a source's event, or NULL. */
+static const Kind *kind_of(const Tables *tables, u8 source, u8 type, const Text *name) {
+    u32 slot = (u32)(hash_of(name->at, name->size) ^ (source * 0x9E37u + type)) & tables->mask;
+    for (; tables->slots[slot] >= 0; slot = (slot + 1) & tables->mask) {
+        const Kind *kind = &tables->kinds[tables->slots[slot]];
+        if (kind->source == source && kind->type == type && kind->name_size == name->size &&
+            !memcmp(tables->text + kind->name, name->at, name->size))
+            return kind;
+    }
+    return NULL;
+}
+
+typedef struct { u8 received[TIME], original[TIME], stamp[TIME]; u32 original_size; } Times;
+
+/* As `normalise` in router/events/event.py, for times of the two forms. */
+static int times_of(const Parts *parts, i64 received, Times *times) {
+    Text original, sent;
+    if (received < 0 || received > LAST_TIME) return 0;
+    put_time(times->received, received);
+    if (!plain(parts->field[ORIGINAL], &original) || !plain(parts->field[SENT_AT], &sent)) return 0;
+    if (!original.size && !plain(parts->field[TIMESTAMP], &original)) return 0;
+    if (!original.size) {
+        memcpy(times->original, times->received, TIME);
+        memcpy(times->stamp, times->received, TIME);
+        times->original_size = TIME;
+        return 1;
+    }
+    i64 happened = time_of(original.at, original.size);
+    if (happened < 0) return 0;
+    if (sent.at) { /* an empty text is no time */
+        i64 at = time_of(sent.at, sent.size);
+        if (at < 0) return 0;
+        happened += received - at;
+        if (happened < 0 || happened > LAST_TIME) return 0;
+    }
+    memcpy(times->original, original.at, original.size);
+    times->original_size = original.size;
+    put_time(times->stamp, happened);
+    return 1;
+}
+
+static u8 *put(u8 *out, const void *from, size_t size) {
+    memcpy(out, from, size);
+    return out + size;
+}
+
+static u8 *put_member(u8 *out, const char *name, const void *from, size_t size) {
+    *out++ = '"';
+    out = put(out, name, strlen(name));
+    out = put(out, "\":\"", 3);
+    out = put(out, from, size);
+    *out++ = '"';
+    return out;
+}
+
+/* The event with its times and its plan's reference, each where Python's dict has it: in its place, or at the end. */
+static u8 *put_event(u8 *out, const Tables *tables, const Parts *parts, const Times *times) {
+    const Kind *kind = parts->kind;
+    const u8 *reference = tables->text + kind->plan;
+    *out++ = '{';
+    for (u32 i = 0; i < parts->count; i++) {
+        const Member *member = &parts->members[i];
+        if (member->field == PROFILE_ID) continue;
+        if (out[-1] != '{') *out++ = ',';
+        if (member->field == RECEIVED_AT) out = put_member(out, "receivedAt", times->received, TIME);
+        else if (member->field == ORIGINAL) out = put_member(out, "originalTimestamp", times->original, times->original_size);
+        else if (member->field == TIMESTAMP) out = put_member(out, "timestamp", times->stamp, TIME);
+        else out = put(out, member->begin, (size_t)(member->end - member->begin));
+        if (member->field == CONTEXT && kind->plan_size) {
+            out--; /* its closing brace */
+            if (out[-1] != '{') *out++ = ',';
+            out = put(out, "\"protocols\":{\"plan\":", 20);
+            out = put(out, reference, kind->plan_size);
+            out = put(out, "}}", 2);
+        }
+    }
+    if (!parts->field[RECEIVED_AT]) *out++ = ',', out = put_member(out, "receivedAt", times->received, TIME);
+    if (!parts->field[ORIGINAL]) *out++ = ',', out = put_member(out, "originalTimestamp", times->original, times->original_size);
+    if (!parts->field[TIMESTAMP]) *out++ = ',', out = put_member(out, "timestamp", times->stamp, TIME);
+    if (!parts->field[CONTEXT] && kind->plan_size) {
+        out = put(out, ",\"context\":{\"protocols\":{\"plan\":", 32);
+        out = put(out, reference, kind->plan_size);
+        out = put(out, "}}", 2);
+    }
+    *out++ = '}';
+    return out;
+}
+
+/* Whether the message is taken; then the row, the digest and the output are complete. */
+static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, u8 *digest, u8 *out) {
+    const u8 *at = input + begin;
+    Scan scan = {tables, at + size};
+    Parts parts;
+    Times times;
+    Text type, name = {at, 0, 0, 0}, id, user, anonymous;
+    if (size > tables->most_bytes || !split(&scan, at, &parts)) return 0;
+    if (!plain(parts.field[TYPE], &type) || !plain(parts.field[MESSAGE_ID], &id)) return 0;
+    if (!plain(parts.field[USER_ID], &user) || !plain(parts.field[ANONYMOUS_ID], &anonymous)) return 0;
+    if (!id.size || id.size > tables->most_id || !(user.size || anonymous.size)) return 0;
+    int track = type.size && is(type.at, type.size, "track");
+    if (!track && !(type.size && (is(type.at, type.size, "page") || is(type.at, type.size, "screen")))) return 0;
+    if (track && (!plain(parts.field[EVENT], &name) || !name.size)) return 0;
+    const Member *integrations = parts.field[INTEGRATIONS], *properties = parts.field[PROPERTIES];
+    if (integrations && integrations->end - integrations->value != 2) return 0;
+    parts.kind = kind_of(tables, source, type.at[0], &name);
+    if (!parts.kind || !times_of(&parts, received, &times)) return 0;
+    if (parts.kind->node >= 0 && (!properties || !value(&scan, properties->value, parts.kind->node, 1))) return 0;
+    u8 block[BLOCK] = {0};
+    u32 prefix = parts.kind->prefix_size;
+    if (prefix + id.size > BLOCK) return 0;
+    for (u32 i = 0; i < id.size; i++)
+        if (id.at[i] >= 0x80) return 0; /* its length is counted in characters */
+    memcpy(block, tables->text + parts.kind->prefix, prefix);
+    memcpy(block + prefix, id.at, id.size);
+    digest_of(block, prefix + id.size, digest);
+    row->out_size = (u32)(put_event(out, tables, &parts, &times) - out);
+    row->id = (u32)(id.at - input), row->id_size = id.size;
+    row->user = user.size ? (u32)(user.at - input) : 0, row->user_size = user.size;
+    row->anonymous = anonymous.size ? (u32)(anonymous.at - input) : 0, row->anonymous_size = anonymous.size;
+    row->kind = (i32)(parts.kind - tables->kinds);
+    return 1;
+}
+
+/* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]. `out` has room for all of
+ * them and, for each, for what put_event adds: router/native/scanner.py has the sum. Returns the bytes written to it. */
+u32 router_scan(const Tables *tables, const u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, u8 *digests, u8 *out) {
+    u32 written = 0, begin = 0;
+    for (u32 i = 0; i < count; begin = ends[i++]) {
+        Row *row = &rows[i];
+        row->kind = -1;
+        if (sources[i] == NO_SOURCE) continue;
+        row->out = written;
+        if (take(tables, input, begin, ends[i] - begin, received[i], sources[i], row, digests + (size_t)i * DIGEST, out + written))
+            written += row->out_size;
+    }
+    return written;
+}

@@ -1,0 +1,179 @@
+"""The scanner of the native library (`scan.c`), with numpy arrays for its pointers. Holds no state of the router.
+
+What it takes of a batch it gives as rows: which kind of event each message is, and its bytes. All else is the caller's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from router.native.library import native
+from router.native.tables import Nodes, hash_of
+
+NO_SOURCE = 255
+DIGEST_BYTES = 16
+NOT_TAKEN = -1
+_ADDED_BYTES = 320  # to an event, beside its plan's reference: four members with a time each, and the names around it
+_LARGEST_INPUT = 1 << 29  # bytes of a batch: places are 32 bits wide
+_MOST_LEVELS = 64
+_NODE = np.dtype(
+    [
+        *(("minimum", "f8"), ("maximum", "f8"), ("required", "u8"), ("types", "u4"), ("flags", "u4")),
+        *((name, "i4") for name in ("min_length", "max_length", "pattern", "items", "additional")),
+        *((name, "u4") for name in ("first_property", "properties", "first_word", "words", "unused")),
+    ]
+)
+_PROPERTY = np.dtype([("hash", "u8"), ("name", "u4"), ("size", "u4"), ("node", "i4"), ("bit", "i4")])
+_WORD = np.dtype([("text", "u4"), ("size", "u4")])
+_AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4")])
+_KIND = np.dtype(
+    [
+        *((name, "u4") for name in ("name", "name_size", "plan", "plan_size", "prefix", "prefix_size")),
+        *(("node", "i4"), ("source", "u1"), ("type", "u1"), ("unused", "u2")),
+    ]
+)
+_ROW = np.dtype(
+    [
+        ("kind", "i4"),
+        *((n, "u4") for n in ("out", "out_size", "user", "user_size", "anonymous", "anonymous_size", "id", "id_size")),
+    ]
+)
+_ARRAYS = ("nodes", "properties", "words", "automata", "states", "accepting", "text", "kinds", "slots")
+_ADDRESS, _COUNT = ctypes.c_void_p, ctypes.c_uint32
+Array = npt.NDArray[Any]
+
+
+class _Tables(ctypes.Structure):
+    _fields_ = [
+        *((name, _ADDRESS) for name in _ARRAYS),
+        *((name, _COUNT) for name in ("mask", "most_bytes", "most_levels", "most_id")),
+    ]
+
+
+class KindOf(NamedTuple):
+    """What an event must be to be of a kind, and what is written into it. `plan` is JSON, empty without a plan."""
+
+    source: int
+    type: str
+    name: str
+    plan: bytes
+    prefix: bytes
+    node: int
+
+
+class Scanned(NamedTuple):
+    """The answers of a batch: rows as tuples in the struct's order, digests one behind the other, and the output."""
+
+    rows: list[tuple[int, ...]]
+    digests: bytes
+    input: bytes
+    output: bytes
+
+
+@dataclass(slots=True)
+class _Sealed:
+    """Tables as the library reads them; the arrays must live as long."""
+
+    struct: _Tables
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+
+class EventScanner:
+    """One for a pipeline; used by one thread. `nodes` may be added to before a kind is."""
+
+    def __init__(self, library: ctypes.CDLL, *, most_bytes: int, most_levels: int, most_id: int) -> None:
+        self.nodes = Nodes()
+        self._limits = most_bytes, min(most_levels, _MOST_LEVELS), most_id
+        self._kinds: list[KindOf] = []
+        self._sealed: _Sealed | None = None
+        self._scan = library.router_scan
+        self._scan.restype = _COUNT
+        self._scan.argtypes = [_ADDRESS, ctypes.c_char_p, *[_ADDRESS] * 3, _COUNT, *[_ADDRESS] * 3]
+
+    @classmethod
+    def open(cls, *, most_bytes: int, most_levels: int, most_id: int) -> EventScanner | None:
+        """None where the library is not in use, or is of other structs."""
+        library = native().library
+        if library is None or sys.byteorder != "little":
+            return None
+        sizes = (_COUNT * 7)()
+        library.router_scan_sizes.argtypes = [_ADDRESS]
+        library.router_scan_sizes(sizes)
+        types = [kind.itemsize for kind in (_NODE, _PROPERTY, _WORD, _AUTOMATON, _KIND)]
+        if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize]:
+            return None
+        return cls(library, most_bytes=most_bytes, most_levels=most_levels, most_id=most_id)
+
+    def add(self, kind: KindOf) -> int:
+        """Its number, in `rows` from the next batch on."""
+        self._kinds.append(kind)
+        self._sealed = None
+        return len(self._kinds) - 1
+
+    def scan(self, values: Sequence[bytes], received: Sequence[int], sources: bytes) -> Scanned | None:
+        """`received` in milliseconds; `sources` has a number for each message, NO_SOURCE for those to leave alone."""
+        count, joined = len(values), b"".join(values)
+        if not self._kinds or len(joined) > _LARGEST_INPUT:
+            return None
+        sealed = self._sealed = self._sealed or self._seal()
+        longest = max(len(kind.plan) for kind in self._kinds)
+        ends = np.cumsum(np.fromiter(map(len, values), dtype=np.uint32, count=count), dtype=np.uint32)
+        times, rows = np.array(received, dtype=np.int64), np.empty(count, dtype=_ROW)
+        digests = np.empty(DIGEST_BYTES * count, dtype=np.uint8)
+        output = np.empty(len(joined) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
+        used = self._scan(
+            ctypes.byref(sealed.struct), joined, ends.ctypes.data, times.ctypes.data, sources, count,
+            rows.ctypes.data, digests.ctypes.data, output.ctypes.data,
+        )  # fmt: skip
+        answers: list[tuple[int, ...]] = rows.tolist()  # type: ignore[assignment]
+        return Scanned(answers, digests.tobytes(), joined, output[:used].tobytes())
+
+    def _seal(self) -> _Sealed:
+        nodes, text = self.nodes, bytearray(self.nodes.text)
+
+        def put(part: bytes) -> tuple[int, int]:
+            text.extend(part)
+            return len(text) - len(part), len(part)
+
+        kinds, slots = [], self._slots()
+        for kind in self._kinds:
+            places = (*put(kind.name.encode()), *put(kind.plan), *put(kind.prefix))
+            kinds.append((*places, kind.node, kind.source, ord(kind.type[0]), 0))
+        tables = [(0, 0)] * len(nodes.automata)
+        states = accepting = 0
+        for number, automaton in enumerate(nodes.automata):
+            tables[number] = (states, accepting)
+            states, accepting = states + len(automaton.states), accepting + len(automaton.accepting)
+        arrays: dict[str, Array] = {
+            "nodes": np.array([astuple(row) for row in nodes.nodes], dtype=_NODE),
+            "properties": np.array(nodes.properties, dtype=_PROPERTY),
+            "words": np.array(nodes.words, dtype=_WORD),
+            "automata": np.array(tables, dtype=_AUTOMATON),
+            "states": np.frombuffer(b"".join(each.states for each in nodes.automata), dtype=np.uint8),
+            "accepting": np.frombuffer(b"".join(each.accepting for each in nodes.automata), dtype=np.uint8),
+            "text": np.frombuffer(bytes(text), dtype=np.uint8),
+            "kinds": np.array(kinds, dtype=_KIND),
+            "slots": slots,
+        }
+        struct = _Tables(*(arrays[name].ctypes.data for name in _ARRAYS), len(slots) - 1, *self._limits)
+        return _Sealed(struct, arrays)
+
+    def _slots(self) -> Array:
+        """Open addressing, at most half full, as kind_of in scan.c looks it up."""
+        size = 8
+        while size < 2 * len(self._kinds):
+            size *= 2
+        slots = np.full(size, -1, dtype=np.int32)
+        for number, kind in enumerate(self._kinds):
+            slot = (hash_of(kind.name.encode()) ^ (kind.source * 0x9E37 + ord(kind.type[0]))) & (size - 1)
+            while slots[slot] >= 0:
+                slot = (slot + 1) & (size - 1)
+            slots[slot] = number
+        return slots

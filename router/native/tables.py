@@ -1,0 +1,217 @@
+"""Compiles what events of one source, type and name must look like into the tables of the scanner (`scan.c`).
+
+A schema is compiled only where all of it is understood: `Uncertain` for any other keyword, and its events are held
+against the plan in Python. So what is here may be narrower than the plan, never wider. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.native.automaton import Automaton, Uncertain, automaton
+
+ANYTHING = -1
+TYPES = {"null": 1, "boolean": 2, "integer": 4, "number": 12, "string": 16, "array": 32, "object": 64}
+_ALL = sum({1, 2, 4, 8, 16, 32, 64})
+MINIMUM, MAXIMUM, ABOVE, BELOW, CLOSED = 1, 2, 4, 8, 16
+_BOUNDS = {"minimum": MINIMUM, "exclusiveMinimum": ABOVE, "maximum": MAXIMUM, "exclusiveMaximum": BELOW}
+_LARGEST = 10**15  # beyond it numbers are not compared
+_IGNORED = frozenset(
+    (
+        *("$schema", "$id", "$comment", "title", "description", "default", "examples", "readOnly", "writeOnly"),
+        "definitions",  # what nothing refers to says nothing
+    )
+)
+_KNOWN = frozenset(
+    (
+        *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "allOf", "$ref"),
+        *("minLength", "maxLength", "pattern", *_BOUNDS, *_IGNORED),
+    )
+)
+_MOST_REQUIRED, _MOST_WORDS, _MOST_LEVELS = 64, 256, 32
+_LOCAL = re.compile(r"#/definitions/(\w+)")
+Schema = Any
+Part = tuple[Schema, Schema]  # a schema, and the root that its references are relative to
+
+
+def hash_of(text: bytes) -> int:
+    """As in scan.c."""
+    found = 0xCBF29CE484222325
+    for byte in text:
+        found = (found ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return found
+
+
+@dataclass(slots=True)
+class NodeRow:
+    """A row of the nodes, in the order of the struct's fields."""
+
+    minimum: float = 0.0
+    maximum: float = 0.0
+    required: int = 0
+    types: int = 0
+    flags: int = 0
+    min_length: int = 0
+    max_length: int = -1
+    pattern: int = -1
+    items: int = ANYTHING
+    additional: int = ANYTHING
+    first_property: int = 0
+    properties: int = 0
+    first_word: int = 0
+    words: int = 0
+    unused: int = 0
+
+
+@dataclass(slots=True)
+class Nodes:
+    """All nodes, and what they refer to. `text` holds names and words."""
+
+    nodes: list[NodeRow] = field(default_factory=list)
+    properties: list[tuple[int, int, int, int, int]] = field(default_factory=list)  # hash, place, size, node, bit
+    words: list[tuple[int, int]] = field(default_factory=list)
+    automata: list[Automaton] = field(default_factory=list)
+    text: bytearray = field(default_factory=bytearray)
+
+    def put(self, text: bytes) -> tuple[int, int]:
+        """Place and size of a text."""
+        at = len(self.text)
+        self.text += text
+        return at, len(text)
+
+    def node(self, schemas: Sequence[Schema]) -> int:
+        """The node of a value that all these schemas apply to. Raises Uncertain, and adds nothing then."""
+        sizes = (len(self.nodes), len(self.properties), len(self.words), len(self.automata), len(self.text))
+        try:
+            return self._node([(schema, schema) for schema in schemas], 0)
+        except Uncertain:
+            for held, size in zip((self.nodes, self.properties, self.words, self.automata), sizes, strict=False):
+                del held[size:]  # type: ignore[attr-defined]
+            del self.text[sizes[-1] :]
+            raise
+
+    def _node(self, parts: Sequence[Part], level: int) -> int:
+        if level > _MOST_LEVELS:
+            raise Uncertain("a schema that goes on for ever")
+        flat = [part for part in _flat(parts) if part[0] is not True]
+        if not flat:
+            return ANYTHING
+        row = NodeRow()
+        index = len(self.nodes)
+        self.nodes.append(row)
+        schemas = [schema for schema, _ in flat]
+        for schema in schemas:
+            _scalar(row, schema)
+        self._texts(row, schemas)
+        row.items = self._inner(flat, "items", level)
+        self._members(row, flat, level)
+        return index
+
+    def _inner(self, parts: Sequence[Part], keyword: str, level: int) -> int:
+        inner = [(schema[keyword], root) for schema, root in parts if keyword in schema]
+        if any(not isinstance(schema, dict | bool) for schema, _ in inner):
+            raise Uncertain(keyword)
+        return self._node(inner, level + 1)
+
+    def _texts(self, row: NodeRow, schemas: Sequence[Mapping[str, Any]]) -> None:
+        patterns = {schema["pattern"] for schema in schemas if "pattern" in schema}
+        lists = [schema["enum"] for schema in schemas if "enum" in schema]
+        lists += [[schema["const"]] for schema in schemas if "const" in schema]
+        if len(patterns) > 1 or len(lists) > 1:
+            raise Uncertain("several patterns or enums of one value")
+        for pattern in patterns:
+            row.pattern = len(self.automata)
+            self.automata.append(automaton(pattern))
+        for words in lists:
+            if not words or len(words) > _MOST_WORDS or not all(isinstance(word, str) for word in words):
+                raise Uncertain("enum")
+            row.first_word, row.words = len(self.words), len(words)
+            self.words += [self.put(word.encode()) for word in words]
+
+    def _members(self, row: NodeRow, parts: Sequence[Part], level: int) -> None:
+        required = list(dict.fromkeys(name for schema, _ in parts for name in schema.get("required", ())))
+        named = dict.fromkeys(name for schema, _ in parts for name in schema.get("properties", ()))
+        if len(required) > _MOST_REQUIRED:
+            raise Uncertain("required")
+        if any(schema.get("additionalProperties", True) is False for schema, _ in parts):
+            row.flags |= CLOSED
+        row.additional = ANYTHING if row.flags & CLOSED else self._inner(parts, "additionalProperties", level)
+        rows = []
+        for name in [*named, *(name for name in required if name not in named)]:
+            inner = []
+            for schema, root in parts:
+                own = schema.get("properties", {}).get(name, schema.get("additionalProperties", True))
+                if own is False:
+                    break  # no such name is taken
+                inner.append((own, root))
+            else:
+                place, size = self.put(name.encode())
+                bit = required.index(name) if name in required else -1
+                rows.append((hash_of(name.encode()), place, size, self._node(inner, level + 1), bit))
+                continue
+            if name in required or not row.flags & CLOSED:
+                raise Uncertain("a name that one schema wants and another refuses")
+        row.required = (1 << len(required)) - 1
+        row.first_property, row.properties = len(self.properties), len(rows)
+        self.properties += rows
+
+
+def _flat(parts: Iterable[Part]) -> Iterable[Part]:
+    """With what allOf and local references stand for in their place. Raises Uncertain for unknown keywords."""
+    stack = [(part, 0) for part in reversed(list(parts))]
+    while stack:
+        (schema, root), level = stack.pop()
+        if schema is True:
+            continue
+        if not isinstance(schema, dict) or not schema.keys() <= _KNOWN or level > _MOST_LEVELS:
+            raise Uncertain("a schema of other keywords")
+        if schema is not root and "$id" in schema:
+            raise Uncertain("references relative to another schema")
+        if "$ref" in schema:
+            found = _LOCAL.fullmatch(schema["$ref"])
+            if found is None or not schema.keys() <= _IGNORED | {"$ref"}:
+                raise Uncertain("$ref")
+            stack.append(((root.get("definitions", {}).get(found[1], False), root), level + 1))
+            continue
+        stack += [((inner, root), level + 1) for inner in reversed(schema.get("allOf", ()))]
+        yield schema, root
+
+
+def _scalar(row: NodeRow, schema: Mapping[str, Any]) -> None:
+    if "type" in schema:
+        names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        row.types = (row.types or _ALL) & sum({bit for name in names for bit in _bits(TYPES[name])})
+        if not row.types:
+            raise Uncertain("type")
+    for keyword, flag in _BOUNDS.items():
+        if keyword in schema:
+            _bound(row, flag, schema[keyword])
+    row.min_length = max(row.min_length, _whole(schema.get("minLength", 0)))
+    if "maxLength" in schema:
+        longest = _whole(schema["maxLength"])
+        row.max_length = longest if row.max_length < 0 else min(longest, row.max_length)
+
+
+def _bound(row: NodeRow, flag: int, limit: Any) -> None:
+    lower = flag in (MINIMUM, ABOVE)
+    taken = (MINIMUM | ABOVE) if lower else (MAXIMUM | BELOW)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or abs(limit) > _LARGEST or row.flags & taken:
+        raise Uncertain("a bound")
+    row.flags |= flag
+    if lower:
+        row.minimum = float(limit)
+    else:
+        row.maximum = float(limit)
+
+
+def _whole(number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 30:
+        raise Uncertain("a length")
+    return number
+
+
+def _bits(mask: int) -> Iterable[int]:
+    return (1 << bit for bit in range(7) if mask >> bit & 1)

@@ -1,0 +1,148 @@
+"""What the scanner's tables take is valid by the schema; and what they do not know they refuse."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+import jsonschema_rs
+import orjson
+import pytest
+
+from router.native.automaton import CHARACTERS, Uncertain, automaton
+from router.native.library import native
+from router.native.scanner import NOT_TAKEN, EventScanner, KindOf
+from router.native.tables import ANYTHING, Nodes
+
+AT = 1_767_225_600_000
+built = pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
+
+PATTERNS = (
+    "^[A-Z]{3}$",
+    "ab|c",
+    "^(?:a|bc)+x?$",
+    "[0-9]{2,4}",
+    r"^\d+-[a-f]*$",
+    "",
+    "^$",
+    r"^a\.b$",
+    "^([a-c]{0,2})*z",
+)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_an_automaton_finds_what_the_pattern_finds(pattern: str) -> None:
+    chance, found = random.Random(pattern), automaton(pattern)
+    for _ in range(2000):
+        text = "".join(chance.choices("abcxzABZ09-1.", k=chance.randrange(7)))
+        state = 1
+        for byte in text.encode():
+            state = found.states[state * CHARACTERS + byte]
+        assert bool(found.accepting[state]) == bool(re.search(pattern, text)), text
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a.c",
+        r"\w",
+        r"\bx",
+        "(?i)a",
+        "(a)\\1",
+        "[^a]",
+        "^a|b$",
+        "a{,3}",
+        "a{65}",
+        "é",
+        "[a--b]",
+        "a*?",
+        "(?:[ab]{1,40}a){40}",
+    ],
+)
+def test_a_pattern_that_may_mean_something_else_is_left_to_the_plan(pattern: str) -> None:
+    with pytest.raises(Uncertain):
+        automaton(pattern)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        False,
+        {"format": "email"},
+        {"oneOf": [{}]},
+        {"enum": [1]},
+        {"const": None},
+        {"$ref": "plan:other"},
+        {"allOf": [{"pattern": "a"}, {"pattern": "b"}]},
+        {"minimum": 1, "exclusiveMinimum": 1},
+        {"minimum": 10**16},
+        {"items": [{}]},
+        {"properties": {"a": {"properties": {"b": {"uniqueItems": True}}}}},
+        {"properties": {"a": False}},
+        {"required": ["a"], "additionalProperties": False},
+        {"allOf": [{"$ref": "#/definitions/a"}], "definitions": {"a": {"items": {"$ref": "#/definitions/a"}}}},
+        {"properties": {"a": {"$id": "other", "allOf": [{"$ref": "#/definitions/a"}]}}, "definitions": {"a": {}}},
+    ],
+)
+def test_what_is_not_understood_is_left_to_the_plan(schema: Any) -> None:
+    nodes = Nodes()
+
+    with pytest.raises(Uncertain):
+        nodes.node([schema])
+
+    assert nodes == Nodes()  # nothing of it stays
+
+
+SCHEMAS: list[dict[str, Any]] = [
+    {},
+    {"type": "object", "required": ["a", "b"]},
+    {"properties": {"a": {"type": "integer"}, "b": {"type": ["string", "null"]}}, "additionalProperties": False},
+    {"additionalProperties": {"type": "string", "minLength": 2, "maxLength": 3}},
+    {"properties": {"a": {"minimum": 1, "exclusiveMaximum": 2.5}, "b": {"exclusiveMinimum": 0, "maximum": 1}}},
+    {"properties": {"a": {"enum": ["x", "é", ""]}, "b": {"const": "xy"}}},
+    {"properties": {"a": {"pattern": "^[a-z]+$"}, "b": {"items": {"type": "number", "minimum": 0}}}},
+    {"allOf": [{"properties": {"a": {"type": "number"}}}, {"properties": {"a": {"minimum": 0}}, "required": ["b"]}]},
+    {
+        "allOf": [{"$ref": "#/definitions/top"}],
+        "definitions": {
+            "top": {"properties": {"a": {"$ref": "#/definitions/b"}}},
+            "b": {"type": "object", "required": ["c"]},
+        },
+    },
+    {"type": ["object", "array"], "properties": {"a": {"type": "boolean"}, "b": {"type": "array", "items": {}}}},
+]
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, 2, -1, 1.0, 1.5, 2.5, 0.25, 10**14),
+    *([1], ["x"], [0, -1], {"c": 1}, {"c": {}}, {"d": [2]}),
+    *("", "x", "xy", "xyz", "wxyz", "é", "éé", "a\nb", "\\", "abc\n"),
+)
+
+
+@built
+@pytest.mark.parametrize("schema", SCHEMAS, ids=repr)
+def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(schema: dict[str, Any]) -> None:
+    scanner = EventScanner.open(most_bytes=10_000, most_levels=32, most_id=100)
+    assert scanner is not None
+    scanner.add(KindOf(0, "page", "", b"", b"e\0web\0", scanner.nodes.node([schema])))
+    validator = jsonschema_rs.validator_for({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
+    some = [
+        {},
+        *({"a": a} for a in VALUES),
+        *({"b": b} for b in VALUES),
+        *({"a": a, "b": b} for a in VALUES for b in VALUES),
+    ]
+    bodies = [{"type": "page", "messageId": "m", "userId": "u", "properties": value} for value in some]
+
+    found = scanner.scan(list(map(orjson.dumps, bodies)), [AT] * len(bodies), bytes(len(bodies)))
+
+    assert found is not None
+    taken = [row[0] != NOT_TAKEN for row in found.rows]
+    valid = [validator.is_valid(value) for value in some]
+    assert [value for value, one, other in zip(some, taken, valid, strict=True) if one and not other] == []
+    assert sum(taken) >= 0.5 * sum(valid) > 0
+
+
+def test_a_value_that_all_may_be_has_no_node() -> None:
+    assert Nodes().node([True, {"title": "anything"}]) != ANYTHING
+    assert Nodes().node([True]) == ANYTHING
