@@ -15,6 +15,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,6 +31,9 @@ pytestmark = pytest.mark.containers
 IMAGES = ("python:3.11-slim", "prom/prometheus:v2.42.0")
 DEADLINE_SECONDS = 240.0
 FAULTS = "/crm=poison,status=400 /crm=500,times=1 /ads=503,times=1"
+CONSOLE_TOKEN = "a-token-for-this-test-alone"
+# All that runs the router, and how many of each.
+SERVICES = {"gateway": 1, "route": 2, "deliver": 1, "insights": 1, "console": 1}
 ORDER = {"userId": "u1", "event": "Order Completed", "properties": {"order_id": "1", "total": 9.5}}
 # What a look at the dashboards needs beside orders: dead letters, blocked events, merges, and what the reader mends.
 OTHERS: list[dict[str, Any]] = [
@@ -46,7 +50,8 @@ WITHOUT = {
     "router_transform_events_total": "the shop has no function of its own",
     "router_delivery_skipped_total": "the mapping of a webhook sends everything",
     "router_warehouse_": "the shop has no warehouse",
-    "router_insights_": "insights are not among these services",
+    "router_pull_": "the shop has no source of type sql",
+    "router_import_": "nothing is imported",
     "router_delivery_retry_lane_older": "nothing waits there for a minute",
     "router_replay_delivered_total": "nothing is replayed",
     "router_events_poison_total": "no agent fails",
@@ -80,9 +85,10 @@ class Composed:
 
     def __init__(self) -> None:
         self.project = f"er{secrets.token_hex(4)}"
-        self.ports = {name: free_port() for name in ("GATEWAY_PORT", "PROMETHEUS_PORT", "KAFKA_PORT")}
+        self.ports = {name: free_port() for name in ("GATEWAY_PORT", "CONSOLE_PORT", "PROMETHEUS_PORT", "KAFKA_PORT")}
         self.settings = {name: str(port) for name, port in self.ports.items()} | {"ROUTER_FAIL": FAULTS}
         self.settings["ROUTER_BUILD_NATIVE"] = "cc"  # a compiler of 100 MB is not what is looked at here
+        self.settings["ROUTER_CONSOLE_TOKENS"] = f"tests:viewer:{CONSOLE_TOKEN}"
 
     def run(self, *arguments: str) -> str:
         """Standard output; fails the test when the command fails."""
@@ -109,6 +115,18 @@ class Composed:
         """What the partner has accepted: path and messageId."""
         lines = self.run("exec", "-T", "partner", "cat", "/var/lib/router/receipts.ndjson").splitlines()
         return {(line["path"], line["messageId"]) for line in map(json.loads, lines)}
+
+    def page(self, path: str) -> str:
+        """A page of the console, after a login; empty while it does not answer."""
+        site = f"http://127.0.0.1:{self.ports['CONSOLE_PORT']}"
+        login = urllib.request.Request(f"{site}/login", f"token={CONSOLE_TOKEN}".encode(), {"Origin": site})
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        try:
+            browser.open(login, timeout=15).close()
+            with browser.open(f"{site}{path}", timeout=15) as answer:
+                return str(answer.read(), "utf-8")
+        except OSError:
+            return ""
 
     def query(self, expression: str) -> list[float]:
         """The values of a PromQL expression, without those that are no number."""
@@ -154,7 +172,7 @@ def eventually(holds: Callable[[], object], what: object) -> None:
 def test_an_event_reaches_the_partner_and_is_counted_by_prometheus(delivered: Composed) -> None:
     for expression, value in (
         ("sum(router_events_duplicate_total)", 1),
-        ('count(up{job="router"} == 1)', 4),
+        ('count(up{job="router"} == 1)', sum(SERVICES.values())),
         ('destination:router_delivery_final:total{destination="crm"}', 5),
         ("sum(router_delivery_dead_total)", 1),
         ("job:router_events_unaccounted:total", 0),
@@ -184,6 +202,22 @@ def test_every_query_of_the_dashboards_has_an_answer(delivered: Composed) -> Non
     eventually(answered, unanswered)
 
 
+def test_the_console_shows_what_insights_has_counted(delivered: Composed) -> None:
+    eventually(lambda: "Order Completed" in delivered.page("/sources/web"), "the event's name is on the source's page")
+
+
+def test_what_insights_has_counted_is_what_the_partner_has_written_down(delivered: Composed) -> None:
+    """Asked by the console's container, as the console does."""
+    ask = "import urllib.request as u; print(u.urlopen('http://insights:9465/v1/destinations').read().decode())"
+
+    def counted() -> dict[str, int]:
+        rows = json.loads(delivered.run("exec", "-T", "console", "python", "-c", ask))["rows"]
+        return {f"/{row['name']}": row["delivered"] for row in rows if row["name"] in ("ads", "crm")}
+
+    written = Counter(path for path, _ in delivered.receipts())
+    eventually(lambda: counted() == written, f"{dict(written)} counted as delivered")
+
+
 def test_links_and_the_runbook_are_where_they_are_said_to_be(composed: Composed) -> None:
     alerts = f"127.0.0.1:{composed.ports['PROMETHEUS_PORT']}/alerts"
     eventually(lambda: alerts in composed.run("logs", "links"), "the page of links is printed")
@@ -193,17 +227,17 @@ def test_links_and_the_runbook_are_where_they_are_said_to_be(composed: Composed)
 
 def test_every_service_becomes_healthy(composed: Composed) -> None:
     def healthy() -> bool:
-        names = composed.run("ps", "-q", "gateway", "route", "deliver", "kafka").split()
+        names = composed.run("ps", "-q", *SERVICES, "kafka").split()
         states = subprocess.run(
             ["docker", "inspect", "-f", "{{.State.Health.Status}}", *names], capture_output=True, text=True, check=True
         )
-        return states.stdout.split() == ["healthy"] * 5
+        return states.stdout.split() == ["healthy"] * (sum(SERVICES.values()) + 1)
 
-    eventually(healthy, "all five containers are healthy")
+    eventually(healthy, "every container is healthy")
 
 
 def test_the_image_runs_as_a_user_without_rights_and_holds_no_tests(composed: Composed) -> None:
-    asked = "id -u; router --version; ls /etc/router"
+    asked = "id -u; router --version | head -n 1; ls /etc/router"
     user, version, *held = composed.run("exec", "-T", "gateway", "sh", "-c", asked).split("\n")
 
     assert user == "10001"
@@ -213,12 +247,12 @@ def test_the_image_runs_as_a_user_without_rights_and_holds_no_tests(composed: Co
 
 def test_a_stop_is_clean(composed: Composed) -> None:
     """Last in the file: SIGTERM ends each router process with status 0."""
-    composed.run("stop", "-t", "60", "gateway", "route", "deliver")
-    names = composed.run("ps", "-q", "gateway", "route", "deliver").split()
+    composed.run("stop", "-t", "60", *SERVICES)
+    names = composed.run("ps", "-q", *SERVICES).split()
     if not names:  # v2 lists only what runs, unless asked
-        names = composed.run("ps", "-a", "-q", "gateway", "route", "deliver").split()
+        names = composed.run("ps", "-a", "-q", *SERVICES).split()
     codes = subprocess.run(
         ["docker", "inspect", "-f", "{{.State.ExitCode}}", *names], capture_output=True, text=True, check=True
     )
 
-    assert codes.stdout.split() == ["0"] * 4, composed.run("logs", "--tail", "20", "gateway", "route", "deliver")
+    assert codes.stdout.split() == ["0"] * sum(SERVICES.values()), composed.run("logs", "--tail", "20", *SERVICES)
