@@ -77,7 +77,7 @@ class ChosenPeriod:
         if self.last:
             return ""
         length = self.end - self.start
-        if self.end + length < self.now:
+        if self.end + length < self.now - max(_MINUTE, length // 60):  # what has just ended goes on until now
             return self._moved(length)
         same = [key for key, (_, ms) in PERIODS.items() if ms == length]
         return self._href({"last": same[0] if same else USUAL})

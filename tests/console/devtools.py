@@ -13,7 +13,11 @@ from typing import Any
 import aiohttp
 
 DEADLINE = 120.0
-_KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "Tab": ("", 9)}
+_AXE = (
+    "axe.run({resultTypes: ['violations']}).then((found) => "
+    "found.violations.map((one) => `${location.href} ${one.id}: ${one.nodes[0].html}`))"
+)
+_KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "Tab": ("", 9), "[": ("[", 219), "]": ("]", 221)}
 
 
 class BrowserPage:
@@ -42,7 +46,7 @@ class BrowserPage:
             self.faults.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             url = params["request"]["url"]
-            if not url.startswith((self._origin, "about:", "chrome:")):
+            if not url.startswith((self._origin, "about:", "chrome:", "data:")):  # its own pictures of fields are data
                 self.faults.append(f"request to {url}")
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -59,6 +63,12 @@ class BrowserPage:
         """What an expression is in the page; None while another page is being loaded."""
         said = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
         return None if "exceptionDetails" in said else said["result"].get("value")
+
+    async def broken_rules(self, axe: str) -> list[str]:
+        """What axe-core, whose text is given, finds against the page as it is: rules with the first of their places."""
+        await self.call("Runtime.evaluate", expression=axe)
+        said = await self.call("Runtime.evaluate", expression=_AXE, awaitPromise=True, returnByValue=True)
+        return [str(one) for one in said["result"]["value"]]
 
     async def until(self, script: str) -> Any:
         """Wait until an expression is true."""

@@ -16,12 +16,18 @@ import yaml
 
 from ops.running import Process, plain_environment
 from router.config.options import parse_address
+from tests.browser import npm_package
 from tests.console.devtools import BrowserPage, browser_page
 
 pytestmark = pytest.mark.browser
 KEY = "a-key-of-the-site"
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 ANSWER = "total is missing"
+AXE = "axe-core@4.10.3"
+PAGES = (
+    *("/", "/sources/web", "/destinations", "/destinations/crm", "/destinations/crm?tab=settings"),
+    *("/destinations/crm?tab=letters", "/destinations/crm?tab=try", "/plans", "/find?q=u1", "/operations"),
+)
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -121,8 +127,15 @@ async def test_a_first_event_is_seen_by_keyboard_alone_and_a_hostile_name_is_ine
 
         await page.press("j", "Enter")
         await page.until("document.getElementById('drawer-body').innerText.includes('messageId')")
+        await page.press("r")
+        await page.until("document.getElementById('drawer-body').innerText.startsWith('{')")
         await page.press("Escape")
         await page.until("document.getElementById('drawer').hidden")
+        await page.press("[")
+        earlier = await page.until("document.body.dataset.ready === 'yes' && location.search")
+        assert earlier.startswith("?from=")
+        await page.press("]")
+        await page.until(f"document.body.dataset.ready === 'yes' && location.search !== {json.dumps(earlier)}")
         await page.press("?")
         await page.until("document.getElementById('help').open")
         assert await page.value("window.hacked") is None
@@ -170,4 +183,8 @@ async def test_the_partner_s_answer_is_three_clicks_from_the_overview_and_a_paus
         await page.until("!document.getElementById('pause-dialog').open")
         await page.go("/operations")
         await page.until("document.getElementById('audit').innerText.includes('pause crm')")
+        axe = (npm_package(AXE, tmp_path) / "axe.min.js").read_text("utf-8")
+        for path in PAGES:
+            await page.go(path)
+            assert await page.broken_rules(axe) == []
         assert page.faults == []

@@ -53,6 +53,9 @@ def test_a_time_is_kept_by_every_link_and_moves_by_its_own_length() -> None:
     assert (before.end, before.end - before.start, before.last) == (day.start, DAY_MS, "")
     assert before.question == {"since": "2027-01-13T08:30:00.000Z", "until": "2027-01-14T08:30:00.000Z"}
     assert before.later == "?last=24h"
+    times = {"from": before.question["since"], "to": before.question["until"]}
+    assert chosen_period(times, NOW + 60_000).later == "?last=24h"
+    assert chosen_period(times, NOW + DAY_MS).later.startswith("?from=2027-01-14")
     assert "from=2027-01-12" in before.earlier
     assert (SPAN.suffix, day.suffix, day.tab("letters")) == ("", "?last=24h", "?tab=letters&last=24h")
 

@@ -13,7 +13,7 @@ from router.config.topics import source_topics
 from router.console.live.hub import LiveHub, Watcher
 from router.console.live.rows import LiveFilter
 from router.console.sight import Sight
-from router.console.text import payload, visible
+from router.console.text import LONGEST_BODY, payload, visible
 from router.errors import RouterError, UsageError
 from router.kafka.span import span
 
@@ -86,9 +86,11 @@ def _read(sight: Sight, topic: str, partition: int, offset: int) -> dict[str, An
         try:
             body = json.loads(value)
         except ValueError:
-            return {"title": "no JSON", "body": visible(sight.mask.text(value[:65_536].decode(errors="replace")))}
+            text = visible(sight.mask.text(value[:LONGEST_BODY].decode(errors="replace")))
+            return {"title": "no JSON", "body": text, "raw": text}
         masked = sight.mask.value(body)
-        return {"title": _title(masked), "body": payload(masked)}
+        line = json.dumps(masked, ensure_ascii=False, separators=(",", ":"), default=str)
+        return {"title": _title(masked), "body": payload(masked), "raw": visible(line[:LONGEST_BODY])}
     raise RouterError("this event is no longer there: its topic keeps it no longer, or its transaction was aborted")
 
 

@@ -34,7 +34,7 @@ function localTimes(root) {
 
 // The page is asked for again as a document, which no script and no handler in it can use; parts of it take the place
 // of those that are shown.
-function renew() {
+function renew(done) {
   const busy = document.hidden || document.querySelector("dialog[open], .drawer:not([hidden])") !== null;
   const shown = document.querySelectorAll("[data-live]");
   if (busy || !shown.length) return;
@@ -58,6 +58,7 @@ function renew() {
       old.replaceWith(next);
       if (active) (same(next, active) || document.getElementById("main")).focus({ preventScroll: true });
     }
+    done?.();
   };
   request.onerror = lost;
   request.send();
@@ -122,6 +123,7 @@ function pressed(event) {
     "?": () => document.getElementById("help").showModal(),
     "[": () => document.querySelector(".picker [rel=prev]")?.click(),
     "]": () => document.querySelector(".picker [rel=next]")?.click(),
+    r: () => { if (document.querySelector(".drawer:not([hidden])") === null) renew(() => announce("Renewed")); },
     j: () => walk(1),
     k: () => walk(-1),
   };

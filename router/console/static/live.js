@@ -32,6 +32,8 @@ class LiveTable {
     this.form.addEventListener("input", () => this.ask());
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.body.addEventListener("click", (event) => this.open(event.target.closest("tr")));
+    this.rawButton = document.getElementById("drawer-raw");
+    this.rawButton.addEventListener("click", () => this.raw());
     document.getElementById("drawer-close").addEventListener("click", () => this.close());
     document.addEventListener("keydown", (event) => this.pressed(event));
     document.addEventListener("visibilitychange", () => this.visible());
@@ -149,6 +151,7 @@ class LiveTable {
     if (!known) return;
     if (!this.paused) this.pause();
     this.opened = line;
+    this.found = null;
     const row = known.row;
     const find = (what) => `/find?q=${encodeURIComponent(what)}`;
     document.getElementById("drawer-title").textContent = `${row.type} ${row.event}`;
@@ -170,10 +173,23 @@ class LiveTable {
     try {
       const answer = await fetch(`/event?at=${encodeURIComponent(row.place)}`);
       const found = await answer.json();
-      shown.textContent = answer.ok ? `${found.title}\n\n${found.body}` : found.error;
+      this.found = answer.ok ? found : { title: "", body: found.error, raw: found.error };
+      this.show();
     } catch {
       shown.textContent = "The console did not answer.";
     }
+  }
+
+  // The call as it was written with its body laid out, or the message as one line.
+  show() {
+    const raw = this.rawButton.getAttribute("aria-pressed") === "true";
+    const { title, body, raw: line } = this.found;
+    document.getElementById("drawer-body").textContent = raw ? line : `${title}\n\n${body}`.trim();
+  }
+
+  raw() {
+    this.rawButton.setAttribute("aria-pressed", String(this.rawButton.getAttribute("aria-pressed") !== "true"));
+    if (this.found) this.show();
   }
 
   close() {
@@ -185,6 +201,7 @@ class LiveTable {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, textarea, select")) return;
     if (event.key === "p") this.pause();
     if (event.key === "Escape" && !this.drawer.hidden) this.close();
+    if (event.key === "r" && !this.drawer.hidden) this.raw();
     if (event.key === "w" && !this.drawer.hidden) document.getElementById("drawer-why").click();
     if (event.key === "c" && !this.drawer.hidden) this.drawer.querySelector("[data-copies]").click();
   }

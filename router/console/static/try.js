@@ -37,7 +37,9 @@ function card(trial) {
 }
 
 function part(title, text) {
-  return [made("h4", "", title), made("pre", "", text)];
+  const shown = made("pre", "", text);
+  shown.tabIndex = 0; // it may have to be scrolled
+  return [made("h4", "", title), shown];
 }
 
 function made(kind, name, text) {
