@@ -102,6 +102,7 @@ class Destination:
         self._cap = ProfileCap(config.cap, cap_topic) if config.cap is not None else None
         self._ticking: asyncio.Task[None] | None = None
         self._advanced = False
+        self._knows_counts = False  # what the group has committed was read, and is shown
         self._pause: Pause | None = None
         self.dead_since: float | None = None
         self._aged: set[str] = set()
@@ -261,6 +262,7 @@ class Destination:
     def _assigned(self, partitions: list[Partition], waiting: Waiting, state: CapState) -> None:
         dispatcher, committer = self._parts
         committer.assigned(partitions, [partition for partition, _ in waiting])
+        self._knows_counts = True
         if self._cap is not None:
             self._cap.restore(state, round(time.time() * 1000))
             for event in chain.from_iterable(events for _, events in waiting):
@@ -324,7 +326,7 @@ class Destination:
             if count or age in self._aged:  # no sample before the first event of that age
                 self._aged.add(age)
                 metrics.RETRY_LANE_OLDER.labels(self.name, age).set(count)
-        why = reader.problem or ("" if reader.joined else "joining the group")
+        why = reader.problem or ("" if reader.joined and self._knows_counts else "joining the group")
         health.ready(self._check, not why, why)
         now = time.monotonic()
         committing = self._parts[1].since
