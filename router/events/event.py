@@ -179,13 +179,17 @@ def object_problem(body: Body, repairs: Repairs) -> str:
     An object that is null is left out; an empty list is PHP's way to write an empty object.
     """
     for field in _OBJECTS:
-        if field in body and type(body[field]) is not dict:
-            if body[field] is None:
+        if field not in body:
+            continue
+        value = body[field]
+        if type(value) is not dict:
+            if value is None:
                 del body[field]
             elif not _is_emptied(body, field, repairs):
                 return field
-        for inner in _NESTED_OBJECTS.get(field, ()):
-            _is_emptied(body.get(field, _EMPTY), inner, repairs)
+        elif value:
+            for inner in _NESTED_OBJECTS.get(field, ()):
+                _is_emptied(value, inner, repairs)
     traits = body.get("context", _EMPTY).get("traits")
     if type(traits) is dict:
         for inner in _NESTED_OBJECTS["traits"]:
@@ -194,7 +198,7 @@ def object_problem(body: Body, repairs: Repairs) -> str:
 
 
 def _is_emptied(body: Body, field: str, repairs: Repairs) -> bool:
-    if body.get(field) != []:
+    if field not in body or body[field] != []:
         return False
     body[field] = {}
     repairs["empty_list"] += 1

@@ -33,6 +33,7 @@ from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
 from router.process.reload import Reload
+from router.process.run import GC_THRESHOLDS
 
 if TYPE_CHECKING:
     from router.config.loader import Loaded
@@ -43,7 +44,6 @@ _HANGS_SECONDS = 30.0
 _ROUND_SECONDS = 0.1
 _FLUSH_SECONDS = 5.0
 _GRACE_SECONDS = 2.0
-_GC_THRESHOLDS = (50_000, 20, 50)  # parsed events are many short-lived containers without cycles
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def run_gateway(
     Raises UsageError (address taken, no broker named) and Unavailable (the Kafka client is unusable).
     """
     gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.set_threshold(*GC_THRESHOLDS)  # see collecting_rarely
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(loaded, options, stop, health, listening, reload))
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from router.mapping.conversions import CONVERSIONS, ConversionError
-from router.mapping.path import MISSING, MappingError, Read, compile_path
+from router.mapping.path import MISSING, MappingError, Read, compile_path, one_name, parts_of
 from router.mapping.template import compile_template
 
 MAX_DEPTH = 16
@@ -73,6 +73,8 @@ def _text(text: Any, at: str, compiled: Callable[[str], Read]) -> Evaluate:
     if not isinstance(text, str):
         raise MappingError(at, f"expected a text, got {text}")
     try:
+        if compiled is compile_path and len(parts := parts_of(text)) == 1:
+            return one_name(parts[0])  # without a call between
         read = compiled(text)
     except MappingError as error:
         raise MappingError(at, error.problem) from None

@@ -38,6 +38,10 @@ class Mapping:
         problems: list[str] = []
         for parts, evaluate in self._targets:
             value = evaluate(event, problems)
-            if value is not MISSING:
+            if value is MISSING:
+                continue
+            if len(parts) == 1:
+                values[parts[0]] = value
+            else:
                 put(values, parts, value)
         return Mapped(values, problems)

@@ -45,6 +45,8 @@ def parts_of(text: str) -> tuple[str, ...]:
 def compile_path(text: str) -> Read:
     """A function from a JSON value to what lies at the path, or MISSING. Raises MappingError."""
     parts = parts_of(text)
+    if len(parts) == 1:
+        return one_name(parts[0])
 
     def read(value: Any) -> Any:
         for name in parts:
@@ -56,14 +58,24 @@ def compile_path(text: str) -> Read:
     return read
 
 
+def one_name(name: str) -> Callable[..., Any]:
+    """Most paths are one name in an object: columns of a row, fields of an event. `problems` are not looked at."""
+
+    def read(value: Any, problems: object = None) -> Any:
+        return value.get(name, MISSING) if type(value) is dict else _step(value, name)
+
+    return read
+
+
 def put(target: dict[str, Any], parts: tuple[str, ...], value: Any) -> None:
     """Set a nested value; what stands in the way of an object is replaced by one."""
-    for name in parts[:-1]:
+    *path, last = parts
+    for name in path:
         inner = target.get(name)
         if not isinstance(inner, dict):
             inner = target[name] = {}
         target = inner
-    target[parts[-1]] = value
+    target[last] = value
 
 
 def _step(value: Any, name: str) -> Any:

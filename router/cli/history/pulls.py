@@ -26,6 +26,7 @@ from router.history.pull import OUTCOMES, Pull, PullCounts, PullOutput
 from router.history.pull_log import PullLog
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.process.run import collecting_rarely
 from router.replay.redrive import Pace
 from router.replay.redrive_writer import open_writer
 
@@ -67,6 +68,7 @@ class Pulls:
         """Raises RouterError, Fenced where another process pulls the source, Unavailable."""
         self._require_topics()
         with ExitStack() as stack:
+            stack.enter_context(collecting_rarely())
             capacity = stack.enter_context(capacity_of(self._cluster, self._topology))
             found = stack.enter_context(self.database.asked())
             writer = open_writer(self._cluster, self._topics.pull_transactions(self.database.source), capacity)

@@ -27,6 +27,7 @@ from router.history.opening import FileIdentity, identity_of
 from router.history.rows import HistoryFile
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.process.run import collecting_rarely
 from router.process.signals import stop_on_signals
 from router.replay.redrive import Pace
 from router.replay.redrive_writer import open_writer
@@ -59,7 +60,7 @@ class Imports:
     def run(self, files: Sequence[Path], bad: BadRows) -> Iterator[ImportedFile]:
         """Raises RouterError for a file that is not the one whose import has begun, and where it is stopped."""
         self._require_topics()
-        with stop_on_signals(self._stop):
+        with stop_on_signals(self._stop), collecting_rarely():
             for file in files_of(files):
                 yield self._one(file, bad)
                 if self._stop.is_set():

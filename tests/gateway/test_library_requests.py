@@ -1,0 +1,83 @@
+"""Requests of the libraries of ten languages, byte by byte, against the handler: six calls of each come out whole.
+
+`library_requests.ndjson` has them. Those `recorded` were made by the library itself, of the version in its name, and
+passed to a gateway, whose answer it took for success: six calls for the user u1, as in test_sdks.py. Those `written`
+follow the library's source; nothing here runs it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from router.config.models import GatewayConfig, SourceConfig
+from router.events.event import Limits
+from router.gateway.credentials import WriteKeys
+from router.gateway.handler import RequestHandler
+from router.gateway.ingest import Ingest
+from router.gateway.listen import Listener
+from tests.gateway.running import KEY
+from tests.gateway.test_handler import Log
+
+ROWS = [json.loads(line) for line in Path(__file__).with_name("library_requests.ndjson").read_text().splitlines()]
+# Known by name as servers, whose address is not the user's. That of Rust does not name itself; .NET runs on phones too.
+OF_SERVERS = {"go", "node", "python", "java", "ruby", "php"}
+CALLS = {"identify", "track", "page", "screen", "group", "alias"}
+
+
+def sent(request: dict[str, Any]) -> bytes:
+    return base64.b64decode(request["base64"]) if "base64" in request else request["body"].encode()
+
+
+async def answered(requests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The answers as objects, and the events that reached the sink."""
+    keys = WriteKeys({"web": SourceConfig(write_keys=(KEY,))})
+    log = Log()
+    handler = RequestHandler(GatewayConfig(), Ingest(keys, Limits(), raw="raw", invalid="invalid", max_events=100), log)
+    listener = Listener(handler.handle, ("127.0.0.1", 0), max_connections=10, idle_timeout=30)
+    await listener.start()
+    answers = []
+    try:
+        skipped = ("Content-Type", "User-Agent", "Accept", "Accept-Encoding")  # what the client would add by itself
+        url = "http://{}:{}".format(*listener.address)
+        async with aiohttp.ClientSession(url, skip_auto_headers=skipped) as session:
+            for request in requests:
+                async with session.post(request["path"], data=sent(request), headers=request["headers"]) as answer:
+                    assert answer.status == 200, await answer.text()
+                    assert answer.content_type == "application/json"
+                    answers.append(await answer.json())
+    finally:
+        await listener.close()
+    assert {record[0] for record in log.records} == {"raw"}
+    return answers, [json.loads(record[1]) for record in log.records]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["library"])
+async def test_six_calls_of_the_library_arrive(row: dict[str, Any]) -> None:
+    answers, events = await answered(row["requests"])
+
+    assert all(answer["success"] is True and answer["rejected"] == [] for answer in answers)
+    found = {event["type"]: event for event in events}
+    assert (len(events), set(found)) == (6, CALLS)
+    assert {event["userId"] for event in events} == {"u1"}
+    assert len({event["messageId"] for event in events}) == 6  # given by the gateway where the library gives none
+    assert found["identify"]["traits"] == {"plan": "pro"}
+    assert (found["track"]["event"], found["track"]["properties"]) == ("Order Completed", {"total": 9.5})
+    assert found["track"]["integrations"] == {"CRM": False}
+    assert (found["page"]["name"], found["screen"]["name"]) == ("Home", "Start")
+    assert (found["group"]["groupId"], found["group"]["traits"]) == ("g1", {"name": "Shop"})
+    assert found["alias"]["previousId"] == "a1"
+    language = row["library"].split()[0]
+    assert {event.get("context", {}).get("ip") for event in events} == {None if language in OF_SERVERS else "127.0.0.1"}
+
+
+def test_eight_languages_of_servers_and_two_of_phones_are_here() -> None:
+    names = {row["library"].split()[0] for row in ROWS}
+
+    assert names == {"go", "node", "python", "java", "ruby", "php", "rust", ".net", "kotlin", "swift"}
+    assert {row["origin"] for row in ROWS} <= {"recorded", "written"}
