@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from pathlib import Path
 from typing import IO, NamedTuple
 
 from router.destinations import parquet
 from router.errors import FileError, Problem
+from router.history.remote_file import HistoryPlace, RemoteFile
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
@@ -35,7 +35,7 @@ class FileIdentity(NamedTuple):
     digest: str
 
 
-def identity_of(path: Path) -> FileIdentity:
+def identity_of(path: HistoryPlace) -> FileIdentity:
     """Reads the file once. Raises FileError."""
     digest, size = blake2b(digest_size=16), 0
     with _readable(path) as stream:
@@ -46,7 +46,7 @@ def identity_of(path: Path) -> FileIdentity:
 
 
 @contextmanager
-def opened(path: Path, form: str) -> Iterator[IO[bytes]]:
+def opened(path: HistoryPlace, form: str) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip (of one member or several), to be read as that format.
 
     Raises FileError, then and later.
@@ -82,7 +82,11 @@ def encoding_of(stream: IO[bytes]) -> str:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[IO[bytes]]:
+def _readable(path: HistoryPlace) -> Iterator[IO[bytes]]:
+    if isinstance(path, RemoteFile):
+        with path.open_binary(_BLOCK) as remote:
+            yield remote
+        return
     try:
         stream = path.open("rb", _BLOCK)
     except OSError as error:
@@ -91,6 +95,6 @@ def _readable(path: Path) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def unreadable(path: Path, message: str, line: int = 0) -> FileError:
+def unreadable(path: HistoryPlace, message: str, line: int = 0) -> FileError:
     """What is wrong with a file as a whole."""
     return FileError([Problem(str(path), line, 1 if line else 0, "", message)])

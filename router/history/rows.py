@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
+
+from router.history.remote_file import HistoryPlace
 
 
 class FileRow(NamedTuple):
@@ -20,7 +21,7 @@ class FileRow(NamedTuple):
 class HistoryFile:
     """A file to be imported: `path` to read it, `name` for people; `columns` once a reader has seen a header."""
 
-    path: Path
+    path: HistoryPlace
     name: str
     columns: tuple[str, ...] = field(default=())
 

@@ -21,6 +21,7 @@ from router.config.options import RunOptions
 from router.embedded.broker import recognised
 from router.errors import UsageError
 from router.history.formats import files_of
+from router.history.remote_file import place_of
 from router.history.row_events import STRIPPED
 
 Again = Annotated[
@@ -33,8 +34,11 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check all rows
 @with_run_options("bootstrap", "kafka", "env_file")
 def command(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="CSV or NDJSON, gzip too; folders: an archive, Segment's S3 copies."),
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="CSV or NDJSON, gzip too; folders: an archive, Segment's S3 copies. Paths, or URLs such as s3://….",
+        ),
     ],
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="The source that the events are of.")],
     topology: TopologyOption = [],  # noqa: B006  typer copies it
@@ -71,24 +75,25 @@ def command(
     Timestamps stay as they are. Interrupted, even by kill -9, the same command goes on where it was: each row is there
     once. Bad rows are reported by line and not sent; exit status 1 when there were any.
     """
+    places = [place_of(file) for file in files]
     if guess:
         _no_other("--guess", {"--dry-run": dry_run, "--only": bool(only)})
-        make_map(files, form, map_file)
+        make_map(places, form, map_file)
         return
     loaded = load(topology or only_topology(), options, secrets=False)
     plan = ImportPlan.of(loaded, source, map_file, only, keep, form)
-    for file in files_of(files):
+    for file in files_of(places):
         plan.format_of(file)
     with BadRows(bad_rows) as rejected:
         if dry_run:
-            found = list(count(plan, files, rejected))
+            found = list(count(plan, places, rejected))
             if not as_json:
-                show_events(plan, files)
+                show_events(plan, places)
         else:
             require_broker(options)
             imports = Imports(recognised(named_cluster(options)), loaded, plan, rate, again=again)
             with served(metrics_page):
-                found = list(imports.run(files, rejected))
+                found = list(imports.run(places, rejected))
     answer(found, rejected, plan.target.topic, dry_run=dry_run, as_json=as_json)
 
 

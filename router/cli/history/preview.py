@@ -15,13 +15,14 @@ from router.history import guess
 from router.history.formats import READERS, files_of, format_of
 from router.history.map_file import load_map
 from router.history.opening import opened, unreadable
+from router.history.remote_file import HistoryPlace
 from router.history.row_events import RowEvents
 from router.history.rows import FileRow, HistoryFile
 
 SHOWN = 10
 
 
-def make_map(files: Sequence[Path], form: str, map_file: Path | None) -> None:
+def make_map(files: Sequence[HistoryPlace], form: str, map_file: Path | None) -> None:
     """Write a mapping file for the first file, and show what it makes of ten rows. Raises UsageError, FileError."""
     file = next(iter(files_of(files)))
     rows = _first_rows(file, form, guess.SAMPLE)
@@ -47,7 +48,7 @@ def make_map(files: Sequence[Path], form: str, map_file: Path | None) -> None:
     typer.echo(f"{target} is written, nothing is sent. Look at it, then: router import {file.name} --map {target} …")
 
 
-def show_events(plan: ImportPlan, files: Sequence[Path]) -> None:
+def show_events(plan: ImportPlan, files: Sequence[HistoryPlace]) -> None:
     """The first rows of the first file as they would be sent."""
     file = next(iter(files_of(files)))
     _show(_first_rows(file, plan.form, SHOWN), plan.events(""))

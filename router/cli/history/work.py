@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
-from pathlib import Path
 from threading import Event
 
 from rich.console import Console
@@ -24,6 +23,7 @@ from router.history.formats import files_of
 from router.history.history_import import BATCH_ROWS, BATCH_ROWS_EMBEDDED, HistoryImport, ImportOutput
 from router.history.import_log import ImportLog, ImportState, import_id
 from router.history.opening import FileIdentity, identity_of
+from router.history.remote_file import HistoryPlace
 from router.history.rows import HistoryFile
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
@@ -33,7 +33,7 @@ from router.replay.redrive import Pace
 from router.replay.redrive_writer import open_writer
 
 
-def count(plan: ImportPlan, files: Sequence[Path], bad: BadRows) -> Iterator[ImportedFile]:
+def count(plan: ImportPlan, files: Sequence[HistoryPlace], bad: BadRows) -> Iterator[ImportedFile]:
     """The dry run: every row is read and checked."""
     for file in files_of(files):
         state = _new(plan, file, identity_of(file.path))
@@ -57,7 +57,7 @@ class Imports:
         self._log = ImportLog(cluster, self._topics.imports)
         self._stop = Event()
 
-    def run(self, files: Sequence[Path], bad: BadRows) -> Iterator[ImportedFile]:
+    def run(self, files: Sequence[HistoryPlace], bad: BadRows) -> Iterator[ImportedFile]:
         """Raises RouterError for a file that is not the one whose import has begun, and where it is stopped."""
         self._require_topics()
         with stop_on_signals(self._stop), collecting_rarely():
