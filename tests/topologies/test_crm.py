@@ -44,15 +44,16 @@ def test_tickets_are_objects() -> None:
 
 def test_orders_of_the_past_keep_their_time_and_one_has_none_that_can_be_read() -> None:
     document, mapping = load_map(FOLDER / "crm/orders.map.yaml")
-    file = HistoryFile(FOLDER / "crm/orders-2025.csv", "orders-2025.csv")
-    with file.path.open("rb") as stream:
+    orders = FOLDER / "crm/orders-2025.csv"
+    file = HistoryFile(orders, orders.name)
+    with orders.open("rb") as stream:
         rows = list(csv_rows(stream, file))
     check_columns(document, file.columns, file.name)
     made = [RowEvents("", mapping).event(number, row.value) for number, row in enumerate(rows)]
 
-    *orders, bad = made
+    *good, bad = made
     assert bad == "timestamp: expected a time"
-    assert [(one["timestamp"], one["properties"]["total"]) for one in orders if isinstance(one, dict)] == [
+    assert [(one["timestamp"], one["properties"]["total"]) for one in good if isinstance(one, dict)] == [
         ("2025-03-04T10:12:00.000Z", 99.5),
         ("2025-05-17T21:03:11.000Z", 310),
         ("2025-11-28T07:45:00.000Z", 41),
