@@ -24,6 +24,13 @@ from router.history.formats import files_of
 from router.history.remote_file import place_of
 from router.history.row_events import STRIPPED
 
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="CSV or NDJSON, gzip too; folders: an archive, Segment's S3 copies. Paths, or URLs such as s3://….",
+    ),
+]
 Again = Annotated[
     bool,
     typer.Option("--again", help="Begin anew with files imported before; to go on after a stop, leave it out."),
@@ -33,13 +40,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check all rows
 
 @with_run_options("bootstrap", "kafka", "env_file")
 def command(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...",
-            help="CSV or NDJSON, gzip too; folders: an archive, Segment's S3 copies. Paths, or URLs such as s3://….",
-        ),
-    ],
+    files: Files,
     source: Annotated[str, typer.Option("--source", metavar="SOURCE", help="The source that the events are of.")],
     topology: TopologyOption = [],  # noqa: B006  typer copies it
     map_file: Annotated[
