@@ -65,8 +65,9 @@ def test_files_that_are_mounted_or_copied_are_there(repository: Path) -> None:
     assert [path for path in (*mounted, *copied) if "*" not in path and not (repository / path).exists()] == []
     let_in = (repository / ".dockerignore").read_text("utf-8").splitlines()
     assert let_in == ["*", *(f"!{path}" for path in copied)]
-    scraped = (repository / "ops/prometheus/compose.yml").read_text("utf-8")
-    assert "names: [gateway, route, deliver]" in scraped
+    (scraped,) = yaml.safe_load((repository / "ops/prometheus/compose.yml").read_text("utf-8"))["scrape_configs"]
+    (addresses,) = scraped["dns_sd_configs"]
+    assert {"gateway", "route", "deliver"} <= {*addresses["names"]} & {*services(repository)}
 
 
 def test_the_image_installs_as_all_else_does(repository: Path) -> None:
