@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from router.native.library import SWITCH
 from router.process import parent_death
+
+CRASHES = 2  # in native code, before a child is started without the router's own
+_CRASHED = frozenset(
+    -number for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,7 @@ class Child:
         self._kill_at: float | None = None
         self.due: float | None = 0.0  # when to start; None while it runs
         self.runs = 0  # starts so far
+        self._crashes = 0
 
     @property
     def name(self) -> str:
@@ -66,10 +73,11 @@ class Child:
 
     def start(self, now: float) -> None:
         """The starting thread must live as long as the child should: its parent-death signal is tied to that thread."""
+        without = {SWITCH: "0"} if self.without_native else {}
         bare = [sys.executable, "-I", "-S", str(Path(parent_death.__file__)), str(os.getpid())]
         self._process = subprocess.Popen(  # noqa: S603 (our own command line, no shell)
             [*bare, *self.spec.command],
-            env=os.environ | dict(self.spec.environment),
+            env=os.environ | dict(self.spec.environment) | without,
             stdin=subprocess.DEVNULL,
             process_group=0,
         )
@@ -85,6 +93,7 @@ class Child:
         status = self._process.poll()
         if status is None:
             return None
+        self._crashes += status in _CRASHED
         _signal_group(self._process.pid, signal.SIGKILL)  # what it left behind
         self._wait = self._backoff.after(self._wait, now - self._started)
         self.due = now + self._wait
@@ -114,6 +123,11 @@ class Child:
         pid = self.pid
         if pid is not None:
             _signal_group(pid, signal.SIGKILL)
+
+    @property
+    def without_native(self) -> bool:
+        """Whether it has crashed so often that the next start is without the native library."""
+        return self._crashes >= CRASHES
 
     @property
     def stopping(self) -> bool:

@@ -2,7 +2,8 @@
 
 A child whose first run ends with status 1 or 2 is wrong in itself (configuration, usage): everything stops with that
 status. Any other end is answered with a restart and back-off, and so is status 1 or 2 of a later run: files that were
-sound have changed since, and are being edited. If this process is killed, the kernel kills the children with it.
+sound have changed since, and are being edited. One that has crashed twice in native code is started without the
+router's own from then on. If this process is killed, the kernel kills the children with it.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ class Supervisor:
             log.error("%s %s: stopping", child.name, describe(status))
             self._status = status
             return False
-        log.error("%s %s; it starts again in %g s", child.name, describe(status), child.wait)
+        without = " without the native library" if child.without_native else ""
+        log.error("%s %s; it starts again%s in %g s", child.name, describe(status), without, child.wait)
         metrics.RESTARTS.labels(child.name).inc()
         return True
 

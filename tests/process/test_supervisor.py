@@ -87,6 +87,17 @@ def test_a_crashed_child_is_started_again_and_counted(starts: Path) -> None:
         assert run.supervisor.pid("crashing") == started(starts)[1]
 
 
+def test_after_two_crashes_in_native_code_a_child_is_started_without_it(
+    starts: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    crash = f"os.kill(os.getpid(), {signal.SIGSEGV:d})"
+    body = f"import os\nif os.environ.get('ROUTER_NATIVE') != '0':\n    {crash}\n{SLEEPS}"
+    with running(Supervisor([spec(body, starts)], backoff=QUICK)) as run:
+        eventually(lambda: len(started(starts)) == 3 and run.supervisor.pid("child") == started(starts)[2])
+    told = [line for line in caplog.messages if "SIGSEGV" in line]
+    assert ["without the native library" in line for line in told] == [False, True]
+
+
 def test_one_child_s_crash_leaves_its_siblings_alone(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     children = [spec("sys.exit(3)\n", first, "a"), spec(SLEEPS, second, "b")]
