@@ -10,8 +10,10 @@ from ops.bench.shape import MAP, Bench, filters, rows
 def test_every_row_has_a_figure() -> None:
     found = rows(3)
 
-    assert [title for title, _, _ in found[:3]] == ["1 filters", "10 filters", "100 filters"]
-    assert len(found) == 6
+    first, *others = [title for title, _, _ in found]
+    assert first == "the agents that shape, with nothing to do"
+    assert others[:3] == ["1 filters", "10 filters", "100 filters"]
+    assert len(found) == 7
     assert all(taken > 0 for _, taken, _ in found)
 
 
