@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -47,23 +47,24 @@ def _echo(error: ErrorDetails, others: Sequence[ErrorDetails]) -> bool:
 
 def _joined(found: Sequence[tuple[ErrorDetails, Problem]]) -> list[Problem]:
     """The problems, where several forms may stand: of the form that was tried, or one that names all of them."""
+    of_a_form = {path for _, problem in found for path in _around(problem.path)}
+    of_a_form.update(problem.path for error, problem in found if error["type"] not in EXPECTED)
     problems: dict[tuple[str, str], Problem] = {}
-    expected: defaultdict[str, list[str]] = defaultdict(list)
+    expected: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for error, problem in found:
-        form = EXPECTED.get(error["type"])
+        form, path = EXPECTED.get(error["type"]), problem.path
         if form is None:
-            problems[problem.path, problem.message] = problem
-        elif not any(_is_of_a_form(problem, *other) for other in found):
-            expected[problem.path] = [*dict.fromkeys([*expected[problem.path], form])]
+            problems[path, problem.message] = problem
+        elif path not in of_a_form:
+            expected[path][form] = None
             got = problem.message.partition(", got ")[2]
-            problems[problem.path, ""] = replace(problem, message=f"expected {_or(expected[problem.path])}, got {got}")
+            problems[path, ""] = replace(problem, message=f"expected {_or([*expected[path]])}, got {got}")
     return [*problems.values()]
 
 
-def _is_of_a_form(problem: Problem, error: ErrorDetails, other: Problem) -> bool:
-    """Whether `other` says what is wrong with the value inside one form, so that the value is of that form."""
-    inside = other.path.startswith((f"{problem.path}.", f"{problem.path}["))
-    return inside or (other.path == problem.path and error["type"] not in EXPECTED)
+def _around(path: str) -> Iterator[str]:
+    """The paths of the values that the value at this one is inside of."""
+    return (path[:at] for at, character in enumerate(path) if character in ".[")
 
 
 def _or(names: Sequence[str]) -> str:
