@@ -16,7 +16,7 @@ from typing import Literal
 from router.console.audit import Deed
 from router.errors import RouterError, UsageError
 
-JobState = Literal["running", "stopping", "done", "stopped", "failed"]
+JobEnd = Literal["done", "stopped", "failed"]
 MOST_ENDED = 20
 JOIN_SECONDS = 20.0
 
@@ -33,14 +33,18 @@ class Job:
     whole: int | None = None
     dealt: int = 0
     says: str = ""
-    state: JobState = "running"
+    end: JobEnd | None = None  # None: it runs
     began: float = field(default_factory=time.time)
     asked_to_stop: Event = field(default_factory=Event)
     thread: Thread | None = None
 
     @property
     def open(self) -> bool:
-        return self.state in ("running", "stopping")
+        return self.end is None
+
+    @property
+    def state(self) -> JobEnd | Literal["running", "stopping"]:
+        return self.end or ("stopping" if self.asked_to_stop.is_set() else "running")
 
     @property
     def share(self) -> float | None:
@@ -92,7 +96,6 @@ class Jobs:
         job = self.latest(kind, target)
         if job is None or not job.open:
             raise UsageError(f"no {kind} of {target} is under way here")
-        job.state = "stopping"
         job.asked_to_stop.set()
 
     def close(self) -> None:
@@ -107,15 +110,15 @@ class Jobs:
                 job.thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, job: Job, work: Work) -> None:
-        state: JobState = "failed"
+        end: JobEnd = "failed"
         try:
             job.says = work(job)
-            state = "stopped" if job.asked_to_stop.is_set() else "done"
+            end = "stopped" if job.asked_to_stop.is_set() else "done"
         except RouterError as error:
             job.says = str(error)
         finally:
             job.says = job.says or "it ended with a fault of the console: its log has more"
-            job.state = state
+            job.end = end
             try:
                 self._ended(job)
             except RouterError as error:

@@ -53,6 +53,16 @@ def test_a_job_is_stopped_and_only_one_of_a_target_runs() -> None:
     assert jobs.latest("replay", "crm") is None
 
 
+def test_a_job_that_ends_while_it_is_asked_to_stop_has_ended() -> None:
+    jobs = Jobs(lambda job: None)
+    job = finished(jobs.start("redrive", "crm", deed("crm"), lambda job: "all sent"))
+
+    job.asked_to_stop.set()  # as by `stop`, which saw it run
+
+    assert (job.state, job.open) == ("done", False)
+    assert finished(jobs.start("redrive", "crm", deed("crm"), lambda job: "none left")).state == "done"
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_job_that_fails_says_why_and_what_is_remembered_is_bounded() -> None:
     ended: list[Job] = []
