@@ -18,6 +18,7 @@ from router.embedded.broker import recognised
 from router.errors import UsageError
 from router.replay.replay_state import ReplayRequest, ReplayState
 from router.replay.running import (
+    ORIGINS,
     RESOLVED,
     STORED,
     Replays,
@@ -31,7 +32,6 @@ from router.replay.running import (
 )
 
 KIND = "replay"
-ORIGINS = (RESOLVED, *STORED)
 MOST_NAMES = 9
 _TEXTS = ("since", "until", "origin", "event", "source", "user", "where", "rate")
 

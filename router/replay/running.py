@@ -44,6 +44,7 @@ ARCHIVE = "archive:"
 TAKING_OVER_SECONDS = 20.0
 RESOLVED, BLOCKED, INVALID = "events.resolved", "events.blocked", "events.invalid"
 STORED = (BLOCKED, INVALID)
+ORIGINS = (RESOLVED, *STORED)  # topics; an archive's place is one too
 """Origins whose events go through today's tracking plans."""
 
 

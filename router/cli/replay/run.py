@@ -14,9 +14,8 @@ from router.cli.replay.work import work
 from router.config.options import RunOptions
 from router.errors import UsageError
 from router.replay.replay_state import ReplayRequest
-from router.replay.running import ARCHIVE, RESOLVED, STORED, Replays, check_texts, count, start, usual_rate
+from router.replay.running import ARCHIVE, ORIGINS, RESOLVED, STORED, Replays, check_texts, count, start, usual_rate
 
-_ORIGINS = (RESOLVED, *STORED)
 _MOST_NAMES = 20
 
 
@@ -86,8 +85,8 @@ def _request(
 ) -> ReplayRequest:  # fmt: skip
     if origin.startswith(ARCHIVE):
         origin = _resolved_place(origin)
-    elif origin not in _ORIGINS:
-        raise UsageError(f"--from: expected {', '.join(_ORIGINS)} or archive:PATH, got {origin}")
+    elif origin not in ORIGINS:
+        raise UsageError(f"--from: expected {', '.join(ORIGINS)} or archive:PATH, got {origin}")
     return check_texts(
         tuple(dict.fromkeys(to)), since, until, origin, events=tuple(event), except_=tuple(but), sources=tuple(source),
         users=tuple(user), where=where, failed_only=failed_only, rate=rate,

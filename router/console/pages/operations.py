@@ -10,13 +10,12 @@ from router.console.jobs import Job
 from router.console.operations import KafkaSide, read_kafka_side
 from router.console.page import Page
 from router.console.replaying import KIND as REPLAY
-from router.console.replaying import ORIGINS
 from router.console.sight import LatestCounts, Sight
 from router.console.states import StateWord
 from router.console.templates import Shown
 from router.errors import RouterError
 from router.process.snapshot import ProcessRow
-from router.replay.running import share_of
+from router.replay.running import ORIGINS, share_of
 from router.status.pages import Look
 
 MOST_LAG = 60
