@@ -48,8 +48,9 @@ class QueuedEvent:
 
     Events with one `batch_key` may share a request; those with one `ordering_key` keep their order where it is asked
     for (None: there is none to keep). `deadline` ends the attempts; None while its time does not run: before the first
-    one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `code` is
-    that of the last attempt that failed; `answer` what the partner said when it was given up; `fault` says why it
+    one, and while the partner has asked us to wait. `left` are the seconds that remain then, None for all. `failures`
+    counts the attempts whose failure may be the event's own: they lengthen its back-off. `code` is that of the last
+    attempt that failed; `answer` what the partner said when it was given up; `fault` says why it
     cannot be sent at all; `redriven`: it was a dead letter; `replay`: the id of the replay that sent it, or empty. A
     replay keeps an order of its own: it holds up no live event.
 
@@ -61,9 +62,9 @@ class QueuedEvent:
     """
 
     __slots__ = (
-        "alone", "answer", "attempts", "batch_key", "came_from", "code", "deadline", "delivery", "due", "fault",
-        "first", "headers", "key", "left", "offset", "ordering_key", "parked", "parked_at", "partition", "position",
-        "received", "redriven", "replay", "routed", "size", "taken", "value",
+        "alone", "answer", "attempts", "batch_key", "came_from", "code", "deadline", "delivery", "due", "failures",
+        "fault", "first", "headers", "key", "left", "offset", "ordering_key", "parked", "parked_at", "partition",
+        "position", "received", "redriven", "replay", "routed", "size", "taken", "value",
     )  # fmt: skip
 
     def __init__(
@@ -85,7 +86,7 @@ class QueuedEvent:
         self.ordering_key = key if key is None or not replay else b"replay\0" + key
         self.batch_key: Hashable = None
         self.size = len(value or b"") + OVERHEAD
-        self.attempts = 0
+        self.attempts = self.failures = 0
         self.deadline: float | None = None
         self.left: float | None = None
         self.code = ""

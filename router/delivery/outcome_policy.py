@@ -134,8 +134,14 @@ class OutcomePolicy:
             if before == "refused":
                 self.extend(self._clock() - since)
             elif before == "down":
-                self._queue.wake(math.inf)  # what waits was put off because of the outage
+                self._forgive()
             self._announce(before, outcomes[0])
+
+    def _forgive(self) -> None:
+        """What waits was put off because of the outage: it goes now, and its next back-off begins anew."""
+        for item in self._queue:
+            item.failures = 0
+        self._queue.wake(math.inf)
 
     def _announce(self, before: str, outcome: Outcome) -> None:
         """An alert in the log and the metric, when the partner is held back and when it no longer is."""
@@ -228,10 +234,15 @@ class OutcomePolicy:
             self._failed.append(batch)
 
     def _park_failed(self) -> None:
-        """The partner takes events: what failed before did so by itself, and leaves the way of what follows."""
+        """The partner takes events: what failed before did so by itself, and leaves the way of what follows.
+
+        Its back-off begins anew: earlier attempts may have met an outage or a limit of the partner's.
+        """
         failed, self._failed = self._failed, []
+        latest = self._clock() + self._backoff.delay(1) if failed else 0.0
         for due, batch in self._queue.withdraw(failed) if failed else ():
-            self._park(batch.events[0], due)
+            batch.events[0].failures = 1
+            self._park(batch.events[0], min(due, latest))
 
     def _park(self, item: QueuedEvent, due: float) -> None:
         """Into the retry lane, with the events behind it."""
@@ -272,6 +283,7 @@ class OutcomePolicy:
     ) -> bool:
         """Whether there is time for another attempt. It does not run while the partner wants us to wait."""
         item.code = outcome.code
+        item.failures += outcome.code != "429"  # which the rate answers, not the event's own back-off
         deadline = item.deadline
         if deadline is None:
             deadline = started + (self._budget if item.left is None else item.left)
@@ -287,7 +299,7 @@ class OutcomePolicy:
         """As the partner asked, else after a back-off, at the latest when the event's time is over."""
         if outcome.retry_after is not None:
             return now + outcome.retry_after
-        return min(now + self._backoff.delay(item.attempts), item.deadline or math.inf)
+        return min(now + self._backoff.delay(max(1, item.failures)), item.deadline or math.inf)
 
     def _refuse(self, batch: QueuedBatch, refused: list[tuple[QueuedEvent, Outcome]]) -> None:
         """Back in line, their time not counted; but one that is refused while others pass is rejected."""

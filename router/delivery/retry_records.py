@@ -59,6 +59,7 @@ def read_entry(destination: str, partition: Partition, message: Message, now: No
     event = read_item(destination, partition, offset, message.value(), message.key(), own, now.clock, place)
     event.came_from, event.parked = place, True
     event.code, event.attempts = named.get("error-code", ""), _number(named, "attempts") or 0
+    event.failures = event.attempts
     event.parked_at = (_number(named, "parked-at") or message.timestamp()[1]) / 1000
     at, until, left = (_number(named, name) for name in ("retry-at", "retry-until", "retry-left"))
     event.due = now.of_ms(at) if at else 0.0

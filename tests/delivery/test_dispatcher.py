@@ -323,6 +323,48 @@ async def test_time_that_the_partner_asked_for_is_not_counted() -> None:
     assert all(later - earlier >= 0.2 for earlier, later in pairwise(times))
 
 
+@pytest.mark.parametrize("failure", [DOWN, Outcome(Kind.RETRY, "429")], ids=["outage", "limit"])
+async def test_attempts_that_the_partner_failed_for_all_do_not_lengthen_an_events_back_off(failure: Outcome) -> None:
+    """After thirty of them it goes again as soon as after one: its own failures alone count."""
+    failing = [failure]
+
+    def once(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [failing.pop() if failing and number_of(one) == 0 else OK for one in batch]
+
+    async with bench(once, concurrency=1, retry={"budget": "9h", "longest": "8h"}) as one:
+        unlucky = one.item(0)
+        unlucky.attempts = 30
+        one.engine.take([unlucky])
+        await one.until(lambda: not failing)
+        one.engine.take([one.item(1)])
+        await one.until(lambda: one.ends.count == 2)
+
+    assert sorted(one.ends.accepted) == [0, 1]
+
+
+async def test_an_outage_does_not_lengthen_the_back_off_of_what_is_in_the_lane() -> None:
+    """It failed as a probe all the time, and does once more by itself when the partner is back."""
+    down, poisoned = False, True
+
+    def answer(batch: Sequence[Delivery]) -> list[Outcome]:
+        return [DOWN if down or (poisoned and number_of(one) == 0) else OK for one in batch]
+
+    async with bench(answer, concurrency=1, retry={"budget": "9h", "longest": "8h"}) as one:
+        bad = one.item(0)
+        one.engine.take([bad, one.item(1)])
+        await one.until(lambda: one.ends.parks)
+        down = True
+        one.engine.take([one.item(number) for number in range(2, 20)])
+        await one.until(lambda: one.engine.breaker.reason == "down")
+        bad.failures = 30
+        down = False
+        await one.until(lambda: one.ends.count == 19)
+        poisoned = False
+        await one.until(lambda: one.ends.count == 20)
+
+    assert len(one.ends.accepted) == 20
+
+
 async def test_a_person_who_sends_too_much_holds_nobody_else_back() -> None:
     """Neither the rate nor the circuit breaker takes it for the partner's state, however often it happens."""
     asked = Outcome(Kind.RETRY, "THROTTLED", retry_after=0.001)
