@@ -167,11 +167,13 @@ class Committer:
 
     def _left(self, item: QueuedEvent) -> None:
         """Its place in its topic is done with."""
-        item.partition.tracker.finish(item.offset)
+        partition = item.partition
+        partition.tracker.finish(item.offset)
         if not item.parked:
             self._finals += 1
             self._size += item.size
-        self.touch(item.partition)
+        if not partition.dirty or self._finals >= self._flush_at:
+            self.touch(partition)
 
     def touch(self, partition: Partition) -> None:
         """A partition has something to commit."""

@@ -305,7 +305,9 @@ class Destination:
 
     def _committed(self) -> None:
         self._advanced = True
-        self._parts[0].pump()
+        dispatcher = self._parts[0]
+        dispatcher.policy.times.observe()
+        dispatcher.pump()
 
     # Health and gauges
 
@@ -317,7 +319,7 @@ class Destination:
 
     def _observe(self, dispatcher: Dispatcher, reader: DestinationConsumer) -> None:
         health = self._context.health
-        metrics.END_TO_END_P95.labels(self.name).set(dispatcher.policy.latencies.quantile(0.95))
+        metrics.END_TO_END_P95.labels(self.name).set(dispatcher.policy.times.window.quantile(0.95))
         metrics.DELIVERY_LAG.labels(self.name).set(reader.lag)
         oldest = dispatcher.oldest()
         metrics.DELIVERY_OLDEST.labels(self.name).set(0.0 if oldest is None else max(0.0, time.time() - oldest))

@@ -88,7 +88,8 @@ class Dispatcher:
             connector.name, finals, delivery_log, self._queue, lane, breaker=self.breaker, rate=self.rate,
             backoff=backoff, budget=config.retry.budget, clock=clock, wall=wall,
         )  # fmt: skip
-        self._tasks: dict[asyncio.Task[None], QueuedBatch] = {}
+        self._tasks: dict[asyncio.Task[None], QueuedBatch] = {}  # under way
+        self._free: asyncio.Task[None] | None = None  # the task that starts others takes the first of them itself
         self._under_way = 0  # events
         self._replaying = 0  # requests of replays
         self._timer: asyncio.TimerHandle | None = None
@@ -197,18 +198,38 @@ class Dispatcher:
         self.rate.spend(len(batch))
         self._under_way += len(batch)
         self._replaying += _of_replay(batch)
-        task = asyncio.get_running_loop().create_task(self._attempt(batch, probe))
+        batch.probe = probe
+        task, self._free = self._free, None
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._work(batch))
+            task.add_done_callback(self._ended)
         self._tasks[task] = batch
-        task.add_done_callback(self._ended)
+
+    async def _work(self, batch: QueuedBatch) -> None:
+        """Attempts one after the other, as long as there is another: a task for each would cost as much as the rest."""
+        task = asyncio.current_task()
+        assert task is not None
+        following: QueuedBatch | None = batch
+        while following is not None:
+            await self._attempt(following)
+            del self._tasks[task]
+            self._free = task
+            try:
+                self.pump()
+            finally:
+                self._free = None
+            following = self._tasks.get(task)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.pop(task, None)
+        """Nothing is left to start, or the attempt was cancelled."""
+        cut_off = self._tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             raise error  # a fault of the engine itself: for the loop's exception handler
-        self.pump()
+        if cut_off is not None:
+            self.pump()
 
-    async def _attempt(self, batch: QueuedBatch, probe: bool) -> None:
-        started = self._clock()
+    async def _attempt(self, batch: QueuedBatch) -> None:
+        started, probe = self._clock(), batch.probe
         try:
             unwell = await self._check() if probe else None
             if unwell is not None:

@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from router import metrics
 from router.delivery.circuit_breaker import CircuitBreaker, JitteredBackoff
 from router.delivery.item import QueuedEvent
-from router.delivery.latency import LatencyWindow
+from router.delivery.latency import DeliveryTimes
 from router.delivery.queue import DeliveryQueue, QueuedBatch
 from router.delivery.rate import Rate
 from router.delivery.records import LARGEST, DeliveryLog, awaiting_retry, discarded, label, reason_label
@@ -69,25 +71,24 @@ class OutcomePolicy:
         self._wall = wall
         self._accepted = 0
         self._last: Outcome | None = None  # what the partner said last of itself
-        self._seconds = metrics.END_TO_END.labels(name)
-        self._stages = [metrics.STAGE_SECONDS.labels(name, stage) for stage in ("route", "attempt", "accept")]
-        self.latencies = LatencyWindow(clock)
+        self._attempts: dict[str, Counter] = {}  # by code
+        self.times = DeliveryTimes(name, clock)
 
     def apply(self, batch: QueuedBatch, outcomes: Sequence[Outcome], started: float, *, probe: bool) -> None:
         """Apply the outcomes of one attempt. Events of revoked partitions are left to their new owner."""
-        metrics.ATTEMPTS.labels(self._name, label(outcomes[0].code)).inc()
+        self._attempted(outcomes[0])
         self._learn(batch.events, outcomes, probe=probe)
         failed: list[tuple[QueuedEvent, Outcome]] = []
         refused: list[tuple[QueuedEvent, Outcome]] = []
         smaller: list[QueuedEvent] = []
-        accepted = self._accepted
+        accepted, now = self._accepted, self._wall()
         for item, outcome in zip(batch.events, outcomes, strict=True):
             item.first = item.first or started
             if item.partition.revoked:
                 self._leave(item)
                 self._finals.stale(item)
             elif outcome.kind is Kind.DELIVERED or outcome.kind is Kind.UNCONFIRMED:
-                self._deliver(item, outcome)
+                self._deliver(item, outcome, now)
             elif outcome.kind is Kind.FILTERED:
                 self._filter(item, outcome)
             elif outcome.kind is Kind.RETRY:
@@ -99,20 +100,36 @@ class OutcomePolicy:
                 smaller.append(item)
             else:
                 self.give_up(item, outcome.code, "deliver", outcome, batch.events)
-        self._retry(batch, failed, started)
-        self._queue.put_back(_halves(smaller))
-        self._refuse(batch, refused)
+        if failed:
+            self._retry(batch, failed, started)
+        if smaller:
+            self._queue.put_back(_halves(smaller))
+        if refused:
+            self._refuse(batch, refused)
         if self._accepted > accepted:
             self._park_failed()
-            self._stage(batch.events[0], outcomes[0])
+            self._stage(batch.events[0], outcomes[0], now)
 
     def probed(self, outcome: Outcome) -> None:
         """The partner was asked without an event, and is not well or refuses us."""
-        metrics.ATTEMPTS.labels(self._name, label(outcome.code)).inc()
+        self._attempted(outcome)
         self._learn((), [outcome], probe=True)
+
+    def _attempted(self, outcome: Outcome) -> None:
+        """Count a request."""
+        code = label(outcome.code)
+        counter = self._attempts.get(code)
+        if counter is None:
+            counter = self._attempts[code] = metrics.ATTEMPTS.labels(self._name, code)
+        counter.inc()
 
     def _learn(self, batch: Sequence[QueuedEvent], outcomes: Sequence[Outcome], *, probe: bool) -> None:
         """What an answer says about the partner as a whole."""
+        first = outcomes[0]
+        if first.kind is Kind.DELIVERED and not self._breaker.reason and all(one is first for one in outcomes):
+            self._last = first
+            self._breaker.worked()
+            return
         again = [outcome for outcome in outcomes if outcome.kind is Kind.RETRY]
         if any(outcome.code == "429" for outcome in again):
             self._rate.throttled()
@@ -172,28 +189,24 @@ class OutcomePolicy:
                 item.deadline += seconds
         self._lane.extend(seconds)
 
-    def _deliver(self, item: QueuedEvent, outcome: Outcome) -> None:
+    def _deliver(self, item: QueuedEvent, outcome: Outcome, now: float) -> None:
         latency = None
         if item.received is not None and not (item.redriven or item.replay):  # an operator's delay is no latency
-            latency = max(0.0, self._wall() - item.received)
-            self._seconds.observe(latency)
-            self.latencies.add(latency)
+            latency = max(0.0, now - item.received)
+            self.times.accepted(latency)
         self._accepted += 1
         self._leave(item)
         self._delivery_log.accepted("delivered" if outcome.kind is Kind.DELIVERED else "unconfirmed", item, latency)
         self._finals.delivered(item, outcome.record)
 
-    def _stage(self, item: QueuedEvent, outcome: Outcome) -> None:
+    def _stage(self, item: QueuedEvent, outcome: Outcome, now: float) -> None:
         """From receiving it to its topic, to the first attempt, to acceptance: once a request, for it is not free."""
         if outcome.kind not in (Kind.DELIVERED, Kind.UNCONFIRMED) or item.partition.revoked:
             return
         if item.received is None or not item.routed or item.came_from or item.redriven or item.replay:
             return
-        now = self._wall()
         first = now - (self._clock() - item.first)
-        times = (item.received, item.routed, first, now)
-        for stage, begin, end in zip(self._stages, times, times[1:], strict=False):
-            stage.observe(max(0.0, end - begin))
+        self.times.staged(item.received, item.routed, first, now)
 
     def _filter(self, item: QueuedEvent, outcome: Outcome) -> None:
         """The mapping does not send it: final, with the reason counted."""
@@ -275,6 +288,7 @@ class OutcomePolicy:
 
     def clear(self) -> None:
         """Forget what waits in memory."""
+        self.times.observe()
         self._failed.clear()
         self._queue.clear()
 

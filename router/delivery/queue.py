@@ -21,14 +21,15 @@ class QueuedBatch:
 
     `whole`: it comes from an attempt and goes again as it is, without company: the same request under the same key, or
     a part of one that was not taken. `accepted` is how many events the partner had taken when it last failed, -1 while
-    it never has; `refusals` counts those in between.
+    it never has; `refusals` counts those in between. `probe`: its attempt is to find out how the partner is.
     """
 
-    __slots__ = ("accepted", "events", "refusals", "whole")
+    __slots__ = ("accepted", "events", "probe", "refusals", "whole")
 
     def __init__(self, events: Sequence[QueuedEvent], *, whole: bool = False) -> None:
         self.events = events
         self.whole = whole
+        self.probe = False
         self.accepted = -1
         self.refusals = 0
 
@@ -79,7 +80,7 @@ class DeliveryQueue:
         if event.alone:
             self._whole.append(QueuedBatch([event], whole=True))
         else:
-            self._append(event)
+            self._of(event).append(event)
 
     def put_back(self, batches: Iterable[QueuedBatch]) -> None:
         """Batches of an attempt that may be tried at once, before all others."""
@@ -111,12 +112,15 @@ class DeliveryQueue:
             return
         behind = self._behind[event.ordering_key]
         if behind:
-            self._append(behind.popleft())
+            following = behind.popleft()
+            self._of(following).append(following)
         else:
             del self._behind[event.ordering_key]
 
     def wake(self, now: float) -> None:
         """Make ready what is due."""
+        if not self._later or self._later[0][0] > now:
+            return
         due = []
         while self._later and self._later[0][0] <= now:
             due.append(heapq.heappop(self._later)[2])
@@ -203,9 +207,6 @@ class DeliveryQueue:
         later = [(due, order, _without(batch, gone)) for due, order, batch in self._later]
         self._later = [entry for entry in later if len(entry[2])]
         heapq.heapify(self._later)
-
-    def _append(self, event: QueuedEvent) -> None:
-        self._of(event).append(event)
 
     def _of(self, event: QueuedEvent) -> _Ready:
         table = self._replays if event.replay else self._ready

@@ -25,23 +25,24 @@ def read_item(
     which came from `origin`. A dead letter of a replay is, once it is redriven, an event as any other.
     """
     body = _body(value)
-    named = {name: _text(raw) for name, raw in headers}
+    raw = dict(headers)
     content: dict[str, Any] = body or {}
-    source = named.get("source", "")
-    place = named.get(FIRST_ORIGIN) or origin or f"{partition.topic}:{partition.number}:{offset}"
+    source, message_id = _text(raw.get("source")), content.get("messageId")
+    if not message_id:  # it is known by its place
+        origin = _text(raw.get(FIRST_ORIGIN)) or origin or f"{partition.topic}:{partition.number}:{offset}"
     delivery = Delivery(
         value or b"",
         _text(key),
         source,
-        named.get("type") or str(content.get("type", "")),
-        named.get("event") or str(content.get("event", "")),
-        idempotency_key(destination, source, content.get("messageId"), place),
+        _text(raw.get("type")) or str(content.get("type", "")),
+        _text(raw.get("event")) or str(content.get("event", "")),
+        idempotency_key(destination, source, message_id, origin),
         content,
     )
     received = epoch(content.get("receivedAt"))
     return QueuedEvent(
         partition, offset, value, key, headers, delivery, received, taken, REJECTED if body is None else "",
-        redriven=REDRIVEN in named, replay="" if REDRIVEN in named else named.get(REPLAY, ""),
+        redriven=REDRIVEN in raw, replay="" if REDRIVEN in raw else _text(raw.get(REPLAY)),
     )  # fmt: skip
 
 

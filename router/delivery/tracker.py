@@ -117,8 +117,11 @@ class Tracker:
     def finish(self, offset: int) -> None:
         """An event that was taken is final."""
         order, final = self._order, self._final
-        final.add(offset)
-        while order and order[0] in final:
+        if order and order[0] == offset:
+            order.popleft()
+        else:
+            final.add(offset)
+        while final and order and order[0] in final:
             final.discard(order.popleft())
         self.low = order[0] if order else self.next
 

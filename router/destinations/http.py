@@ -16,7 +16,8 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from operator import is_
+from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from router.destinations.access_token import AccessToken
 from router.destinations.base import Connector, Delivery, Exchange, Kind, Maps, Outcome
@@ -164,6 +165,8 @@ class HttpDestination(Connector):
                 _merge(outcomes, one.event, one.outcome)
             elif not all(_failed(outcomes.get(id(event))) for event in one.events):
                 answers = await self._exchange(one) if clock() < until else [_LATE] * len(one.events)
+                if not (outcomes or waiting) and _of_all(answers, one, batch):
+                    return answers
                 following: dict[int, HttpRequest] = {}
                 for event, answer in zip(one.events, answers, strict=True):
                     if isinstance(answer, HttpRequest):
@@ -228,7 +231,9 @@ class HttpDestination(Connector):
         if len(answers) != len(request.events):
             log.error("%d outcomes were read for %d events", len(answers), len(request.events))
             answers = [self._fallback(request, response)] * len(request.events)
-        return [self._with_sample(answer, request, response) for answer in answers]
+        distinct = {id(answer): answer for answer in answers}  # often one for all events
+        sampled = {key: self._with_sample(answer, request, response) for key, answer in distinct.items()}
+        return [sampled[id(answer)] for answer in answers]
 
     async def _ask(self, request: HttpRequest) -> HttpResponse:
         """With an access token where the partner wants one; a token that it refuses is renewed, once."""
@@ -301,6 +306,13 @@ def _failed(outcome: Outcome | None, *, final: bool = False) -> bool:
     """Whether this event needs another attempt, or, with `final`, was not taken."""
     kinds = (Kind.RETRY, Kind.REFUSED, Kind.REJECTED) if final else (Kind.RETRY, Kind.REFUSED)
     return outcome is not None and outcome.kind in kinds
+
+
+def _of_all(
+    answers: Sequence[Outcome | HttpRequest], request: HttpRequest, batch: Sequence[Delivery]
+) -> TypeGuard[Sequence[Outcome]]:
+    """Whether these are the outcomes of a batch that went out as one request: the usual case."""
+    return len(answers) == len(batch) and HttpRequest not in map(type, answers) and all(map(is_, request.events, batch))
 
 
 def _merge(outcomes: dict[int, Outcome], event: Delivery, outcome: Outcome) -> None:

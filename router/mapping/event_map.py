@@ -20,12 +20,16 @@ class EventMap:
 
     def sends(self, call: str, event: str) -> bool:
         """Whether these events are sent at all."""
+        if not self._calls and not self._events:
+            return True
         if call == "track" and event in self._events:
             return self._events[event] is not False
         return self._calls.get(call) is not False
 
     def changes(self, call: str, event: str) -> list[Mapping]:
         """The mappings that are applied to such an event, in order."""
+        if not self._of_calls and not self._of_events:
+            return []
         found = [self._of_calls.get(call), self._of_events.get(event) if call == "track" else None]
         return [one for one in found if one is not None]
 

@@ -184,6 +184,7 @@ async def test_the_stages_of_an_accepted_event_add_up_to_its_whole_way() -> None
         item.routed = replayed.routed = item.received + 70
         one.engine.take([item, replayed])
         await one.until(lambda: one.ends.count == 2)
+        one.engine.policy.times.observe()
 
     assert {stage: count - counts[stage] for stage, count in staged("_count").items()} == dict.fromkeys(
         ("route", "attempt", "accept"), 1
@@ -213,7 +214,7 @@ async def test_a_replay_leaves_half_of_the_requests_to_live_events() -> None:
         gate.set()
         await one.until(lambda: one.ends.count == 14)
     assert sorted(one.ends.accepted) == list(range(14))
-    assert one.engine.policy.latencies.quantile(0.95) is not None
+    assert one.engine.policy.times.window.quantile(0.95) is not None
 
 
 async def test_a_replay_takes_only_what_the_rate_has_to_spare() -> None:

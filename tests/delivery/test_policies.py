@@ -9,9 +9,10 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import Histogram
 
 from router.delivery.circuit_breaker import THRESHOLD, CircuitBreaker, JitteredBackoff
-from router.delivery.latency import LatencyWindow
+from router.delivery.latency import LatencyWindow, observe_all
 from router.delivery.rate import BURST_SECONDS, LOWEST, Rate
 from tests.delivery.clock import Clock
 
@@ -276,11 +277,22 @@ def test_a_probe_that_is_cancelled_leaves_room_for_the_next() -> None:
 def test_a_quantile_is_right_within_five_percent(latencies: list[float], q: float) -> None:
     """Never below the true one."""
     window = LatencyWindow(Clock())
-    for latency in latencies:
-        window.add(latency)
+    window.add(latencies)
     true = sorted(latencies)[math.ceil(q * len(latencies) - 1e-9) - 1]
 
     assert true * 0.9999 <= window.quantile(q) <= true * 1.0501
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.26, 1.0, 7.0]), max_size=20))
+def test_many_observations_at_once_are_the_same_as_one_by_one(values: list[float]) -> None:
+    """On the bounds of buckets and beyond the last one too."""
+    one_by_one, at_once = (Histogram("seconds", "", registry=None, buckets=(0.1, 0.25, 1)) for _ in range(2))
+    for value in values:
+        one_by_one.observe(value)
+
+    observe_all(at_once, values)
+
+    assert [one.value for one in at_once._samples()] == pytest.approx([one.value for one in one_by_one._samples()])
 
 
 def test_latencies_are_forgotten_after_five_minutes() -> None:
@@ -288,9 +300,9 @@ def test_latencies_are_forgotten_after_five_minutes() -> None:
     clock = Clock()
     window = LatencyWindow(clock)
     assert math.isnan(window.quantile(0.95))
-    window.add(9.0)
+    window.add([9.0])
     clock.go(200)
-    window.add(1.0)
+    window.add([1.0])
     assert window.quantile(0.95) > 8
 
     clock.go(150)
