@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
 
 from prometheus_client import Counter as Metric
@@ -109,7 +109,8 @@ class Agent:
     def expand(self, events: Sequence[Event], batch: Batch, reject: Reject) -> Sequence[Event]:
         """Replace events before any agent prepares them: what a function outside makes of a whole batch at once.
 
-        What is no longer an event is given to `reject`, which keeps it in `events.invalid`.
+        What is no longer an event is given to `reject`, which keeps it in `events.invalid`. Events of a kind for which
+        `compile` gives nothing may come without a body.
         """
         return events
 
@@ -119,6 +120,13 @@ class Agent:
         An agent overrides it to decide once what all these events have in common.
         """
         return None if type(self).prepare is Agent.prepare else self.prepare
+
+    def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
+        """Whether `prepare` has anything to do for such events, which can reach these destinations alone.
+
+        An agent overrides it that speaks of destinations.
+        """
+        return True
 
     def prepare(self, event: Event) -> object:
         """Do all that needs the body, while it is fresh from the parser: it is released before `process`.

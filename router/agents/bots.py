@@ -6,7 +6,7 @@ destination with the reason `bot`, and stays in the clean stream. The list is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import ClassVar, Literal, Self
 
@@ -38,6 +38,9 @@ class Bots(Agent):
         if treatment == "keep":
             return None
         return _drop if treatment == "drop" else _flag
+
+    def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
+        return bool(destinations) or self._treatment.get(key[0]) == "flag"
 
 
 def is_bot(event: Event) -> bool:

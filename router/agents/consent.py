@@ -6,7 +6,7 @@ it. A destination names its categories (`consent: [marketing]`) and needs all of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
@@ -32,6 +32,9 @@ class Consent(Agent):
 
     def compile(self, key: RouteKey) -> Prepare | None:
         return self.prepare if self._categories else None
+
+    def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
+        return not self._categories.keys().isdisjoint(destinations)
 
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice

@@ -257,10 +257,16 @@ class Decode(Agent):
         return Event(body, source, lane, message.offset(), at, key, None)
 
     def _source_of_write_key(self, topic: str, headers: Headers | None, field: Any) -> str:
-        """The source by its topic, header or `writeKey`; empty without one, or where headers say more than that."""
-        if headers and (len(headers) > 1 or headers[0][0] != "write-key"):
-            return ""
-        header: Any = headers[0][1] if headers else None
+        """The source by its topic, header or `writeKey`; empty without one, or where headers say more than a gateway's.
+
+        What a gateway says of the receive time counts only where the broker says nothing of it.
+        """
+        header: Any = None
+        for name, value in headers or ():
+            if name == "write-key":
+                header = value
+            elif name != "received-at":
+                return ""
         return self._source_of_topic.get(topic) or self._source(header, field)
 
     def _time(self, at: int) -> str:

@@ -7,7 +7,7 @@ that are kept or removed change a copy of the event, for this destination alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import orjson
@@ -52,6 +52,9 @@ class FilterEvents(Agent):
 
     def compile(self, key: RouteKey) -> Prepare | None:
         return self.prepare if self._filters else None
+
+    def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
+        return not self._filters.keys().isdisjoint(destinations)
 
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice

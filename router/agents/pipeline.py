@@ -111,9 +111,15 @@ class Pipeline:
         if len(self._routes) >= REMEMBERED:
             self._routes.clear()
             self._names.clear()
-        names = {step: agent.name for agent in self.agents if (step := agent.compile(key)) is not None}
-        self._names |= names
-        self._routes[key] = [*names]
+        route = next((agent for agent in self.agents if isinstance(agent, Route)), None)
+        reached = route.reached(key) if route else None
+        steps = [
+            (agent, step)
+            for agent in self.agents
+            if (step := agent.compile(key)) is not None and (reached is None or agent.concerns(key, reached))
+        ]
+        self._names |= {step: agent.name for agent, step in steps}
+        prepares = self._routes[key] = [step for _, step in steps]
         if self.scan:
-            self.scan.learn(key)
-        return [*names]
+            self.scan.learn(key, steps)
+        return prepares

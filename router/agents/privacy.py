@@ -5,7 +5,7 @@ An event that loses its last id is not sent there. The clean stream has what the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import ClassVar, Self
 
@@ -44,6 +44,9 @@ class Privacy(Agent):
 
     def compile(self, key: RouteKey) -> Prepare | None:
         return self.prepare if self._actions else None
+
+    def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
+        return not self._actions.keys().isdisjoint(destinations)
 
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice

@@ -198,6 +198,16 @@ class Route(Agent):
         """The choice for such an event that says nothing of integrations."""
         return self.choose(key, self._defaults_of(key))
 
+    def reached(self, key: RouteKey) -> tuple[str, ...]:
+        """The destinations that such events can reach, whatever they say of integrations."""
+        source, call_type, name = key
+        return tuple(each.name for each in self._of_source(source) if not each.refusal(call_type, name))
+
+    @property
+    def reads_metadata(self) -> bool:
+        """Whether `_metadata` of an event, which says what a page has sent itself, means anything here."""
+        return bool(self._device_mode)
+
     def explain(self, event: Event, destination: str) -> Iterator[str]:
         if destination in event.choice.chosen:
             yield "chosen"

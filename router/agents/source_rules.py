@@ -50,8 +50,10 @@ class SourceRules(Agent):
         return cls(rules, topology.privacy.compiled(), topology.privacy.source)
 
     def compile(self, key: RouteKey) -> Prepare | None:
-        source, call_type, _ = key
+        source, call_type, name = key
         rules, actions = self._rules.get(source), self._privacy.get(source)
+        if rules is not None and rules.leaves(call_type, name):
+            rules = None
         if rules is None and actions is None:
             return None
 
@@ -73,6 +75,15 @@ class _Compiled:
         self._rename, self._omit = rules.rename, rules.omit
         self._edits: dict[str, _Edit] = {}  # by the name of the event
         self._of_traits = _Edit(rules.rename.traits, rules.omit.traits)
+
+    def leaves(self, call_type: str, name: str) -> bool:
+        """Whether they say nothing of any such event; a page or screen has its name in its body."""
+        if call_type == "track":
+            return name not in self._rename.events and not self._refusal(name) and self._edit_of(name).is_empty
+        if call_type in _KEYS:
+            rename, omit = self._rename, self._omit
+            return not (self._allow or self._block or rename.events or rename.properties or omit.properties)
+        return call_type not in _WITH_TRAITS or self._of_traits.is_empty
 
     def rename(self, event: Event, call_type: str) -> bool:
         """Give the event its new name; True when it is to be looked at anew by that name."""
@@ -121,6 +132,7 @@ class _Edit:
     def __init__(self, rename: Mapping[str, str], omit: tuple[str, ...]) -> None:
         self._rename = rename
         self._omit = _globs(omit)
+        self.is_empty = not rename and not omit
 
     def apply(self, body: Body, section: str) -> None:
         fields: Any = body.get(section)

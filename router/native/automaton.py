@@ -25,10 +25,14 @@ class Uncertain(Exception):
 
 
 class Automaton(NamedTuple):
-    """`states` has 128 bytes for each state: the next one. State 0 refuses for good, 1 begins."""
+    """`states` has 128 bytes for each state: the next one. State 0 refuses for good, 1 begins.
+
+    `one_sided`: what it refuses may be right all the same.
+    """
 
     states: bytes
     accepting: bytes
+    one_sided: bool = False
 
 
 class _Graph:

@@ -2,7 +2,8 @@
  *
  * It takes a message only where it is certain that the agents would make the very same bytes of it: one event of an
  * ordinary shape that conforms to its tracking plan. Whatever else it meets (a violation, a repair, a batch body, an odd
- * number, an unusual escape, a repeated key) it does not take; router/agents then decides as if there were no scanner.
+ * number, a repeated key) it does not take; router/agents then decides as if there were no scanner. What it takes may
+ * leave a question open (`more`), which the agents answer with the part of the event that it is about.
  * So it knows no reason, no action and no violation, and a rule it does not know costs time, never correctness.
  *
  * Nothing is allocated, no function recurses deeper than the limit of nesting, and every byte read is checked against
@@ -41,15 +42,18 @@ typedef struct { /* a schema; an index into the nodes stands for one inside it *
 
 typedef struct { u64 hash; u32 name, size; i32 node, bit; } Property; /* bit: in `required`, -1 where it may be absent */
 typedef struct { u32 text, size; } Word;
-typedef struct { u32 table, accepting; } Automaton; /* state 0 refuses, 1 begins; next = table[state * 128 + byte] */
+typedef struct { /* state 0 refuses, 1 begins; next = table[state * 128 + byte] */
+    u32 table, accepting;
+    u32 one_sided; /* what it refuses may be right all the same */
+} Automaton;
 
 typedef struct { /* what events of one source, call type and name have in common */
     u32 name, name_size;     /* of a track call; empty for the others */
     u32 plan, plan_size;     /* the plan's reference as a JSON text with its quotes; empty: no plan */
     u32 prefix, prefix_size; /* of the dedupe key */
-    i32 node;                /* of `properties` */
+    i32 node, context;       /* of `properties` or `traits`, and of the context */
     u8 source, type;         /* type: the first letter */
-    u16 unused;
+    u8 asks, unused;         /* asks: the nodes do not say all that the plan does */
 } Kind;
 
 typedef struct {
@@ -64,17 +68,25 @@ typedef struct {
     const i32 *slots; /* hash table: index into the kinds, -1 where empty */
     u32 mask;         /* slots - 1, a power of two */
     u32 most_bytes, most_levels, most_id;
+    u32 refuses_metadata; /* an agent reads `_metadata` */
+    u32 unused;
 } Tables;
 
 /* ---- what is asked and answered ---- */
 
 enum { NO_SOURCE = 255 }; /* in place of a source: a message that is not to be looked at */
 
+/* What is left for the agents to say of a message that is taken: who it is about, where it goes, whether it conforms. */
+enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4 };
+
 typedef struct { /* an answer; places are offsets into the input, `out` into the output */
     i32 kind;    /* -1: not taken */
+    u32 more;
     u32 out, out_size;
     u32 user, user_size, anonymous, anonymous_size, id, id_size;
 } Row;
+
+typedef struct { u32 section, section_size, context, context_size, integrations, integrations_size; } Places;
 
 void router_scan_sizes(u32 *sizes) {
     sizes[0] = sizeof(Node);
@@ -84,6 +96,7 @@ void router_scan_sizes(u32 *sizes) {
     sizes[4] = sizeof(Kind);
     sizes[5] = sizeof(Tables);
     sizes[6] = sizeof(Row);
+    sizes[7] = sizeof(Places);
 }
 
 /* ---- texts ---- */
@@ -147,14 +160,24 @@ static const u8 *text(const u8 *p, const u8 *end, Text *found) {
 
 /* ---- values, held against a node ---- */
 
-typedef struct { const Tables *tables; const u8 *end; } Scan;
+typedef struct {
+    const Tables *tables;
+    const u8 *end;
+    u32 not_empty; /* a list whose items are at this level may not be empty: the reader may take it for an object */
+    int uncertain; /* a node refused what may be right */
+} Scan;
 
-static const u8 *value(const Scan *scan, const u8 *p, i32 node, u32 level);
+static int uncertain(Scan *scan) {
+    scan->uncertain = 1;
+    return 0;
+}
+
+static const u8 *value(Scan *scan, const u8 *p, i32 node, u32 level);
 
 static const double POWERS[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
 /* A number written as orjson writes it: at most 15 digits, so that it is exact; no exponent, no zero at the end. */
-static const u8 *number(const Scan *scan, const u8 *p, const Node *node) {
+static const u8 *number(Scan *scan, const u8 *p, const Node *node) {
     const u8 *end = scan->end, *begin;
     int negative = p < end && *p == '-', digits, places = 0;
     u64 all = 0;
@@ -183,24 +206,25 @@ static const u8 *number(const Scan *scan, const u8 *p, const Node *node) {
     return p;
 }
 
-static int fits(const Tables *tables, const Node *node, const Text *found) {
+static int fits(Scan *scan, const Node *node, const Text *found) {
+    const Tables *tables = scan->tables;
     if (node->types && !(node->types & STRING)) return 0;
+    if (!node->words && node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return 1;
+    if (found->escaped) return uncertain(scan);
     if (node->words) {
         const Word *word = tables->words + node->first_word, *last = word + node->words;
-        if (found->escaped) return 0;
         while (word < last && (word->size != found->size || memcmp(tables->text + word->text, found->at, word->size))) word++;
         if (word == last) return 0;
     }
-    if (node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return 1;
-    if (found->escaped) return 0;
     i64 characters = (i64)found->size - found->more;
     if (characters < node->min_length || (node->max_length >= 0 && characters > node->max_length)) return 0;
     if (node->pattern < 0) return 1;
-    if (found->more) return 0; /* automata are of ASCII */
+    if (found->more) return uncertain(scan); /* automata are of ASCII */
     const Automaton *automaton = &tables->automata[node->pattern];
     u32 state = 1;
     for (u32 i = 0; i < found->size && state; i++) state = tables->states[automaton->table + state * 128 + found->at[i]];
-    return tables->accepting[automaton->accepting + state];
+    if (tables->accepting[automaton->accepting + state]) return 1;
+    return automaton->one_sided ? uncertain(scan) : 0;
 }
 
 enum { MOST_NAMES = 64 }; /* in one object */
@@ -222,7 +246,7 @@ static const u8 *name_at(const u8 *p, const u8 *end, Text *name) {
     return p + 2;
 }
 
-static const u8 *object(const Scan *scan, const u8 *p, const Node *node, u32 level) {
+static const u8 *object(Scan *scan, const u8 *p, const Node *node, u32 level) {
     const u8 *end = scan->end;
     u64 seen[MOST_NAMES], have = 0;
     u32 count = 0;
@@ -256,8 +280,9 @@ static const u8 *object(const Scan *scan, const u8 *p, const Node *node, u32 lev
     return !node || (have & node->required) == node->required ? p + 1 : NULL;
 }
 
-static const u8 *array(const Scan *scan, const u8 *p, i32 items, u32 level) {
-    for (;;) { /* an empty one is not taken: the reader may take it for an object */
+static const u8 *array(Scan *scan, const u8 *p, i32 items, u32 level) {
+    if (p < scan->end && *p == ']') return level == scan->not_empty ? NULL : p + 1;
+    for (;;) {
         p = value(scan, p, items, level);
         if (!p || p >= scan->end) return NULL;
         if (*p == ']') return p + 1;
@@ -273,14 +298,14 @@ static const u8 *word(const u8 *p, const u8 *end, const char *expected, u32 type
 }
 
 /* A value without blanks around or in it; returns what is behind it, or NULL: not certain, or not what the node wants. */
-static const u8 *value(const Scan *scan, const u8 *p, i32 index, u32 level) {
+static const u8 *value(Scan *scan, const u8 *p, i32 index, u32 level) {
     const Node *node = index >= 0 ? &scan->tables->nodes[index] : NULL;
     if (p >= scan->end) return NULL;
     switch (*p) {
     case '"': {
         Text found;
         p = text(p + 1, scan->end, &found);
-        return p && (!node || fits(scan->tables, node, &found)) ? p + 1 : NULL;
+        return p && (!node || fits(scan, node, &found)) ? p + 1 : NULL;
     }
     case '{':
     case '[': {
@@ -296,7 +321,7 @@ static const u8 *value(const Scan *scan, const u8 *p, i32 index, u32 level) {
     }
 }
 
-/* ---- times: YYYY-MM-DDTHH:MM:SSZ and YYYY-MM-DDTHH:MM:SS.mmmZ, from 1970 to 9999 ---- */
+/* ---- times: YYYY-MM-DDTHH:MM:SS, a fraction or none, and Z or an offset; from 1970 to 9999 ---- */
 
 enum { TIME = 24 }; /* bytes of a time as the router writes it */
 static const i64 LAST_TIME = 253402300799999ll;
@@ -318,22 +343,34 @@ static i64 days_of(i64 year, i64 month, i64 day) {
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-/* Milliseconds since 1970, or -1. */
+/* Milliseconds since 1970, or -1. A fraction of more than three digits is cut off. */
 static i64 time_of(const u8 *p, u32 size) {
     static const u8 DAYS[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if ((size != 20 && size != TIME) || p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[size - 1] != 'Z')
-        return -1;
+    if (size < 20 || p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':') return -1;
     i64 year = digits(p, 4), month = digits(p + 5, 2), day = digits(p + 8, 2);
-    i64 hour = digits(p + 11, 2), minute = digits(p + 14, 2), second = digits(p + 17, 2), part = 0;
-    if (size == TIME) {
-        if (p[19] != '.') return -1;
-        part = digits(p + 20, 3);
+    i64 hour = digits(p + 11, 2), minute = digits(p + 14, 2), second = digits(p + 17, 2), part = 0, offset = 0;
+    u32 at = 19;
+    if (p[at] == '.') {
+        u32 first = ++at;
+        while (at < size && p[at] >= '0' && p[at] <= '9') at++;
+        u32 places = at - first;
+        if (!places || places > 9) return -1;
+        part = digits(p + first, places < 3 ? places : 3);
+        for (u32 i = places; i < 3; i++) part *= 10;
+    }
+    if (size - at == 6 && (p[at] == '+' || p[at] == '-') && p[at + 3] == ':') {
+        i64 hours = digits(p + at + 1, 2), minutes = digits(p + at + 4, 2);
+        if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return -1;
+        offset = (hours * 60 + minutes) * (p[at] == '+' ? 60000 : -60000);
+    } else if (size - at != 1 || p[at] != 'Z') {
+        return -1;
     }
     if (year < 1970 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23 || minute < 0 || minute > 59) return -1;
-    if (second < 0 || second > 59 || part < 0) return -1;
+    if (second < 0 || second > 59) return -1;
     int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (day > DAYS[month - 1] + (month == 2 && leap)) return -1;
-    return (((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + part;
+    i64 found = (((days_of(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1000 + part - offset;
+    return found < 0 ? -1 : found;
 }
 
 static void put_digits(u8 *p, i64 number, u32 count) {
@@ -406,8 +443,8 @@ static void digest_of(const u8 *block, u32 size, u8 *digest) {
 
 /* Top-level fields that mean something here; all others are carried along. */
 typedef enum {
-    OTHER, TYPE, EVENT, MESSAGE_ID, USER_ID, ANONYMOUS_ID, CONTEXT, PROPERTIES, TRAITS, INTEGRATIONS, SENT_AT, TIMESTAMP,
-    ORIGINAL, RECEIVED_AT, PROFILE_ID, REFUSED, FIELDS
+    OTHER, TYPE, EVENT, MESSAGE_ID, USER_ID, ANONYMOUS_ID, GROUP_ID, PREVIOUS_ID, CONTEXT, PROPERTIES, TRAITS, INTEGRATIONS,
+    SENT_AT, TIMESTAMP, ORIGINAL, RECEIVED_AT, METADATA, REFUSED, FIELDS
 } Field;
 
 static Field field_of(const Text *name) {
@@ -415,9 +452,9 @@ static Field field_of(const Text *name) {
         {"type", TYPE}, {"event", EVENT}, {"messageId", MESSAGE_ID}, {"userId", USER_ID}, {"anonymousId", ANONYMOUS_ID},
         {"context", CONTEXT}, {"properties", PROPERTIES}, {"traits", TRAITS}, {"integrations", INTEGRATIONS},
         {"sentAt", SENT_AT}, {"timestamp", TIMESTAMP}, {"originalTimestamp", ORIGINAL}, {"receivedAt", RECEIVED_AT},
-        {"profileId", PROFILE_ID},
-        /* read by agents that look further than the scanner */
-        {"writeKey", REFUSED}, {"batch", REFUSED}, {"payload", REFUSED}, {"options", REFUSED}, {"_metadata", REFUSED}};
+        {"groupId", GROUP_ID}, {"previousId", PREVIOUS_ID}, {"_metadata", METADATA},
+        /* read, or left out, by agents that look further than the scanner */
+        {"writeKey", REFUSED}, {"batch", REFUSED}, {"payload", REFUSED}, {"options", REFUSED}, {"profileId", REFUSED}};
     for (u32 i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         if (is(name->at, name->size, NAMES[i].name)) return NAMES[i].field;
     return OTHER;
@@ -426,13 +463,16 @@ static Field field_of(const Text *name) {
 typedef struct { const u8 *begin, *value, *end; Field field; } Member; /* "name":value */
 typedef struct { /* the parts of a message */
     Member members[MOST_NAMES];
-    u32 count;
+    u32 count, more;
     const Member *field[FIELDS]; /* NULL where it is absent */
     const Kind *kind;
 } Parts;
 
-/* The context has no names that agents look for: traits and externalIds name people, the others choose. */
-static const u8 *context(const Scan *scan, const u8 *p) {
+/* Levels of what is in the lists of traits, those of the event and those in its context. */
+enum { IN_TRAITS = 3, IN_CONTEXT_TRAITS = 4 };
+
+/* The context has no names that choose a version or destinations. Its traits and externalIds name people. */
+static const u8 *context(Scan *scan, const u8 *p, u32 *more) {
     u64 seen[MOST_NAMES];
     u32 count = 0;
     if (scan->tables->most_levels < 2 || p >= scan->end || *p++ != '{') return NULL;
@@ -441,10 +481,13 @@ static const u8 *context(const Scan *scan, const u8 *p) {
         Text name;
         p = name_at(p, scan->end, &name);
         if (!p || !is_new(seen, &count, hash_of(name.at, name.size))) return NULL;
-        if (is(name.at, name.size, "protocols") || is(name.at, name.size, "traits") ||
-            is(name.at, name.size, "externalIds") || is(name.at, name.size, "integrations"))
-            return NULL;
+        if (is(name.at, name.size, "protocols") || is(name.at, name.size, "integrations")) return NULL;
+        int traits = is(name.at, name.size, "traits");
+        if (traits || is(name.at, name.size, "externalIds")) *more |= IDENTIFIERS;
+        if (*p == '[' && scan->end - p > 1 && p[1] == ']') return NULL; /* the reader may take it for an object */
+        scan->not_empty = traits ? IN_CONTEXT_TRAITS : 0;
         p = value(scan, p, ANYTHING, 2);
+        scan->not_empty = 0;
         if (!p || p >= scan->end) return NULL;
         if (*p == '}') return p + 1;
         if (*p++ != ',') return NULL;
@@ -462,11 +505,11 @@ static int plain(const Member *member, Text *found) {
     return 1;
 }
 
-static int split(const Scan *scan, const u8 *p, Parts *parts) {
+static int split(Scan *scan, const u8 *p, Parts *parts) {
     u64 seen[MOST_NAMES];
     u32 names = 0;
     memset(parts->field, 0, sizeof parts->field);
-    parts->count = 0;
+    parts->count = parts->more = 0;
     if (p >= scan->end || *p++ != '{') return 0;
     for (;;) {
         Text name;
@@ -477,10 +520,11 @@ static int split(const Scan *scan, const u8 *p, Parts *parts) {
         member->begin = begin;
         member->value = p;
         member->field = field_of(&name);
-        if (member->field == REFUSED) return 0;
-        if (member->field == CONTEXT) p = context(scan, p);
-        else if (member->field >= PROPERTIES && member->field <= INTEGRATIONS && *p != '{') return 0;
-        else p = value(scan, p, ANYTHING, 1);
+        if (member->field == REFUSED || (member->field == METADATA && scan->tables->refuses_metadata)) return 0;
+        if (member->field >= PROPERTIES && member->field <= INTEGRATIONS && *p != '{') return 0;
+        scan->not_empty = member->field == TRAITS ? IN_TRAITS : 0;
+        p = member->field == CONTEXT ? context(scan, p, &parts->more) : value(scan, p, ANYTHING, 1);
+        scan->not_empty = 0;
         if (!p || p >= scan->end) return 0;
         member->end = p;
         if (member->field != OTHER) parts->field[member->field] = member;
@@ -501,9 +545,9 @@ static const Kind *kind_of(const Tables *tables, u8 source, u8 type, const Text 
     return NULL;
 }
 
-typedef struct { u8 received[TIME], original[TIME], stamp[TIME]; u32 original_size; } Times;
+typedef struct { u8 received[TIME], stamp[TIME]; const u8 *original; u32 original_size; } Times; /* as texts */
 
-/* As `normalise` in router/events/event.py, for times of the two forms. */
+/* As `normalise` in router/events/event.py, for times of these forms. */
 static int times_of(const Parts *parts, i64 received, Times *times) {
     Text original, sent;
     if (received < 0 || received > LAST_TIME) return 0;
@@ -511,8 +555,8 @@ static int times_of(const Parts *parts, i64 received, Times *times) {
     if (!plain(parts->field[ORIGINAL], &original) || !plain(parts->field[SENT_AT], &sent)) return 0;
     if (!original.size && !plain(parts->field[TIMESTAMP], &original)) return 0;
     if (!original.size) {
-        memcpy(times->original, times->received, TIME);
         memcpy(times->stamp, times->received, TIME);
+        times->original = times->received;
         times->original_size = TIME;
         return 1;
     }
@@ -522,9 +566,9 @@ static int times_of(const Parts *parts, i64 received, Times *times) {
         i64 at = time_of(sent.at, sent.size);
         if (at < 0) return 0;
         happened += received - at;
-        if (happened < 0 || happened > LAST_TIME) return 0;
     }
-    memcpy(times->original, original.at, original.size);
+    if (happened < 0 || happened > LAST_TIME) return 0;
+    times->original = original.at;
     times->original_size = original.size;
     put_time(times->stamp, happened);
     return 1;
@@ -551,7 +595,6 @@ static u8 *put_event(u8 *out, const Tables *tables, const Parts *parts, const Ti
     *out++ = '{';
     for (u32 i = 0; i < parts->count; i++) {
         const Member *member = &parts->members[i];
-        if (member->field == PROFILE_ID) continue;
         if (out[-1] != '{') *out++ = ',';
         if (member->field == RECEIVED_AT) out = put_member(out, "receivedAt", times->received, TIME);
         else if (member->field == ORIGINAL) out = put_member(out, "originalTimestamp", times->original, times->original_size);
@@ -577,52 +620,99 @@ static u8 *put_event(u8 *out, const Tables *tables, const Parts *parts, const Ti
     return out;
 }
 
-/* Whether the message is taken; then the row, the digest and the output are complete. */
-static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, u8 *digest, u8 *out) {
+/* The first letter of the call type; 0 for those that are not taken. */
+static u8 letter_of(const Text *type) {
+    static const char *const TYPES[] = {"track", "page", "screen", "identify", "group"};
+    for (u32 i = 0; type->size && i < sizeof TYPES / sizeof *TYPES; i++)
+        if (is(type->at, type->size, TYPES[i])) return type->at[0];
+    return 0;
+}
+
+/* What a call of this type must have beside a person: a track call its name, a group call its group. */
+static int is_whole(const Parts *parts, u8 letter, Text *name) {
+    Text group, previous;
+    if (letter == 't') return plain(parts->field[EVENT], name) && name->size;
+    if (letter != 'g') return 1;
+    return plain(parts->field[GROUP_ID], &group) && group.size && plain(parts->field[PREVIOUS_ID], &previous);
+}
+
+/* Whether a section is as the node wants it; one that is absent counts as empty. */
+static int conforms(Scan *scan, const Member *section, i32 node) {
+    static const u8 EMPTY[] = "{}";
+    Scan empty = {scan->tables, EMPTY + 2, 0, 0};
+    if (node < 0) return 1;
+    return (section ? value(scan, section->value, node, 1) : value(&empty, EMPTY, node, 1)) != NULL;
+}
+
+static void place(const u8 *input, const Member *member, u32 *at, u32 *size) {
+    *at = member ? (u32)(member->value - input) : 0;
+    *size = member ? (u32)(member->end - member->value) : 0;
+}
+
+enum { NOT_TAKEN, TAKEN, UNREAD }; /* UNREAD: not in the spelling that is read here */
+
+/* Of a message that is taken, the row, the digest and the output are complete; its places where `more` asks for them. */
+static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *out) {
     const u8 *at = input + begin;
-    Scan scan = {tables, at + size};
+    Scan scan = {tables, at + size, 0, 0};
     Parts parts;
     Times times;
     Text type, name = {at, 0, 0, 0}, id, user, anonymous;
-    if (size > tables->most_bytes || !split(&scan, at, &parts)) return 0;
-    if (!plain(parts.field[TYPE], &type) || !plain(parts.field[MESSAGE_ID], &id)) return 0;
-    if (!plain(parts.field[USER_ID], &user) || !plain(parts.field[ANONYMOUS_ID], &anonymous)) return 0;
-    if (!id.size || id.size > tables->most_id || !(user.size || anonymous.size)) return 0;
-    int track = type.size && is(type.at, type.size, "track");
-    if (!track && !(type.size && (is(type.at, type.size, "page") || is(type.at, type.size, "screen")))) return 0;
-    if (track && (!plain(parts.field[EVENT], &name) || !name.size)) return 0;
-    const Member *integrations = parts.field[INTEGRATIONS], *properties = parts.field[PROPERTIES];
-    if (integrations && integrations->end - integrations->value != 2) return 0;
-    parts.kind = kind_of(tables, source, type.at[0], &name);
-    if (!parts.kind || !times_of(&parts, received, &times)) return 0;
-    if (parts.kind->node >= 0 && (!properties || !value(&scan, properties->value, parts.kind->node, 1))) return 0;
+    if (!split(&scan, at, &parts)) return UNREAD;
+    if (!plain(parts.field[TYPE], &type) || !plain(parts.field[MESSAGE_ID], &id)) return NOT_TAKEN;
+    if (!plain(parts.field[USER_ID], &user) || !plain(parts.field[ANONYMOUS_ID], &anonymous)) return NOT_TAKEN;
+    if (!id.size || id.size > tables->most_id || !(user.size || anonymous.size)) return NOT_TAKEN;
+    u8 letter = letter_of(&type);
+    if (!letter || !is_whole(&parts, letter, &name)) return NOT_TAKEN;
+    const Kind *kind = parts.kind = kind_of(tables, source, letter, &name);
+    if (!kind || !times_of(&parts, received, &times)) return NOT_TAKEN;
+    const Member *integrations = parts.field[INTEGRATIONS];
+    const Member *section = parts.field[letter == 'i' || letter == 'g' ? TRAITS : PROPERTIES];
+    row->more = parts.more | (kind->asks ? ASK : 0);
+    if (integrations && integrations->end - integrations->value > 2) row->more |= INTEGRATIONS_GIVEN;
+    if (letter == 'i' && section && section->end - section->value > 2) row->more |= IDENTIFIERS;
+    if (!conforms(&scan, section, kind->node) || !conforms(&scan, parts.field[CONTEXT], kind->context)) {
+        if (!scan.uncertain) return NOT_TAKEN;
+        row->more |= ASK;
+    }
     u8 block[BLOCK] = {0};
-    u32 prefix = parts.kind->prefix_size;
-    if (prefix + id.size > BLOCK) return 0;
+    u32 prefix = kind->prefix_size;
+    if (prefix + id.size > BLOCK) return NOT_TAKEN;
     for (u32 i = 0; i < id.size; i++)
-        if (id.at[i] >= 0x80) return 0; /* its length is counted in characters */
-    memcpy(block, tables->text + parts.kind->prefix, prefix);
+        if (id.at[i] >= 0x80) return NOT_TAKEN; /* its length is counted in characters */
+    memcpy(block, tables->text + kind->prefix, prefix);
     memcpy(block + prefix, id.at, id.size);
     digest_of(block, prefix + id.size, digest);
     row->out_size = (u32)(put_event(out, tables, &parts, &times) - out);
     row->id = (u32)(id.at - input), row->id_size = id.size;
     row->user = user.size ? (u32)(user.at - input) : 0, row->user_size = user.size;
     row->anonymous = anonymous.size ? (u32)(anonymous.at - input) : 0, row->anonymous_size = anonymous.size;
-    row->kind = (i32)(parts.kind - tables->kinds);
-    return 1;
+    place(input, section, &places->section, &places->section_size);
+    place(input, parts.field[CONTEXT], &places->context, &places->context_size);
+    place(input, integrations, &places->integrations, &places->integrations_size);
+    row->kind = (i32)(kind - tables->kinds);
+    return TAKEN;
 }
 
-/* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]. `out` has room for all of
- * them and, for each, for what put_event adds: router/native/scanner.py has the sum. Returns the bytes written to it. */
-u32 router_scan(const Tables *tables, const u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, u8 *digests, u8 *out) {
+u32 router_respell(u8 *text, u32 size); /* respell.c */
+
+/* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]; one in another spelling of
+ * JSON is respelled there. `out` has room for all of them and, for each, for what put_event adds:
+ * router/native/scanner.py has the sum. Returns the bytes written to it. */
+u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *out) {
     u32 written = 0, begin = 0;
     for (u32 i = 0; i < count; begin = ends[i++]) {
         Row *row = &rows[i];
+        u32 size = ends[i] - begin;
+        u8 *digest = digests + (size_t)i * DIGEST;
         row->kind = -1;
-        if (sources[i] == NO_SOURCE) continue;
+        if (sources[i] == NO_SOURCE || size > tables->most_bytes) continue;
         row->out = written;
-        if (take(tables, input, begin, ends[i] - begin, received[i], sources[i], row, digests + (size_t)i * DIGEST, out + written))
-            written += row->out_size;
+        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, out + written);
+        if (taken == UNREAD && (size = router_respell(input + begin, size)))
+            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, out + written);
+        if (taken == TAKEN) written += row->out_size;
+        else row->kind = -1;
     }
     return written;
 }

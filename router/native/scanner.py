@@ -1,6 +1,7 @@
 """The scanner of the native library (`scan.c`), with numpy arrays for its pointers. Holds no state of the router.
 
-What it takes of a batch it gives as rows: which kind of event each message is, and its bytes. All else is the caller's.
+What it takes of a batch it gives as rows: which kind of event each message is, its bytes, and what is left for the
+agents to say of it. All else is the caller's.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from router.native.library import native
-from router.native.tables import Nodes, hash_of
+from router.native.tables import ANYTHING, Nodes, hash_of
 
 NO_SOURCE = 255
 DIGEST_BYTES = 16
 NOT_TAKEN = -1
+IDENTIFIERS, INTEGRATIONS, ASK = 1, 2, 4  # of `more`, as in scan.c
 _ADDED_BYTES = 320  # to an event, beside its plan's reference: four members with a time each, and the names around it
 _LARGEST_INPUT = 1 << 29  # bytes of a batch: places are 32 bits wide
 _MOST_LEVELS = 64
@@ -32,19 +34,22 @@ _NODE = np.dtype(
 )
 _PROPERTY = np.dtype([("hash", "u8"), ("name", "u4"), ("size", "u4"), ("node", "i4"), ("bit", "i4")])
 _WORD = np.dtype([("text", "u4"), ("size", "u4")])
-_AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4")])
+_AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4"), ("one_sided", "u4")])
 _KIND = np.dtype(
     [
         *((name, "u4") for name in ("name", "name_size", "plan", "plan_size", "prefix", "prefix_size")),
-        *(("node", "i4"), ("source", "u1"), ("type", "u1"), ("unused", "u2")),
+        *(("node", "i4"), ("context", "i4"), ("source", "u1"), ("type", "u1"), ("asks", "u1"), ("unused", "u1")),
     ]
 )
 _ROW = np.dtype(
     [
         ("kind", "i4"),
+        ("more", "u4"),
         *((n, "u4") for n in ("out", "out_size", "user", "user_size", "anonymous", "anonymous_size", "id", "id_size")),
     ]
 )
+_SECTIONS = ("section", "context", "integrations")
+_PLACES = np.dtype([(name + part, "u4") for name in _SECTIONS for part in ("", "_size")])
 _ARRAYS = ("nodes", "properties", "words", "automata", "states", "accepting", "text", "kinds", "slots")
 _ADDRESS, _COUNT = ctypes.c_void_p, ctypes.c_uint32
 Array = npt.NDArray[Any]
@@ -53,12 +58,15 @@ Array = npt.NDArray[Any]
 class _Tables(ctypes.Structure):
     _fields_ = [
         *((name, _ADDRESS) for name in _ARRAYS),
-        *((name, _COUNT) for name in ("mask", "most_bytes", "most_levels", "most_id")),
+        *((name, _COUNT) for name in ("mask", "most_bytes", "most_levels", "most_id", "refuses_metadata", "unused")),
     ]
 
 
 class KindOf(NamedTuple):
-    """What an event must be to be of a kind, and what is written into it. `plan` is JSON, empty without a plan."""
+    """What an event must be to be of a kind, and what is written into it. `plan` is JSON, empty without a plan.
+
+    `node` is that of `properties` or `traits`, `context` that of the context. `asks`: they do not say all of the plan.
+    """
 
     source: int
     type: str
@@ -66,15 +74,31 @@ class KindOf(NamedTuple):
     plan: bytes
     prefix: bytes
     node: int
+    context: int = ANYTHING
+    asks: bool = False
 
 
 class Scanned(NamedTuple):
-    """The answers of a batch: rows as tuples in the struct's order, digests one behind the other, and the output."""
+    """The answers of a batch: rows as tuples in the struct's order, digests one behind the other, and the output.
+
+    `input` is what was read, perhaps in another spelling than the messages.
+    """
 
     rows: list[tuple[int, ...]]
+    places: Array
     digests: bytes
     input: bytes
     output: bytes
+
+    def sections(self, index: int) -> tuple[bytes, bytes, bytes]:
+        """Properties or traits, context and integrations of a message, as JSON; empty where it has none."""
+        at, size, context, context_size, integrations, integrations_size = self.places[index].item()
+        given = self.input
+        return (
+            given[at : at + size],
+            given[context : context + context_size],
+            given[integrations : integrations + integrations_size],
+        )
 
 
 @dataclass(slots=True)
@@ -88,28 +112,38 @@ class _Sealed:
 class EventScanner:
     """One for a pipeline; used by one thread. `nodes` may be added to before a kind is."""
 
-    def __init__(self, library: ctypes.CDLL, *, most_bytes: int, most_levels: int, most_id: int) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, *, most_bytes: int, most_levels: int, most_id: int, refuses_metadata: bool
+    ) -> None:
         self.nodes = Nodes()
-        self._limits = most_bytes, min(most_levels, _MOST_LEVELS), most_id
+        self._limits = most_bytes, min(most_levels, _MOST_LEVELS), most_id, int(refuses_metadata)
         self._kinds: list[KindOf] = []
         self._sealed: _Sealed | None = None
         self._scan = library.router_scan
         self._scan.restype = _COUNT
-        self._scan.argtypes = [_ADDRESS, ctypes.c_char_p, *[_ADDRESS] * 3, _COUNT, *[_ADDRESS] * 3]
+        self._scan.argtypes = [*[_ADDRESS] * 4, ctypes.c_char_p, _COUNT, *[_ADDRESS] * 4]
 
     @classmethod
-    def open(cls, *, most_bytes: int, most_levels: int, most_id: int) -> EventScanner | None:
-        """None where the library is not in use, or is of other structs."""
+    def open(
+        cls, *, most_bytes: int, most_levels: int, most_id: int, refuses_metadata: bool = False
+    ) -> EventScanner | None:
+        """None where the library is not in use, or is of other structs. An agent may read `_metadata` of events."""
         library = native().library
         if library is None or sys.byteorder != "little":
             return None
-        sizes = (_COUNT * 7)()
+        sizes = (_COUNT * 8)()
         library.router_scan_sizes.argtypes = [_ADDRESS]
         library.router_scan_sizes(sizes)
         types = [kind.itemsize for kind in (_NODE, _PROPERTY, _WORD, _AUTOMATON, _KIND)]
-        if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize]:
+        if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize, _PLACES.itemsize]:
             return None
-        return cls(library, most_bytes=most_bytes, most_levels=most_levels, most_id=most_id)
+        return cls(
+            library,
+            most_bytes=most_bytes,
+            most_levels=most_levels,
+            most_id=most_id,
+            refuses_metadata=refuses_metadata,
+        )
 
     def add(self, kind: KindOf) -> int:
         """Its number, in `rows` from the next batch on."""
@@ -119,21 +153,22 @@ class EventScanner:
 
     def scan(self, values: Sequence[bytes], received: Sequence[int], sources: bytes) -> Scanned | None:
         """`received` in milliseconds; `sources` has a number for each message, NO_SOURCE for those to leave alone."""
-        count, joined = len(values), b"".join(values)
-        if not self._kinds or len(joined) > _LARGEST_INPUT:
+        count, joined = len(values), bytearray().join(values)
+        if not self._kinds or not 0 < len(joined) <= _LARGEST_INPUT:
             return None
         sealed = self._sealed = self._sealed or self._seal()
         longest = max(len(kind.plan) for kind in self._kinds)
         ends = np.cumsum(np.fromiter(map(len, values), dtype=np.uint32, count=count), dtype=np.uint32)
-        times, rows = np.array(received, dtype=np.int64), np.empty(count, dtype=_ROW)
+        given, times = np.frombuffer(joined, dtype=np.uint8), np.array(received, dtype=np.int64)
+        rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
         digests = np.empty(DIGEST_BYTES * count, dtype=np.uint8)
         output = np.empty(len(joined) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
         used = self._scan(
-            ctypes.byref(sealed.struct), joined, ends.ctypes.data, times.ctypes.data, sources, count,
-            rows.ctypes.data, digests.ctypes.data, output.ctypes.data,
+            ctypes.byref(sealed.struct), given.ctypes.data, ends.ctypes.data, times.ctypes.data, sources, count,
+            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, output.ctypes.data,
         )  # fmt: skip
         answers: list[tuple[int, ...]] = rows.tolist()  # type: ignore[assignment]
-        return Scanned(answers, digests.tobytes(), joined, output[:used].tobytes())
+        return Scanned(answers, places, digests.tobytes(), bytes(joined), output[:used].tobytes())
 
     def _seal(self) -> _Sealed:
         nodes, text = self.nodes, bytearray(self.nodes.text)
@@ -145,11 +180,11 @@ class EventScanner:
         kinds, slots = [], self._slots()
         for kind in self._kinds:
             places = (*put(kind.name.encode()), *put(kind.plan), *put(kind.prefix))
-            kinds.append((*places, kind.node, kind.source, ord(kind.type[0]), 0))
-        tables = [(0, 0)] * len(nodes.automata)
+            kinds.append((*places, kind.node, kind.context, kind.source, ord(kind.type[0]), kind.asks, 0))
+        tables = []
         states = accepting = 0
-        for number, automaton in enumerate(nodes.automata):
-            tables[number] = (states, accepting)
+        for automaton in nodes.automata:
+            tables.append((states, accepting, automaton.one_sided))
             states, accepting = states + len(automaton.states), accepting + len(automaton.accepting)
         arrays: dict[str, Array] = {
             "nodes": np.array([astuple(row) for row in nodes.nodes], dtype=_NODE),

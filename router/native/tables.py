@@ -1,13 +1,14 @@
 """Compiles what events of one source, type and name must look like into the tables of the scanner (`scan.c`).
 
 A schema is compiled only where all of it is understood: `Uncertain` for any other keyword, and its events are held
-against the plan in Python. So what is here may be narrower than the plan, never wider. Pure.
+against the plan in Python. So what is here may be narrower than the plan, never wider: of a format, the spellings that
+nearly all values have. Pure.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,23 +19,35 @@ TYPES = {"null": 1, "boolean": 2, "integer": 4, "number": 12, "string": 16, "arr
 _ALL = sum({1, 2, 4, 8, 16, 32, 64})
 MINIMUM, MAXIMUM, ABOVE, BELOW, CLOSED = 1, 2, 4, 8, 16
 _BOUNDS = {"minimum": MINIMUM, "exclusiveMinimum": ABOVE, "maximum": MAXIMUM, "exclusiveMaximum": BELOW}
+_DAY = "[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+_WORD, _LABEL = "[A-Za-z0-9]{1,20}", "[a-z0-9]{1,20}"
+_PATH = "(?:[A-Za-z0-9._~/-]|%[0-9A-F]{2})*"
+_QUERY = "(?:[A-Za-z0-9._~/&=+-]|%[0-9A-F]{2})*"
+FORMATS = {  # what is certainly of the format
+    "date": f"^{_DAY}$",
+    "date-time": f"^{_DAY}T{_TIME}(?:[.][0-9]{{1,9}})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
+    "email": f"^{_WORD}(?:[._+-]{_WORD})?@(?:{_LABEL}[.-])?{_LABEL}[.][a-z]{{2,10}}$",
+    "uri": f"^https?://[a-z0-9]+(?:[.-][a-z0-9]+)*(?::[0-9]{{2,4}})?(?:/{_PATH})?(?:\\?{_QUERY})?(?:#{_PATH})?$",
+}
 _LARGEST = 10**15  # beyond it numbers are not compared
 _IGNORED = frozenset(
     (
         *("$schema", "$id", "$comment", "title", "description", "default", "examples", "readOnly", "writeOnly"),
-        "definitions",  # what nothing refers to says nothing
+        *("definitions", "$defs"),  # what nothing refers to says nothing
     )
 )
 _KNOWN = frozenset(
     (
         *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "allOf", "$ref"),
-        *("minLength", "maxLength", "pattern", *_BOUNDS, *_IGNORED),
+        *("minLength", "maxLength", "pattern", "format", *_BOUNDS, *_IGNORED),
     )
 )
-_MOST_REQUIRED, _MOST_WORDS, _MOST_LEVELS = 64, 256, 32
+_MOST_REQUIRED, _MOST_WORDS, _MOST_LEVELS, _MOST_NODES = 64, 256, 32, 50_000
 _LOCAL = re.compile(r"#/definitions/(\w+)")
 Schema = Any
 Part = tuple[Schema, Schema]  # a schema, and the root that its references are relative to
+Referred = Callable[[str, str], Part]  # of the URI of a root and a reference in it
 
 
 def hash_of(text: bytes) -> int:
@@ -75,6 +88,7 @@ class Nodes:
     words: list[tuple[int, int]] = field(default_factory=list)
     automata: list[Automaton] = field(default_factory=list)
     text: bytearray = field(default_factory=bytearray)
+    referred: Referred | None = field(default=None, compare=False)  # of references beyond the root's own definitions
 
     def put(self, text: bytes) -> tuple[int, int]:
         """Place and size of a text."""
@@ -82,8 +96,12 @@ class Nodes:
         self.text += text
         return at, len(text)
 
-    def node(self, schemas: Sequence[Schema]) -> int:
-        """The node of a value that all these schemas apply to. Raises Uncertain, and adds nothing then."""
+    def node(self, schemas: Sequence[Schema], referred: Referred | None = None) -> int:
+        """The node of a value that all these schemas apply to. Raises Uncertain, and adds nothing then.
+
+        `referred` says what references mean that are not to a root's own definitions.
+        """
+        self.referred = referred
         sizes = (len(self.nodes), len(self.properties), len(self.words), len(self.automata), len(self.text))
         try:
             return self._node([(schema, schema) for schema in schemas], 0)
@@ -94,9 +112,9 @@ class Nodes:
             raise
 
     def _node(self, parts: Sequence[Part], level: int) -> int:
-        if level > _MOST_LEVELS:
+        if level > _MOST_LEVELS or len(self.nodes) >= _MOST_NODES:
             raise Uncertain("a schema that goes on for ever")
-        flat = [part for part in _flat(parts) if part[0] is not True]
+        flat = [part for part in self._flat(parts) if part[0] is not True]
         if not flat:
             return ANYTHING
         row = NodeRow()
@@ -118,13 +136,17 @@ class Nodes:
 
     def _texts(self, row: NodeRow, schemas: Sequence[Mapping[str, Any]]) -> None:
         patterns = {schema["pattern"] for schema in schemas if "pattern" in schema}
+        formats = {schema["format"] for schema in schemas if "format" in schema}
         lists = [schema["enum"] for schema in schemas if "enum" in schema]
         lists += [[schema["const"]] for schema in schemas if "const" in schema]
-        if len(patterns) > 1 or len(lists) > 1:
-            raise Uncertain("several patterns or enums of one value")
+        if len(patterns) + len(formats) > 1 or len(lists) > 1 or not formats <= FORMATS.keys():
+            raise Uncertain("an unknown format, or several patterns or enums of one value")
         for pattern in patterns:
             row.pattern = len(self.automata)
             self.automata.append(automaton(pattern))
+        for name in formats:
+            row.pattern = len(self.automata)
+            self.automata.append(automaton(FORMATS[name])._replace(one_sided=True))
         for words in lists:
             if not words or len(words) > _MOST_WORDS or not all(isinstance(word, str) for word in words):
                 raise Uncertain("enum")
@@ -158,26 +180,31 @@ class Nodes:
         row.first_property, row.properties = len(self.properties), len(rows)
         self.properties += rows
 
+    def _flat(self, parts: Iterable[Part]) -> Iterable[Part]:
+        """With what allOf and references stand for in their place. Raises Uncertain for unknown keywords."""
+        stack = [(part, 0) for part in reversed(list(parts))]
+        while stack:
+            (schema, root), level = stack.pop()
+            if schema is True:
+                continue
+            if not isinstance(schema, dict) or not schema.keys() <= _KNOWN or level > _MOST_LEVELS:
+                raise Uncertain("a schema of other keywords")
+            if schema is not root and "$id" in schema:
+                raise Uncertain("references relative to another schema")
+            if "$ref" in schema:
+                if not schema.keys() <= _IGNORED | {"$ref"}:
+                    raise Uncertain("$ref")
+                stack.append((self._of_reference(schema["$ref"], root), level + 1))
+                continue
+            stack += [((inner, root), level + 1) for inner in reversed(schema.get("allOf", ()))]
+            yield schema, root
 
-def _flat(parts: Iterable[Part]) -> Iterable[Part]:
-    """With what allOf and local references stand for in their place. Raises Uncertain for unknown keywords."""
-    stack = [(part, 0) for part in reversed(list(parts))]
-    while stack:
-        (schema, root), level = stack.pop()
-        if schema is True:
-            continue
-        if not isinstance(schema, dict) or not schema.keys() <= _KNOWN or level > _MOST_LEVELS:
-            raise Uncertain("a schema of other keywords")
-        if schema is not root and "$id" in schema:
-            raise Uncertain("references relative to another schema")
-        if "$ref" in schema:
-            found = _LOCAL.fullmatch(schema["$ref"])
-            if found is None or not schema.keys() <= _IGNORED | {"$ref"}:
-                raise Uncertain("$ref")
-            stack.append(((root.get("definitions", {}).get(found[1], False), root), level + 1))
-            continue
-        stack += [((inner, root), level + 1) for inner in reversed(schema.get("allOf", ()))]
-        yield schema, root
+    def _of_reference(self, reference: str, root: Schema) -> Part:
+        if found := _LOCAL.fullmatch(reference):
+            return root.get("definitions", {}).get(found[1], False), root
+        if self.referred is None or "$id" not in root:
+            raise Uncertain("$ref")
+        return self.referred(root["$id"], reference)
 
 
 def _scalar(row: NodeRow, schema: Mapping[str, Any]) -> None:

@@ -50,6 +50,12 @@ class CompiledPlan:
             rule = self._tables[body["type"]][2] if body.get("type") in CALL_TYPES else self._unknown
         return _version(rule, body) if rule.versions else rule
 
+    def sections(self, call_type: str) -> set[str]:
+        """The parts of an event that any rule of this type looks at; `message` is the event as a whole."""
+        _, names, otherwise = self._tables[call_type]
+        rules = [rule for first in (*names.values(), otherwise) for rule in (first.versions.values() or (first,))]
+        return {section for rule in rules for section in (*rule.own, *rule.common)}
+
     def only_rule(self, call_type: str, name: str) -> CompiledRule | None:
         """The rule of every event of this type and, for track, name. None: it takes the event itself to tell."""
         field, names, rule = self._tables[call_type]

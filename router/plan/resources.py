@@ -126,6 +126,18 @@ class Resources:
             self._found[key] = self._look_up(resource, reference)
         return self._found[key]
 
+    def referred(self, uri: str, reference: str) -> tuple[Schema, Schema]:
+        """The schema that a reference in the resource of this URI names, and the root it stands in, for the engine.
+
+        Raises ReferenceProblem.
+        """
+        target, path = self.lookup(self.by_uri[uri], reference)
+        root = target.standalone()
+        schema: Any = root
+        for part in path:
+            schema = schema[part]
+        return schema, root
+
     def same_value(self, place: Place) -> list[Place]:
         """The schemas that apply to the same value because this one does. Raises ReferenceProblem."""
         resource, path = place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -54,16 +55,38 @@ def test_mutated_events_come_out_as_without_it() -> None:
         ({}, True),
         ({"sentAt": "2026-11-27T10:00:00.000Z", "timestamp": "2026-11-27T09:59:58.250Z"}, True),
         ({"integrations": {}, "context": {"ip": "203.0.113.9"}, "extra": {"a": [1, {"b": None}]}}, True),
-        ({"type": "screen", "properties": {"any": "thing"}}, True),
         ({"properties": {"order_id": "o1", "total": -1}}, False),
         ({"properties": {"order_id": "o1", "total": 1, "unplanned": 1}}, False),
-        ({"integrations": {"All": False}}, False),
-        ({"context": {"traits": {"email": "a@example.com"}}}, False),
+        ({"properties": {"order_id": "o1", "total": 1, "products": []}}, True),
+        (
+            {"properties": {"order_id": "o1", "total": 1, "email": "Ada@example.com", "url": "https://example.com/"}},
+            True,
+        ),
+        ({"properties": {"order_id": "o1", "total": 1, "email": '"a b"@example.com', "url": "urn:a:b"}}, True),  # asked
+        ({"properties": {"order_id": "o1", "total": 1, "email": "nobody"}}, False),
+        ({"integrations": {"All": False}}, True),
+        ({"integrations": {"All": False, "CRM": True}, "_metadata": {"bundled": ["CRM"], "unbundled": []}}, True),
+        ({"context": {"traits": {"email": "a@example.com"}}}, True),
+        ({"context": {"externalIds": [{"type": "crm", "id": "c1"}], "page": {"url": "https://example.com/a"}}}, True),
+        ({"context": {"page": {"url": "/a"}}}, False),
+        ({"context": {"page": []}}, False),
+        ({"context": {"traits": {"address": []}}}, False),
         ({"context": {"protocols": {"event_version": 2}}}, False),
-        ({"timestamp": "2026-11-27T10:00:00+01:00"}, False),
-        ({"extra": []}, False),
+        ({"timestamp": "2026-11-27T10:00:00.123456789+01:00"}, True),
+        ({"timestamp": "2026-11-27 10:00:00"}, False),
+        ({"extra": []}, True),
         ({"extra": 12345678901234567}, False),
-        ({"type": "identify", "traits": {}}, False),
+        ({"type": "identify", "traits": {"email": "a@example.com"}}, True),
+        ({"type": "identify", "traits": {"address": []}}, False),
+        ({"type": "group", "groupId": "g1", "traits": {"name": "Shop"}}, True),
+        ({"type": "group", "groupId": 7}, False),
+        ({"type": "group", "groupId": "g1", "previousId": 7}, False),
+        ({"type": "alias", "previousId": "a0", "userId": "u1"}, False),
+        ({"type": "screen", "name": "Start", "properties": {"path": "/a"}}, True),
+        ({"type": "screen", "name": "Other", "properties": {"path": "/a"}}, False),
+        ({"event": "Counted", "properties": {"n": 2}}, True),
+        ({"event": "Counted", "properties": {"n": 3}}, False),
+        ({"profileId": "p"}, False),
         ({"anonymousId": "", "userId": None}, False),
         ({"anonymousId": 7}, False),
         ({"writeKey": "other"}, False),
@@ -90,25 +113,62 @@ def test_ids_that_are_placeholders_are_left_to_the_reader() -> None:
     assert taken(learned(told(1)), messages) == 0
 
 
+@built
+@pytest.mark.parametrize(
+    "spelled", [lambda raw: raw.replace(b":", b" :\t"), lambda raw: raw.replace(b"o1", b"\\u006f\\/")]
+)
+def test_json_in_another_spelling_is_taken(spelled: Any) -> None:
+    messages = [one._replace(raw=spelled(one.raw)) for one in told(FEWEST)]
+
+    assert taken(learned(told(1)), messages) == FEWEST
+
+
+@built
+def test_what_the_gateway_says_in_headers_does_not_keep_an_event_from_it() -> None:
+    messages = [one._replace(write_key=b"web-key") for one in told(FEWEST)]
+
+    assert taken(learned(messages), messages) == FEWEST
+    assert taken(learned(messages), [one._replace(write_key=b"unknown") for one in messages]) == 0
+
+
 class Curious(Agent):
-    """Looks into the events of one source."""
+    """Looks into the events of one source, and ends those of one person."""
 
     name = "curious"
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
 
     def compile(self, key: RouteKey) -> Any:
         return self.prepare if key[0] == "web" else None
 
     def prepare(self, event: Event) -> object:
-        return False
+        self.seen.append(event.body)
+        return event.body["anonymousId"] == "a2"
+
+
+def among(agents: Sequence[Agent], one: Agent, at: int) -> Pipeline:
+    made = Pipeline([agents[0], *agents[1 : at % len(agents)], one, *agents[at % len(agents) :]])
+    made.run(told(1), LANES)
+    return made
 
 
 @built
-def test_an_agent_that_looks_into_events_keeps_them_from_it() -> None:
+def test_an_agent_before_route_that_looks_into_events_keeps_them_from_it() -> None:
     plain = pipeline(native=True)
-    made = Pipeline([plain.decode, *plain.agents[:-1], Curious(), plain.agents[-1]])
-    made.run(told(1), LANES)
 
-    assert taken(made, told(FEWEST)) == 0
+    assert taken(among([plain.decode, *plain.agents], Curious(), 2), told(FEWEST)) == 0
+
+
+@built
+def test_an_agent_behind_route_looks_into_what_it_made() -> None:
+    plain, curious = pipeline(native=True), Curious()
+    made = among([plain.decode, *plain.agents], curious, -1)
+    curious.seen.clear()
+
+    assert taken(made, told(FEWEST)) == FEWEST
+    assert [set(body) >= {"receivedAt", "originalTimestamp", "context"} for body in curious.seen] == [True] * FEWEST
+    assert taken(made, told(FEWEST, anonymousId="a2")) == 0
 
 
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,21 @@ from typing import Any
 import aiohttp
 import pytest
 
-from router.config.models import GatewayConfig, SourceConfig
+from router.agents.agent import Setup
+from router.agents.pipeline import Pipeline
+from router.config.loader import Loaded
+from router.config.models import GatewayConfig, SourceConfig, Topology
+from router.dedupe.window_memory import MemoryWindow
 from router.events.event import Limits
+from router.events.records import Record
 from router.gateway.credentials import WriteKeys
 from router.gateway.handler import RequestHandler
 from router.gateway.ingest import Ingest
 from router.gateway.listen import Listener
+from router.identity import IdentityRules, Replica
+from router.identity.store_memory import MemoryIdentityStore
+from router.native.library import native
+from tests.agents.messages import AT, FakeMessage
 from tests.gateway.running import KEY
 from tests.gateway.test_handler import Log
 
@@ -34,8 +43,8 @@ def sent(request: dict[str, Any]) -> bytes:
     return base64.b64decode(request["base64"]) if "base64" in request else request["body"].encode()
 
 
-async def answered(requests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The answers as objects, and the events that reached the sink."""
+async def answered(requests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Record]]:
+    """The answers as objects, and what reached the sink."""
     keys = WriteKeys({"web": SourceConfig(write_keys=(KEY,))})
     log = Log()
     handler = RequestHandler(GatewayConfig(), Ingest(keys, Limits(), raw="raw", invalid="invalid", max_events=100), log)
@@ -54,12 +63,13 @@ async def answered(requests: list[dict[str, Any]]) -> tuple[list[dict[str, Any]]
     finally:
         await listener.close()
     assert {record[0] for record in log.records} == {"raw"}
-    return answers, [json.loads(record[1]) for record in log.records]
+    return answers, log.records
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["library"])
 async def test_six_calls_of_the_library_arrive(row: dict[str, Any]) -> None:
-    answers, events = await answered(row["requests"])
+    answers, records = await answered(row["requests"])
+    events = [json.loads(record[1] or b"") for record in records]
 
     assert all(answer["success"] is True and answer["rejected"] == [] for answer in answers)
     found = {event["type"]: event for event in events}
@@ -74,6 +84,44 @@ async def test_six_calls_of_the_library_arrive(row: dict[str, Any]) -> None:
     assert found["alias"]["previousId"] == "a1"
     language = row["library"].split()[0]
     assert {event.get("context", {}).get("ip") for event in events} == {None if language in OF_SERVERS else "127.0.0.1"}
+
+
+@pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
+async def test_the_scanner_takes_all_that_libraries_send_but_alias_calls() -> None:
+    """A call that changes who is who is for the agents alone."""
+    _, records = await answered([request for row in ROWS for request in row["requests"]])
+    messages = [
+        FakeMessage(value, of_key=key, of_headers=headers, of_offset=number)
+        for number, (_, value, key, headers) in enumerate(records)
+    ]
+    url = {"url": "http://127.0.0.1:1/", "allow_private": True}
+    topology = Topology.model_validate(
+        {
+            "name": "shop",
+            "sources": {"web": {"write_keys": [KEY]}},
+            "destinations": {"crm": {"type": "webhook", "settings": url}},
+        }
+    )
+    replica = Replica(MemoryIdentityStore(), IdentityRules())
+
+    def append(record: bytes) -> None:
+        replica.apply_record(replica.position(), AT, record)
+
+    setup = Setup(
+        Loaded(topology, (), (), {}, {}),
+        "c",
+        MemoryWindow(1),
+        replica,
+        append,
+    )
+    pipeline = Pipeline.build(setup)
+    lanes = {("events.raw", 0): 0}
+    pipeline.run(messages, lanes)  # it learns names
+
+    assert pipeline.scan is not None
+    taken = pipeline.scan.events(messages, [message.raw for message in messages], lanes)
+    left = [json.loads(message.raw or b"")["type"] for message, one in zip(messages, taken, strict=True) if one is None]
+    assert (len(messages), left) == (6 * len(ROWS), ["alias"] * len(ROWS))
 
 
 def test_eight_languages_of_servers_and_two_of_phones_are_here() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from router.config.loader import load_topology
+from router.config.loader import Loaded, load_topology
+from router.config.topics import topics_of
 from router.destinations.registry import destination_types
+from router.native.library import native
+from router.topology_tests.case_router import CaseRouter
 from router.topology_tests.cases import find_test_files, read_tests
 from router.topology_tests.run import CaseOutcome, run
+from tests.agents.messages import FakeMessage
 from tests.cli.lines import Line
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,6 +34,41 @@ ALL = [outcome for path in find_test_files([ROOT / "topologies"]) for outcome in
 @pytest.mark.parametrize("outcome", ALL, ids=lambda outcome: f"{Path(outcome.file).name}:{outcome.line}")
 def test_a_shipped_topology_test_passes(outcome: CaseOutcome) -> None:
     assert outcome.passed, "\n".join([*map(str, outcome.problems), *outcome.differences])
+
+
+def given(path: Path, loaded: Loaded, turn: int) -> list[FakeMessage]:
+    """The events of a topology's tests as messages of the gateway."""
+    sources = loaded.topology.sources
+    messages: list[FakeMessage] = []
+    topic = topics_of(loaded.topology).raw
+    for case in read_tests(path.with_suffix(".test.yaml")).cases.tests:
+        for item in case.given:
+            name = str(item.get("source", loaded.topology.default_source))
+            key = next(iter(sources[name].keys(name)), "")
+            body = {name: value for name, value in item.items() if name not in ("source", "at", "raw")}
+            text = json.dumps(body | {"messageId": f"{turn}-{len(messages)}"})
+            headers = [("write-key", key.encode()), ("received-at", b"1")]
+            messages.append(FakeMessage(text.encode(), of_headers=headers, of_topic=topic, of_offset=len(messages)))
+    return messages
+
+
+@pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
+@pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.name)
+def test_the_events_of_its_tests_come_out_alike_with_the_native_scanner_and_without(path: Path) -> None:
+    loaded = load_topology([path], env={}, registry=destination_types(), placeholders=True)
+    one, other = CaseRouter(loaded).pipeline, CaseRouter(loaded).pipeline
+    assert one.scan is not None
+    other.scan = None
+    lanes = {(topics_of(loaded.topology).raw, 0): 0}
+    assert one.run(given(path, loaded, 0), lanes) == other.run(given(path, loaded, 0), lanes)
+    messages = given(path, loaded, 1) + given(path, loaded, 2)
+
+    taken = one.scan.events(messages, [message.raw for message in messages], lanes)
+
+    resolved = other.run(messages, lanes)
+    assert one.run(messages, lanes) == resolved
+    # not those that break their plan though they are not blocked
+    assert sum(event is not None for event in taken) >= 0.7 * resolved.ended["resolved"].total() > 0
 
 
 @pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.name)
