@@ -52,6 +52,14 @@ Metrics = Annotated[
 State = Annotated[
     Path, typer.Option("--state", metavar="DIR", help="Folder for the state of route workers and delivery.")
 ]
+Workers = Annotated[
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        help="Number of route workers, each a process; auto: one for each core, but no more than partitions.",
+    ),
+]
 Kafka = Annotated[
     list[str],
     typer.Option(

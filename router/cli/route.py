@@ -1,4 +1,4 @@
-"""`router route`: one route worker alone, to scale routing out."""
+"""`router route`: one route worker, or several of a machine, to scale routing out."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from router.cli.loading import require_broker, watch
-from router.cli.options import Topologies, with_run_options
-from router.config.options import RunOptions
+from router.cli.options import Topologies, Workers, with_run_options
+from router.config.options import RunOptions, parse_workers
 from router.process.run import run_process
 
 if TYPE_CHECKING:
@@ -24,14 +24,21 @@ Engine = Annotated[
 
 
 @with_run_options("bootstrap", "metrics", "state", "kafka", "env_file")
-def command(topologies: Topologies, engine: Engine = "loop", *, options: RunOptions) -> None:
-    """Run one route worker: events from events.raw through the agents to the destinations' topics.
+def command(topologies: Topologies, engine: Engine = "loop", workers: Workers = "", *, options: RunOptions) -> None:
+    """Run a route worker: events from events.raw through the agents to the destinations' topics.
 
-    Scale out by starting more workers on any machine, up to one per partition. All workers of a topology must use the
+    With --workers it runs several as children, starts again those that die, and serves one metrics page for all. Scale
+    further by starting more on other machines, up to one worker per partition. All workers of a topology must use the
     same engine.
     """
     require_broker(options)
+    wanted = parse_workers(workers) if workers else None
     reload = watch(topologies, options)
+    if wanted is not None and not options.supervised:  # a child inherits ROUTER_WORKERS
+        from router.process.workers import run_workers
+
+        files = [path.absolute() for path in topologies]
+        raise typer.Exit(run_workers(reload, files, options, workers=wanted, engine=engine))
     loaded, run = reload.active, _engine(engine)
     raise typer.Exit(
         run_process("route", loaded, options, lambda stop, health: run(loaded, options, stop, health, reload), reload)

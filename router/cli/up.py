@@ -13,9 +13,9 @@ import typer
 
 from router.cli.console import CONSOLE_ADDRESS, console_address
 from router.cli.loading import watch
-from router.cli.options import Topologies, with_run_options
+from router.cli.options import Topologies, Workers, with_run_options
 from router.config.loader import Loaded
-from router.config.options import Address, RunOptions, parse_address
+from router.config.options import Address, RunOptions, parse_address, parse_workers
 from router.config.topics import topics_of
 from router.errors import RouterError
 from router.kafka.cluster import Cluster
@@ -29,7 +29,7 @@ _CALL, _EVENT = "identify", '{"userId": "u1"}'  # what nearly every tracking pla
 @with_run_options()
 def command(
     topologies: Topologies,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Number of route workers.")] = 1,
+    workers: Workers = "1",
     console: Annotated[
         str,
         typer.Option(
@@ -52,12 +52,13 @@ def command(
     Changes of topology files and plans are applied while it runs, and on SIGHUP; faulty ones are refused.
     Ctrl-C or SIGTERM stops everything cleanly, a second one at once. Exit status 3 when the embedded broker dies.
     """
+    wanted = parse_workers(workers)
     options = replace(options, insights=None if insights == "off" else parse_address(insights))
     reload = watch(topologies, options)
     options = replace(options, console=console_address(console, options))
     files = [path.absolute() for path in topologies]
     raise typer.Exit(
-        run_up(reload, files, options, workers=workers, announce=lambda running: announce(running, topologies))
+        run_up(reload, files, options, workers=wanted, announce=lambda running: announce(running, topologies))
     )
 
 

@@ -15,6 +15,8 @@ CONSOLE: Address = ("127.0.0.1", 8090)
 INSIGHTS: Address = ("127.0.0.1", 9465)
 STATE = Path(".run")
 EMBEDDED = "ROUTER_EMBEDDED"  # 1: the broker at --bootstrap is an embedded one
+AUTO = 0  # workers: as many as the machine has cores for
+MOST_WORKERS = 64
 SUPERVISED = "ROUTER_SUPERVISED"  # the options of a child, as its supervisor hands them down
 
 
@@ -64,3 +66,12 @@ def parse_address(text: str) -> Address:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise UsageError(f"expected HOST:PORT such as 127.0.0.1:8080, got {text!r}")
     return (host.removeprefix("[").removesuffix("]") or "0.0.0.0"), int(port)  # noqa: S104 (asked for in words)
+
+
+def parse_workers(text: str) -> int:
+    """A number of route workers, or AUTO from `auto`. Raises UsageError."""
+    if text == "auto":
+        return AUTO
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise UsageError(f"--workers: expected a number from 1 to {MOST_WORKERS}, or auto, got {text!r}")
+    return int(text)

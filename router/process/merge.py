@@ -90,10 +90,11 @@ class Children:
 
 
 class MergedPage(Collector):
-    """What `generate_latest` turns into the page of `router up`."""
+    """What `generate_latest` turns into the page of a process with children; `own` is that process's name."""
 
-    def __init__(self, children: Children) -> None:
+    def __init__(self, children: Children, own: str = SUPERVISOR) -> None:
         self._children = children
+        self._own = own
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -101,7 +102,7 @@ class MergedPage(Collector):
     def collect(self) -> Iterator[Metric]:
         pages = self._children.pages()
         own = [family for family in metrics.REGISTRY.collect() if family.name in _OWN]
-        yield from merged({SUPERVISOR: own, **pages})
+        yield from merged({self._own: own, **pages})
 
 
 def merged(pages: Mapping[str, Iterable[Metric]]) -> list[Metric]:

@@ -1,9 +1,8 @@
 """Everything on one machine: the broker if none is named, its topics, and gateway, route, delivery, pull as children.
 
-Children are `python -m router …` with this command's options in their environment. Their metrics ports are held here,
-so that a restarted child is found at the same place. Each child follows the topology's files by itself; this process
-makes the topics that they need then. kill -9 of this process ends the children and the embedded broker; with a broker
-of your own the next start goes on where the committed offsets are.
+Children are `python -m router …` with this command's options in their environment. Each child follows the topology's
+files by itself; this process makes the topics that they need then. kill -9 of this process ends the children and the
+embedded broker; with a broker of your own the next start goes on where the committed offsets are.
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
 
-from prometheus_client import CollectorRegistry
-
 from router.config.loader import Loaded
 from router.config.options import Address, RunOptions
 from router.config.pulled import SqlSettings
@@ -31,22 +28,20 @@ from router.kafka.admin import Admin, Difference, wait_ready
 from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
 from router.process.child import ChildSpec, describe
+from router.process.child_group import ChildGroup
 from router.process.logging import set_up
-from router.process.merge import Children, MergedPage, merged
+from router.process.merge import SUPERVISOR, Children, merged
 from router.process.reload import Reload
 from router.process.run import register_secrets
 from router.process.rundir import check_state, run_directory
-from router.process.serve import MetricsServer, bind
+from router.process.serve import bind
 from router.process.signals import StopSignals, reload_on_hangup, stop_on_signals
 from router.process.snapshot import Snapshot, snapshot
-from router.process.supervisor import Supervisor
-from router.process.watch import Watch
+from router.process.workers import READY_SECONDS, worker_count, worker_names
 
-READY_SECONDS = 10.0
 CONSOLE = "console"
 INSIGHTS_PROCESS = "insights"
 PULL = "pull"
-_ANY_PORT: Address = ("127.0.0.1", 0)
 _DECISIVE = ("partitions", "message.timestamp.type")  # settings that the guarantees rest on
 
 log = logging.getLogger(__name__)
@@ -66,7 +61,7 @@ def run_up(
     announce: Callable[[Running], None],
 ) -> int:  # fmt: skip
     """Run all until SIGTERM or SIGINT, `announce` once requests are taken. Returns the exit status: 3 when the embedded
-    broker died. Main thread only.
+    broker died. `workers` may be AUTO. Main thread only.
     """
     set_up("up", os.environ)
     register_secrets(reload.active, options)
@@ -81,7 +76,7 @@ def run_up(
                 reload,
                 files,
                 options,
-                child_names(workers, pulls=_has_rows(reload.active)),
+                child_names(_count(workers, reload.active), pulls=_has_rows(reload.active)),
                 announce,
             )
         except Stopped as stopped:
@@ -100,24 +95,17 @@ def _run(
     options, names = _with_insights(stack, options, names)
     broker, options = stack.enter_context(_broker(loaded, options, stop))
     names = [*names, CONSOLE] if options.console else names
-    ports = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in names}
-    addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in ports.items()}
     pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
-    specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in addresses.items()]
-    children = Children(
-        addresses, lambda name: supervisor.pid(name) is not None, optional=frozenset({INSIGHTS_PROCESS, PULL})
+    group = ChildGroup(stack, SUPERVISOR, names, optional=frozenset({INSIGHTS_PROCESS, PULL}))
+    specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in group.addresses.items()]
+    counts = _Counts(group.children)
+    supervisor, address = group.supervise(
+        specs, server_socket, outage=lambda: _outage(broker, counts), ending=counts.take
     )
-    counts = _Counts(children)
-    supervisor = Supervisor(specs, outage=lambda: _outage(broker, counts), ending=counts.take)
     signals.second = supervisor.force
-    registry = CollectorRegistry()
-    registry.register(MergedPage(children))
-    server = stack.enter_context(MetricsServer(server_socket, children, registry))
     guarantee = "at_least_once" if options.embedded else loaded.topology.guarantee
-    running = Running(loaded, replace(options, metrics=server.address), guarantee)
-    watch = Watch(addresses, children, children.runs, supervisor.replace, serves=lambda: announce(running))
-    watch.start()
-    stack.callback(watch.stop)
+    running = Running(loaded, replace(options, metrics=address), guarantee)
+    group.watch(supervisor, serves=lambda: announce(running))
     stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
     cluster = Cluster.of(options)
     reload.use(
@@ -134,7 +122,7 @@ def _run(
 
 def child_names(workers: int, *, pulls: bool = False) -> list[str]:
     """Processes of a topology. Delivery runs without destinations too: the first one may be added any time."""
-    routes = ["route"] if workers == 1 else [f"route-{number}" for number in range(1, workers + 1)]
+    routes = ["route"] if workers == 1 else worker_names(workers)
     return ["gateway", *routes, "deliver", *([PULL] if pulls else [])]
 
 
@@ -193,6 +181,10 @@ def prepare_topics(loaded: Loaded, cluster: Cluster, stop: Event) -> None:
     decisive = [difference for difference in differences if _decisive(difference)]
     if decisive:
         raise RouterError("topics are not as the topology needs them:\n" + "\n".join(map(str, decisive)))
+
+
+def _count(workers: int, loaded: Loaded) -> int:
+    return worker_count(workers, loaded.topology.topics.partitions)
 
 
 def _has_rows(loaded: Loaded) -> bool:

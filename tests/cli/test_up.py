@@ -55,6 +55,11 @@ def test_urls_work_from_this_machine(tmp_path: Path, host: str, shown: str) -> N
     assert f"http://{shown}:9464/metrics" in said
 
 
-@pytest.mark.parametrize("workers", ["0", "65", "x"])
-def test_a_number_of_workers_that_makes_no_sense_is_wrong_usage(line: Line, workers: str) -> None:
-    assert line("up", "shop.yaml", "--workers", workers).status == 2
+@pytest.mark.parametrize("command", [("up",), ("route", "--bootstrap", "127.0.0.1:1")])
+@pytest.mark.parametrize("workers", ["0", "65", "x", "AUTO", "-1", "²"])
+def test_a_number_of_workers_that_makes_no_sense_is_wrong_usage(
+    line: Line, command: tuple[str, ...], workers: str
+) -> None:
+    ended = line(*command, "shop.yaml", "--workers", workers)
+    assert (ended.status, ended.out) == (2, "")
+    assert f"expected a number from 1 to 64, or auto, got '{workers}'" in ended.err

@@ -1,4 +1,4 @@
-"""`router up` with children that only count: `python -m tests.process.fake_up up TOPOLOGY …`.
+"""`router up`, or `route --workers`, with children that only count: `python -m tests.process.fake_up up TOPOLOGY …`.
 
 All is real but what the children do: processes, parent-death signals, sockets, embedded broker, pages, signals.
 """
@@ -19,18 +19,25 @@ from router.config.environment import environment
 from router.config.loader import load_topology
 from router.config.options import RunOptions, from_supervisor
 from router.destinations.registry import destination_types
-from router.process import up
+from router.process import up, workers
 from router.process.child import ChildSpec
 from router.process.health import Health
 from router.process.run import run_process
 
-REAL = up.child_spec
+REAL, REAL_WORKER = up.child_spec, workers.worker_spec
 
 
 def fake_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSpec:
     """The real child's environment with a command of ours."""
-    real = REAL(name, files, options)
-    return replace(real, command=[sys.executable, "-m", "tests.process.fake_up", "child", name, str(files[0])])
+    return faked(REAL(name, files, options), files)
+
+
+def fake_worker(name: str, files: Sequence[Path], options: RunOptions, engine: str) -> ChildSpec:
+    return faked(REAL_WORKER(name, files, options, engine), files)
+
+
+def faked(real: ChildSpec, files: Sequence[Path]) -> ChildSpec:
+    return replace(real, command=[sys.executable, "-m", "tests.process.fake_up", "child", real.name, str(files[0])])
 
 
 def child(name: str, file: str) -> int:
@@ -59,5 +66,5 @@ def child(name: str, file: str) -> int:
 if __name__ == "__main__":
     if sys.argv[1] == "child":
         sys.exit(child(sys.argv[2], sys.argv[3]))
-    up.child_spec = fake_spec
+    up.child_spec, workers.worker_spec = fake_spec, fake_worker
     sys.exit(main(sys.argv[1:]))

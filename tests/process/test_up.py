@@ -24,7 +24,8 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.process.scrape import health, scrape
 from router.process.snapshot import snapshot
-from router.process.up import READY_SECONDS, child_names, child_spec
+from router.process.up import child_names, child_spec
+from router.process.workers import READY_SECONDS
 from tests.process.processes import DEADLINE_SECONDS, eventually, runs
 
 ROOT = Path(__file__).parents[2]
