@@ -152,6 +152,5 @@ def _globs(globs: tuple[str, ...]) -> re.Pattern[str] | None:
 
 def _block(event: Event, name: str, refusal: str) -> None:
     violation = Violation("source_rule", "Blocked Event", f"/{_KEYS[event.type]}", refusal, "", name, 0)
-    event.verdict = Verdict(True, (violation,))
-    event.keep = True
+    event.judged(Verdict(True, (violation,)), keep=True)
     event.digest = key_of_blocked(event.digest)

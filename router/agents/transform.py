@@ -127,5 +127,5 @@ class Transform(Agent):
 
 def _block(event: Event) -> None:
     message = "expected an event that the source's own function keeps"
-    event.verdict = Verdict(True, (Violation("source_rule", "Dropped Event", "", message, "", event.name, 0),))
-    event.keep = True
+    violation = Violation("source_rule", "Dropped Event", "", message, "", event.name, 0)
+    event.judged(Verdict(True, (violation,)), keep=True)

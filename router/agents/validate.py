@@ -1,21 +1,24 @@
 """validate: check each event against its source's tracking plan: omit, block, report.
 
 What is blocked is kept in `events.blocked`, each violation in `events.violations`; both may be forwarded to a source.
-Repeats are gone by then, so a violation is reported once. Without state: kill -9 loses nothing here.
+Repeats are gone by then, so a violation is reported once; the same one beyond ten a second as a number
+(`violation_reports`). Without state that has to last: kill -9 loses nothing here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.dedupe import key_of_blocked
 from router.agents.verdict import Enforcement, Verdict, mark
+from router.agents.violation_reports import ViolationReports
 from router.config.models import Enforce
 from router.events.event import Event
-from router.events.records import blocked_record, violation_generated, violation_record
+from router.events.records import blocked_record, violation_generated
 from router.events.topics import Topics
 from router.metrics import VIOLATIONS
 
@@ -25,6 +28,9 @@ class Forward(NamedTuple):
 
     blocked_to: str | None = None
     violations_to: str | None = None
+
+
+_NOWHERE = Forward()
 
 
 def _forward(enforce: Enforce) -> Forward:
@@ -48,9 +54,14 @@ class Validate(Agent):
     counters = (VIOLATIONS,)
 
     def __init__(
-        self, topics: Topics, rules: Mapping[str, Enforcement], forward: Mapping[str, Forward] | None = None
+        self,
+        topics: Topics,
+        rules: Mapping[str, Enforcement],
+        forward: Mapping[str, Forward] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._topics = topics
+        self._reports = ViolationReports(topics.violations, clock)
         self.rules = dict(rules)
         self._forward = dict(forward or {})
 
@@ -61,6 +72,7 @@ class Validate(Agent):
             setup.topics,
             {name: Enforcement(loaded.plans.get(name), source.enforce) for name, source in sources.items()},
             {name: _forward(source.enforce) for name, source in sources.items()},
+            setup.clock,
         )
 
     def compile(self, key: RouteKey) -> Prepare | None:
@@ -69,6 +81,7 @@ class Validate(Agent):
         if rules.plan is None:
             return None
         conforms, reference = rules.conforms(call_type, name), rules.reference
+        forwards = self._forward.get(source, _NOWHERE).violations_to is not None
 
         def prepare(event: Event) -> bool:
             body = event.body
@@ -76,22 +89,17 @@ class Validate(Agent):
                 if conforms(body):
                     mark(body, reference)
                     return False
-            except ValueError:  # the plan's engine cannot look into it: `check` says so
-                pass
-            return self._judge(event, rules)
-
-        return prepare
-
-    def _judge(self, event: Event, rules: Enforcement) -> bool:
-        """Whether the event is going to be blocked. Its body is kept, for the records about it."""
-        verdict = event.verdict = rules.check(event.body)
-        if verdict is not None:
-            event.keep = True
+                verdict = rules.judge(body)
+            except ValueError:  # the plan's engine cannot look into it
+                verdict = rules.unreadable(body)
+            event.judged(verdict, keep=verdict.blocked or forwards)
             if verdict.blocked:
                 event.digest = key_of_blocked(event.digest)
                 return True
-        mark(event.body, rules.reference)
-        return False
+            mark(body, reference)
+            return False
+
+        return prepare
 
     def explain(self, event: Event, destination: str) -> Iterator[str]:
         for violation in event.verdict.violations if event.verdict is not None else ():
@@ -102,26 +110,27 @@ class Validate(Agent):
         judged = [event for event in events if event.verdict is not None]
         if not judged:
             return events
+        for kind, number, record in self._reports.records(judged):
+            batch.records.append(record)
+            batch.count(VIOLATIONS, kind.source, kind.violation.klass, number=number)
         for event in judged:
-            self._report(event, batch)
+            self._keep(event, batch)
         blocked = [event for event in judged if event.verdict.blocked]
         by_rule = [event for event in blocked if event.verdict.violations[0].klass == "source_rule"]
         self.end(by_rule, "source_rule", batch)
         self.end([event for event in blocked if event not in by_rule] if by_rule else blocked, "plan", batch)
         return [event for event in events if event.verdict is None or not event.verdict.blocked]
 
-    def _report(self, event: Event, batch: Batch) -> None:
+    def _keep(self, event: Event, batch: Batch) -> None:
+        """Write the event itself where it is blocked, and what goes to other sources."""
         verdict: Verdict = event.verdict
-        forward = self._forward.get(event.source, Forward())
+        forward = self._forward.get(event.source, _NOWHERE)
         if verdict.blocked:
             reference = self.rules[event.source].reference
             batch.records.append(blocked_record(self._topics.blocked, event, verdict.violations, reference))
             if forward.blocked_to:
                 batch.send_again(self._topics.keyed, event, event.body, forward.blocked_to)
-        outcome = "blocked" if verdict.blocked else "allowed"
-        for number, violation in enumerate(verdict.violations):
-            batch.records.append(violation_record(self._topics.violations, event, violation, outcome))
-            batch.count(VIOLATIONS, event.source, violation.klass)
-            if forward.violations_to:
+        if forward.violations_to:
+            for number, violation in enumerate(verdict.violations):
                 generated = violation_generated(event, violation, number)
                 batch.send_again(self._topics.keyed, event, generated, forward.violations_to)

@@ -8,21 +8,26 @@ Pure, and total: any JSON value in any place gives a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, NamedTuple
 
 from router.config.models import Action, Enforce
 from router.document import Pointer, json_pointer
 from router.plan import CompiledPlan, Violation
-from router.plan.compile import Finding
+from router.plan.compile import CompiledRule, Finding
 from router.plan.model import CALL_TYPES
 
+REMEMBERED = 4096  # verdicts of a source
 MAX_VIOLATIONS = 100
 """An event's violations beyond these become one that gives their number."""
 _CLASSES = ("unplanned_event", "unplanned_property", "violation", "common")
 _REMOVABLE = frozenset(("properties", "traits", "context"))
 _WEIGHT: dict[Action, int] = {"allow": 0, "omit": 1, "block": 2}
 _UNREADABLE = "expected Unicode text and at most 255 levels, got an event that cannot be looked into"
+
+
+Removals = list[tuple[Pointer, str | int, str]]
+"""Values to take out of an event: the path to what holds each, its name or number there, its JSON pointer."""
 
 
 class Verdict(NamedTuple):
@@ -44,25 +49,21 @@ class Enforcement:
         self.actions: dict[Any, dict[str, Action]] = {
             call_type: {klass: _action(enforce, call_type, klass) for klass in _CLASSES} for call_type in CALL_TYPES
         }
+        self._known: dict[tuple[CompiledRule, Hashable], tuple[Verdict, Removals]] = {}
 
     def check(self, body: dict[str, Any]) -> Verdict | None:
         """None for an event that conforms."""
-        plan = self.plan
-        if plan is None:
+        if self.plan is None:
             return None
-        rule = plan.find(body)
         try:
-            if rule.is_valid(body):
-                return None
-            return self._judge(body, rule.findings(body))
-        except ValueError:  # the engine takes Unicode only, and tells what is wrong in 255 levels only
-            violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.plan.name, rule.title, rule.version)
-            return self._judge(body, [Finding(violation, ())])
+            return None if self.plan.find(body).is_valid(body) else self.judge(body)
+        except ValueError:
+            return self.unreadable(body)
 
     def conforms(self, call_type: str, name: str) -> Callable[[dict[str, Any]], bool]:
         """A function that is true where `check` gives None, for events of this type and name.
 
-        It is false, or raises ValueError, where `check` must tell.
+        It is false where `judge` must tell, and raises ValueError where the event is `unreadable`.
         """
         if self.plan is None:
             return _always
@@ -76,13 +77,41 @@ class Enforcement:
         assert self.plan is not None
         return self.plan.find(body).is_valid(body)
 
-    def _judge(self, body: dict[str, Any], findings: list[Finding]) -> Verdict | None:
-        actions = self.actions[body["type"]]
+    def judge(self, body: dict[str, Any]) -> Verdict:
+        """The verdict on an event that does not conform: decided once for all events of the same fingerprint.
+
+        Raises ValueError for one that cannot be looked into.
+        """
+        assert self.plan is not None
+        rule = self.plan.find(body)
+        fingerprint = rule.fingerprint(body)
+        found = self._known.get((rule, fingerprint)) if fingerprint is not None else None
+        if found is None:
+            found = self._decide(body["type"], rule.findings(body))
+            if fingerprint is not None:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known[rule, fingerprint] = found
+        verdict, offending = found
+        if offending:
+            _remove(body, offending)
+        return verdict
+
+    def unreadable(self, body: dict[str, Any]) -> Verdict:
+        """On one of which the engine raises: it takes Unicode only, and tells what is wrong in 255 levels only."""
+        assert self.plan is not None
+        plan, rule = self.plan.plan, self.plan.find(body)
+        violation = Violation("violation", "Unreadable", "", _UNREADABLE, plan.name, rule.title, rule.version)
+        return self._decide(body["type"], [Finding(violation, ())])[0]
+
+    def _decide(self, call_type: str, findings: list[Finding]) -> tuple[Verdict, Removals]:
+        """The verdict, and what is to be omitted."""
+        actions = self.actions[call_type]
         findings = _once(findings, actions)
         blocked = any(actions[found.violation.klass] == "block" for found in findings)
-        if not blocked:
-            omit(body, [found.path for found in findings if actions[found.violation.klass] == "omit"])
-        return Verdict(blocked, _bounded([found.violation for found in findings]))
+        offending = [found.path for found in findings if actions[found.violation.klass] == "omit"]
+        verdict = Verdict(blocked, _bounded([found.violation for found in findings]))
+        return verdict, [] if blocked else _removals(offending)
 
 
 def mark(body: dict[str, Any], reference: str) -> None:
@@ -143,13 +172,27 @@ def _bounded(violations: list[Violation]) -> tuple[Violation, ...]:
 
 def omit(body: dict[str, Any], paths: Iterable[Pointer]) -> None:
     """Take the values at these places out of the event and keep them under `context.protocols.omitted`."""
+    _remove(body, _removals(paths))
+
+
+def _removals(paths: Iterable[Pointer]) -> Removals:
+    """The places to take values out of, in the order in which none moves another one."""
     chosen = {path for path in paths if _removable(path)}
     outermost = [path for path in chosen if not any(path[:length] in chosen for length in range(2, len(path)))]
+    ordered = sorted(outermost, key=_from_the_end, reverse=True)
+    return [(path[:-1], path[-1], json_pointer(path)) for path in ordered]
+
+
+def _remove(body: dict[str, Any], removals: Removals) -> None:
     omitted: dict[str, Any] = {}
-    for path in sorted(outermost, key=_from_the_end, reverse=True):
-        container = _container(body, path)
-        if container is not None:
-            omitted[json_pointer(path)] = container.pop(path[-1])
+    for path, name, pointer in removals:
+        holder: Any = body
+        try:
+            for part in path:
+                holder = holder[part]
+            omitted[pointer] = holder.pop(name)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            continue  # there is no such value
     if omitted:
         _keep(body, dict(reversed(omitted.items())))
 
@@ -161,20 +204,6 @@ def _removable(path: Pointer) -> bool:
 def _from_the_end(path: Pointer) -> list[tuple[int, str]]:
     """Items of an array in the order of their numbers, so that the last goes first and no place shifts."""
     return [(part, "") if isinstance(part, int) else (0, part) for part in path]
-
-
-def _container(body: dict[str, Any], path: Pointer) -> Any:
-    """What holds the value at a path; None where there is no value."""
-    value: Any = body
-    for part in path:
-        container = value
-        if isinstance(container, list):
-            if not isinstance(part, int) or part >= len(container):
-                return None
-        elif not isinstance(container, dict) or part not in container:
-            return None
-        value = container[part]
-    return container
 
 
 def _keep(body: dict[str, Any], omitted: dict[str, Any]) -> None:

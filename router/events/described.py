@@ -12,7 +12,8 @@ MEANINGS = {
     "events.resolved": "The clean stream: each accepted event once, with its `profileId`",
     "events.blocked": "Events that broke their plan or a rule of their source: whole, with the reasons",
     "events.invalid": "Messages that are not acceptable as events: their bytes as they came, with the reason",
-    "events.violations": "One record for each violation of a plan, without the value",
+    "events.violations": "Violations of a plan, without the value: a record for each; beyond ten of the same in a "
+    "second, one for all of a batch. Its `count` says how many violations a record stands for",
     "<topology>.dedupe-changelog": "What the window of message ids is rebuilt from; binary",
     "identity.links": "Which identifiers belong together, in one order for all",
     "identity.merges": "Profiles that became one",

@@ -89,9 +89,10 @@ class Event:
     """
 
     own: dict[str, bytes]  # set by emit, for an event whose destinations do not all share its bytes
+    message_id: str  # set with a verdict, for the records about it
 
     __slots__ = (
-        *("body", "headers", "key", "lane", "name", "offset", "received", "source", "type"),
+        *("body", "headers", "key", "lane", "message_id", "name", "offset", "received", "source", "type"),
         *("choice", "digest", "ids", "keep", "mark", "out", "own", "profile", "value", "verdict"),
     )
 
@@ -123,6 +124,12 @@ class Event:
         self.choice: Any = None
         self.out: Any = None
         self.verdict: Any = None
+
+    def judged(self, verdict: Any, *, keep: bool) -> None:
+        """Set what the plan or a rule says of it; `keep` its body for what is to be written of that."""
+        self.verdict = verdict
+        self.message_id = self.body["messageId"]
+        self.keep = self.keep or keep
 
     @classmethod
     def prepared(cls, source: str, call_type: str, name: str, received: int, key: bytes | None) -> Event:

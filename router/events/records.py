@@ -11,6 +11,7 @@ import orjson
 
 from router.events.event import Body, Event, Invalid, device_key
 from router.events.parser import encode
+from router.events.times import iso
 
 MAX_VALUE = 900_000
 KEPT_OF_OVERSIZE = 64 * 1024
@@ -112,12 +113,14 @@ def violation_summary(violation: Violation) -> dict[str, Any]:
     }
 
 
-def violation_record(topic: str, event: Event, violation: Violation, outcome: str) -> Record:
-    """An `events.violations` message: one violation of one event; `outcome` is allowed or blocked."""
-    body: Body = event.body
+def violation_record(topic: str, event: Event, violation: Violation, outcome: str, count: int = 1) -> Record:
+    """An `events.violations` message: a violation of an event; `outcome` is allowed or blocked.
+
+    With a `count` above 1 it stands for so many events with the same violation, of which `event` is the first.
+    """
     value = {
-        "messageId": body["messageId"],
-        "receivedAt": body["receivedAt"],
+        "messageId": event.message_id,
+        "receivedAt": iso(event.received),
         "source": event.source,
         "callType": event.type,
         "event": event.name,
@@ -126,6 +129,7 @@ def violation_record(topic: str, event: Event, violation: Violation, outcome: st
         "rule": violation.rule,
         "version": violation.version,
         "outcome": outcome,
+        "count": count,
     }
     return topic, orjson.dumps(value), event.key, None
 

@@ -181,9 +181,10 @@ class InsightTables:
         parts = (found["rule"], found["class"], found["type"], found["path"])
         key: Key = (source, event, *(clean(part) for part in parts))
         column = "blocked" if found["outcome"] == "blocked" else "allowed"
+        count = int(found.get("count", 1))  # of an earlier release, it has none
         self.violation_samples.add(key, {name: str(found[name])[:LONGEST] for name in _VIOLATION_TEXTS})
-        self.events.add((source, clean(found["callType"]), event), {"violations": 1}, record.at, now)
-        return self.violations.add(key, {column: 1}, record.at, now)
+        self.events.add((source, clean(found["callType"]), event), {"violations": count}, record.at, now)
+        return self.violations.add(key, {column: count}, record.at, now)
 
     def _delivery(self, record: InsightRecord, now: int) -> bool:
         found = orjson.loads(record.value or b"")

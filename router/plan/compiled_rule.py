@@ -6,7 +6,7 @@ with it is found section by section, only when that call says no.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from threading import RLock
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from router.document import Pointer, json_pointer
 from router.errors import FileError, Problem
 from router.events.records import Violation, ViolationClass
 from router.plan.describe import SchemaFault, faults
+from router.plan.fingerprint import Fingerprints, Look, Unclear
 from router.plan.keywords import ANNOTATIONS, DRAFT7
 from router.plan.model import Plan, Rule, section_of
 from router.plan.names import Names
@@ -149,6 +150,33 @@ class CompiledRule:
             schemas.append(self.names)
         fits = self.engine({"allOf": schemas}).is_valid
         return lambda body: fits(body.get(section, _NOTHING))
+
+    @cached_property
+    def _looks(self) -> list[tuple[str, Callable[[Any], bool], Look]]:
+        """Section, validator and fingerprint of each part. Made when the first event breaks the rule."""
+        fingerprints = Fingerprints(self.engine.plan.resources, self.engine)
+        looks = [fingerprints.of_resource(resource) for resource in (*self.own.values(), *self.common.values())]
+        if self.names:
+            looks.append(fingerprints.of_names(self.names))
+        parts = zip(self._parts, looks, strict=True)
+        return [(section, validator.is_valid, look) for (_, section, validator), look in parts]
+
+    def fingerprint(self, body: dict[str, Any]) -> Hashable:
+        """Equal for events of this rule that have the same findings. None: this event has to be described by itself."""
+        found: list[Hashable] = []
+        try:
+            for section, is_valid, look in self._looks:
+                value = body if section == "message" else body.get(section, _NOTHING)
+                if is_valid(value):
+                    found.append(None)
+                    continue
+                wrong = look(value)
+                if wrong is None:
+                    return None
+                found.append(wrong)
+        except Unclear:
+            return None
+        return tuple(found)
 
     @cached_property
     def _parts(self) -> list[tuple[ViolationClass, str, jsonschema_rs.Validator]]:

@@ -97,7 +97,8 @@ class CaseRouter:
             item |= {"source": said.get("source")}
         if name == "blocked":
             item |= {"violations": orjson.loads(said["violations"])}
-        self._lists[name].append(item)
+        times = item.pop("count") if name == "violations" else 1  # a case sees each violation
+        self._lists[name] += [item] * times
 
 
 def _merge(merge: Merge) -> dict[str, Any]:

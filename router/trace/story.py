@@ -180,7 +180,8 @@ class Storyteller:
             words = f"{len(allowed)} violation{'s' * (len(allowed) != 1)}, allowed: {_told(allowed)}"
             yield StoryStep(resolved[0].time, "plan", "violations", words, details={"violations": allowed})
         else:
-            yield StoryStep(resolved[0].time, "plan", "passed", "no violation reported")
+            words = "no violation reported (beyond ten of the same in a second, only their number is)"
+            yield StoryStep(resolved[0].time, "plan", "passed", words)
 
     # Destinations
 

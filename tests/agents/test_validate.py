@@ -445,6 +445,7 @@ FIELDS = {
     "traits": JSON | st.fixed_dictionaries({}, optional={"email": JSON, "plan": JSON}),
     "properties": JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(PROPERTIES, JSON)),
 }
+REMEMBERING: dict[str, Enforcement] = {}
 ENFORCE = st.builds(
     Enforce,
     **{
@@ -457,10 +458,14 @@ ENFORCE = st.builds(
 @settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({}, optional=FIELDS), ENFORCE)
 def test_any_value_in_any_place_gives_a_verdict(body: dict[str, Any], enforce: Enforce) -> None:
-    """Never an exception; blocked leaves the event whole; what omit took can be put back; the answer repeats itself."""
-    before = copy.deepcopy(body)
+    """Never an exception; blocked leaves the event whole; what omit took can be put back; the answer repeats itself,
+    and is the same from one that has judged such events before."""
+    before, again = copy.deepcopy(body), copy.deepcopy(body)
+    remembering = REMEMBERING.setdefault(enforce.model_dump_json(), Enforcement(COMPILED, enforce))
 
     verdict = check(body, enforce)
+
+    assert (remembering.check(again), again) == (verdict, body)
 
     if verdict is None or verdict.blocked or body == before:
         assert body == before

@@ -62,6 +62,14 @@ def test_ten_thousand_names_in_a_minute_are_said_to_be_left_out() -> None:
     assert ask(found, "volume", source="web").rows[0].events == 10_000
 
 
+def test_a_record_of_many_violations_counts_as_many() -> None:
+    found = filled()
+    found.take(violation(count=990), NOW)
+
+    assert [(row.count, row.allowed) for row in ask(found, "violations").rows] == [(991, 991), (1, 0)]
+    assert ask(found, "events", event="Signed Up").rows[0].violations == 992
+
+
 def test_violations_with_samples_and_without_values() -> None:
     first, second = ask(filled(), "violations", source="web").rows
 

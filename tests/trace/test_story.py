@@ -25,7 +25,7 @@ def test_an_event_that_was_delivered(shop: Loaded) -> None:
     assert found.lines() == [
         "track Order Completed  messageId m1  source web  user u1",
         RECEIVED,
-        "+0.004 s  plan  no violation reported",
+        "+0.004 s  plan  no violation reported (beyond ten of the same in a second, only their number is)",
         "+0.004 s  profile  p_1",
         "+0.210 s  crm  delivered after 1 attempt, 210 ms after it was received, from dest.crm:1:9",
     ]
