@@ -45,7 +45,7 @@ def is_canonical(text: str) -> bool:
 def milliseconds(value: Any) -> int | None:
     """Milliseconds since 1970 of a time (UTC where it names no zone), or None."""
     if type(value) is str:
-        if value[4:20:3] == "--T::." and (moment := _moment(value)) is not None:
+        if value[4:19:3] == "--T::" and (moment := _moment(value)) is not None:
             return moment
         return _of_text(value.strip())
     return _of_number(value) if type(value) in (int, float) else None

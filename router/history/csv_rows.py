@@ -73,11 +73,12 @@ def _rows(reader: Any, columns: tuple[str, ...], before: int) -> Iterator[FileRo
         if len(cells) != width:
             yield FileRow(line, {}, f"expected {width} cells, got {len(cells)}")
             continue
-        value = {name: cell for name, cell in zip(columns, cells, strict=True) if cell}
+        value = dict(zip(columns, cells, strict=True))
+        if not all(cells):
+            value = {name: cell for name, cell in value.items() if cell}
         if not named:
             value.pop("", None)
-        problem = _problem(cells, columns)
-        yield FileRow(line, value, problem)
+        yield FileRow(line, value, _problem(cells, columns))
 
 
 def _problem(cells: list[str], columns: tuple[str, ...]) -> str:

@@ -93,17 +93,17 @@ class HistoryImport:
         return state
 
     def _read(self, rows: Iterator[FileRow], most: int) -> _Batch:
-        batch, number = _Batch(), self._state.rows
-        event = self._events.event
-        for line, value, problem in islice(rows, most):
-            number += 1
-            batch.rows += 1
+        batch, before = _Batch(), self._state.rows
+        event, events, lines = self._events.event, batch.events, batch.lines
+        number = before
+        for number, (line, value, problem) in enumerate(islice(rows, most), before + 1):
             made = problem or event(number, value)
-            if isinstance(made, str):
+            if type(made) is str:
                 batch.bad.append(BadRow(line, made))
             else:
-                batch.events.append(made)
-                batch.lines.append(line)
+                events.append(made)
+                lines.append(line)
+        batch.rows = number - before
         return batch
 
     def _take(self, batch: _Batch) -> None:

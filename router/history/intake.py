@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from router.config.models import Topology
 from router.events.event import Body
-from router.events.reader import InputItem
 from router.events.records import Record
 from router.gateway.address import Client
 from router.gateway.answers import explained
@@ -27,10 +26,14 @@ class RefusedRow(NamedTuple):
 
 
 class RowItems(Items):
-    """Events of rows. The bytes of one are not kept: a bad row is named by its file and line."""
+    """Events of rows, a batch even where it is one. No bytes are kept: a bad row is named by file and line."""
 
     def __init__(self, events: Sequence[Body]) -> None:
-        super().__init__(b"", [InputItem(event, {}, 1, (number,), b"") for number, event in enumerate(events)])
+        super().__init__(b"", [])
+        self.values = list(events)
+
+    def raw(self, index: int | None) -> bytes:
+        return b""
 
 
 class HistoryIntake:
@@ -42,9 +45,15 @@ class HistoryIntake:
         self._topic = topic
 
     def take(self, events: Sequence[Body]) -> tuple[list[Record], list[RefusedRow]]:
-        """The records of those that are fit to be sent, in order, and the rest. Changes the events."""
+        """The records of those that are fit to be sent, in order, and the rest. Changes the events.
+
+        The records share their headers, by which the produce loop knows that they are alike.
+        """
         found = self._ingest.take(RowItems(events), b"", "", self._credential, _NOBODY)
         refused = [RefusedRow(fault.item or 0, explained(fault.code)) for fault in found.rejected]
-        if self._credential.header:
-            return found.events, refused
-        return [(self._topic, value, key, (headers or [])[1:]) for _, value, key, headers in found.events], refused
+        if not found.events:
+            return [], refused
+        _, _, _, headers = found.events[0]  # the same of all: one key, one time
+        shared = (headers or [])[0 if self._credential.header else 1 :]
+        topic = found.events[0][0] if self._credential.header else self._topic
+        return [(topic, value, key, shared) for _, value, key, _ in found.events], refused

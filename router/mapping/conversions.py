@@ -18,6 +18,7 @@ from router.mapping.template import json_text, text_of
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EPOCH_MILLISECONDS = 100_000_000_000  # a number at least this large counts milliseconds: seconds would be in year 5138
+_FEW_DIGITS = 300
 _TRUE, _FALSE = frozenset(("true", "yes", "on", "1")), frozenset(("false", "no", "off", "0"))
 
 
@@ -56,6 +57,8 @@ def date(value: Any) -> str:
 
 def number(value: Any) -> int | float:
     """A number, from a text too: `"9.50"`, `"$1,234.50"` (a dot is the decimal sign)."""
+    if type(value) is str and value.isdigit() and value.isascii() and len(value) < _FEW_DIGITS:
+        return int(value)  # as most are
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ConversionError("expected a number")
     found = _number_in(value) if isinstance(value, str) else value
@@ -65,6 +68,11 @@ def number(value: Any) -> int | float:
 
 
 def _number_in(text: str) -> int | float:
+    if "." in text:
+        try:
+            return float(text)
+        except ValueError:
+            pass  # signs of money and of thousands
     text = text.strip().lstrip("$€£¥").replace(",", "").replace(" ", "")
     try:
         return int(text) if text.lstrip("+-").isdigit() else float(text)

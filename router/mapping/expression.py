@@ -136,6 +136,8 @@ def _converted(inner: Evaluate, names: Any, at: str) -> Evaluate:
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise MappingError(f"{at}.as", f"expected one of {', '.join(CONVERSIONS)}, got {name}{hint}")
         steps.append(CONVERSIONS[name])
+    if len(steps) == 1:
+        return _converted_once(inner, steps[0], at)
 
     def read(event: Any, problems: list[str]) -> Any:
         value = inner(event, problems)
@@ -148,5 +150,19 @@ def _converted(inner: Evaluate, names: Any, at: str) -> Evaluate:
                 problems.append(f"{at}: {error}")
                 return MISSING
         return value
+
+    return read
+
+
+def _converted_once(inner: Evaluate, step: Callable[[Any], Any], at: str) -> Evaluate:
+    def read(event: Any, problems: list[str]) -> Any:
+        value = inner(event, problems)
+        if value is MISSING or value is None:
+            return value
+        try:
+            return step(value)
+        except ConversionError as error:
+            problems.append(f"{at}: {error}")
+            return MISSING
 
     return read

@@ -21,7 +21,7 @@ class Mapping:
 
     def __init__(self, given: Dict[str, Any], at: str = "") -> None:
         """Raises MappingError."""
-        self._targets: list[tuple[tuple[str, ...], Evaluate]] = []
+        self._targets: list[tuple[str, str, tuple[str, ...], Evaluate]] = []
         for target, expression in given.items():
             place = f"{at}.{target}" if at else target
             try:
@@ -30,18 +30,24 @@ class Mapping:
                 raise MappingError(place, error.problem) from None
             if not parts:
                 raise MappingError(place, "expected the name of a target, got $")
-            self._targets.append((parts, compile_expression(expression, place)))
+            second = parts[1] if len(parts) == 2 else ""
+            self._targets.append((parts[0], second, parts, compile_expression(expression, place)))
 
     def apply(self, event: Any, onto: dict[str, Any] | None = None) -> Mapped:
         """The values for this event, set in `onto` (changed in place) or in a new object."""
         values: dict[str, Any] = {} if onto is None else onto
         problems: list[str] = []
-        for parts, evaluate in self._targets:
+        for first, second, parts, evaluate in self._targets:
             value = evaluate(event, problems)
             if value is MISSING:
                 continue
-            if len(parts) == 1:
-                values[parts[0]] = value
+            if second:  # as `put`, for most targets
+                inner = values.get(first)
+                if not isinstance(inner, dict):
+                    inner = values[first] = {}
+                inner[second] = value
+            elif len(parts) == 1:
+                values[first] = value
             else:
                 put(values, parts, value)
         return Mapped(values, problems)

@@ -35,16 +35,20 @@ def compile_template(text: str, encode: Callable[[Any], str] | None = None, *, w
             pieces.append(compile_path(token[1].strip()))
     pieces.append(text[last:])
     has_paths = any(not isinstance(piece, str) for piece in pieces)
+    pieces = [piece for piece in pieces if piece]
 
     def read(event: Any) -> Any:
-        found = [piece if isinstance(piece, str) else piece(event) for piece in pieces]
-        values = [value for piece, value in zip(pieces, found, strict=True) if not isinstance(piece, str)]
-        if has_paths and all(value is MISSING for value in values):
-            return MISSING
-        if whole and not all(map(write, values)):
-            return MISSING
-        texts = (piece if isinstance(piece, str) else write(value) for piece, value in zip(pieces, found, strict=True))
-        return "".join(texts)
+        texts, found = [], not has_paths
+        for piece in pieces:
+            if type(piece) is str:
+                texts.append(piece)
+                continue
+            value = piece(event)  # type: ignore[operator]  # not a text
+            found = found or value is not MISSING
+            texts.append(value if type(value) is str and encode is None else write(value))
+            if whole and not texts[-1]:
+                return MISSING
+        return "".join(texts) if found else MISSING
 
     return read
 

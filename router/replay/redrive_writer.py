@@ -16,10 +16,11 @@ from confluent_kafka import Producer
 
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
-from router.events.records import Record
+from router.events.records import Fan, Record
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
+from router.kafka.native_producer import native_producer
 from router.kafka.transactions import TransactionAborted, TransactionalWriter
 from router.kafka.writer import Writer
 
@@ -41,8 +42,8 @@ def open_writer(cluster: Cluster, transactional_id: str, capacity: Capacity | No
     with translated(transactional_id):
         if not cluster.capabilities.transactions:
             return EventsFirst(Writer(Producer(clients.producer(cluster) | larger)), capacity)
-        settings = clients.transactional(cluster, transactional_id) | larger
-        return OneTransaction(TransactionalWriter(Producer(settings)))
+        producer, native = native_producer(clients.transactional(cluster, transactional_id) | larger)
+        return OneTransaction(TransactionalWriter(producer, native=native))
 
 
 class OneTransaction:
@@ -52,10 +53,11 @@ class OneTransaction:
         self._writer = writer
 
     def write(self, events: Sequence[Record], log: Sequence[Record]) -> None:
+        single, shared = _grouped(events)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._writer.transaction() as transaction:
-                    transaction.produce([*events, *log], ())
+                    transaction.produce([*single, *log], shared)
                     transaction.commit()
                 return
             except TransactionAborted as aborted:
@@ -65,6 +67,17 @@ class OneTransaction:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _grouped(events: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Fan]]:
+    """All events for the native produce loop where they have one topic and headers, and a key each; else none."""
+    if not events:
+        return events, ()
+    topic, _, _, headers = events[0]
+    if headers is None or any(key is None or own is not headers or to != topic for to, _, key, own in events):
+        return events, ()
+    topics = (topic,)
+    return (), [(topics, value, key or b"", headers) for _, value, key, _ in events]
 
 
 class EventsFirst:
