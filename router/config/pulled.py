@@ -20,6 +20,12 @@ class SqlSettings(PartnerSourceSettings):
     key: str | tuple[str, ...] = Field(
         "id", description="The column, or columns, that a row is known by; no two rows may have the same"
     )
+    cursor: str | None = Field(
+        None,
+        min_length=1,
+        description="A column whose value grows whenever a row changes, such as updated_at: only rows from the last "
+        "value on are asked for; left out: all rows, each time",
+    )
     every: Duration = Field(
         "1h", validate_default=True, gt=0, description="How often `router up` and `router pull --follow` ask"
     )
@@ -45,6 +51,8 @@ class SqlSettings(PartnerSourceSettings):
     def _check_key(self) -> Self:
         if not self.columns or not all(self.columns):
             raise ValueError("expected key: the column that a row is known by, got none")
+        if self.cursor is not None and self.deleted:
+            raise ValueError("expected cursor or deleted, got both: with a cursor, what is gone is not seen")
         return self
 
     @property

@@ -21,7 +21,7 @@ MEANINGS = {
     "<topology>.redrives": "Which dead letters `router dlq redrive` has sent once more",
     "<topology>.replays": "What each `router replay` was asked for, and how far it is",
     "<topology>.imports": "How far each file of `router import` has come",
-    "<topology>.pulls": "Which rows `router pull` has sent, by source, as hashes",
+    "<topology>.pulls": "Which rows `router pull` has sent, by source, as hashes, and how far its cursors are",
     "<topology>.control": "Destinations that are paused by hand",
     "<topology>.audit": "What people did in the web console: who, what, to what, why, and how it ended",
     "dest.<name>": "Events to be delivered to a destination",

@@ -1,7 +1,8 @@
 """Which rows were pulled: the topic `<topology>.pulls`, by source and row the hash of what was sent of it.
 
-A row's record is written in one transaction with its event; one without a value says that the row is gone. The record
-of a source itself, without a row, counts the pulls that came to their end. The topic is compacted.
+A row's record is written in one transaction with its event; one without a value says that the row is gone or lies
+behind the cursor. The record of a source itself, without a row, counts the pulls that came to their end, and
+says how far the cursor is. The topic is compacted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import orjson
 
 from router.errors import RouterError
 from router.events.records import Record
+from router.history.pull_cursor import PullCursor
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.span import span
@@ -22,11 +24,15 @@ _SEPARATOR = b"\0"
 
 @dataclass
 class KnownRows:
-    """Of one source: `rows` by key the hash of what was sent, `pulls` that came to their end, `at` the last, in ms."""
+    """Of one source: `rows` by key the hash of what was sent last, `pulls` that came to their end, `at` the last, ms.
+
+    With a `cursor`, `rows` are those of its value, and others may be among them.
+    """
 
     rows: dict[bytes, bytes] = field(default_factory=dict)
     pulls: int = 0
     at: int = 0
+    cursor: PullCursor | None = None
 
 
 class PullLog:
@@ -45,7 +51,7 @@ class PullLog:
                 for message in messages:
                     key, value = message.key() or b"", message.value()
                     if key == self._source:
-                        known.pulls, known.at = self._run(value, message.offset() or 0)
+                        self._note(known, value, message.offset() or 0)
                     elif not key.startswith(prefix):
                         continue
                     elif value is None:
@@ -58,13 +64,17 @@ class PullLog:
         """To be written with the row's event; None where it is gone."""
         return self._topic, content, self._source + _SEPARATOR + key, None  # type: ignore[return-value]  # a tombstone
 
-    def end(self, pulls: int, at: int) -> Record:
-        """To be written when a pull comes to its end."""
-        return self._topic, orjson.dumps({"pulls": pulls, "at": at}), self._source, None
+    def state(self, known: KnownRows) -> Record:
+        """All but the rows: to be written when a pull comes to its end, and with the rows that move a cursor."""
+        record: dict[str, object] = {"pulls": known.pulls, "at": known.at}
+        if known.cursor is not None:
+            record["cursor"] = known.cursor.as_dict()
+        return self._topic, orjson.dumps(record), self._source, None
 
-    def _run(self, value: bytes | None, offset: int) -> tuple[int, int]:
+    def _note(self, known: KnownRows, value: bytes | None, offset: int) -> None:
         try:
             record = orjson.loads(value or b"")
-            return int(record["pulls"]), int(record["at"])
-        except (ValueError, TypeError, KeyError) as error:
+            known.pulls, known.at = int(record["pulls"]), int(record["at"])
+            known.cursor = PullCursor.of(record["cursor"]) if "cursor" in record else None
+        except (ValueError, TypeError, KeyError, ArithmeticError) as error:
             raise RouterError(f"{self._topic}:0:{offset}: expected a record of router pull, got another") from error

@@ -57,10 +57,10 @@ class PulledRows:
         _complete(event)
         return problems[0] if problems else event
 
-    def with_id(self, event: Body, key: bytes, content: bytes, pull: int) -> Body:
-        """The event with its messageId, unless the mapping gives it one."""
+    def with_id(self, event: Body, key: bytes, content: bytes, version: bytes) -> Body:
+        """The event with its messageId, unless the mapping gives it one. `version`: which pull, and which value."""
         if not event.get("messageId"):
-            place = b"\0".join((self.source.encode(), key, content, b"%d" % pull))
+            place = b"\0".join((self.source.encode(), key, content, version))
             event["messageId"] = "pull-" + blake2b(place, digest_size=16).hexdigest()
         return event
 

@@ -6,14 +6,15 @@ Values become JSON: times in UTC as ISO 8601, a decimal a number where it is one
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from router.errors import RouterError, Unavailable
 from router.mask import SECRETS
@@ -24,51 +25,86 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class QueryRows:
-    """`columns` in the order of the query; `rows` are objects of JSON values by column."""
+    """`columns` in the order of the query; `raw` are rows as the database's library has them, to be read once."""
 
     columns: tuple[str, ...]
-    rows: Iterator[dict[str, Any]]
+    raw: Iterator[Sequence[Any]]
+
+    @property
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Objects of JSON values by column."""
+        return (self._object(row) for row in self.raw)
+
+    def with_value(self, column: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The rows, each behind the value of a column as the library has it."""
+        place = self.columns.index(column)
+        return ((row[place], self._object(row)) for row in self.raw)
+
+    def _object(self, row: Sequence[Any]) -> dict[str, Any]:
+        return {name: json_value(value) for name, value in zip(self.columns, row, strict=True)}
+
+
+class Ask(Protocol):
+    """Several questions, one after the other, to one database."""
+
+    def __call__(self, sql: str, values: Sequence[Any] = ()) -> QueryRows:
+        """`$1` in the SQL stands for the first of the values."""
 
 
 @contextmanager
-def asked(url: str, sql: str) -> Iterator[QueryRows]:
-    """Raises Unavailable where the database is not there, RouterError where it refuses the query, then and later."""
-    ask = _duckdb if url.startswith("duckdb:///") else _postgres
-    module = _library("duckdb", "duckdb") if ask is _duckdb else _library("psycopg", "postgres")
+def connected(url: str) -> Iterator[Ask]:
+    """Raises Unavailable where the database is not there, RouterError where it refuses a query, then and later."""
+    connect = _duckdb if url.startswith("duckdb:///") else _postgres
+    module = _library("duckdb", "duckdb") if connect is _duckdb else _library("psycopg", "postgres")
     try:
-        with ask(module, url, sql) as (columns, fetch):
-            yield QueryRows(columns, _objects(columns, fetch))
+        with connect(module, url) as ask:
+            yield ask
     except module.Error as error:
         raise _translated(module, error) from error
 
 
 @contextmanager
-def _postgres(psycopg: Any, url: str, sql: str) -> Iterator[tuple[tuple[str, ...], Callable[[], Any]]]:
-    """By a cursor of the server's, so that it holds the rows and not we."""
+def asked(url: str, sql: str) -> Iterator[QueryRows]:
+    """One question. Raises as `connected` does."""
+    with connected(url) as ask:
+        yield ask(sql)
+
+
+@contextmanager
+def _postgres(psycopg: Any, url: str) -> Iterator[Ask]:
+    """By cursors of the server's, so that it holds the rows and not we."""
     connection = psycopg.connect(
         url, connect_timeout=_TIMEOUT_SECONDS, application_name="event-router",
         options="-c default_transaction_read_only=on -c timezone=UTC",
     )  # fmt: skip
-    with connection, connection.cursor("event_router") as cursor:
-        cursor.execute(sql.strip().rstrip(";").encode())
-        yield tuple(column.name for column in cursor.description or ()), lambda: cursor.fetchmany(AT_A_TIME)
+    with connection, ExitStack() as cursors:
+
+        def ask(sql: str, values: Sequence[Any] = ()) -> QueryRows:
+            cursor = cursors.enter_context(psycopg.RawServerCursor(connection, f"event_router_{next(numbers)}"))
+            cursor.execute(sql.strip().rstrip(";").encode(), list(values) or None)
+            return _answer(cursor)
+
+        numbers = count(1)
+        yield ask
 
 
 @contextmanager
-def _duckdb(duckdb: Any, url: str, sql: str) -> Iterator[tuple[tuple[str, ...], Callable[[], Any]]]:
+def _duckdb(duckdb: Any, url: str) -> Iterator[Ask]:
     path = url.removeprefix("duckdb:///")
     if not Path(path).is_file():
         raise Unavailable(f"expected a DuckDB file, got none at {path}")
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        cursor = connection.execute(sql)
-        yield tuple(column[0] for column in cursor.description or ()), lambda: cursor.fetchmany(AT_A_TIME)
+        yield lambda sql, values=(): _answer(connection.execute(sql, list(values) or None))
 
 
-def _objects(columns: Sequence[str], fetch: Callable[[], Any]) -> Iterator[dict[str, Any]]:
-    while part := fetch():
-        for row in part:
-            yield {name: json_value(value) for name, value in zip(columns, row, strict=True)}
+def _answer(cursor: Any) -> QueryRows:
+    return QueryRows(tuple(column[0] for column in cursor.description or ()), _fetched(cursor))
+
+
+def _fetched(cursor: Any) -> Iterator[Sequence[Any]]:
+    while part := cursor.fetchmany(AT_A_TIME):
+        yield from part
 
 
 def _library(name: str, extra: str) -> Any:

@@ -45,6 +45,11 @@ def test_files_are_beside_the_topology_and_nobody_posts_to_it(tmp_path: Path) ->
             "expected postgresql://… or duckdb:///FILE",
         ),
         (f"{{type: sql, settings: {{{SETTINGS}, key: []}}, map: {{userId: id}}}}", "expected key: the column"),
+        (
+            f"{{type: sql, settings: {{{SETTINGS}, cursor: at, deleted: {{userId: id}}}}, map: {{userId: id}}}}",
+            "expected cursor or deleted, got both",
+        ),
+        (f"{{type: sql, settings: {{{SETTINGS}, cursor: ''}}, map: {{userId: id}}}}", "cursor: "),
         (f"{{type: sql, settings: {{{SETTINGS}, evry: 1h}}, map: {{userId: id}}}}", "did you mean every?"),
     ],
 )
@@ -60,7 +65,7 @@ def example(heading: str) -> str:
 
 def test_the_examples_of_the_documentation_are_what_they_say(tmp_path: Path) -> None:
     loaded = load(write(tmp_path, "t.yaml", "name: shop\n" + example("Rows of a database")), placeholders=True)
-    assert list(loaded.source_settings) == ["crm-rows", "tickets"]
+    assert list(loaded.source_settings) == ["crm-rows", "tickets", "visits"]
 
     _, mapping = load_map(write(tmp_path, "map.yaml", example("Importing the past")))
     row = {"customer_id": "7", "created_at": "2020-01-02", "plan.tier": "gold", "orders": "3"}

@@ -17,8 +17,9 @@ from router.errors import RouterError
 from router.events.records import Record
 from router.history.history_import import BadRow
 from router.history.intake import HistoryIntake
-from router.history.pull import Pull, PullCounts, PullOutput
+from router.history.pull import Pull
 from router.history.pull_log import KnownRows, PullLog
+from router.history.pull_steps import PullCounts, PullOutput
 from router.history.pulled_rows import PulledRows
 from router.kafka.cluster import Cluster
 from router.replay.redrive import Pace
@@ -37,7 +38,7 @@ class Broker:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.known: dict[bytes, bytes] = {}
-        self.pulls = 0
+        self.state: dict[str, Any] = {"pulls": 0}
         self.dies_in = 0
 
     def write(self, events: Sequence[Record], log: Sequence[Record]) -> None:
@@ -49,7 +50,7 @@ class Broker:
             assert key is not None
             _, separator, row = key.partition(b"\0")
             if not separator:
-                self.pulls = orjson.loads(value)["pulls"]
+                self.state = orjson.loads(value)
             elif not value:
                 del self.known[row]
             else:
@@ -81,7 +82,7 @@ class Puller:
         log = PullLog(Cluster(""), "shop.pulls", "crm")
         output = PullOutput(self.broker, log, Pace(None, float, lambda seconds: None), rows=3)
         self.bad = []
-        known = KnownRows(dict(self.broker.known), self.broker.pulls)
+        known = KnownRows(dict(self.broker.known), self.broker.state["pulls"])
         return Pull(self._rows, known, self._intake, output, self.bad.extend, lambda: False).run(rows)
 
 

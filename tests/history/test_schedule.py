@@ -21,7 +21,7 @@ from router.config.loader import Loaded, load_topology
 from router.destinations.registry import destination_types
 from router.errors import Unavailable
 from router.history.history_import import BadRow
-from router.history.pull import PullCounts
+from router.history.pull_steps import PullCounts
 from router.kafka.cluster import Cluster
 from router.process.health import Health
 from tests.delivery.stage import eventually

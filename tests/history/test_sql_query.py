@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import orjson
 import psycopg
 import pytest
 
 from router.errors import RouterError, Unavailable
-from router.history.sql_query import asked
+from router.history.pull_cursor import PullCursor, columns_question
+from router.history.sql_query import asked, connected
 
 VALUES = """\
 SELECT 7 AS id, 1.50::DECIMAL(10,2) AS price, 3::DECIMAL(10,0) AS whole, 0.25::DOUBLE PRECISION AS share,
@@ -29,6 +31,34 @@ def rows_of(url: str, sql: str) -> list[dict[str, Any]]:
         return list(found.rows)
 
 
+KINDS = """\
+SELECT n, n + 0.5 AS decimal, n::DOUBLE PRECISION AS share, DATE '2026-01-01' + n AS day,
+  TIMESTAMP '2026-01-01 00:00:00.123456' + n * INTERVAL '1 s' AS at,
+  TIMESTAMP WITH TIME ZONE '2026-01-01 00:00:00.123456+02:00' + n * INTERVAL '1 s' AS zoned,
+  '100%s ' || n AS text, CAST('00000000-0000-0000-0000-00000000000' || n AS UUID) AS uuid
+FROM (SELECT generate_series::INTEGER AS n FROM generate_series(0, 4)) AS numbers; """
+"""A column of each kind that a cursor may have."""
+
+
+def rows_from_each_value(url: str) -> dict[str, list[list[int]]]:
+    """By column: the rows that are asked for from the third value on, as it is kept, after those from the first on."""
+    found = {}
+    with connected(url) as ask:
+        for column in ask(columns_question(KINDS)).columns:
+            cursor, kept = PullCursor(column), []
+            for _ in range(2):
+                pairs = list(ask(*cursor.question(KINDS)).with_value(column))
+                kept.append([row["n"] for _, row in pairs])
+                cursor = PullCursor.of(orjson.loads(orjson.dumps(PullCursor(column, pairs[2][0]).as_dict())))
+            found[column] = kept
+    return found
+
+
+EACH_FROM_ITS_VALUE = {
+    name: [[0, 1, 2, 3, 4], [2, 3, 4]] for name in ("n", "decimal", "share", "at", "zoned", "day", "text", "uuid")
+}
+
+
 @pytest.fixture
 def duck(tmp_path: Path) -> str:
     path = tmp_path / "shop.duckdb"
@@ -41,6 +71,7 @@ def test_duckdb(duck: str) -> None:
     assert rows_of(duck, VALUES) == [EXPECTED]
     assert [row["id"] for row in rows_of(duck, "SELECT id FROM customers ORDER BY id")] == list(range(12000))
     assert rows_of(duck, "SELECT [1, 2] AS list, {'a': 1} AS object") == [{"list": [1, 2], "object": {"a": 1}}]
+    assert rows_from_each_value(duck) == EACH_FROM_ITS_VALUE
     with pytest.raises(RouterError, match=r"the query: .*custmers"):
         rows_of(duck, "SELECT * FROM custmers")
     with pytest.raises(RouterError, match="read-only"):
@@ -59,6 +90,7 @@ def test_postgresql(database: str) -> None:
     assert rows_of(url, "SELECT ARRAY[1, 2] AS list, '{\"a\": 1}'::jsonb AS object") == [
         {"list": [1, 2], "object": {"a": 1}}
     ]
+    assert rows_from_each_value(url) == EACH_FROM_ITS_VALUE
     with pytest.raises(RouterError, match=r"the query: .*custmers"):
         rows_of(url, "SELECT * FROM custmers")
     with pytest.raises(RouterError):

@@ -21,8 +21,8 @@ def pulled(source: str) -> list[Body]:
     """The events of a first pull, without what they are known by."""
     database = Database.of(LOADED, source)
     made = database.rows()
-    with database.asked() as found:
-        events = [made.event(row, made.key(row) or b"") for row in found.rows]
+    with database.asked() as ask:
+        events = [made.event(row, made.key(row) or b"") for row in ask(None).rows]
     assert all(isinstance(event, dict) for event in events), events
     return [event for event in events if isinstance(event, dict)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,9 @@ from router.config.pulled import PULLED, SqlSettings
 from router.document import nearest
 from router.errors import FileError, Problem, RouterError
 from router.history.map_file import columns_in
+from router.history.pull_cursor import PullCursor, columns_question
 from router.history.pulled_rows import PulledRows
-from router.history.sql_query import QueryRows, asked
+from router.history.sql_query import QueryRows, connected
 from router.mask import SECRETS
 
 
@@ -47,11 +48,20 @@ class Database:
         return PulledRows(self.source, settings.columns, self.mapping, settings.deleted, settings.objects)
 
     @contextmanager
-    def asked(self) -> Iterator[QueryRows]:
-        """The query's answer. Raises FileError, RouterError for one that lacks a column, Unavailable."""
-        with asked(self.settings.url.get_secret_value(), self._sql()) as found:
+    def asked(self) -> Iterator[Callable[[PullCursor | None], QueryRows]]:
+        """The query's answer, or with a cursor what the query answers from its value on; the columns are checked.
+
+        Raises FileError, RouterError for a query that is refused or lacks a column, Unavailable.
+        """
+        sql = self._sql()
+        with connected(self.settings.url.get_secret_value()) as ask:
+            found = ask(sql if self.settings.cursor is None else columns_question(sql))
             self._check(found.columns)
-            yield found
+            yield lambda cursor: found if cursor is None else ask(*cursor.question(sql))
+
+    def question(self, cursor: PullCursor | None) -> str:
+        """What the database is asked, as SQL. Raises FileError."""
+        return cursor.shown(self._sql()) if cursor is not None else self._sql().strip()
 
     def _sql(self) -> str:
         given = self.settings.query
@@ -70,6 +80,8 @@ class Database:
             raise RouterError(f"{place}.settings.query: expected each column once, got {twice[0]} twice")
         for column in self.settings.columns:
             _require(column, columns, f"{place}.settings.key", "of the query")
+        if self.settings.cursor is not None:
+            _require(self.settings.cursor, columns, f"{place}.settings.cursor", "of the query")
         for target, expression in self.mapping.items():
             for column in columns_in(expression):
                 _require(column, columns, f"{place}.map.{target}", "of the query")

@@ -25,7 +25,7 @@ from router.config.loader import Loaded
 from router.config.options import RunOptions, parse_address
 from router.embedded.broker import recognised
 from router.errors import RouterError, UsageError
-from router.history.pull import PullCounts
+from router.history.pull_steps import PullCounts
 from router.process.health import Health
 from router.process.run import register_secrets, run_process
 from router.process.signals import stop_on_signals
@@ -49,7 +49,11 @@ def command(
         bool, typer.Option("--follow", help="Pull again and again, each source at its `every`, until a signal.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be sent, and show ten events.")
+        bool, typer.Option("--dry-run", help="Only show the question and ten events, and count what would be sent.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Forget what was pulled: begin with the first row. After a stop, leave it out."),
     ] = False,
     metrics_page: MetricsPage = "",
     as_json: Json = False,
@@ -58,12 +62,14 @@ def command(
 ) -> None:
     """Pull the rows of a query that are new or changed since the last pull, and send them as events of the source.
 
-    Interrupted, even by kill -9, the next pull sends what is left, and nothing twice. Bad rows are reported by their
+    With `settings.cursor` only rows from its last value on are asked for. Interrupted, even by kill -9, the next pull
+    sends what is left, and nothing twice. Bad rows are reported by their
     number in the query's answer and tried again each time; exit status 1 when there were any. `router up` pulls by
     itself; --follow is for gateway and workers that run on their own.
     """
-    if follow and dry_run:
-        raise UsageError("expected --follow without --dry-run, got both")
+    for name, given in (("--dry-run", dry_run), ("--again", again)):
+        if follow and given:
+            raise UsageError(f"expected --follow without {name}, got both")
     require_broker(options)
     files = topology or only_topology()
     if follow:
@@ -77,7 +83,7 @@ def command(
         with BadRows(bad_rows) as bad, stop_on_signals(stop), served(metrics_page):
             database = Database.of(loaded, name)
             pulls = Pulls(recognised(named_cluster(options)), loaded, database, rate, stop)
-            found = pulls.count(bad) if dry_run else pulls.run(bad)
+            found = pulls.count(bad, again=again) if dry_run else pulls.run(bad, again=again)
         answer(pulls, found, bad, dry_run=dry_run, as_json=as_json)
 
 

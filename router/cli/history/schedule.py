@@ -23,7 +23,7 @@ from router.config.loader import Loaded
 from router.config.pulled import SqlSettings
 from router.errors import RouterError
 from router.history.history_import import BadRow
-from router.history.pull import PullCounts
+from router.history.pull_steps import PullCounts
 from router.kafka.cluster import Cluster
 from router.process.health import Health
 from router.process.reload import Reload
