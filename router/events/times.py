@@ -42,6 +42,12 @@ def is_canonical(text: str) -> bool:
     return True
 
 
+def canonical(text: str) -> str:
+    """A time in UTC to the second or the millisecond, as the router writes it; empty for other spellings, and none."""
+    whole = f"{text[:19]}.000Z" if len(text) == 20 and text[19] == "Z" else text
+    return whole if is_canonical(whole) else ""
+
+
 def milliseconds(value: Any) -> int | None:
     """Milliseconds since 1970 of a time (UTC where it names no zone), or None."""
     if type(value) is str:

@@ -98,7 +98,7 @@ class HistoryImport:
         number = before
         for number, (line, value, problem) in enumerate(islice(rows, most), before + 1):
             made = problem or event(number, value)
-            if type(made) is str:
+            if isinstance(made, str):
                 batch.bad.append(BadRow(line, made))
             else:
                 events.append(made)

@@ -12,7 +12,7 @@ from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID
 
-from router.events.times import iso, milliseconds
+from router.events.times import canonical, iso, milliseconds
 from router.mapping import hashing
 from router.mapping.template import json_text, text_of
 
@@ -44,6 +44,8 @@ def unix_seconds(value: Any) -> int:
 
 def iso8601(value: Any) -> str:
     """UTC with milliseconds: 2026-01-01T00:00:00.000Z."""
+    if type(value) is str and (found := canonical(value)):
+        return found
     text = iso(time_ms(value), "")
     if not text:
         raise ConversionError("expected a time between the years 1 and 9999")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.events.times import is_canonical, iso, milliseconds
+from router.events.times import canonical, is_canonical, iso, milliseconds
 
 TEN = "2026-01-01T10:00:00.000Z"
 NEW_YEAR = "2026-01-01T00:00:00.000Z"
@@ -58,6 +58,7 @@ UNREADABLE: tuple[Any, ...] = (
 
 @pytest.mark.parametrize(("written", "read"), SPELLINGS.items(), ids=map(str, SPELLINGS))
 def test_every_spelling_is_read(written: Any, read: str) -> None:
+    assert canonical(str(written)) in ("", read)
     moment = milliseconds(written)
 
     assert moment is not None
@@ -74,6 +75,8 @@ def test_times_round_trip(ms: int) -> None:
     """Milliseconds survive the text, and the text is canonical."""
     assert milliseconds(iso(ms)) == ms
     assert is_canonical(iso(ms))
+    assert canonical(iso(ms)) == iso(ms)
+    assert canonical(iso(ms)[:19] + "Z") == iso(ms // 1000 * 1000)
 
 
 @given(st.integers(100_000_000, 7_258_118_400))
@@ -104,6 +107,7 @@ def test_the_units_of_numbers_agree(seconds: int) -> None:
 )
 def test_any_other_spelling_is_not_canonical(text: str) -> None:
     assert not is_canonical(text)
+    assert canonical(text) in ("", iso(milliseconds(text) or 0))
 
 
 @given(st.text() | st.text(alphabet="0123456789-:.TZ+ UTCGMJanThu,()[]/", max_size=40))
@@ -112,3 +116,4 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
 
     assert moment is None or type(moment) is int
     assert not is_canonical(text) or iso(moment or 0) == text
+    assert canonical(text) in ("", moment is not None and iso(moment))

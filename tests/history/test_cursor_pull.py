@@ -132,7 +132,8 @@ def test_a_row_twice_in_one_answer(table: Table) -> None:
     """A key that two rows of one value have is bad; with two values it is two changes, in their order."""
     table.put("c0", 1, "gold")
     rows = [(1, {"id": "a", "plan": plan, "n": 1}) for plan in ("free", "gold")]
-    rows += [(2, {"id": "a", "plan": "gold", "n": 1}), (2, {"id": None, "plan": "x", "n": 1})]
+    nobody: dict[str, Any] = {"id": None, "plan": "x", "n": 1}
+    rows += [(2, {"id": "a", "plan": "gold", "n": 1}), (2, nobody)]
     table.answer = lambda cursor: iter(rows)  # type: ignore[method-assign]
     table.pull()
     assert table.sent == [("a", "free"), ("a", "gold")]

@@ -32,7 +32,7 @@ def source(query: str = "SELECT id, plan FROM customers", **more: Any) -> dict[s
 @pytest.fixture
 def one(embedded: EmbeddedBroker, tmp_path: Path, unique: str) -> HistoryStage:
     change(tmp_path, "CREATE TABLE customers AS SELECT range AS id, 'free' AS plan FROM range(1200)")
-    change(tmp_path, "CREATE TABLE visits AS SELECT range AS id, 'free' AS plan, range // 3 AS at FROM range(1200)")
+    change(tmp_path, "CREATE TABLE visits AS SELECT range AS id, 'free' AS plan, range // 3 AS part FROM range(1200)")
     (tmp_path / "customers.sql").write_text("SELECT id, plan FROM customers ORDER BY id;\n")
     deleted = {"type": {"value": "track"}, "event": {"value": "Customer Deleted"}, "userId": "id"}
     sources = {
@@ -43,9 +43,9 @@ def one(embedded: EmbeddedBroker, tmp_path: Path, unique: str) -> HistoryStage:
         "twice": source("SELECT id, id, plan FROM customers"),
         "faulty": source("SELECT id FROM custmers"),
         "absent": source(url="duckdb:///none.duckdb"),
-        "newer": source("SELECT id, plan, at FROM visits", cursor="at"),
-        "uncursed": source("SELECT id, plan, at FROM visits", cursor="att"),
-        "other": source("SELECT id, plan, [at] AS at FROM visits", cursor="at"),
+        "newer": source("SELECT id, plan, part FROM visits", cursor="part"),
+        "uncursed": source("SELECT id, plan, part FROM visits", cursor="prt"),
+        "other": source("SELECT id, plan, [part] AS part FROM visits", cursor="part"),
         "web": {"write_keys": ["key-of-web"]},
     }
     return HistoryStage(embedded, tmp_path, unique, {"crm": WEBHOOK}, sources=sources)
@@ -86,26 +86,26 @@ def test_with_a_cursor_only_newer_rows_are_asked_for(one: HistoryStage, line: Li
     change(tmp_path, "INSERT INTO visits VALUES (2000, 'gold', 399), (2001, 'gold', 400)")
 
     dry = one.run(line, "pull", "newer", "--dry-run")
-    assert 'WHERE "at" >= 399 OR "at" IS NULL\n' in dry.out
+    assert 'WHERE "part" >= 399 OR "part" IS NULL\n' in dry.out
     ended = one.run(line, "pull", "newer")
     assert ended.out == f"newer: 5 rows: 2 new or changed: sent to {one.topics.raw}; 3 unchanged\n"
     assert len({body["messageId"] for body in one.bodies()}) == len(one.bodies()) == 1202
 
-    change(tmp_path, "DELETE FROM visits WHERE at > 0")
-    assert "expected values of at at or above the last, got no row there" in one.run(line, "pull", "newer").err
+    change(tmp_path, "DELETE FROM visits WHERE part > 0")
+    assert "expected values of part at or above the last, got no row there" in one.run(line, "pull", "newer").err
     text = one.file.read_text()
-    one.file.write_text(text.replace("cursor: at\n", "cursor: id\n"))
+    one.file.write_text(text.replace("cursor: part\n", "cursor: id\n"))
     other = one.run(line, "pull", "newer", "--dry-run")
     assert (
-        "newer.settings.cursor: expected at, as in the pulls before, got id: `router pull newer --again`" in other.err
+        "newer.settings.cursor: expected part, as in the pulls before, got id: `router pull newer --again`" in other.err
     )
     assert one.run(line, "pull", "newer", "--again", "--json").answer["changed"] == 3
     assert one.run(line, "pull", "newer", "--json").answer["unchanged"] == 1
 
 
 WRONG = [
-    ("uncursed", 1, "sources.uncursed.settings.cursor: expected a column of the query (id, plan, at), got att (did"),
-    ("other", 1, "sources.other.settings.cursor: expected a column of numbers, times or texts, got another type in at"),
+    ("uncursed", 1, "sources.uncursed.settings.cursor: expected a column of the query (id, plan, part), got prt (did"),
+    ("other", 1, "sources.other.settings.cursor: expected a column of numbers, times or texts, got another type in part"),
     ("keyless", 1, "sources.keyless.settings.key: expected a column of the query (number, plan), got id"),
     ("typo", 1, "sources.typo.map.traits.plan: expected a column of the query (id, pln), got plan (did you mean pln?)"),
     ("twice", 1, "sources.twice.settings.query: expected each column once, got id twice"),

@@ -13,7 +13,7 @@ from router.agents.agent import Agent
 from router.agents.pipeline import AGENTS
 from router.agents.table import ROUTE_TOTALS
 from router.delivery.destination import RETRY_AGES
-from router.history.pull import OUTCOMES
+from router.history.pull_steps import OUTCOMES
 from router.metrics import REGISTRY
 from router.process.merge import merged
 
