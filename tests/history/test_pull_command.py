@@ -105,7 +105,7 @@ def test_with_a_cursor_only_newer_rows_are_asked_for(one: HistoryStage, line: Li
 
 WRONG = [
     ("uncursed", 1, "sources.uncursed.settings.cursor: expected a column of the query (id, plan, part), got prt (did"),
-    ("other", 1, "sources.other.settings.cursor: expected a column of numbers, times or texts, got another type in part"),
+    ("other", 1, "sources.other.settings.cursor: expected a column of numbers, times or texts, got another type"),
     ("keyless", 1, "sources.keyless.settings.key: expected a column of the query (number, plan), got id"),
     ("typo", 1, "sources.typo.map.traits.plan: expected a column of the query (id, pln), got plan (did you mean pln?)"),
     ("twice", 1, "sources.twice.settings.query: expected each column once, got id twice"),
