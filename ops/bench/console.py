@@ -1,10 +1,11 @@
 """What looking costs: console and insights at rest, live tables against the chain's speed, a tab that stays open.
 
-usage: python -m ops.bench.console [--events 40000] [--debuggers 50] [--rounds 4] [--idle-seconds 60] [--refreshes 500]
+usage: python -m ops.bench.console [--parts idle,chain,tab] [--events 40000] [--debuggers 50] [--rounds 4]
+                                   [--idle-seconds 60] [--refreshes 500]
 
 All of `router up` on a real Kafka. First it idles. Then the same load is routed in turns without and with live tables
 that show every event; their clients run on this machine too, and so take from the same cores. Last, one live table
-stays open and pages are loaded again and again: the console's memory after each quarter of it.
+stays open and pages are loaded again and again: the console's memory after each eighth of it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ from router.kafka.cluster import Cluster
 NAME, PARTITIONS = "looking", 12
 SETTLE_SECONDS, READY_SECONDS = 20.0, 120.0
 LOOKING = ("console", "insights")
-PAGES = ("/", "/sources/web", "/destinations/lake", "/operations")
+PARTS = ("idle", "chain", "tab")
+EIGHTHS = 8
+PAGES = (
+    *("/", "/sources/web", "/destinations/lake", "/operations", "/destinations/lake?tab=filtered"),
+    *("/destinations/lake?tab=letters", "/destinations/lake?tab=try", "/plans"),
+)
 
 
 class Running:
@@ -163,27 +169,34 @@ def against_the_chain(running: Running, events: int, count: int, rounds: int) ->
 def long_open(running: Running, refreshes: int, events: int) -> None:
     console = running.processes()["console"]
     with debuggers(running.console, 1) as got:
-        for quarter in range(4):
-            for number in range(refreshes // 4):
+        for eighth in range(EIGHTHS):
+            for number in range(refreshes // EIGHTHS):
                 path = PAGES[number % len(PAGES)]
                 urllib.request.urlopen(f"http://{running.console}{path}", timeout=30).close()
-            running.route(events, seed=1000 + quarter)
+            running.route(events, seed=1000 + eighth)
             time.sleep(2.0)
-            size = console.memory_info().rss / 1e6
-            print(f"tab      {(quarter + 1) * (refreshes // 4):6} pages, {got[0] / 1e6:6.1f} MB of rows: {size:.0f} MB")
+            size, pages = console.memory_info().rss / 1e6, (eighth + 1) * (refreshes // EIGHTHS)
+            print(
+                f"tab      {pages:6} pages, {got[0] / 1e6:6.1f} MB of rows: {size:.0f} MB, "
+                f"{console.num_threads()} threads, {console.num_fds()} descriptors", flush=True,
+            )  # fmt: skip
 
 
 def run(stack: ExitStack, chosen: argparse.Namespace) -> None:
     folder = Path(tempfile.mkdtemp(prefix="router-console-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     running = Running(stack, folder, stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap)
-    idle(running, chosen.idle_seconds)
-    against_the_chain(running, chosen.events, chosen.debuggers, chosen.rounds)
-    long_open(running, chosen.refreshes, chosen.events)
+    if "idle" in chosen.parts:
+        idle(running, chosen.idle_seconds)
+    if "chain" in chosen.parts:
+        against_the_chain(running, chosen.events, chosen.debuggers, chosen.rounds)
+    if "tab" in chosen.parts:
+        long_open(running, chosen.refreshes, chosen.events)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=PARTS)
     parser.add_argument("--events", type=int, default=40_000)
     parser.add_argument("--debuggers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=4)

@@ -1,7 +1,7 @@
 """What an operator can do in the console. Each action is written down before it is taken, and how it ended after it.
 
-A request is JSON: `target`, `reason`, and what the action wants. To add one: a function that takes the sight and the
-request's values, waits for Kafka and says what it has done, and a line in ACTIONS.
+A request is JSON: `target` (of some actions a list), `reason`, and what the action wants. To add one: a function that
+takes the sight and the request's values, waits for Kafka and says what it has done, and a line in ACTIONS.
 """
 
 from __future__ import annotations
@@ -41,21 +41,23 @@ Act = Callable[[Sight, Deed, Mapping[str, Any]], str | Done | None]
 
 
 class Action(NamedTuple):
-    """`kind` says what its target is the name of: a destination, a source or a replay.
+    """`kind` says what its target is the name of: a destination, a source or a replay; `several`: names, in a list.
 
     An act that gives None goes on as a job, whose end is written down when it comes.
     """
 
     act: Act
     kind: str = "destination"
+    several: bool = False
 
     def check(self, sight: Sight, target: str) -> None:
         """Raises UsageError for a name that is none."""
         known = self._known(sight)
-        if target not in known:
-            hint = nearest(target, known)
-            did_you_mean = f" (did you mean {hint}?)" if hint else ""
-            raise UsageError(f"expected a {self.kind}, got {target!r}{did_you_mean}")
+        for name in target.split() if self.several and target else [target]:
+            if name not in known:
+                hint = nearest(name, known)
+                did_you_mean = f" (did you mean {hint}?)" if hint else ""
+                raise UsageError(f"expected a {self.kind}, got {name!r}{did_you_mean}")
 
     def _known(self, sight: Sight) -> Collection[str]:
         topology = sight.loaded.topology
@@ -85,7 +87,7 @@ def _try(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> Done:
 
 ACTIONS: Mapping[str, Action] = {
     "pause": Action(_pause), "resume": Action(_resume), "key": Action(_show_key, "source"), "try": Action(_try),
-    "redrive": Action(redrive), "stop-redrive": Action(stop_redrive), "replay": Action(replay),
+    "redrive": Action(redrive), "stop-redrive": Action(stop_redrive), "replay": Action(replay, several=True),
     "stop-replay": Action(stop_replay, "replay"), "resume-replay": Action(resume_replay, "replay"),
 }  # fmt: skip
 
@@ -100,13 +102,23 @@ async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str
         values = json.loads(await request.text())
     except ValueError:
         return 400, {"error": "expected JSON"}
-    if not isinstance(values, dict) or not isinstance(values.get("target"), str):
-        return 400, {"error": "expected an object with a target"}
+    target = _target(values.get("target"), name) if isinstance(values, dict) else None
+    if target is None:
+        return 400, {"error": "expected an object with a target: what it is to be done to"}
     reason = values.get("reason", "")
     if not isinstance(reason, str):
         return 400, {"error": "expected reason to be a text"}
-    deed = Deed(person.name, person.role, request.remote or "", name, values["target"], reason).shortened()
+    deed = Deed(person.name, person.role, request.remote or "", name, target, reason).shortened()
     return await asyncio.to_thread(_take, sight, person, deed, values)
+
+
+def _target(given: object, action: str) -> str | None:
+    """Several names with blanks between, for no name has one; None for what is neither a name nor, where that is meant,
+    a list of them.
+    """
+    if isinstance(given, list) and ACTIONS[action].several and all(isinstance(one, str) for one in given):
+        return " ".join(dict.fromkeys(given))
+    return given if isinstance(given, str) else None
 
 
 def _take(sight: Sight, person: ConsoleUser, deed: Deed, values: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

@@ -18,6 +18,7 @@ from router.insights.schema import Period
 WIDTH, HEIGHT = 600, 100
 MOST_MARKS = 6
 LAST_MARK = 88.0  # a text that begins further right would be cut off
+USUALLY = "usually at this hour"
 _GAP = 0.16  # of a step, between two bars
 
 
@@ -27,6 +28,29 @@ class Series(NamedTuple):
     name: str
     tone: Tone
     counts: Sequence[int]
+
+
+class UsualBand(NamedTuple):
+    """Between what numbers a step usually is; None where nobody knows yet."""
+
+    low: Sequence[float | None]
+    high: Sequence[float | None]
+
+    @property
+    def known(self) -> bool:
+        return any(one is not None for one in self.high)
+
+    @property
+    def most(self) -> float:
+        return max((one for one in self.high if one is not None), default=0.0)
+
+    def words(self, at: int) -> str:
+        """Of one step."""
+        low, high = self.low[at], self.high[at]
+        return "–" if low is None or high is None else f"{low:,.0f} to {high:,.0f}"
+
+
+NO_BAND = UsualBand((), ())
 
 
 class ChartBlock(NamedTuple):
@@ -58,7 +82,9 @@ class AxisMark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`most` is what the upper edge stands for; `lines` are polylines, one for each stretch without a gap."""
+    """`most` is what the upper edge stands for; `lines` are polylines, one for each stretch without a gap, and `bands`
+    polygons: between what is usual.
+    """
 
     steps: Sequence[ChartStep]
     lines: Sequence[str]
@@ -70,31 +96,37 @@ class Chart:
     legend: Sequence[tuple[str, Tone]]
     marks: Sequence[AxisMark]
     daily: bool
+    bands: Sequence[str] = ()
 
     @property
     def empty(self) -> bool:
         return not self.lines and not self.dots and not any(step.blocks for step in self.steps)
 
 
-def bars(period: Period, series: Sequence[Series]) -> Chart:
-    """Series of the same length, the first at the bottom."""
+def bars(period: Period, series: Sequence[Series], band: UsualBand = NO_BAND) -> Chart:
+    """Series of the same length, the first at the bottom; over them, what is usual."""
     starts = _starts(period, len(series[0].counts))
     sums = [sum(counts) for counts in zip(*(one.counts for one in series), strict=True)]
-    most, width = max(sums, default=0), WIDTH / max(1, len(starts))
+    peak, width = max(sums, default=0), WIDTH / max(1, len(starts))
+    most = max(peak, band.most)
     steps = [
         ChartStep(
             round(at * width, 2), round(width, 2), start, _blocks(series, at, most, width),
-            ", ".join(f"{one.counts[at]:,} {one.name}" for one in series),
+            ", ".join(f"{one.counts[at]:,} {one.name}" for one in series)
+            + (f"; {USUALLY} {band.words(at)}" if band.known else ""),
         )
         for at, start in enumerate(starts)
     ]  # fmt: skip
     totals = ", ".join(f"{sum(one.counts):,} {one.name}" for one in series)
-    peak = f"; most in the step of {_clock(period, starts[sums.index(most)])}: {most:,}" if most else ""
-    sentence = f"{totals} in {len(starts)} steps of {duration(period.step)}{peak}"
-    rows = [(start, [f"{one.counts[at]:,}" for one in series]) for at, start in enumerate(starts)]
+    when = f"; most in the step of {_clock(period, starts[sums.index(peak)])}: {peak:,}" if peak else ""
+    sentence = f"{totals} in {len(starts)} steps of {duration(period.step)}{when}"
+    more = [[band.words(at)] if band.known else [] for at in range(len(starts))]
+    rows = [(start, [f"{one.counts[at]:,}" for one in series] + more[at]) for at, start in enumerate(starts)]
+    usual: list[tuple[str, Tone]] = [(USUALLY, "quiet")] if band.known else []
     return Chart(
-        steps, (), (), number(most), sentence, [one.name for one in series], rows,
-        [(one.name, one.tone) for one in series], _marks(starts), period.step >= 86_400 or _long(period),
+        steps, (), (), number(most), sentence, [one.name for one in series] + [name for name, _ in usual], rows,
+        [(one.name, one.tone) for one in series] + usual, _marks(starts), period.step >= 86_400 or _long(period),
+        _bands(band, most, width),
     )  # fmt: skip
 
 
@@ -124,7 +156,26 @@ def line(period: Period, name: str, seconds: Sequence[float | None]) -> Chart:
     )  # fmt: skip
 
 
-def _blocks(series: Sequence[Series], at: int, most: int, width: float) -> list[ChartBlock]:
+def _bands(band: UsualBand, most: float, width: float) -> list[str]:
+    """A polygon for each stretch of steps of which it is known: along its upper edge, and back along the lower one."""
+    stretches: list[list[tuple[float, float, float]]] = [[]]
+    for at, (low, high) in enumerate(zip(band.low, band.high, strict=True)):
+        if low is None or high is None:
+            stretches.append([])
+        else:
+            stretches[-1] += [(at * width, low, high), ((at + 1) * width, low, high)]
+
+    def point(x: float, count: float) -> str:
+        return f"{round(x, 2)},{round(HEIGHT - (HEIGHT - 2) * count / most, 2) if most else HEIGHT}"
+
+    return [
+        " ".join([*(point(x, high) for x, _, high in one), *(point(x, low) for x, low, _ in reversed(one))])
+        for one in stretches
+        if one
+    ]
+
+
+def _blocks(series: Sequence[Series], at: int, most: float, width: float) -> list[ChartBlock]:
     found, top = [], float(HEIGHT)
     for one in series:
         if one.counts[at] > 0:

@@ -19,6 +19,11 @@ PERIODS: Mapping[str, tuple[str, int]] = {
     "30d": ("30 days", 30 * _DAY),
     "395d": ("13 months", 395 * _DAY),
 }
+_KEPT = ((_MINUTE, _DAY), (_HOUR, 14 * _DAY))  # windows of insights, and how far back it has them
+_BEFORE: Mapping[str, str] = {
+    "15m": "in the 15 minutes before", "1h": "in the hour before", "24h": "in the 24 hours before",
+    "7d": "in the 7 days before", "30d": "in the 30 days before",
+}  # fmt: skip
 USUAL = "1h"
 LONGEST = 395 * _DAY
 
@@ -50,6 +55,23 @@ class ChosenPeriod:
         if self.last:
             return {"since": self.last, "until": "now"}
         return {"since": iso(self.start), "until": iso(self.end)}
+
+    @property
+    def question_before(self) -> dict[str, str]:
+        """The same of the time before it, as long; empty where counts do not reach back so far.
+
+        It begins and ends with windows that are kept of it, so that nothing of this time is counted in it.
+        """
+        since = self.start - (self.end - self.start)
+        if since < self.now - LONGEST:
+            return {}
+        unit = next((unit for unit, back in _KEPT if since - unit >= self.now - back), _DAY)
+        return {"since": iso(since - since % unit), "until": iso(self.start - self.start % unit)}
+
+    @property
+    def words_before(self) -> str:
+        """What that time is called, as in "120 in the hour before"."""
+        return _BEFORE.get(self.last, "in the time before, as long")
 
     @property
     def words(self) -> str:

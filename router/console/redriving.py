@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Container, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.agents.table import REASONS
 from router.console.audit import Deed
@@ -14,32 +15,76 @@ from router.console.sight import Sight
 from router.embedded.broker import recognised
 from router.embedded.capacity import capacity_of, destination_topics
 from router.errors import UsageError
-from router.kafka.admin import Admin
+from router.kafka.admin import Admin, Watermarks
 from router.replay.current_rules import CurrentRules
-from router.replay.dead_letters import Place, ends, letters
+from router.replay.dead_letters import DeadLetter, Place, ends, letters
 from router.replay.redrive import SKIPPED, Pace, Redrive, RedriveCounts
 from router.replay.redrive_log import RedriveLog
 from router.replay.redrive_writer import open_writer
 
 KIND = "redrive"
 RATE, FASTEST = 50, 10_000
+MOST_CHOSEN = 2_000
+_PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,18})\Z")
 _WORDS = REASONS | SKIPPED
 
 
 def redrive(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
     """`code` chooses a reason, `rate` is events a second, `stay: dry` only counts. As `router dlq redrive` does it.
 
+    `place` chooses letters by partition:offset, one or a list; without, all that wait are meant.
     None: it goes on as a job, which says at its end what was done. kill -9 leaves what was sent in the log of redrives:
     the same action goes on where it was.
     """
-    rate, code, name = _rate(values), str(values.get("code") or ""), deed.target
+    rate, name = _rate(values), deed.target
+    wanted = WantedLetters(str(values.get("code") or ""), chosen_places(values.get("place")))
     if values.get("stay") == "dry":
-        counts = _run(sight, Job(KIND, name, deed), code, rate, dry=True)
-        return f"Would send {counts.sent:,} to {name}, at {rate} a second in {counts.sent / rate:.0f} s.{_left(counts)}"
-    dead = sight.topics.dead(name)
-    whole = sum(at.high - at.low for at in ends(Admin(sight.cluster), dead).values())
-    sight.jobs.start(KIND, name, deed, lambda job: _redriven(sight, job, code, rate), whole)
+        counts = _run(sight, Job(KIND, name, deed), wanted, rate, dry=True)
+        seconds = counts.sent / rate
+        return (
+            f"Would send {counts.sent:,}{wanted.words} to {name}, at {rate} a second in {seconds:.0f} s.{_left(counts)}"
+        )
+    bounds = ends(Admin(sight.cluster), sight.topics.dead(name))
+    whole = len(wanted.places) or sum(at.high - at.low for at in bounds.values())
+    sight.jobs.start(KIND, name, deed, lambda job: _redriven(sight, job, wanted, rate), whole)
     return None
+
+
+class WantedLetters(NamedTuple):
+    """Those of a reason code, and of these places (partition, offset); empty means all."""
+
+    code: str = ""
+    places: frozenset[tuple[int, int]] = frozenset()
+
+    @property
+    def words(self) -> str:
+        return f" of {len(self.places):,} chosen" if self.places else ""
+
+    def within(self, bounds: Mapping[int, Watermarks]) -> Mapping[int, Watermarks]:
+        """Where they lie: what is outside need not be read."""
+        if not self.places:
+            return bounds
+        found = {}
+        for number, at in bounds.items():
+            own = [offset for partition, offset in self.places if partition == number and at.low <= offset < at.high]
+            if own:
+                found[number] = Watermarks(min(own), max(own) + 1)
+        return found
+
+    def wants(self, letter: DeadLetter) -> bool:
+        chosen = not self.places or (letter.partition, letter.offset) in self.places
+        return chosen and (not self.code or letter.code == self.code)
+
+
+def chosen_places(given: object) -> frozenset[tuple[int, int]]:
+    """Raises UsageError for a place that is none."""
+    texts = [given] if isinstance(given, str) and given else given or []
+    if not isinstance(texts, list) or len(texts) > MOST_CHOSEN:
+        raise UsageError(f"place: expected at most {MOST_CHOSEN:,} texts partition:offset")
+    found = [_PLACE.match(text) if isinstance(text, str) else None for text in texts]
+    if not all(found):
+        raise UsageError("place: expected partition:offset of a dead letter, such as 0:17")
+    return frozenset((int(one[1]), int(one[2])) for one in found if one)
 
 
 def stop_redrive(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
@@ -48,10 +93,10 @@ def stop_redrive(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> str:
     return f"The redrive of {deed.target} stops after what is under way."
 
 
-def _redriven(sight: Sight, job: Job, code: str, rate: int) -> str:
-    counts = _run(sight, job, code, rate, dry=False)
+def _redriven(sight: Sight, job: Job, wanted: WantedLetters, rate: int) -> str:
+    counts = _run(sight, job, wanted, rate, dry=False)
     ended = "Stopped: " if job.asked_to_stop.is_set() else ""
-    return f"{ended}{counts.sent:,} sent to {job.target} once more.{_left(counts)}"
+    return f"{ended}{counts.sent:,}{wanted.words} sent to {job.target} once more.{_left(counts)}"
 
 
 def _left(counts: RedriveCounts) -> str:
@@ -65,7 +110,7 @@ def _rate(values: Mapping[str, Any]) -> int:
     return int(text)
 
 
-def _run(sight: Sight, job: Job, code: str, rate: int, *, dry: bool) -> RedriveCounts:
+def _run(sight: Sight, job: Job, wanted: WantedLetters, rate: int, *, dry: bool) -> RedriveCounts:
     """Raises Fenced when another redrive of this topology has begun."""
     name, stop = job.target, job.asked_to_stop
     loaded, topics, cluster = sight.loaded, sight.topics, recognised(sight.cluster)
@@ -83,5 +128,5 @@ def _run(sight: Sight, job: Job, code: str, rate: int, *, dry: bool) -> RedriveC
             topics, redrives, writer, done, lambda letter: rules.judge(letter.value or b"", letter.source),
             Pace(rate, time.monotonic, stop.wait), stop.is_set,
         )  # fmt: skip
-        found = letters(cluster, name, dead, ends(Admin(cluster), dead))
-        return one.run((letter for letter in found if not code or letter.code == code), job.advance)
+        found = letters(cluster, name, dead, wanted.within(ends(Admin(cluster), dead)))
+        return one.run(filter(wanted.wants, found), job.advance)

@@ -10,14 +10,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from router.config.loader import Loaded
 from router.console.audit import Deed
 from router.console.jobs import Job
 from router.console.sight import Sight
 from router.console.text import duration, visible
+from router.destinations.archive import ArchiveSettings
 from router.embedded.broker import recognised
 from router.errors import UsageError
 from router.replay.replay_state import ReplayRequest, ReplayState
 from router.replay.running import (
+    ARCHIVE,
     ORIGINS,
     RESOLVED,
     STORED,
@@ -33,7 +36,7 @@ from router.replay.running import (
 
 KIND = "replay"
 MOST_NAMES = 9
-_TEXTS = ("since", "until", "origin", "event", "source", "user", "where", "rate")
+_TEXTS = ("since", "until", "origin", "event", "but", "source", "user", "where", "failed_only", "rate")
 
 
 def replays_of(sight: Sight, origin: str) -> Replays:
@@ -42,18 +45,27 @@ def replays_of(sight: Sight, origin: str) -> Replays:
     return Replays(recognised(sight.cluster), loaded, sight.topics)
 
 
+def origins(loaded: Loaded) -> list[str]:
+    """Where a replay may take its events from: topics, and archives that the topology names.
+
+    Archives elsewhere are for the command: whoever may use the console must not make it read any place there is.
+    """
+    archives = [name for name, settings in loaded.connector_settings.items() if isinstance(settings, ArchiveSettings)]
+    return [*ORIGINS, *(f"{ARCHIVE}{name}" for name in archives)]
+
+
 def replay(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
-    """To the destination that is the target. `stay: dry` counts; only what its author has just counted is begun.
+    """To the destinations that are the target. `stay: dry` counts; only what its author has just counted is begun.
 
     None: it goes on as a job.
     """
     texts = {name: str(values.get(name) or "").strip() for name in _TEXTS}
-    origin = texts["origin"] or RESOLVED
-    if origin not in ORIGINS:
-        raise UsageError(f"origin: expected {', '.join(ORIGINS)}, got {origin[:40]!r}")
+    to, origin = tuple(deed.target.split()), texts["origin"] or RESOLVED
+    if origin not in (known := origins(sight.loaded)):
+        raise UsageError(f"origin: expected {', '.join(known)}, got {origin[:40]!r}")
     replays = replays_of(sight, origin)
-    replays.require_destinations([deed.target])
-    request = _request(replays, deed.target, texts, origin)
+    replays.require_destinations(to)
+    request = _request(replays, to, texts, origin)
     asked = json.dumps([deed.target, texts], sort_keys=True)
     if values.get("stay") == "dry":
         says = _counted(request, *count(replays, request))
@@ -61,7 +73,7 @@ def replay(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
         return says
     if sight.tried.get(deed.who) != asked:
         raise UsageError("expected a dry run with these same values before it is begun")
-    replays.require_topics([deed.target])
+    replays.require_topics(to)
     state = start(replays, request)
     _go_on(sight, deed, replays, state)
     return None
@@ -88,15 +100,16 @@ def resume_replay(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> None:
     _go_on(sight, deed, replays, take_over(replays, deed.target, "running"))
 
 
-def _request(replays: Replays, destination: str, texts: Mapping[str, str], origin: str) -> ReplayRequest:
+def _request(replays: Replays, to: tuple[str, ...], texts: Mapping[str, str], origin: str) -> ReplayRequest:
     """Raises UsageError with what is wrong in the texts."""
     rate = texts["rate"]
     if rate and not (rate.isdecimal() and 1 <= int(rate) <= 1_000_000):
         raise UsageError(f"rate: expected a number of events a second, got {rate[:20]!r}")
     return check_texts(
-        (destination,), texts["since"], texts["until"] or "now", origin,
-        events=_list(texts["event"]), sources=_list(texts["source"]), users=_list(texts["user"]), where=texts["where"],
-        rate=int(rate) if rate else usual_rate(replays, (destination,)),
+        to, texts["since"], texts["until"] or "now", origin,
+        events=_list(texts["event"]), except_=_list(texts["but"]), sources=_list(texts["source"]),
+        users=_list(texts["user"]), where=texts["where"], failed_only=bool(texts["failed_only"]),
+        rate=int(rate) if rate else usual_rate(replays, to),
     )  # fmt: skip
 
 
@@ -105,16 +118,17 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _counted(request: ReplayRequest, state: ReplayState, names: Mapping[str, int]) -> str:
-    (destination,) = request.to
     most = sorted(names.items(), key=lambda one: -one[1])
     shown = ", ".join(f"{number:,} {visible(name, 60)}" for name, number in most[:MOST_NAMES])
-    sent = state.replayed.get(destination, 0)
-    left = sum(state.skipped.get(destination, {}).values())
-    time = f" At {request.rate} a second this takes {duration(sent / request.rate)}." if request.rate else ""
+    sent = {name: state.replayed.get(name, 0) for name in request.to}
+    left = sum(sum(state.skipped.get(name, {}).values()) for name in request.to)
+    to = ", ".join(f"{name} ({count:,})" for name, count in sent.items()) if len(sent) > 1 else request.to[0]
+    seconds = max(sent.values()) / request.rate if request.rate else None
     return (
-        f"Would send {sent:,} events of {len(names):,} names to {destination}: {shown or 'none'}."
-        f"{f' {left:,} are left out by its rules.' if left else ''}{time}"
-        " What it already has, it gets again."
+        f"Would send {sum(sent.values()):,} events of {len(names):,} names to {to}: {shown or 'none'}."
+        f"{f' {left:,} are left out by rules.' if left else ''}"
+        f"{f' At {request.rate} a second this takes {duration(seconds)}.' if seconds is not None else ''}"
+        " What a destination already has, it gets again."
     )
 
 

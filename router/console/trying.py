@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 
 from router.console.audit import Deed
+from router.console.one_event import place_of, taken
 from router.console.sight import Sight
 from router.console.text import payload, visible
 from router.destinations.http import HttpDestination
@@ -38,6 +40,7 @@ def examples(sight: Sight, destination: str, source: str) -> list[tuple[str, str
 def try_event(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """`event` is its JSON, `source` where it comes from; `send: yes` sends what it becomes. What is said and shown.
 
+    With `at`, the place of an event, and its text as it was shown there, that event is meant, masked values with it.
     Nothing is written to Kafka. kill -9 may have sent a request whose answer nobody sees.
     """
     name, sends = deed.target, values.get("send") == SEND
@@ -45,12 +48,22 @@ def try_event(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> tuple[str,
     trials = Trials(sight.with_plans([source]), name, sight.mask)
     if sends and not isinstance(trials.connector, HttpDestination):
         raise UsageError(f"expected a destination that is sent requests, got {name}: what it would write is shown")
-    item = {"messageId": f"try-{uuid.uuid4()}", **_event(values.get("event")), "source": source}
+    event = {"messageId": f"try-{uuid.uuid4()}", **_meant(sight, values)}
+    item = {**event, "source": source, "raw": json.dumps(event)}  # whole, whatever its keys are
     done = trials.run(item, time.time())
     if sends:
         asyncio.run(trials.send(done))
     verb = "was sent to" if sends else "was tried on"
     return f"An event {verb} {name}: {'; '.join(map(_outcome, done))}.", {"trials": [_shown(one) for one in done]}
+
+
+def _meant(sight: Sight, values: Mapping[str, Any]) -> dict[str, Any]:
+    text, at = values.get("event"), str(values.get("at") or "")
+    if at and isinstance(text, str):
+        found = taken(sight, place_of(sight, at))
+        if text.replace("\r\n", "\n").strip() == found.text.strip():
+            return found.body
+    return _event(text)
 
 
 def _event(text: object) -> dict[str, Any]:

@@ -78,6 +78,11 @@ class FunnelAnswer(InsightsAnswer):
     pending: int = Field(description="Routed or redriven and not final, now: not of the period")
     trend_received: tuple[int, ...]
     trend_delivered: tuple[int, ...]
+    usual_low: tuple[float | None, ...] = Field(
+        description="Of each step: the least received in a time as long, at this hour of the last seven days; null "
+        "with under 3 of them, and for steps of a day or more"
+    )
+    usual_high: tuple[float | None, ...] = Field(description="The most of them")
     looked_at: datetime | None = Field(description="When the totals were last read of Kafka; null: not yet")
 
 

@@ -42,7 +42,8 @@ def look_at_kafka(loaded: Loaded, cluster: Cluster) -> Look:
     pauses, _ = read_pauses(cluster, topics.control)
     rows = []
     for name in topology.destinations:
-        delivery = _group(cluster, admin, present, topics.deliver_group(name), [topics.destination(name)])
+        read = topics.destination(name), topics.retry(name)  # what ends in the retry lane is counted with its offsets
+        delivery = _group(cluster, admin, present, topics.deliver_group(name), read)
         rows.append(_row(name, totals.routed[name], delivery, paused=name in pauses))
     seen = Snapshot(
         received=totals.counts["received"],

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import re
+import secrets
 import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+from aiohttp import ClientSession, ClientWebSocketResponse, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 from confluent_kafka import Producer
 
@@ -225,6 +231,50 @@ async def test_live_rows_come_to_our_own_pages_only_and_the_reader_ends_with_the
                 await asyncio.sleep(0.01)
 
 
+async def test_pages_and_live_tables_leave_nothing_behind(opened: Open) -> None:
+    """A console that somebody looks at for a day: counted are the objects themselves, not the process's memory."""
+    tabs = (f"/destinations/crm?tab={tab}" for tab in ("delivery", "filtered", "letters", "try"))
+    pages, rounds = ("/", "/sources/web", *tabs, "/operations"), 6
+    async with opened() as (client, sight):
+        hub = client.app[HUB]
+
+        async def look() -> None:
+            """By a client of its own: that of the tests keeps every answer."""
+            async with (
+                ClientSession(str(client.make_url("/"))) as browser,
+                browser.ws_connect("/live", headers=origin(client)) as socket,
+            ):
+                await socket.send_json({"source": "web", "text": secrets.token_hex(4)})
+                await socket.receive_json()
+                for path in pages:
+                    async with browser.get(path) as answer:
+                        assert answer.status == 200, path
+                        await answer.read()
+            async with asyncio.timeout(60):
+                while hub.reading:
+                    await asyncio.sleep(0.01)
+
+        await look()
+        await look()
+        before, threads = alive(), threading.active_count()
+        for _ in range(rounds):
+            await look()
+        grown = {name: count for name, count in (alive() - before).items() if count >= rounds}
+        grown.pop("cimpl.Uuid", None)  # 64 bytes that the Kafka client keeps of each topic it has described
+
+        assert grown == {}
+        assert threading.active_count() <= threads + rounds - 1
+        assert (hub._watchers, sight.tried, sight.jobs._jobs) == (set(), {}, [])
+
+
+def alive() -> Counter[str]:
+    """Objects of the router, of its server, its templates and its Kafka client, by type."""
+    gc.collect()
+    kinds = [type(one) for one in gc.get_objects()]
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+    return Counter(name for name in names if name.startswith(("router.", "aiohttp.", "jinja2.", "cimpl.", "confluent")))
+
+
 async def row_of(socket: ClientWebSocketResponse[Any], message_id: str) -> dict[str, Any]:
     async with asyncio.timeout(60):
         while True:
@@ -252,8 +302,25 @@ async def test_a_dry_run_of_a_redrive_counts_and_sends_nothing(opened: Open) -> 
         await ended(job)
         assert (job.state, job.says) == ("done", "1 sent to crm once more.")
         assert sight.audit.newest()[0]["says"] == job.says
+        for _ in range(3):
+            producer.produce(sight.topics.dead("crm"), value, b"p1", 0, headers=named)
+        assert await asyncio.to_thread(producer.flush, 60) == 0
+        chosen = {"target": "crm", "place": ["0:1", "0:3", "0:9"]}
+        status, says = await act(client, "redrive", chosen | {"stay": "dry"})
+        assert (status, "Would send 2 of 3 chosen to crm" in says) == (200, True), says
+        assert (await act(client, "redrive", {"target": "crm", "place": ["all"]}))[0] == 400
+        assert (await act(client, "redrive", chosen | {"place": "0:3"}))[0] == 200
+        job = sight.jobs.latest("redrive", "crm")
+        assert job is not None
+        await ended(job)
+        assert (job.says, job.whole, job.dealt) == ("1 of 1 chosen sent to crm once more.", 1, 1)
         async with client.get("/destinations/crm?tab=letters") as page:
-            assert "1 dead letter, 0 not redriven" in await page.text()
+            text = await page.text()
+            assert "4 dead letters, 2 not redriven" in text
+            assert sorted(re.findall(r'name="place"[^>]* value="([^"]+)"', text)) == ["0:1", "0:2"]
+        topic = sight.topics.dead("crm")
+        async with client.get(f"/destinations/crm?tab=try&source=web&at={topic}:0:1") as page:
+            assert f"The event at <code>{topic}:0:1</code>" in await page.text()
 
 
 async def ended(job: Job) -> None:
@@ -291,6 +358,32 @@ async def test_an_event_is_tried_and_sent_only_where_that_is_asked_for(opened: O
             assert "was sent to crm" in sight.audit.newest()[0]["says"]
             async with client.get("/destinations/crm?tab=try") as page:
                 assert "Send it to crm" in await page.text()
+            await an_event_that_came_is_tried_as_it_is(client, sight, event)
+
+
+async def an_event_that_came_is_tried_as_it_is(client: Client, sight: Sight, event: dict[str, Any]) -> None:
+    """Begun by its place; what is masked is hidden from the page, not from the connector."""
+    producer = Producer(clients.producer(sight.cluster))
+    producer.produce(sight.topics.raw, orjson.dumps(event | {"messageId": "m7", "raw": 1}), b"u1", 0)
+    assert await asyncio.to_thread(producer.flush, 60) == 0
+    at = f"{sight.topics.raw}:0:0"
+    async with client.get(f"/destinations/crm?tab=try&source=web&at={at}") as page:
+        found = await page.text()
+    shown = unescape(found.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    assert f'name="at" value="{at}"' in found
+    assert SECRET not in found
+    assert '"password": "***"' in shown
+    tried = {"target": "crm", "source": "web", "at": at, "stay": "try"}
+    status, says = await act(client, "try", tried | {"event": shown.replace("\n", "\r\n")})
+    (trial,) = orjson.loads(says)["trials"]
+    assert (status, trial["title"]) == (200, f"track {visible(HOSTILE)}")
+    assert SECRET not in says
+    _, says = await act(client, "try", tried | {"event": '{"type": "track", "userId": "u1", "event": "Changed"}'})
+    assert orjson.loads(says)["trials"][0]["title"] == "track Changed"
+    for wrong in (f"{sight.topics.audit}:0:0", f"{sight.topics.raw}:0:x", f"{sight.topics.raw}:0:77", "m7"):
+        assert (await act(client, "try", tried | {"event": shown, "at": wrong}))[0] in (400, 503), wrong
+        async with client.get("/destinations/crm", params={"tab": "try", "at": wrong}) as page:
+            assert "banner trouble" in await page.text(), wrong
 
 
 async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
@@ -304,7 +397,18 @@ async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
         for wrong in ({"since": ""}, {"since": "soon"}, {"rate": "fast"}, {"where": "type ="}, {"origin": "dest.crm"}):
             assert (await act(client, "replay", asked | wrong | {"stay": "dry"}))[0] == 400
         status, says = await act(client, "replay", asked | {"stay": "dry"})
-        assert (status, "Would send 1 events of 1 names to crm" in says) == (200, True), says
+        assert (status, "Would send 1 events of 1 names to crm:" in says) == (200, True), says
+        both = asked | {"target": ["crm", "ads"], "stay": "dry"}
+        status, says = await act(client, "replay", both)
+        assert (status, "Would send 2 events of 1 names to crm (1), ads (1)" in says) == (200, True), says
+        status, says = await act(client, "replay", both | {"but": "Order Completed", "failed_only": "yes"})
+        assert (status, "Would send 0 events of 0 names" in says) == (200, True), says
+        wrongs: list[dict[str, Any]] = [{"target": ["crm", "adds"]}, {"target": []}, {"target": [1]}]
+        for no in (*wrongs, {"origin": "archive:/etc"}):
+            assert (await act(client, "replay", both | no))[0] == 400
+        assert (await act(client, "pause", {"target": ["crm", "ads"]}))[0] == 400
+        status, says = await act(client, "replay", asked | {"stay": "dry"})
+        assert status == 200, says
         assert (await act(client, "replay", asked | {"user": "u2"}))[0] == 400
         assert (await act(client, "replay", asked))[0] == 200
         (job,) = sight.jobs.of("replay")
@@ -316,6 +420,10 @@ async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
         assert "is done: there is nothing to go on with" in (await act(client, "resume-replay", {"target": "r1"}))[1]
         async with client.get("/operations") as page:
             assert "● done" in await page.text()
+        async with client.get("/destinations/crm?tab=filtered") as page:
+            text = await page.text()
+            assert "Of the newest <strong>1</strong> events of all sources" in text
+            assert "<strong>1</strong> would go to crm" in text
 
 
 async def test_every_page_answers_on_a_broker(opened: Open) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from threading import Event
+from typing import Any
 
+import orjson
 import pytest
 
 from router.config.models import DestinationConfig
 from router.console.audit import Deed
+from router.console.filtered import FilteringRules, filtered
 from router.console.in_force import mapping_text, rules_in_force
 from router.console.jobs import Job, Jobs
+from router.console.redriving import MOST_CHOSEN, WantedLetters, chosen_places
 from router.errors import RouterError, UsageError
+from router.kafka.admin import Watermarks
+from tests.console.pages import shop
 
 SECONDS = 60
 
@@ -80,6 +87,47 @@ def test_a_job_that_fails_says_why_and_what_is_remembered_is_bounded() -> None:
         finished(jobs.start("redrive", "crm", deed("crm"), lambda _: "done"))
     assert [job.state for job in ended[:3]] == ["failed", "failed", "done"]
     assert len(jobs.of("redrive")) == 20
+
+
+def test_each_filter_is_counted_by_the_newest_events_asked_again(tmp_path: Path) -> None:
+    filters = [
+        {"if": "event = 'Heartbeat'", "then": "drop"}, {"if": "properties.total < 1", "then": "drop"},
+        {"then": {"sample": 0.0001}},
+    ]  # fmt: skip
+    crm = {"type": "webhook", "settings": {"url": "https://crm.example/e"}, "types": ["track"], "filters": filters}
+    rules = FilteringRules(shop(tmp_path, destinations={"crm": crm | {"sources": ["web"]}}), "crm")
+
+    def event(number: int, name: str = "Order", kind: str = "track", total: Any = 5) -> bytes:
+        body = {"type": kind, "event": name, "messageId": f"m{number}", "userId": "u", "properties": {"total": total}}
+        return orjson.dumps(body)
+
+    beats = [(event(number, "Heartbeat"), "web") for number in range(4)]
+    others = [(event(4, total=0), "web"), (event(5, total="much"), "web"), (event(6, kind="page"), "web")]
+    found = filtered([*beats, *others, (event(7), "web"), (event(8), "app"), (b"{", "web")], rules)
+
+    counted = {place.removeprefix("destinations.crm."): kept.count for place, kept in found.rules.items()}
+    assert counted == {"filters[0]": 4, "filters[1]": 2, "types": 1, "filters[2]": 1, "sources": 1, "unreadable": 1}
+    assert (found.looked, found.passed) == (10, 0)
+    assert found.rules["destinations.crm.filters[0]"].samples == [(f"m{n}", "Heartbeat") for n in (3, 2, 1)]
+
+
+def test_chosen_letters_are_read_where_they_lie_and_nowhere_else() -> None:
+    wanted = WantedLetters(places=chosen_places(["0:7", "0:9", "2:1", "3:50"]))
+    bounds = {0: Watermarks(0, 100), 1: Watermarks(0, 5), 2: Watermarks(0, 2), 3: Watermarks(60, 80)}
+
+    assert wanted.within(bounds) == {0: Watermarks(7, 10), 2: Watermarks(1, 2)}
+    assert (wanted.words, WantedLetters().words) == (" of 4 chosen", "")
+    assert WantedLetters().within(bounds) is bounds
+    assert chosen_places("0:7") == {(0, 7)}
+    assert chosen_places(None) == chosen_places("") == frozenset()
+
+
+@pytest.mark.parametrize(
+    "given", ["7", "0:-1", "0:1 0:2", ["0:1", 2], {"0": 1}, 7, ["0:1"] * (MOST_CHOSEN + 1), "0:" + "9" * 30]
+)
+def test_what_is_no_place_of_a_letter_is_refused(given: object) -> None:
+    with pytest.raises(UsageError, match="place: expected"):
+        chosen_places(given)
 
 
 def test_the_rules_of_a_destination_stand_in_their_order_with_what_they_kept_back() -> None:

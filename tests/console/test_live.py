@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from router.console.live.hub import QUEUED, Watcher
-from router.console.live.rows import DUPLICATE_MS, MOST_ROWS, LiveFilter, LiveMessage, LiveTable
+from router.console.live.reader import AHEAD, BUDGET, NewestMessages
+from router.console.live.rows import DUPLICATE_MS, MOST_BYTES, MOST_ROWS, LiveFilter, LiveMessage, LiveTable
 from router.mask import Mask
 from tests.console.pages import HOSTILE
 
@@ -119,16 +120,62 @@ def test_what_is_hostile_is_shown_as_it_is_without_what_is_hidden() -> None:
     assert len(made.newest(ALL, 9)) == 2
 
 
-def test_rows_are_bounded_whatever_comes() -> None:
+def test_a_table_of_a_day_is_no_larger_than_that_of_an_hour() -> None:
+    """Not by the process's memory, which an allocator may keep: by what the table holds."""
     made = LiveTable(Mask())
-    for start in range(0, MOST_ROWS + 500, 500):
-        made.take(message("raw", n, order(f"m{n}", properties={"x": "y" * 9_000})) for n in range(start, start + 500))
-    made.take([delivered("delivered", f"unknown-{n}") for n in range(MOST_ROWS + 10)])
 
-    rows = made.newest(ALL, 10_000)
-    assert len(rows) <= MOST_ROWS
-    assert rows[-1].message_id == f"m{MOST_ROWS + 499}"
-    assert len(rows[-1].text) <= 2_048
+    def hour(number: int) -> tuple[int, ...]:
+        for start in range(number * 3_000, (number + 1) * 3_000, 500):
+            names = [(n, f"m{n}") for n in range(start, start + 500)]
+            made.take(message("raw", n, order(name, properties={"x": "y" * 400})) for n, name in names)
+            made.take(message("resolved", n, order(name)) for n, name in names[:400])
+            made.take(message("violation", n, {"messageId": name}) for n, name in names[:50])
+            made.take(delivered("delivered", name) for _, name in names[:300])
+            made.take(delivered("delivered", f"unknown-{name}") for _, name in names[:50])
+        listed = sum(map(len, made._by_message.values()))
+        return len(made.rows), len(made._by_message), len(made._early), listed
+
+    first = hour(0)
+
+    assert first == (MOST_ROWS, MOST_ROWS, 300, MOST_ROWS)
+    for number in range(1, 3):
+        rows, *others = hour(number)
+        assert (rows, others[0], others[2]) == (MOST_ROWS, MOST_ROWS, MOST_ROWS)
+        assert others[1] <= MOST_ROWS
+    assert made.newest(ALL, 1)[0].message_id == "m8999"
+    assert made._bytes == sum(len(row.text) + 400 for row in made.rows.values()) <= MOST_BYTES
+
+
+def test_large_events_take_the_room_of_many_small_ones() -> None:
+    made = LiveTable(Mask())
+    made.take(message("raw", n, order(f"m{n}", properties={"x": "y" * 9_000})) for n in range(500))
+
+    assert len(made.newest(ALL, 1)[0].text) <= 2_048
+
+
+class Came:
+    """A message as the client gives it."""
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number, self.size = number, size
+
+    def value(self) -> bytes:
+        return b"x" * self.size
+
+
+def test_what_comes_between_two_looks_is_bounded_by_count_and_bytes_and_counted() -> None:
+    many: Any = NewestMessages()
+    large: Any = NewestMessages(10, 1_000)
+    for number in range(BUDGET + 5):
+        many.add(Came(number, 1))
+        large.add(Came(number, 300))
+
+    assert (many.seen, len(many), many.bytes) == (BUDGET + 5, BUDGET, BUDGET)
+    assert [one.number for one in large] == [BUDGET + 2, BUDGET + 3, BUDGET + 4]
+    large.add(Came(-1, 5_000))
+    assert [one.number for one in large] == [-1]
+    assert AHEAD["queued.max.messages.kbytes"] * 1024 <= MOST_BYTES  # what librdkafka may hold for us besides
+    assert AHEAD["fetch.max.bytes"] <= MOST_BYTES
 
 
 async def test_a_browser_that_is_slow_loses_the_oldest_and_is_told_how_many() -> None:

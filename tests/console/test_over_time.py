@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from router.config.options import RunOptions
-from router.console.charts import HEIGHT, Series, bars, line
-from router.console.over_time import OverTime
+from router.console.change import change
+from router.console.charts import HEIGHT, Series, UsualBand, bars, line
+from router.console.over_time import NOT_ASKED, OverTime
 from router.console.pages.destination import DestinationPage
 from router.console.pages.overview import overview
 from router.console.pages.source import source
@@ -17,6 +19,7 @@ from router.console.period import PERIODS, chosen_period
 from router.errors import UsageError
 from router.insights.answers import Surroundings, answer
 from router.insights.schema import Period
+from router.insights.tables import InsightTables
 from router.insights.windows import DAY_MS, HOUR_MS
 from tests.console.pages import HOSTILE, SPAN, counts, html, inert, shop
 from tests.insights.records import NOW, delivery, resolved, tables
@@ -102,6 +105,36 @@ def test_a_line_has_gaps_where_nothing_was_delivered() -> None:
     assert line(HOUR, "P95", (None,) * 4).empty
 
 
+@pytest.mark.parametrize(
+    ("count", "expected", "says"),
+    [
+        (112, 100.0, "+12 % against 50 in the hour before"), (88, 100.0, "−12 % against 50 in the hour before"),
+        (1001, 1000.0, "as before: 50 in the hour before"), (0, 100.0, "−100 % against 50 in the hour before"),
+        (2500, 100.0, "25 times against 50 in the hour before"), (1006, 1000.0, "+1 % against 50 in the hour before"),
+    ],
+)  # fmt: skip
+def test_a_change_is_said_in_words(count: int, expected: float, says: str) -> None:
+    made = change(count, expected, 50, "in the hour before")
+
+    assert made is not None
+    assert made.says == says
+    assert change(3, 0.0, 0, "in the hour before") == ("none before", "none in the hour before")
+    assert change(0, 0.0, 0, "in the hour before") is None
+
+
+def test_what_is_usual_is_drawn_behind_the_bars_and_has_gaps_where_nobody_knows() -> None:
+    chart = bars(HOUR, [Series("received", "information", (5, 0, 0, 0))], UsualBand((1, 2, None, 4), (10, 8, None, 5)))
+
+    assert chart.most == "10"
+    assert chart.bands == ["0.0,2.0 150.0,2.0 150.0,21.6 300.0,21.6 300.0,80.4 150.0,80.4 150.0,90.2 0.0,90.2",
+                           "450.0,51.0 600.0,51.0 600.0,60.8 450.0,60.8"]  # fmt: skip
+    assert [step.says for step in chart.steps][1:3] == [
+        "0 received; usually at this hour 2 to 8", "0 received; usually at this hour –",
+    ]  # fmt: skip
+    assert chart.headings == ["received", "usually at this hour"]
+    assert chart.sentence.endswith("most in the step of 14:00 UTC: 5")
+
+
 def test_a_destination_s_page_shows_the_time_asked_for(tmp_path: Path) -> None:
     page = html(
         DestinationPage(shop(tmp_path), counts(), "crm", "delivery", SPAN).shown(found=insights("/v1/destinations"))
@@ -128,3 +161,50 @@ def test_a_source_off_its_usual_volume_is_said_and_needs_attention(tmp_path: Pat
     assert "120 received = 5 invalid + 10 duplicates + 5 blocked + 99 resolved" in first
     assert "does not add up by 1; at rest it must" in first
     assert "36 %" in first[first.index('id="sources-table"') :]
+
+
+def days_of_traffic() -> InsightTables:
+    """Of ten days: 60 received each hour, on the last day 90; half of it delivered."""
+    found, now = tables(), NOW
+    received = 0
+    for hour in range(240, 0, -1):
+        received += 90 if hour <= 24 else 60
+        totals = {"": {"received": received, "resolved": received}, "crm": {"delivered": received // 2}}
+        found.look(totals, now - hour * HOUR_MS, from_zero=True)
+        for outcome, count in (("delivered", 30), ("dead", 1 if hour <= 24 else 2)):
+            found.take(delivery(outcome, count, now - hour * HOUR_MS), now)
+        for _ in range(2 if hour <= 24 else 1):
+            found.take(resolved(at=now - hour * HOUR_MS), now)
+    return found
+
+
+def test_figures_are_compared_with_the_time_before_and_the_volume_with_the_days_before(tmp_path: Path) -> None:
+    found, topology = days_of_traffic(), shop(tmp_path).topology
+    span = chosen_period({"last": "24h"}, NOW)
+    around = Surroundings(("web",), ("crm", "ads"))
+
+    def asked(path: str, question: dict[str, str]) -> OverTime:
+        return OverTime(answer(found, path, question, NOW, around))
+
+    pairs = {
+        path: (asked(path, span.question), asked(path, span.question_before))
+        for path in ("/v1/funnel", "/v1/volume", "/v1/destinations")
+    }
+    now, before = pairs["/v1/funnel"]
+    first = html(overview(topology, counts(), span, now, before=before))
+    assert "Changes are against what was in the 24 hours before." in first
+    assert re.search(r'Received</span>.*?aria-hidden="true">\+50 %</span>', first, re.S)
+    assert 'class="band"' in first
+    assert "usually at this hour 25 to 25" in first
+    now, before = pairs["/v1/volume"]
+    page = html(source("web", topology, RunOptions(), counts(), span, NOT_ASKED, now, before))
+    assert "+100 % against 24 in the 24 hours before" in page
+    now, before = pairs["/v1/destinations"]
+    page = html(DestinationPage(shop(tmp_path), counts(), "crm", "delivery", span).shown(found=now, before=before))
+    assert "as before: 720 in the 24 hours before" in page
+    assert "−50 % against 48 in the 24 hours before" in page
+
+    began = span.question_before | {"since": "2020-01-01T00:00Z"}
+    alone = html(overview(topology, counts(), span, pairs["/v1/funnel"][0], before=asked("/v1/funnel", began)))
+    assert "Changes are against" not in alone
+    assert chosen_period({"last": "395d"}, NOW).question_before == {}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from threading import Event, Lock, Thread
-from typing import cast
+from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -22,17 +23,44 @@ from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
-from router.kafka.offsets import PartitionKey
+from router.kafka.offsets import GroupOffsets, PartitionKey
 from router.mask import Mask
 
 FLUSH_SECONDS = 0.25
 COMMITTED_SECONDS = 2.0
 AGAIN_SECONDS = 2.0
 BUDGET = 2_000  # messages looked at between two flushes
+BUDGET_BYTES = 8 * 1024 * 1024  # of their values
+AHEAD: dict[str, Any] = {  # what the client fetches ahead, all partitions together: a burst must not stay in memory
+    "fetch.wait.max.ms": 100, "queued.min.messages": 1_000, "queued.max.messages.kbytes": 4_096,
+    "fetch.message.max.bytes": 131_072, "fetch.max.bytes": 4 * 1024 * 1024,
+}  # fmt: skip
 BACKLOG = 20  # messages of each partition to begin with
 _POLL_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
+
+
+class NewestMessages:
+    """The newest of what came, at most `count` messages and `size` bytes of them, but always the last one."""
+
+    def __init__(self, count: int = BUDGET, size: int = BUDGET_BYTES) -> None:
+        self._most, self._largest = count, size
+        self._held: deque[tuple[Message, int]] = deque()
+        self.seen = self.bytes = 0
+
+    def add(self, message: Message) -> None:
+        length = len(message.value() or b"")
+        self._held.append((message, length))
+        self.seen, self.bytes = self.seen + 1, self.bytes + length
+        while len(self._held) > 1 and (len(self._held) > self._most or self.bytes > self._largest):
+            self.bytes -= self._held.popleft()[1]
+
+    def __iter__(self) -> Iterator[Message]:
+        return (message for message, _ in self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
 
 
 class LiveReader:
@@ -84,33 +112,33 @@ class LiveReader:
             present = admin.topics()
             keys = [(topic, number) for topic in self._kinds for number in range(present.get(topic, 0))]
             ends = admin.watermarks(keys, uncommitted=False)
-            consumer = Consumer(
-                clients.reader(self._cluster) | {"fetch.wait.max.ms": 100, "queued.min.messages": 1_000}
-            )
+            consumer = Consumer(clients.reader(self._cluster) | AHEAD)
             try:
                 consumer.assign([TopicPartition(*key, max(at.low, at.high - BACKLOG)) for key, at in ends.items()])
-                self._follow(consumer, admin, [key for key in keys if self._kinds[key[0]] == "raw"])
+                group = topics_of(self._topology).route_group
+                with GroupOffsets(self._cluster, group, stable=False) as offsets:  # one connection, however long it is
+                    self._follow(consumer, offsets, [key for key in keys if self._kinds[key[0]] == "raw"])
             finally:
                 consumer.close()
 
-    def _follow(self, consumer: Consumer, admin: Admin, inputs: list[PartitionKey]) -> None:
-        group = topics_of(self._topology).route_group
+    def _follow(self, consumer: Consumer, offsets: GroupOffsets, inputs: list[PartitionKey]) -> None:
         asked = 0.0
         while not self._stopping.is_set():
-            messages = list(self._batch(consumer))
-            self.seen += len(messages)
-            self.passed_over += max(0, len(messages) - BUDGET)
+            newest = self._batch(consumer)
+            self.seen += newest.seen
+            self.passed_over += newest.seen - len(newest)
+            messages = [self._of(message) for message in newest]
             with self._lock:
-                self._table.take(messages[-BUDGET:])
+                self._table.take(messages)
             if time.monotonic() - asked > COMMITTED_SECONDS:
-                committed = admin.committed(group, inputs, stable=False)
+                committed = {key: one.offset for key, one in offsets.committed(inputs).items()}
                 with self._lock:
-                    offsets = {key: one.offset for key, one in committed.items()}
-                    self._table.passed(offsets, int(time.time() * 1000))
+                    self._table.passed(committed, int(time.time() * 1000))
                 asked = time.monotonic()
             self._flushed("")
 
-    def _batch(self, consumer: Consumer) -> Iterator[LiveMessage]:
+    def _batch(self, consumer: Consumer) -> NewestMessages:
+        newest = NewestMessages()
         until = time.monotonic() + FLUSH_SECONDS
         while time.monotonic() < until and not self._stopping.is_set():
             for message in consumer.consume(500, _POLL_SECONDS):
@@ -118,7 +146,8 @@ class LiveReader:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     raise router_error(KafkaException(error), "read live events")
                 if error is None:
-                    yield self._of(message)
+                    newest.add(message)
+        return newest
 
     def _of(self, message: Message) -> LiveMessage:
         topic = str(message.topic())

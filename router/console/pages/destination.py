@@ -1,25 +1,32 @@
 """`/destinations/NAME`: what its partner took and refused, with samples; its settings; its dead letters.
 
-Tabs are `?tab=`: delivery (the default), settings, letters, try.
+Tabs are `?tab=`: delivery (the default), filtered, settings, letters, try.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import yaml
 from aiohttp import web
 from pydantic import BaseModel, SecretStr
 
+from router.agents.table import REASONS
 from router.config.loader import Loaded
+from router.config.topics import topics_of
+from router.console.change import Change, Compared, compared
 from router.console.charts import Chart, Series, bars, line
 from router.console.delivery_errors import DeliverySummary, LetterList, read_letters, read_summary, summary_of
-from router.console.in_force import mapping_text, rules_in_force
+from router.console.filtered import FilteredEvents, read_filtered
+from router.console.in_force import RuleInForce, mapping_text, rules_in_force
 from router.console.jobs import Job
-from router.console.over_time import NOT_ASKED, OverTime, ask
+from router.console.one_event import EventPlace, place_of, taken
+from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
 from router.console.page import Page, not_found
 from router.console.pages.overview import destination_lines, records_of
 from router.console.period import ChosenPeriod, chosen_period
@@ -30,13 +37,18 @@ from router.console.text import visible
 from router.console.trying import examples
 from router.destinations.registry import destination_types
 from router.document import nearest
-from router.errors import FileError, UsageError
+from router.errors import RouterError
 from router.insights.schema import DestinationRecord, DestinationsAnswer, Period
 from router.mask import Mask
 from router.plan_tools.samples import source_for
+from router.replay.dead_letters import DeadLetter
 
-TABS = {"delivery": "Delivery", "settings": "Settings", "letters": "Dead letters", "try": "Try an event"}
+TABS = {
+    "delivery": "Delivery", "filtered": "Filtered", "settings": "Settings", "letters": "Dead letters",
+    "try": "Try an event",
+}  # fmt: skip
 SHOWN_LETTERS = 200
+ANY_EVENT = '{"type": "track", "userId": "u1", "event": "First Event"}'
 _RESENT = {
     "none": "It cannot tell repeats: an event that it took in spite of its error arrives twice.",
     "upsert": "An event sent again is written over the first: nothing changes.",
@@ -54,14 +66,21 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     about = DestinationPage(sight.loaded, await sight.counts(), name, tab, span, sight.mask)
     if tab == "settings":
         return about.shown(settings=settings_text(sight.loaded, name, sight.mask))
+    if tab == "filtered":
+        return about.shown(kept=await newest_filtered(sight, name))
     if tab == "letters":
         job = sight.jobs.latest(REDRIVE, name)
         return about.shown(letters=await sight.read(lambda: read_letters(sight, name)), job=job)
     if tab == "try":
-        return about.shown(events=await sight.read(lambda: first_events(sight, name, request.query.get("source", ""))))
-    found = await ask(sight.options.insights, "/v1/destinations", DestinationsAnswer, destination=name, **span.question)
+        asked, at = (request.query.get(key, "") for key in ("source", "at"))
+        return about.shown(events=await sight.read(lambda: first_events(sight, name, asked, at)))
+    address, path = sight.options.insights, "/v1/destinations"
+    found, before = await asyncio.gather(
+        ask(address, path, DestinationsAnswer, destination=name, **span.question),
+        ask_before(address, path, DestinationsAnswer, destination=name, **span.question_before),
+    )
     if found.answer is not None:
-        return about.shown(found=found)
+        return about.shown(found=found, before=before)
     return about.shown(found=found, summary=await sight.read(lambda: read_summary(sight, name)))
 
 
@@ -77,9 +96,9 @@ class DestinationPage:
     mask: Mask = field(default_factory=Mask)
 
     def shown(
-        self, *, found: OverTime = NOT_ASKED, summary: DeliverySummary | None = None,
+        self, *, found: OverTime = NOT_ASKED, before: OverTime = NOT_ASKED, summary: DeliverySummary | None = None,
         letters: LetterList | None = None, settings: str = "", job: Job | None = None,
-        events: FirstEvents | None = None,
+        events: FirstEvents | None = None, kept: NewestFiltered | None = None,
     ) -> Shown:  # fmt: skip
         """The page. Pure."""
         records, topology = records_of(found), self.loaded.topology
@@ -92,33 +111,79 @@ class DestinationPage:
             "summary": summary_of(own.over) if own.over else summary, "letters": letters,
             "shown": letters.rows[:SHOWN_LETTERS] if letters else [], "settings": settings,
             "files": [str(path) for path in self.loaded.files], "mask": self.mask, "span": self.span,
-            "resent": _RESENT.get(kind.idempotency, _RECOGNISES) if kind else "", "away": found.away,
+            "try_link": self._try_link, "away": found.away,
+            "resent": _RESENT.get(kind.idempotency, _RECOGNISES) if kind else "",
             "paused": "operator" in own.row.paused, "config": config,
             "over": own.over, "charts": delivery_charts(answered.period, own.over) if answered and own.over else (),
-            "job": job, "first": events, "rules": rules_in_force(self.name, config, own.row.filtered),
+            "job": job, "first": events, "kept": kept, "rules": self._rules(own.row.filtered, kept),
             "mapping": visible(self.mask.text(mapping_text(config))),
             "fresh": answered.freshness if answered else None,
+            "changes": self._changes(compared(DestinationsAnswer, found, before, self.span.words_before)),
         }  # fmt: skip
         return Shown("destination.html", self.name, values)
 
+    def _rules(self, held: Mapping[str, int], kept: NewestFiltered | None) -> list[RuleInForce]:
+        """Those of the topology, and what else keeps events back."""
+        rows = rules_in_force(self.name, self.loaded.topology.destinations[self.name], held)
+        known = {row.place for row in rows}
+        others = [place for place in kept.found.rules if place not in known] if kept else []
+        return rows + [RuleInForce(place, REASONS.get(place, "")) for place in others]
+
+    def _try_link(self, letter: DeadLetter) -> str:
+        """To the form that begins with this letter."""
+        topic = topics_of(self.loaded.topology).dead(self.name)
+        named = {"source": letter.source} if letter.source in self.loaded.topology.sources else {}
+        at = str(EventPlace(topic, letter.partition, letter.offset))
+        return f"?{urlencode({'tab': 'try', **named, 'at': at})}"
+
+    def _changes(self, pair: Compared[DestinationsAnswer] | None) -> Mapping[str, Change | None]:
+        """Of each figure, against the time before."""
+
+        def of(figure: str) -> Change | None:
+            return pair.change(lambda one: sum(getattr(row, figure) for row in one.rows)) if pair else None
+
+        return {figure: of(figure) for figure in ("delivered", "not_delivered", "filtered")}
+
+
+class NewestFiltered(NamedTuple):
+    """`error` says why they cannot be looked at."""
+
+    found: FilteredEvents
+    error: str = ""
+
+
+async def newest_filtered(sight: Sight, destination: str) -> NewestFiltered:
+    try:
+        async with sight.searches:
+            return NewestFiltered(await sight.read(lambda: read_filtered(sight, destination)))
+    except RouterError as error:
+        return NewestFiltered(FilteredEvents(), str(error))
+
 
 class FirstEvents(NamedTuple):
-    """Events to try, by name; `error` says why there are none. `source` is where they come from, `sources` what may."""
+    """Events to try, by name; `error` says why there are none. `source` is where they come from, `sources` what may.
+
+    `text` is the one to begin with; `at` its place, where it is one that came.
+    """
 
     source: str
     sources: Sequence[str]
     events: Sequence[tuple[str, str]] = ()
+    text: str = ANY_EVENT
+    at: str = ""
     error: str = ""
 
 
-def first_events(sight: Sight, destination: str, asked: str) -> FirstEvents:
-    """The plan's examples, else one of each call type."""
-    sources = list(sight.loaded.topology.sources)
+def first_events(sight: Sight, destination: str, asked: str, at: str = "") -> FirstEvents:
+    """The plan's examples, else one of each call type; to begin with the event at that place, where one is named."""
+    first = FirstEvents(asked, list(sight.loaded.topology.sources))
     try:
-        source = source_for(sight.loaded, destination, asked)
-        return FirstEvents(source, sources, examples(sight, destination, source))
-    except (FileError, UsageError) as error:
-        return FirstEvents(asked, sources, error=str(error))
+        first = first._replace(source=source_for(sight.loaded, destination, asked))
+        found = examples(sight, destination, first.source)
+        first = first._replace(events=found, text=found[0][1] if found else ANY_EVENT)
+        return first._replace(text=taken(sight, place_of(sight, at)).text, at=at) if at else first
+    except RouterError as error:
+        return first._replace(error=str(error))
 
 
 def delivery_charts(period: Period, over: DestinationRecord) -> tuple[Chart, Chart]:

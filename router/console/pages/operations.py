@@ -10,6 +10,7 @@ from router.console.jobs import Job
 from router.console.operations import KafkaSide, read_kafka_side
 from router.console.page import Page
 from router.console.replaying import KIND as REPLAY
+from router.console.replaying import origins
 from router.console.sight import LatestCounts, Sight
 from router.console.states import StateWord
 from router.console.templates import Shown
@@ -25,7 +26,8 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     counts = await sight.counts()
     try:
         names = list(sight.loaded.topology.destinations)
-        return operations(counts, await sight.read(lambda: read_kafka_side(sight)), "", names, sight.jobs.of(REPLAY))
+        side, jobs = await sight.read(lambda: read_kafka_side(sight)), sight.jobs.of(REPLAY)
+        return operations(counts, side, "", names, jobs, origins(sight.loaded))
     except RouterError as error:
         return operations(counts, None, str(error))
 
@@ -36,6 +38,7 @@ def operations(
     error: str,
     destinations: Sequence[str] = (),
     jobs: Sequence[Job] = (),
+    places: Sequence[str] = ORIGINS,
 ) -> Shown:
     """The page. Pure; `error` says why Kafka's part is not there."""
     look = counts.look
@@ -43,7 +46,7 @@ def operations(
     checks = [(name, check) for name, check in {**look.live.checks, **look.ready.checks}.items()] if look else []
     lag = [row for row in kafka.lag if row.waiting][:MOST_LAG] if kafka else []
     values = {"counts": counts, "processes": processes, "kafka": kafka, "error": error, "lag": lag, "checks": checks}
-    values |= {"destinations": destinations, "jobs": {job.target: job for job in reversed(jobs)}, "origins": ORIGINS}
+    values |= {"destinations": destinations, "jobs": {job.target: job for job in reversed(jobs)}, "origins": places}
     values |= {"share": share_of, "newest": kafka.replays[::-1] if kafka else []}
     return Shown("operations.html", "Operations", values)
 

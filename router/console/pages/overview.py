@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +14,9 @@ from aiohttp import web
 
 from router.agents.table import ENDINGS
 from router.config.models import Topology
-from router.console.charts import Series, bars
-from router.console.over_time import NOT_ASKED, OverTime, ask
+from router.console.change import Change, Compared, compared
+from router.console.charts import Series, UsualBand, bars
+from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
 from router.console.page import Page
 from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
@@ -36,6 +38,7 @@ class FunnelBox:
     whole: int
     tone: Tone = "quiet"
     says: str = ""
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +80,38 @@ class SourceLine:
 async def answer(sight: Sight, request: web.Request) -> Shown:
     span = chosen_period(request.query, int(time.time() * 1000))
     address, question = sight.options.insights, span.question
-    counts, *found = await asyncio.gather(
+    counts, before, *found = await asyncio.gather(
         sight.counts(),
+        ask_before(address, "/v1/funnel", FunnelAnswer, **span.question_before),
         ask(address, "/v1/funnel", FunnelAnswer, **question),
         ask(address, "/v1/destinations", DestinationsAnswer, **question),
         ask(address, "/v1/volume", VolumeAnswer, **question),
     )
-    return overview(sight.loaded.topology, counts, span, *found)
+    funnel, delivery, volume = found
+    return overview(sight.loaded.topology, counts, span, funnel, delivery, volume, before)
 
 
 def overview(
     topology: Topology, counts: LatestCounts, span: ChosenPeriod, funnel: OverTime = NOT_ASKED,
-    delivery: OverTime = NOT_ASKED, volume: OverTime = NOT_ASKED,
+    delivery: OverTime = NOT_ASKED, volume: OverTime = NOT_ASKED, before: OverTime = NOT_ASKED,
 ) -> Shown:  # fmt: skip
-    """The page: counts of now, and what insights has counted in a time. Pure."""
+    """The page: counts of now, and what insights has counted in a time and in the one before. Pure."""
     look, over = counts.look, funnel.of(FunnelAnswer)
+    pair = compared(FunnelAnswer, funnel, before, span.words_before)
     volumes = volumes_of(volume)
     values: dict[str, Any] = {
         "counts": counts, "span": span, "over": over, "away": funnel.away, "suffix": span.suffix,
+        "before": span.words_before if pair and pair.before else "",
         "sources": source_lines(topology, look.seen if look else None, volumes),
         "destinations": destination_lines(topology, look, records_of(delivery)), "charts": [],
     }  # fmt: skip
-    if over is not None:
-        values |= {"events": _events_over(over), "deliveries": _deliveries_over(over), "sums": _sums_over(over)}
-        both = Series("received", "information", over.trend_received), Series("delivered", "fine", over.trend_delivered)
-        values["charts"] = [bars(over.period, [one]) for one in both]
+    if over is not None and pair is not None:
+        values |= {"events": _events_over(pair), "deliveries": _deliveries_over(pair), "sums": _sums_over(over)}
+        received = Series("received", "information", over.trend_received)
+        values["charts"] = [
+            bars(over.period, [received], UsualBand(over.usual_low, over.usual_high)),
+            bars(over.period, [Series("delivered", "fine", over.trend_delivered)]),
+        ]
     if look is None:
         return Shown("overview.html", "Overview", values | {"seen": None, "concerns": []})
     seen = look.seen
@@ -123,19 +133,29 @@ def volumes_of(found: OverTime) -> Mapping[str, SourceVolume]:
     return {row.source: row for row in answered.rows} if answered else {}
 
 
-def _events_over(over: FunnelAnswer) -> list[FunnelBox]:
-    return _ending_boxes(over.received, {ending.name: int(getattr(over, ending.name)) for ending in ENDINGS})
+def _events_over(pair: Compared[FunnelAnswer]) -> list[FunnelBox]:
+    ended = {ending.name: int(getattr(pair.now, ending.name)) for ending in ENDINGS}
+    boxes = _ending_boxes(pair.now.received, ended)
+    names = ["received", *ended]
+    return [replace(box, change=pair.change(attrgetter(name))) for box, name in zip(boxes, names, strict=True)]
 
 
-def _deliveries_over(over: FunnelAnswer) -> list[FunnelBox]:
-    whole = over.routed + over.redriven
+def _deliveries_over(pair: Compared[FunnelAnswer]) -> list[FunnelBox]:
+    over, whole = pair.now, _sent(pair.now)
     return [
-        FunnelBox("Routed", whole, 0, "information", "Redriven ones with them"),
-        FunnelBox("Not sent", over.filtered, whole, says="A mapping or a cap says not to"),
-        FunnelBox("Delivered", over.delivered, whole, "fine"),
-        FunnelBox("Dead", over.dead, whole, "trouble" if over.dead else "quiet"),
+        FunnelBox("Routed", whole, 0, "information", "Redriven ones with them", pair.change(_sent)),
+        FunnelBox("Not sent", over.filtered, whole, "quiet", "A mapping or a cap says not to", pair.change(_filtered)),
+        FunnelBox("Delivered", over.delivered, whole, "fine", change=pair.change(_delivered)),
+        FunnelBox("Dead", over.dead, whole, "trouble" if over.dead else "quiet", change=pair.change(_dead)),
         FunnelBox("Pending now", over.pending, 0, "attention" if over.pending else "quiet"),
     ]
+
+
+def _sent(over: FunnelAnswer) -> int:
+    return over.routed + over.redriven
+
+
+_filtered, _delivered, _dead = map(attrgetter, ("filtered", "delivered", "dead"))
 
 
 def _sums_over(over: FunnelAnswer) -> Mapping[str, Any]:

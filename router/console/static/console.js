@@ -1,4 +1,5 @@
 // Keyboard, theme, times, actions, and the parts of a page that renew themselves. Text is only ever set as text.
+import { start as startChoosing } from "./choose.js";
 import { fill, start as startFirst } from "./first.js";
 import { showTrials, start as startTry } from "./try.js";
 import { start as startLive } from "./live.js";
@@ -51,23 +52,28 @@ function renew(done) {
     for (const old of shown) {
       const fresh = request.response.getElementById(old.id);
       const active = old.contains(document.activeElement) ? document.activeElement : null;
-      if (!fresh || active?.matches("input, textarea, select") || old.isEqualNode(fresh)) continue;
+      if (!fresh || active?.matches("input:not([data-chosen]), textarea, select") || old.isEqualNode(fresh)) continue;
       const next = document.importNode(fresh, true);
       keepOpen(old, next);
       localTimes(next);
       old.replaceWith(next);
       if (active) (same(next, active) || document.getElementById("main")).focus({ preventScroll: true });
     }
+    document.dispatchEvent(new Event("renewed"));
     done?.();
   };
   request.onerror = lost;
   request.send();
 }
 
-// What somebody has opened or closed stays so.
+// What somebody has opened, closed or chosen stays so.
 function keepOpen(old, next) {
   const before = new Map([...old.querySelectorAll("details[data-keep]")].map((one) => [one.dataset.keep, one.open]));
   for (const one of next.querySelectorAll("details[data-keep]")) one.open = before.get(one.dataset.keep) ?? one.open;
+  for (const one of old.querySelectorAll("input[data-chosen]:checked")) {
+    const again = next.querySelector(`input[data-chosen][value="${CSS.escape(one.value)}"]`);
+    if (again) again.checked = true;
+  }
   const here = [...old.querySelectorAll("[data-row]")].findIndex((row) => row.classList.contains("here"));
   if (here >= 0) next.querySelectorAll("[data-row]")[here]?.classList.add("here");
 }
@@ -75,7 +81,8 @@ function keepOpen(old, next) {
 // What stands in the place of an element that had the focus.
 function same(next, active) {
   return [...next.querySelectorAll(active.tagName)].find(
-    (one) => one.textContent === active.textContent && one.getAttribute("href") === active.getAttribute("href"),
+    (one) => one.textContent === active.textContent && one.value === active.value
+      && one.getAttribute("href") === active.getAttribute("href"),
   );
 }
 
@@ -142,11 +149,17 @@ export async function act(name, values) {
   return said;
 }
 
+// A name that stands several times is a list.
+function valuesOf(data) {
+  const names = [...new Set(data.keys())];
+  return Object.fromEntries(names.map((name) => [name, data.getAll(name).length > 1 ? data.getAll(name) : data.get(name)]));
+}
+
 function submitted(event) {
   const form = event.target;
   if (!form.dataset.action) return;
   event.preventDefault();
-  const values = Object.fromEntries(new FormData(form, event.submitter));
+  const values = valuesOf(new FormData(form, event.submitter));
   const said = form.querySelector("output");
   const buttons = [...form.querySelectorAll("button")].filter((one) => !one.disabled);
   buttons.forEach((one) => { one.disabled = true; });
@@ -195,6 +208,7 @@ setInterval(() => {
   renew();
 }, BUSY_MS);
 startLive(announce);
+startChoosing();
 startFirst();
 startTry();
 body.dataset.ready = "yes";

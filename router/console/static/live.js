@@ -158,6 +158,8 @@ class LiveTable {
     document.getElementById("drawer-why").href = find(row.messageId);
     document.getElementById("drawer-user").href = find(row.user);
     document.getElementById("drawer-user").hidden = !row.user;
+    const taken = new URLSearchParams({ tab: "try", source: this.source, at: row.place });
+    for (const link of this.drawer.querySelectorAll("[data-try]")) link.search = taken;
     const facts = { Outcome: row.outcome, User: row.user, messageId: row.messageId, Place: row.place };
     document.getElementById("drawer-facts").replaceChildren(...Object.entries(facts).flatMap(([name, value]) => {
       const term = document.createElement("dt");
