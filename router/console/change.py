@@ -19,7 +19,7 @@ MANIFOLD = 10.0
 A = TypeVar("A", bound=InsightsAnswer)
 
 
-class Change(NamedTuple):
+class CountChange(NamedTuple):
     """`short` is for a box, `says` is the whole of it."""
 
     short: str
@@ -27,14 +27,14 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Compared(Generic[A]):
+class ComparedCounts(Generic[A]):
     """An answer and that of the time before, which is called `words`; None where there is none to compare with."""
 
     now: A
     before: A | None
     words: str
 
-    def change(self, count: Callable[[A], int]) -> Change | None:
+    def change(self, count: Callable[[A], int]) -> CountChange | None:
         """Of one count in both answers; None where nothing is known of the time before, or nothing was in either."""
         if self.before is None:
             return None
@@ -43,29 +43,29 @@ class Compared(Generic[A]):
         return change(count(self.now), expected, then, self.words)
 
 
-def compared(kind: type[A], found: OverTime, before: OverTime, words: str) -> Compared[A] | None:
+def compared(kind: type[A], found: OverTime, before: OverTime, words: str) -> ComparedCounts[A] | None:
     """Answers of this kind. A time before counting began is not compared with."""
     now, then = found.of(kind), before.of(kind)
     if now is None:
         return None
     if then is not None and then.period.since < then.freshness.began:
         then = None
-    return Compared(now, then, words)
+    return ComparedCounts(now, then, words)
 
 
-def change(count: int, expected: float, then: int, words: str) -> Change | None:
+def change(count: int, expected: float, then: int, words: str) -> CountChange | None:
     """`expected` is what `then` comes to in a time as long as that of `count`."""
     if not then:
-        return Change("none before", f"none {words}") if count else None
+        return CountChange("none before", f"none {words}") if count else None
     ratio = count / expected
     if abs(ratio - 1) < SAME:
-        return Change("as before", f"as before: {number(then)} {words}")
+        return CountChange("as before", f"as before: {number(then)} {words}")
     if ratio >= MANIFOLD:
         short = f"{ratio:.0f} times"
     else:
         percent = 100 * (ratio - 1)
         short = f"{'+' if percent > 0 else '−'}{max(1.0, abs(percent)):.0f} %"
-    return Change(short, f"{short} against {number(then)} {words}")
+    return CountChange(short, f"{short} against {number(then)} {words}")
 
 
 def _seconds(period: Period, now: datetime | None = None) -> float:

@@ -15,6 +15,7 @@ from router.errors import UsageError
 from router.insights import schema
 from router.insights.people import ERROR
 from router.insights.tables import FUNNEL, LATENCY_BUCKETS, InsightTables, bound_ms
+from router.insights.usual import usual_steps
 from router.insights.windows import DAY_MS, HOUR_MS, HOURS, OTHERS, Counted, CountTable, Key, Tier, tier_for
 from router.replay.selection import moment
 
@@ -139,7 +140,7 @@ def _funnel(asked: Asked, _: Surroundings) -> schema.FunnelAnswer:
     counted = sum(rows, np.zeros((1, len(FUNNEL)), np.int64))
     sums = dict(zip(FUNNEL, map(int, counted.sum(axis=0)), strict=True))
     steps = counted if len(counted) == _steps(asked) else np.zeros((_steps(asked), len(FUNNEL)), np.int64)
-    usual = _usual(asked)
+    usual = usual_steps(asked.tables.funnel, "received", asked.since, asked.step, _steps(asked), asked.tables.began)
     return schema.FunnelAnswer(
         period=asked.period,
         freshness=asked.fresh,
@@ -151,27 +152,6 @@ def _funnel(asked: Asked, _: Surroundings) -> schema.FunnelAnswer:
         looked_at=_when(asked.tables.looked_at),
         **sums,
     )
-
-
-def _usual(asked: Asked) -> list[list[float]]:
-    """What was received in each step's time on the seven days before it, by the hour; empty with under three."""
-    table, steps = asked.tables.funnel, _steps(asked)
-    earliest = table.earliest(HOURS)
-    if asked.step >= DAY_MS or earliest is None:
-        return [[] for _ in range(steps)]
-    began = max(earliest, asked.tables.began + -asked.tables.began % HOUR_MS)
-    first = asked.since - asked.since % HOUR_MS - 7 * DAY_MS
-    hours = -(-(asked.until - first) // HOUR_MS)
-    rows = table.read(HOURS, first, first + hours * HOUR_MS, HOUR_MS).values()
-    received = sum((row[:, table.column("received")] for row in rows), np.zeros(hours, np.int64))
-    spans = max(1, round(asked.step / HOUR_MS))
-    found = []
-    for start in range(asked.since, asked.since + steps * asked.step, asked.step):
-        places = [(start - days * DAY_MS - first) // HOUR_MS for days in range(1, 8)]
-        known = [place for place in places if first + place * HOUR_MS >= began and place + spans <= hours]
-        counts = [float(received[place : place + spans].sum()) * asked.step / (spans * HOUR_MS) for place in known]
-        found.append(counts if len(counts) >= 3 else [])
-    return found
 
 
 def _events(asked: Asked, _: Surroundings) -> schema.EventsAnswer:

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.browser
 KEY, APP_KEY = "a-key-of-the-site", "a-key-of-the-app"
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
 ANSWER = "total is missing"
+SECONDS = 240.0
 APP_RESOLVED = 40  # at least, of what `app_events` has
 AXE = "axe-core@4.10.3"
 PAGES = (
@@ -102,10 +103,10 @@ class Running:
 
     def start(self) -> None:
         """Until it is ready."""
-        self.cluster = recognised(Cluster(self.process.said("  broker ").partition(" ")[0]))
+        self.cluster = recognised(Cluster(self.process.said("  broker ", SECONDS).partition(" ")[0]))
         self.console = self.process.said("  console ")
         self.gateway = self.process.said("  gateway ")
-        self.process.wait_ready(parse_address(self.process.said("  metrics  http://").partition("/")[0]))
+        self.process.wait_ready(parse_address(self.process.said("  metrics  http://").partition("/")[0]), SECONDS)
 
     async def send(self, name: str, event: str) -> None:
         """An event, accepted by the gateway."""

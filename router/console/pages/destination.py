@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr
 from router.agents.table import REASONS
 from router.config.loader import Loaded
 from router.config.topics import topics_of
-from router.console.change import Change, Compared, compared
+from router.console.change import ComparedCounts, CountChange, compared
 from router.console.charts import Chart, Series, bars, line
 from router.console.delivery_errors import DeliverySummary, LetterList, read_letters, read_summary, summary_of
 from router.console.filtered import FilteredEvents, read_filtered
@@ -136,10 +136,10 @@ class DestinationPage:
         at = str(EventPlace(topic, letter.partition, letter.offset))
         return f"?{urlencode({'tab': 'try', **named, 'at': at})}"
 
-    def _changes(self, pair: Compared[DestinationsAnswer] | None) -> Mapping[str, Change | None]:
+    def _changes(self, pair: ComparedCounts[DestinationsAnswer] | None) -> Mapping[str, CountChange | None]:
         """Of each figure, against the time before."""
 
-        def of(figure: str) -> Change | None:
+        def of(figure: str) -> CountChange | None:
             return pair.change(lambda one: sum(getattr(row, figure) for row in one.rows)) if pair else None
 
         return {figure: of(figure) for figure in ("delivered", "not_delivered", "filtered")}

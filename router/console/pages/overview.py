@@ -14,7 +14,7 @@ from aiohttp import web
 
 from router.agents.table import ENDINGS
 from router.config.models import Topology
-from router.console.change import Change, Compared, compared
+from router.console.change import ComparedCounts, CountChange, compared
 from router.console.charts import Series, UsualBand, bars
 from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
 from router.console.page import Page
@@ -38,7 +38,7 @@ class FunnelBox:
     whole: int
     tone: Tone = "quiet"
     says: str = ""
-    change: Change | None = None
+    change: CountChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,14 @@ def volumes_of(found: OverTime) -> Mapping[str, SourceVolume]:
     return {row.source: row for row in answered.rows} if answered else {}
 
 
-def _events_over(pair: Compared[FunnelAnswer]) -> list[FunnelBox]:
+def _events_over(pair: ComparedCounts[FunnelAnswer]) -> list[FunnelBox]:
     ended = {ending.name: int(getattr(pair.now, ending.name)) for ending in ENDINGS}
     boxes = _ending_boxes(pair.now.received, ended)
     names = ["received", *ended]
     return [replace(box, change=pair.change(attrgetter(name))) for box, name in zip(boxes, names, strict=True)]
 
 
-def _deliveries_over(pair: Compared[FunnelAnswer]) -> list[FunnelBox]:
+def _deliveries_over(pair: ComparedCounts[FunnelAnswer]) -> list[FunnelBox]:
     over, whole = pair.now, _sent(pair.now)
     return [
         FunnelBox("Routed", whole, 0, "information", "Redriven ones with them", pair.change(_sent)),

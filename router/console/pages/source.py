@@ -11,7 +11,7 @@ from aiohttp import web
 from router.agents.table import REASONS
 from router.config.models import Topology, chosen
 from router.config.options import RunOptions
-from router.console.change import Change, Compared, compared
+from router.console.change import ComparedCounts, CountChange, compared
 from router.console.charts import Chart, Series, bars
 from router.console.live.rows import OUTCOMES
 from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
@@ -76,10 +76,10 @@ class SourceFigure:
     title: str
     count: int
     tone: Tone
-    change: Change | None
+    change: CountChange | None
 
 
-def figures(pair: Compared[VolumeAnswer] | None, over: SourceVolume) -> list[SourceFigure]:
+def figures(pair: ComparedCounts[VolumeAnswer] | None, over: SourceVolume) -> list[SourceFigure]:
     """What came in the time, and how that differs from the time before."""
 
     def one(title: str, name: str, tone: Tone) -> SourceFigure:
