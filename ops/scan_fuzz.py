@@ -2,8 +2,8 @@
 
 `python -m ops.scan_fuzz [--inputs 200000] [--seed N]`. An input that comes out otherwise is printed as a Python
 literal, and the status is 1. Inputs run in batches, through a pipeline with the scanner and through one without. Events
-of the source `web` are the scanner's alone, at those of `app` agents look as well. With `--sanitize` the C is compiled
-with AddressSanitizer and UndefinedBehaviorSanitizer for the run, where there is a compiler.
+of the source `web` are the scanner's alone, at those of `app` and `shop` agents look as well. With `--sanitize` the C
+is compiled with AddressSanitizer and UndefinedBehaviorSanitizer for the run, where there is a compiler.
 """
 
 from __future__ import annotations
@@ -189,17 +189,20 @@ def subscription(
 
 
 def shaping() -> list[Agent]:
-    """Agents that look into events on their way to the destination `ads`, which has those of `app` alone."""
+    """Agents that look into events on their way to `ads`, which has those of `app`, and `mail`, those of `shop`."""
     filters = [
         {"if": "properties.total > 9", "then": "drop"},
         {"if": 'type = "identify"', "then": {"sample": 0.5, "by": "userId"}},
         {"if": 'properties.currency = "EUR"', "then": {"remove": ["properties.products", "context.library"]}},
     ]
+    changing = [FilterConfig.model_validate(each) for each in filters]
+    asked = 'event = "Größe" and properties.n = 1 or context.protocols.plan = "fuzz@abc" and context.locale = "de-DE"'
+    drop = FilterConfig.model_validate({"if": asked, "then": "drop"})
     classes = DataClasses([DataClass("mail", "red", ("email",))])
     return [
-        Bots({"app": "flag"}),
-        Consent({"ads": ("ads",)}, assumed=True),
-        FilterEvents({"ads": [FilterConfig.model_validate(each) for each in filters]}),
+        Bots({"app": "flag", "shop": "drop"}),
+        Consent({"ads": ("ads",), "mail": ("ads",)}, assumed=True),
+        FilterEvents({"ads": changing, "mail": [*changing[:2], drop]}),
         Privacy(classes, {"ads": {"mail": "hash"}}),
     ]
 
@@ -212,11 +215,13 @@ def pipeline(*, native: bool) -> Pipeline:
         replica.apply_record(replica.position(), AT, record)
 
     first = Decode(
-        TOPICS, cluster="c", limits=Limits(depth=8), sources=("web", "app"), source_of_topic={},
-        source_of_key={"web-key": "web", "app-key": "app"}, default_source="web", clock=lambda: AT / 1000,
+        TOPICS, cluster="c", limits=Limits(depth=8), sources=("web", "app", "shop"), source_of_topic={},
+        source_of_key={"web-key": "web", "app-key": "app", "shop-key": "shop"}, default_source="web",
+        clock=lambda: AT / 1000,
     )  # fmt: skip
     plan = compile_plan(PLAN)
-    rules = {"web": Enforcement(plan, Enforce(violation="block")), "app": Enforcement(None, Enforce())}
+    planned = Enforcement(plan, Enforce(violation="block"))
+    rules = {"web": planned, "app": Enforcement(None, Enforce()), "shop": planned}
     omitted = OmitRules(properties={"Counted": ("n*",)}, traits=())
     made = Pipeline(
         [
@@ -226,7 +231,7 @@ def pipeline(*, native: bool) -> Pipeline:
             Validate(TOPICS, rules),
             Identify(replica, append, IdentityRules()),
             Route(
-                [subscription("crm", excluded=("Counted",)), subscription("ads", "app")],
+                [subscription("crm", excluded=("Counted",)), subscription("ads", "app"), subscription("mail", "shop")],
                 TOPICS.destination, (TOPICS.resolved,), {"web": Defaults({"crm": True})},
             ),
             *shaping(),
@@ -320,7 +325,7 @@ def _change(chance: random.Random, body: dict[str, Any]) -> None:
 def batches(inputs: int, seed: int) -> Iterator[list[Told]]:
     chance = random.Random(seed)
     numbers = iter(range(inputs))
-    keys = (b"", b"", b"web-key", b"app-key", b"other-key")
+    keys = (b"", b"web-key", b"web-key", b"app-key", b"app-key", b"shop-key", b"shop-key", b"other-key")
     while batch := [
         Told(mutated(chance, event(chance, n)), n, chance.choice(keys))
         for _, n in zip(range(BATCH), numbers, strict=False)

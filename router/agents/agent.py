@@ -128,6 +128,13 @@ class Agent:
         """
         return True
 
+    def reads(self, key: RouteKey, destinations: Collection[str]) -> Collection[str] | None:
+        """The top-level fields that `prepare` needs of such events, to refuse destinations and change no body.
+
+        None, unless an agent overrides it: all fields, or it may change some. An event then has to be parsed whole.
+        """
+        return None
+
     def prepare(self, event: Event) -> object:
         """Do all that needs the body, while it is fresh from the parser: it is released before `process`.
 

@@ -42,6 +42,9 @@ class Bots(Agent):
     def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
         return bool(destinations) or self._treatment.get(key[0]) == "flag"
 
+    def reads(self, key: RouteKey, destinations: Collection[str]) -> Collection[str] | None:
+        return ("context",) if self._treatment.get(key[0]) == "drop" else None
+
 
 def is_bot(event: Event) -> bool:
     """Whether the event's user agent is a crawler's."""

@@ -36,6 +36,9 @@ class Consent(Agent):
     def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
         return not self._categories.keys().isdisjoint(destinations)
 
+    def reads(self, key: RouteKey, destinations: Collection[str]) -> Collection[str]:
+        return ("context",)
+
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice
         given = preferences(event.body)

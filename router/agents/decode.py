@@ -117,6 +117,7 @@ class Decode(Agent):
         self._clock = clock
         self.most_bytes = min(limits.event_bytes, limits.keys * LEAST_BYTES_OF_A_KEY)
         self._times: dict[int, str] = {}
+        self._source_of_place: dict[tuple[str, bytes], str] = {}  # topic and write key
         self._unreadable = Repairs()
 
     @classmethod
@@ -165,10 +166,18 @@ class Decode(Agent):
 
     def source_of(self, message: Message) -> str:
         """The source of a message whose value names none; empty where only a closer look can say, or it is refused."""
-        source = self._source_of_topic.get(message.topic()) or self._default_source
-        if headers := message.headers():
-            source = self._source_of_write_key(message.topic(), headers, None)
-        return "" if source in self._refused else source
+        headers = message.headers()
+        write_key = _write_key(headers) if headers else b""
+        if write_key is None:
+            return ""
+        place = message.topic(), write_key
+        found = self._source_of_place.get(place)
+        if found is None:
+            source = self._source_of_topic.get(message.topic()) or self._source(write_key, None)
+            if len(self._source_of_place) >= REMEMBERED_TIMES:
+                self._source_of_place.clear()
+            found = self._source_of_place[place] = "" if source in self._refused else source
+        return found
 
     def take(self, message: Message, lane: int, batch: Batch) -> list[Event]:
         """The events of one message that go on; the rest is rejected or sent round."""
@@ -257,16 +266,10 @@ class Decode(Agent):
         return Event(body, source, lane, message.offset(), at, key, None)
 
     def _source_of_write_key(self, topic: str, headers: Headers | None, field: Any) -> str:
-        """The source by its topic, header or `writeKey`; empty without one, or where headers say more than a gateway's.
-
-        What a gateway says of the receive time counts only where the broker says nothing of it.
-        """
-        header: Any = None
-        for name, value in headers or ():
-            if name == "write-key":
-                header = value
-            elif name != "received-at":
-                return ""
+        """The source by its topic, header or `writeKey`; empty without one, or where headers say more than that."""
+        header = _write_key(headers) if headers else b""
+        if header is None:
+            return ""
         return self._source_of_topic.get(topic) or self._source(header, field)
 
     def _time(self, at: int) -> str:
@@ -337,6 +340,20 @@ class Decode(Agent):
         if source not in self._sources:  # of a re-keyed event, it may be gone by now
             return "unknown_source"
         return self._refused.get(source, "")
+
+
+def _write_key(headers: Headers) -> Any:
+    """The write key that a gateway gives a message, empty without one; None where headers say more than a gateway's.
+
+    What it says of the receive time counts only where the broker says nothing of it.
+    """
+    found: Any = b""
+    for name, value in headers:
+        if name == "write-key":
+            found = value or b""
+        elif name != "received-at":
+            return None
+    return found
 
 
 def _decimal(header: bytes | None) -> int:

@@ -23,7 +23,6 @@ from router.mapping.path import MISSING, compile_path, parts_of
 Tree = dict[str, Any]  # names of fields; None below a name: the whole value
 Outcome = str | Callable[[Body], Body] | None  # why it does not go there, what changes its body, or nothing
 Filter = Callable[[Event], Outcome]
-REMEMBERED = 1_000
 
 
 class FilterEvents(Agent):
@@ -38,7 +37,7 @@ class FilterEvents(Agent):
 
     def __init__(self, filters: Mapping[str, Sequence[FilterConfig]]) -> None:
         self._filters = {name: tuple(map(compiled, each)) for name, each in filters.items() if each}
-        self._without: dict[tuple[Choice, tuple[tuple[str, str], ...]], Choice] = {}
+        self._reads = {name: [fields_read(one) for one in each] for name, each in filters.items()}
 
     @classmethod
     def build(cls, setup: Setup) -> Self:
@@ -56,6 +55,15 @@ class FilterEvents(Agent):
     def concerns(self, key: RouteKey, destinations: Collection[str]) -> bool:
         return not self._filters.keys().isdisjoint(destinations)
 
+    def reads(self, key: RouteKey, destinations: Collection[str]) -> Collection[str] | None:
+        read: set[str] = set()
+        for name in destinations:
+            for fields in self._reads.get(name, ()):
+                if fields is None:
+                    return None
+                read.update(fields)
+        return read
+
     def prepare(self, event: Event) -> None:
         choice: Choice = event.choice
         refused, bodies = [], {}
@@ -69,7 +77,7 @@ class FilterEvents(Agent):
             elif outcome is not None:
                 bodies[name] = outcome(choice.bodies.get(name, event.body))
         if refused:
-            choice = self._refusing(choice, tuple(refused))
+            choice = choice.without(refused)
         event.choice = choice.with_bodies(bodies)
 
     def explain(self, event: Event, destination: str) -> Iterator[str]:
@@ -79,15 +87,6 @@ class FilterEvents(Agent):
             yield f"destinations.{destination}.filters[{number}] {said}"
             if isinstance(outcome, str):
                 return
-
-    def _refusing(self, choice: Choice, refused: tuple[tuple[str, str], ...]) -> Choice:
-        """The choice without some destinations, one for all events alike: they are counted by it."""
-        found = self._without.get((choice, refused))
-        if found is None:
-            if len(self._without) >= REMEMBERED:
-                self._without.clear()
-            found = self._without[choice, refused] = choice.without(refused)
-        return found
 
 
 def _outcome(filters: Sequence[Filter], event: Event) -> Outcome:
@@ -123,6 +122,17 @@ def compiled(config: FilterConfig) -> Filter:
         return "filter_error" if isinstance(held, Mismatch) else None
 
     return ask
+
+
+def fields_read(config: FilterConfig) -> Collection[str] | None:
+    """The top-level fields of an event that a filter asks about; None where it changes the event."""
+    then = config.then
+    if then.keep is not None or then.remove is not None:
+        return None
+    asked: set[str] = set() if config.if_ is None else {*compile_query(config.if_).paths}
+    if then.sample is not None:
+        asked |= {str(parts_of(then.by or "messageId")[0]), "messageId"}
+    return asked
 
 
 def _action(then: FilterAction) -> Filter:

@@ -18,6 +18,7 @@ from router.events.event import Body, Event
 _OFF = frozenset(("false", "off", "no", "0"))
 _ON = frozenset(("true", "on", "yes", "1", ""))
 _NONE: Body = {}
+REMEMBERED = 1_000  # ways to refuse some destinations of a choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +97,21 @@ class Choice:
     refused: tuple[tuple[str, str], ...]
     unknown: int = 0
     bodies: Mapping[str, Body] = field(default_factory=dict)
+    _without: dict[tuple[tuple[str, str], ...], Choice] = field(default_factory=dict, repr=False)
 
     def without(self, refused: Sequence[tuple[str, str]]) -> Choice:
-        """A choice without these destinations, each with the reason why."""
+        """The choice without these destinations, each with the reason why: one for all events alike."""
         if not refused:
             return self
+        key = tuple(refused)
+        found = self._without.get(key)
+        if found is None:
+            if len(self._without) >= REMEMBERED:
+                self._without.clear()
+            found = self._without[key] = self._refusing(key)
+        return found
+
+    def _refusing(self, refused: tuple[tuple[str, str], ...]) -> Choice:
         out = {name for name, _ in refused}
         clean = len(self.topics) - len(self.chosen)
         kept = [pair for pair in zip(self.chosen, self.topics[clean:], strict=True) if pair[0] not in out]
@@ -114,7 +125,7 @@ class Choice:
 
     def with_bodies(self, bodies: Mapping[str, Body]) -> Choice:
         """A choice where these destinations get bodies of their own."""
-        return replace(self, bodies={**self.bodies, **bodies}) if bodies else self
+        return replace(self, bodies={**self.bodies, **bodies}, _without={}) if bodies else self
 
     def topic(self, destination: str) -> str:
         """The topic of a chosen destination."""

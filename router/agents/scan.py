@@ -10,7 +10,7 @@ takes goes both ways: a difference is counted and switches it off. Pure.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from router.agents.emit import Emit, headers_of
 from router.agents.identify import Identify
 from router.agents.route import Choice, Route
 from router.agents.validate import Validate
+from router.agents.verdict import mark
 from router.events.event import RELEASED, Body, Event
 from router.events.records import Headers
 from router.native.automaton import Uncertain
@@ -69,7 +70,10 @@ class _PlanOf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What events of one source, type and name have in common. `looks` are the steps that need the finished event."""
+    """What events of one source, type and name have in common.
+
+    `looks` are the steps that need the finished event, Emit the last; `reads` the fields that they need, None for all.
+    """
 
     source: str
     type: str
@@ -81,6 +85,7 @@ class _Kind:
     route: Prepare
     identify: Prepare
     looks: tuple[Prepare, ...]
+    reads: Collection[str] | None
 
 
 class Scan:
@@ -137,8 +142,21 @@ class Scan:
         reference = orjson.dumps(plan.reference) if plan.reference else b""
         prefix = _only(self._agents, Dedupe).prefix(source)
         self._scanner.add(KindOf(number, call_type, name, reference, prefix, plan.node, plan.context, plan.asks))
-        choice, mark = _only(self._agents, Route).usual(key), mark_of(call_type, name)
-        kind = _Kind(source, call_type, name, mark, choice, headers_of(key), plan, of[Route], of[Identify], looks)
+        route: Route = _only(self._agents, Route)
+        choice, reads = route.usual(key), _reads(key, steps, route.reached(key))
+        kind = _Kind(
+            source,
+            call_type,
+            name,
+            mark_of(call_type, name),
+            choice,
+            headers_of(key),
+            plan,
+            of[Route],
+            of[Identify],
+            looks,
+            reads,
+        )
         self._kinds.append(kind)
 
     def _plan_of(self, key: RouteKey) -> _PlanOf:
@@ -196,12 +214,13 @@ class Scan:
             user_id = given[user : user + user_size].decode() if user_size else None
             device = given[anonymous : anonymous + anonymous_size].decode() if anonymous_size else None
             event.ids = pair(user_id, device) or (("message", message_id),)
-            if more:
+            if more or kind.looks:
                 ids: Body = {"type": kind.type, "userId": user_id, "anonymousId": device, "messageId": message_id}
-                if not self._answered(event, number, more, ids, found.sections(index), values[index] or b""):
+                sections = found.sections(index)
+                if more and not self._answered(event, number, more, ids, sections, values[index] or b""):
                     continue
-            if kind.looks and not _looked_into(event, kind.looks):
-                continue
+                if kind.looks and not _looked_into(event, kind, ids, sections):
+                    continue
             made[index] = event
             self._until_check -= 1
             if not self._until_check and not self._is_right(message, event):
@@ -217,8 +236,7 @@ class Scan:
             event.choice = self._choice(number, integrations)
         if not more & (ASK | IDENTIFIERS):
             return True
-        parts = ((section_of(kind.type), section), ("context", context))
-        body = {name: orjson.loads(text) for name, text in parts if text}
+        body = _parsed(kind, section, context)
         if more & ASK and not _conforms(kind.plan, orjson.loads(value) if kind.plan.whole else body):
             return False
         if more & IDENTIFIERS:
@@ -291,10 +309,55 @@ def _conforms(plan: _PlanOf, body: Body) -> bool:
         return False
 
 
-def _looked_into(event: Event, looks: Iterable[Prepare]) -> bool:
-    """Have agents look into the finished event. False where one ends it, or keeps its body."""
-    event.body = orjson.loads(event.value)
-    return not any(look(event) for look in looks) and event.body is RELEASED
+def _reads(key: RouteKey, steps: Steps, destinations: Collection[str]) -> Collection[str] | None:
+    """The fields that agents need which are not usual; None for all of them."""
+    read: set[str] = set()
+    for agent, _ in steps:
+        if type(agent) not in _USUAL:
+            fields = agent.reads(key, destinations)
+            if fields is None:
+                return None
+            read.update(fields)
+    return read
+
+
+def _parsed(kind: _Kind, section: bytes, context: bytes) -> Body:
+    parts = ((section_of(kind.type), section), ("context", context))
+    return {name: orjson.loads(text) for name, text in parts if text}
+
+
+def _looked_into(event: Event, kind: _Kind, ids: Body, sections: tuple[bytes, bytes, bytes]) -> bool:
+    """Have agents look into the finished event, or what they need of it. False where one ends it, or keeps its body."""
+    *looks, _ = kind.looks
+    body = _read(kind, ids, sections)
+    if body is None:
+        event.body = orjson.loads(event.value)
+        return not any(look(event) for look in kind.looks) and event.body is RELEASED
+    event.body = body
+    if any(look(event) for look in looks) or event.keep or event.choice.bodies:
+        return False
+    event.body = RELEASED
+    return True
+
+
+def _read(kind: _Kind, ids: Body, sections: tuple[bytes, bytes, bytes]) -> Body | None:
+    """The fields that agents need of an event; None where only the whole event has them all."""
+    if kind.reads is None:
+        return None
+    known = ids | {"event": kind.name} if kind.type == "track" else ids
+    section, context, _ = sections
+    texts = {section_of(kind.type): section, "context": context}
+    body: Body = {}
+    for name in kind.reads:
+        if name in texts:
+            if texts[name]:
+                body[name] = orjson.loads(texts[name])
+        elif (value := known.get(name)) is not None:
+            body[name] = value
+        else:
+            return None
+    mark(body, kind.plan.reference)
+    return body
 
 
 def _compared(event: Event) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -169,6 +169,30 @@ def test_an_agent_behind_route_looks_into_what_it_made() -> None:
     assert taken(made, told(FEWEST)) == FEWEST
     assert [set(body) >= {"receivedAt", "originalTimestamp", "context"} for body in curious.seen] == [True] * FEWEST
     assert taken(made, told(FEWEST, anonymousId="a2")) == 0
+
+
+class Reader(Curious):
+    """Says what it needs."""
+
+    def reads(self, key: RouteKey, destinations: Collection[str]) -> Collection[str]:
+        return ("anonymousId", "properties", "context")
+
+
+@built
+def test_an_agent_that_says_what_it_needs_gets_that_and_the_plan_that_was_asked() -> None:
+    plain, reader = pipeline(native=True), Reader()
+    made = among([plain.decode, *plain.agents], reader, -1)
+    reader.seen.clear()
+    messages = told(FEWEST, context={"locale": "de-DE"})
+
+    assert taken(made, messages) == FEWEST
+    properties = {"order_id": "o1", "total": 9.5}
+    context = {"locale": "de-DE", "protocols": {"plan": "fuzz@abc"}}
+    assert reader.seen == [{"anonymousId": "a1", "properties": properties, "context": context}] * FEWEST
+    assert taken(made, told(FEWEST, anonymousId="a2")) == 0
+    reader.seen.clear()
+    assert taken(made, told(FEWEST, anonymousId=None, userId="u1")) == FEWEST
+    assert all("messageId" in body for body in reader.seen)  # of an event without that id it gets the whole
 
 
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
