@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -27,15 +28,15 @@ def read_item(
     body = _body(value)
     raw = dict(headers)
     content: dict[str, Any] = body or {}
-    source, message_id = _text(raw.get("source")), content.get("messageId")
+    source, message_id = _name(raw.get("source")), content.get("messageId")
     if not message_id:  # it is known by its place
         origin = _text(raw.get(FIRST_ORIGIN)) or origin or f"{partition.topic}:{partition.number}:{offset}"
     delivery = Delivery(
         value or b"",
         _text(key),
         source,
-        _text(raw.get("type")) or str(content.get("type", "")),
-        _text(raw.get("event")) or str(content.get("event", "")),
+        _name(raw.get("type")) or str(content.get("type", "")),
+        _name(raw.get("event")) or str(content.get("event", "")),
         idempotency_key(destination, source, message_id, origin),
         content,
     )
@@ -74,4 +75,7 @@ def _body(value: bytes | None) -> dict[str, Any] | None:
 
 
 def _text(raw: bytes | None) -> str:
-    return raw.decode(errors="replace") if raw else ""
+    return str(raw, "utf-8", "replace") if raw else ""
+
+
+_name = lru_cache(4096)(_text)  # of what many messages have in common

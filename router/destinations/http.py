@@ -187,11 +187,11 @@ class HttpDestination(Connector):
     def mapped(self, events: Sequence[Delivery]) -> list[HttpRequest | Skip]:
         """The requests for these events, each within the limits. Pure."""
         fit, out = [], []
-        most = self.limits.event_bytes
+        types, most, mapping = self.types, self.limits.event_bytes, self.map or None
         for event in events:
-            if event.type not in self.types:
+            if event.type not in types:
                 out.append(Skip(event, "unsupported_type"))
-            elif not self.map.sends(event.type, event.event):
+            elif mapping is not None and not mapping.sends(event.type, event.event):
                 out.append(Skip(event, "mapping"))
             elif most is not None and len(event.value) > most:
                 out.append(Skip(event, "too_large", keep=True))

@@ -89,7 +89,8 @@ class Webhook(HttpDestination):
             yield HttpRequest("POST", url, events, self._content(first), self._headers | named)
         else:
             named = {"Idempotency-Key": keys.of_batch(events), "X-Attempt": str(max(one.attempt for one in events))}
-            body = b"[" + b",".join(map(self._content, events)) + b"]"
+            contents = map(self._content, events) if self.map else [one.value for one in events]
+            body = b"[" + b",".join(contents) + b"]"
             yield HttpRequest("POST", url, events, body, self._headers | named)
 
     def _content(self, event: Delivery) -> bytes:

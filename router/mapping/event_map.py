@@ -18,10 +18,12 @@ class EventMap:
         self._calls, self._events = dict(calls or {}), dict(events or {})
         self._of_calls, self._of_events = _compiled(self._calls), _compiled(self._events)
 
+    def __bool__(self) -> bool:
+        """Whether it says anything."""
+        return bool(self._calls or self._events)
+
     def sends(self, call: str, event: str) -> bool:
         """Whether these events are sent at all."""
-        if not self._calls and not self._events:
-            return True
         if call == "track" and event in self._events:
             return self._events[event] is not False
         return self._calls.get(call) is not False
