@@ -77,10 +77,10 @@ def filtered(events: Iterable[tuple[bytes, str]], rules: FilteringRules) -> Filt
     for value, source in events:
         found.looked += 1
         place = rules.refusal(value, source)
-        if place:
-            found.rules.setdefault(place, KeptBack()).add(*_names(value))
-        else:
-            found.passed += 1
+        for one in dict.fromkeys((place, place.partition("[")[0])):  # a filter, and all filters together
+            if one:
+                found.rules.setdefault(one, KeptBack()).add(*_names(value))
+        found.passed += not place
     return found
 
 

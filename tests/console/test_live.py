@@ -49,9 +49,11 @@ def test_a_row_is_on_its_way_until_a_record_says_what_became_of_it() -> None:
 
     made.take([message("resolved", 0, order("m1")), message("blocked", 0, order("m2"), violations='[{"path": "/a"}]')])
     made.take([message("invalid", 0, order("m3"), origin="events.raw:0:2")])
+    made.take([delivered("delivered", "m1"), delivered("delivered", "m4")])  # m4: of the event that it repeats
     made.passed({("events.raw", 0): 4}, 1_000 + DUPLICATE_MS + 100)
 
-    assert states(made) == {"m1": "passed", "m2": "blocked", "m3": "invalid", "m4": "duplicate"}
+    assert [row.destinations for row in made.rows.values()] == [{"crm": "delivered"}, {}, {}, {}]
+    assert states(made) == {"m1": "delivered", "m2": "blocked", "m3": "invalid", "m4": "duplicate"}
     assert [row.violations for row in made.newest(LiveFilter(violations=True), 9)] == [1]
 
 

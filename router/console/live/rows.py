@@ -142,6 +142,7 @@ class LiveTable:
             topic, partition, offset = row.received.rsplit(":", 2)
             if int(offset) < committed.get((topic, int(partition)), 0):
                 row.outcome = "duplicate"
+                row.destinations = {}  # what is known by its messageId is of the event that it repeats
                 self._changed(row)
 
     def newest(self, wanted: LiveFilter, count: int, after: int = 0) -> list[LiveRow]:
