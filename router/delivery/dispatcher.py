@@ -27,8 +27,7 @@ from router.delivery.retry_lane import RetryLane
 from router.destinations.base import Connector, Kind, Outcome
 
 GRACE_SECONDS = 30.0  # past the connector's own timeout
-UNCOMMITTED, MOST_UNCOMMITTED = 1_000, 4_000
-DEFAULT_REQUEST_BYTES = 1024 * 1024
+UNCOMMITTED = 1_000  # at least
 SPARE_SECONDS = 0.01  # until a replay asks again whether the rate has something to spare
 
 log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ def shape_of(connector: Connector, config: DeliveryConfig) -> BatchShape:
     """From the topology, or, where it says nothing, the connector's own."""
     batch = config.batch
     if batch is None:
-        return BatchShape(connector.limits.batch, DEFAULT_REQUEST_BYTES, connector.batch_age)
+        return BatchShape(connector.limits.batch, connector.limits.batch_bytes, connector.batch_age)
     return BatchShape(min(batch.count, connector.limits.count), batch.bytes, batch.age)
 
 
@@ -58,7 +57,8 @@ def in_order(connector: Connector, config: DeliveryConfig) -> bool:
 
 def max_uncommitted(connector: Connector, config: DeliveryConfig) -> int:
     """Events under way or accepted and not yet committed at most: what kill -9 can repeat."""
-    return min(max(UNCOMMITTED, 2 * config.concurrency * shape_of(connector, config).count), MOST_UNCOMMITTED)
+    wanted = 2 * config.concurrency * shape_of(connector, config).count
+    return min(max(UNCOMMITTED, wanted), connector.limits.uncommitted)
 
 
 class Dispatcher:

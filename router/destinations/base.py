@@ -84,13 +84,16 @@ class Delivery:
 class RequestLimits:
     """What the partner takes: events and body bytes of a request, bytes of an event, events a second (None: no limit).
 
-    `batch` is how many events a request carries when the topology leaves out `delivery.batch`, and `age` how many
-    seconds it may wait for them: 0 where the partner does not count requests by the day.
+    `batch` is how many events a request carries when the topology leaves out `delivery.batch`, and `batch_bytes` of how
+    many bytes; `age` is how many seconds it may wait for them: 0 where the partner does not count requests by the day.
+    No more than `uncommitted` are under way, or accepted and not yet committed.
     """
 
     count: int = 1
     batch: int = 1
+    batch_bytes: int = 1024 * 1024
     age: float = 0.0
+    uncommitted: int = 4_000
     request_bytes: int = 1024 * 1024
     event_bytes: int | None = None
     rate: float | None = None

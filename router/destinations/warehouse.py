@@ -1,12 +1,12 @@
-"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL or Amazon Redshift.
+"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL, Amazon Redshift or ClickHouse.
 
-Each source has a schema. `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
-a table with its properties as columns; `users` and `accounts` a row an object, each column from the newest event that
-set it; `user_identities` says to which profile an identifier belongs. New names become tables and columns by
-themselves; a value that does not fit its column goes to `discards`. A load is one transaction, after `every` or 4,000
-events, acknowledged once committed: kill -9 loses nothing and repeats nothing, as rows are known by `id` (messageId)
-for ever. A database that is full, read-only or refuses us pauses the destination. DuckDB needs `pip install
-'event-router[duckdb]'`, the others `[postgres]`. Redshift's SQL was run on PostgreSQL, not on a real Redshift.
+Each source has a schema: `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
+a table with its properties as columns, `users` and `accounts` a row an object, each column from the newest event that
+set it, `user_identities` the profile of an identifier. New names become tables and columns, values that do not fit go
+to `discards`. A load, after `every`, 20,000 events or 8 MiB, is one transaction (ClickHouse: one a table), acknowledged
+once committed: kill -9 loses and repeats nothing, as rows are known by `id` (messageId) for ever. A database that is
+full, read-only or refuses us pauses the destination. `pip install 'event-router[duckdb]'`, `[clickhouse]`, for the
+others `[postgres]`. Redshift's SQL was run on PostgreSQL, ClickHouse's on its engine as a library: on no real server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar, TypeVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -41,11 +41,14 @@ class WarehouseSettings(Settings):
 
     url: str = Field(
         examples=["duckdb:///./shop.duckdb"],
-        description="duckdb:///FILE, relative to the topology file, postgresql:// or redshift://USER@HOST:PORT/DATABASE?sslmode=require",
+        description="duckdb:///FILE, relative to the topology file; postgresql:// or "
+        "redshift://USER@HOST:PORT/DATABASE?sslmode=require; clickhouse://USER@HOST:8443?secure=true",
     )
-    password: SecretStr | None = Field(None, description="Of PostgreSQL's user; left out: PGPASSWORD or ~/.pgpass")
+    password: SecretStr | None = Field(
+        None, description="Of the user; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse"
+    )
     every: Duration = Field(
-        "1m", validate_default=True, gt=0, description="Load at this interval, or after 4,000 events"
+        "1m", validate_default=True, gt=0, description="Load at this interval, or after 20,000 events or 8 MiB"
     )
     only: list[str] = Field(
         [],
@@ -78,10 +81,10 @@ class WarehouseSettings(Settings):
 
 @destination("warehouse")
 class Warehouse(Connector):
-    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL or Redshift"
-    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift")
+    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL, Redshift or ClickHouse"
+    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift", "ClickHouse")
     ignores_integrations = True
-    limits = RequestLimits(count=4_000, batch=4_000, age=60.0)
+    limits = RequestLimits(count=20_000, batch=20_000, batch_bytes=8 * 1024 * 1024, age=60.0, uncommitted=40_000)
     idempotency = "message_id"
     Settings = WarehouseSettings
     settings: WarehouseSettings
@@ -91,7 +94,8 @@ class Warehouse(Connector):
         select = SelectiveSync(settings.only, settings.skip)
         self._rules = LoadRules(settings.schema_prefix, settings.max_depth, settings.max_columns, select)
         self._store: WarehouseStore | None = None
-        self._thread: ThreadPoolExecutor | None = None  # loads are made one after the other
+        self._making: ThreadPoolExecutor | None = None  # rows, while the load before them is made
+        self._loading: ThreadPoolExecutor | None = None  # one load after the other
         self._waiting = 0
         self._report = LoadReport(name)
 
@@ -108,48 +112,39 @@ class Warehouse(Connector):
                 needed = f"pip install 'event-router[{stores.extra_of(url)}]'"
                 raise Unavailable(f"destination {self.name} needs a library: {needed}") from error
             self._loader = Loader(self._store, self._rules)
-        self._thread = self._thread or ThreadPoolExecutor(1, f"warehouse-{self.name}")
+        self._making = self._making or ThreadPoolExecutor(1, f"rows-{self.name}")
+        self._loading = self._loading or ThreadPoolExecutor(1, f"warehouse-{self.name}")
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         if not batch:
             return []
         self._waiting += 1
         try:
-            return await self._in_thread(lambda: self._load(batch))
+            load = await _in_thread(self._making, lambda: self._submit(batch))
+            return await asyncio.wrap_future(load)
         finally:
             self._waiting -= 1
 
     async def check(self) -> Outcome:
         """Connect, without writing. A DuckDB file that is not there is made."""
-        return await self._in_thread(self._ping)
+        return await _in_thread(self._loading, self._ping)
 
     async def close(self) -> None:
-        thread, self._thread = self._thread, None
+        making, self._making = self._making, None
+        if making is None or self._loading is None or self._store is None:
+            return
+        await asyncio.to_thread(making.shutdown)  # the last load is queued
+        loading, self._loading = self._loading, None
         store, self._store = self._store, None
-        if thread is not None and store is not None:
-            thread.submit(store.close)
-            await asyncio.to_thread(thread.shutdown)
+        loading.submit(store.close)
+        await asyncio.to_thread(loading.shutdown)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        """A cancelled caller does not stop a load that has begun: it ends, and what comes again is a repeat."""
-        assert self._thread is not None, "open() comes first"
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    # What follows runs in the loading thread.
-
-    def _load(self, batch: Sequence[Delivery]) -> list[Outcome]:
+    def _submit(self, batch: Sequence[Delivery]) -> Future[list[Outcome]]:
+        """Make the rows, and queue their load before the next batch's."""
+        assert self._loading is not None, "open() comes first"
         pending = PendingRows(self._rules)
         outcomes = [self._add(pending, event) for event in batch]
-        if any(one is _LOADED for one in outcomes):
-            failed = self._attempt(lambda: self._run(pending), shared=len(batch) > 1)
-            outcomes = [failed if failed is not None and one is _LOADED else one for one in outcomes]
-        if self._waiting <= 1 and self._store is not None:
-            self._store.idle()
-        return outcomes
-
-    def _run(self, pending: PendingRows) -> None:
-        with self._report.timed():
-            self._report.loaded(self._loader.load(pending))
+        return self._loading.submit(self._load, pending, outcomes)
 
     def _add(self, pending: PendingRows, event: Delivery) -> Outcome:
         try:
@@ -158,6 +153,20 @@ class Warehouse(Connector):
             log.exception("an event could not be made rows of", extra={"destination": self.name})
             return Outcome(Kind.REJECTED, "MAPPING_FAILED", type(error).__name__)
         return _LOADED if wanted else Outcome(Kind.FILTERED, "not_selected")
+
+    # What follows runs in the loading thread.
+
+    def _load(self, pending: PendingRows, outcomes: list[Outcome]) -> list[Outcome]:
+        if any(one is _LOADED for one in outcomes):
+            failed = self._attempt(lambda: self._run(pending), shared=len(outcomes) > 1)
+            outcomes = [failed if failed is not None and one is _LOADED else one for one in outcomes]
+        if self._waiting <= 1 and self._store is not None:
+            self._store.idle()
+        return outcomes
+
+    def _run(self, pending: PendingRows) -> None:
+        with self._report.timed():
+            self._report.loaded(self._loader.load(pending))
 
     def _ping(self) -> Outcome:
         assert self._store is not None, "open() comes first"
@@ -175,3 +184,9 @@ class Warehouse(Connector):
             failure = self._store.failure(error)
             return Outcome(_KINDS[failure.kind], failure.code, failure.detail, shared=shared)
         return None
+
+
+async def _in_thread(thread: ThreadPoolExecutor | None, work: Callable[[], T]) -> T:
+    """A cancelled caller does not stop a load that has begun: it ends, and what comes again is a repeat."""
+    assert thread is not None, "open() comes first"
+    return await asyncio.get_running_loop().run_in_executor(thread, work)

@@ -1,17 +1,21 @@
 """Rows fitted to their table: which columns it gains, which are widened, and which values are discarded. Pure.
 
-Rows are taken in order and each value for itself, so how events are cut into loads makes no difference to the tables.
+Each value is judged by itself, and the first of a column fixes its type, so how events are cut into loads makes no
+difference to the tables. Rows that are alike are judged together: most columns then need no look at single values.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from router.warehouse.rows import BUILT_IN, OWN
-from router.warehouse.values import ColumnType, Reason, Values, as_text, fit, infer, widens
+from router.warehouse.values import ColumnType, Reason, Values, are_canonical, as_text, fit, infer, widens
+
+Times = tuple[str, str]  # the first and the last, written as in rows
+EVER: Times = ("0001", "9999~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +46,46 @@ class TableFit:
     added: dict[str, ColumnType] = field(default_factory=dict)
     widened: list[str] = field(default_factory=list)
     rows: list[Values] = field(default_factory=list)
+    times: Times = EVER
     discards: list[Discard] = field(default_factory=list)
 
 
 def fit_rows(
-    table: str, existing: Mapping[str, ColumnType], rows: Sequence[Values], limit: int, loaded_at: str
+    table: str, existing: Mapping[str, ColumnType], rows: list[Values], limit: int, loaded_at: str, times: Times = EVER
 ) -> TableFit:
-    """Rows of one table, each with an `id`. `limit` is how many columns the table may have."""
-    made = TableFit(dict(existing))
+    """Rows of one table, each with an `id`, which become the fitted ones. `limit` is how many columns it may have, and
+    `times` are the first and the last time that it can hold."""
+    made = TableFit(dict(existing), rows=rows, times=times)
     for column, known in _needed(table).items():
         if column not in existing:
             made.types[column] = made.added[column] = known
-    made.rows = [_fitted(table, row, made, limit, loaded_at) for row in rows]
+    for shape, alike in _by_shape(rows).items():
+        for column, kind in zip(shape[: len(shape) // 2], shape[len(shape) // 2 :], strict=True):
+            known_type = made.types.get(column) or _add(table, column, alike[0][column], made, limit)
+            if (known_type, kind) not in _AS_IT_IS:
+                _fit_column(table, column, known_type, alike, made)
+    for row in rows:
+        row["uuid_ts"] = loaded_at
     return made
+
+
+def _by_shape(rows: Iterable[Values]) -> dict[tuple[Any, ...], list[Values]]:
+    """Rows with the same columns and values of the same types, by both; in the order of each first row.
+
+    So the first value of a column is that of the first rows that have it.
+    """
+    found: dict[tuple[Any, ...], list[Values]] = {}
+    for row in rows:
+        shape = (*row, *map(type, row.values()))
+        alike = found.get(shape)
+        if alike is None:
+            found[shape] = [row]
+        else:
+            alike.append(row)
+    return found
+
+
+_AS_IT_IS = frozenset((("text", str), ("int", int), ("float", int), ("float", float), ("boolean", bool)))
 
 
 def _needed(table: str) -> Mapping[str, ColumnType]:
@@ -70,27 +101,29 @@ _EVENTS: dict[str, ColumnType] = {
 }
 
 
-def _fitted(table: str, row: Values, made: TableFit, limit: int, loaded_at: str) -> Values:
-    types, out = made.types, {**row, "uuid_ts": loaded_at}
-    for column, value in row.items():
-        known = types.get(column) or _add(table, column, value, made, limit)
-        if known == "text" and type(value) is str:  # most values
-            continue
-        if known is None:
-            fitted = None
-            reason: Reason = "too_many_columns"
-        else:
+def _fit_column(table: str, column: str, known: ColumnType | None, alike: list[Values], made: TableFit) -> None:
+    """Values that may not be what the column holds; `known` is None where the table has no room for the column."""
+    if known == "datetime" and _times_as_they_are([row[column] for row in alike], made.times):
+        return
+    for row in alike:
+        value = row[column]
+        fitted = None
+        if known is not None:
             if widens(known, value):
-                types[column] = known = "float"
+                made.types[column] = known = "float"
                 _widen(column, made)
             fitted = fit(known, value)
-            reason = "type"
+            if known == "datetime" and fitted is not None and not made.times[0] <= fitted <= made.times[1]:
+                fitted = None
         if fitted is None:
-            made.discards.append(_discard(table, row, column, value, reason))
-            del out[column]
+            made.discards.append(_discard(table, row, column, value, "type" if known else "too_many_columns"))
+            del row[column]
         elif fitted is not value:
-            out[column] = fitted
-    return out
+            row[column] = fitted
+
+
+def _times_as_they_are(values: list[Any], times: Times) -> bool:
+    return are_canonical(values) and (times is EVER or (times[0] <= min(values) and max(values) <= times[1]))
 
 
 def _add(table: str, column: str, value: Any, made: TableFit, limit: int) -> ColumnType | None:

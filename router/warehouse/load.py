@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from router.warehouse.fitting import Discard, TableFit, fit_rows
-from router.warehouse.names import DISCARDS, NAMES, schema_name
-from router.warehouse.objects import merged
+from router.warehouse.names import DISCARDS, NAMES, WHOLE_TABLES, schema_name
+from router.warehouse.objects import merged, replaced
 from router.warehouse.rows import EventRows, Version, event_rows
 from router.warehouse.selection import SelectiveSync
 from router.warehouse.store import Place, Tables, WarehouseStore
@@ -73,8 +73,10 @@ class PendingRows:
         for table, values in rows.inserted:
             if select.table(schema, table):
                 some = True
-                place = self.inserted.setdefault((schema, table), {})
-                place.setdefault(values["id"], select.columns(schema, table, values))
+                rows_of = self.inserted.get((schema, table))
+                if rows_of is None:
+                    rows_of = self.inserted[schema, table] = {}
+                rows_of.setdefault(values["id"], select.columns(schema, table, values))
         for table, values in rows.updated:
             if select.table(schema, table):
                 some = True
@@ -85,10 +87,10 @@ class PendingRows:
 
     def _update(self, place: Place, values: Values, version: Version) -> None:
         found = self.updated.setdefault(place, [])
-        if place[1] != "user_identities":
+        if place[1] not in WHOLE_TABLES:
             found.append((values, version))
             return
-        key = (place, values["id"])  # each update has all columns, so only the newest counts
+        key = (place, values["id"])
         at = self._newest.get(key)
         if at is None:
             self._newest[key] = len(found)
@@ -102,9 +104,10 @@ class PendingRows:
             clash = Discard(table, first["id"], column, as_text(value), "name_taken", first.get("received_at"))
             self.discards.setdefault(schema, []).append(clash)
         for kind, name, original in rows.originals:
-            self.names[schema, kind, name, original] = {
-                "id": f"{kind}:{name}:{original}", "kind": kind, "name": name, "original": original,
-            }  # fmt: skip
+            if (schema, kind, name, original) not in self.names:
+                self.names[schema, kind, name, original] = {
+                    "id": f"{kind}:{name}:{original}", "kind": kind, "name": name, "original": original,
+                }  # fmt: skip
 
 
 class Loader:
@@ -162,9 +165,9 @@ class _Load:
                 self._insert((schema, NAMES), names, own=True)
         return self._counts
 
-    def _fit(self, place: Place, rows: Sequence[Values]) -> TableFit:
+    def _fit(self, place: Place, rows: list[Values]) -> TableFit:
         existing = self._tables.get(place, {})
-        fit = fit_rows(place[1], existing, rows, self._rules.columns, self._loaded_at)
+        fit = fit_rows(place[1], existing, rows, self._rules.columns, self._loaded_at, self._store.times)
         if fit.added or fit.widened:
             self._store.change(place, fit, new=not existing)
             self._counts.changes.update({
@@ -176,7 +179,7 @@ class _Load:
         return fit
 
     def _insert(self, place: Place, rows: Sequence[Values], *, own: bool = False) -> Sequence[Discard]:
-        fit = self._fit(place, list({row["id"]: row for row in reversed(rows)}.values())[::-1] if own else rows)
+        fit = self._fit(place, list({row["id"]: row for row in reversed(rows)}.values())[::-1] if own else list(rows))
         inserted = self._store.insert(place, fit)
         if not own:
             self._counts.rows.update(inserted=inserted, repeated=len(fit.rows) - inserted)
@@ -184,9 +187,10 @@ class _Load:
 
     def _update(self, place: Place, updates: Sequence[tuple[Values, Version]]) -> Sequence[Discard]:
         fit = self._fit(place, [values for values, _ in updates])
-        stored = self._store.objects(place, fit.types, list({row["id"] for row in fit.rows}))
-        versions = [version for _, version in updates]
-        fit.rows = merged(stored, zip(fit.rows, versions, strict=True), self._loaded_at)
+        whole = place[1] in WHOLE_TABLES
+        stored = self._store.objects(place, () if whole else fit.types, list({row["id"] for row in fit.rows}))
+        newest = zip(fit.rows, (version for _, version in updates), strict=True)
+        fit.rows = (replaced if whole else merged)(stored, newest, self._loaded_at)
         if fit.rows:
             self._store.upsert(place, fit)
         self._counts.rows["updated"] += len(fit.rows)

@@ -33,6 +33,7 @@ CALL_TABLES = {
     "alias": "aliases",
 }  # fmt: skip
 OBJECT_TABLES = frozenset(("users", "accounts", "user_identities"))
+WHOLE_TABLES = frozenset(("user_identities",))  # of objects whose events have all their columns
 DISCARDS, NAMES = "discards", "_names"
 _TAKEN_TABLES = frozenset(CALL_TABLES.values()) | OBJECT_TABLES | {DISCARDS}
 

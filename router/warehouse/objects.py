@@ -2,7 +2,8 @@
 
 Newest is by event time, then receive time, then message id, for each column by itself: an identify that comes late
 changes only what no newer one has said, and one that comes twice changes nothing. A row keeps in `_versions` the
-version of its newest event, under "", and those of the columns whose value is older.
+version of its newest event, under "", and those of the columns whose value is older. The rows of `user_identities`
+are whole in each event, so that the newest row stays.
 """
 
 from __future__ import annotations
@@ -72,6 +73,17 @@ def merged(
         if (newer := one.update(values, version)) or one.newest != newest:
             rows.setdefault(key, {}).update(newer)
     return [{**row, "id": key, "uuid_ts": loaded_at, VERSIONS: known[key].written()} for key, row in rows.items()]
+
+
+def replaced(
+    stored: Mapping[str, StoredObject], updates: Iterable[tuple[Values, Version]], loaded_at: str
+) -> list[Values]:
+    """The rows to write where each update is a whole row, of which the newest stays; each `id` is given once."""
+    return [
+        {**values, "uuid_ts": loaded_at, VERSIONS: orjson.dumps({"": version}).decode()}
+        for values, version in updates
+        if (one := stored.get(values["id"])) is None or version > one.newest
+    ]
 
 
 def _version(at: Any, received: Any, message_id: Any) -> Version:

@@ -155,12 +155,13 @@ def _with_content(content: Any, row: Values, made: EventRows, table: str, depth:
 
 def _spread(content: Mapping[str, Any], row: Values, prefix: str, made: EventRows, table: str, depth: int) -> None:
     """Each value into its column. A built-in column keeps its value; of two values for one column the first stays."""
-    own: dict[str, str] = {}
+    of_context, taken = bool(prefix), set()
     for path, value in flatten(content, prefix, depth):
-        column, original = _column(table, path, bool(prefix))
-        if own.setdefault(column, path) != path:
+        column, original = _column(table, path, of_context)
+        if column in taken:
             made.clashes.append((table, column, value))
             continue
+        taken.add(column)
         row[column] = value
         if original:
             made.originals.append(("column", column, original))

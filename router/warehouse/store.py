@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from router.warehouse.fitting import TableFit
+from router.warehouse.fitting import EVER, TableFit, Times
 from router.warehouse.objects import StoredObject
 from router.warehouse.rows import VERSIONS
 from router.warehouse.values import ColumnType
@@ -36,6 +36,7 @@ class WarehouseStore(ABC):
     mark: ClassVar[str]  # of a parameter
     type_names: ClassVar[Mapping[ColumnType, str]]
     read_types: ClassVar[Mapping[str, ColumnType]]  # as information_schema spells them; any other is none of ours
+    times: ClassVar[Times] = EVER  # that it can hold
 
     @abstractmethod
     def begin(self, schemas: Sequence[str]) -> Tables:
@@ -104,6 +105,10 @@ class WarehouseStore(ABC):
         values = "".join(f", {quoted(name)} IS NOT NULL" for name in names)
         condition, parameters = self.of_ids(ids)
         found = self.rows(f"SELECT id, {VERSIONS}{values} FROM {target(place)} WHERE {condition}", parameters)
+        return self.read_objects(names, found)
+
+    def read_objects(self, names: Sequence[str], found: Iterable[Sequence[Any]]) -> dict[str, StoredObject]:
+        """From rows of id, versions, and for each of the columns whether it has a value."""
         return {
             key: StoredObject.read(versions, (name for name, given in zip(names, given_ones, strict=True) if given))
             for key, versions, *given_ones in found

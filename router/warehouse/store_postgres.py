@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from router.warehouse.fitting import TableFit
 from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target, used
-from router.warehouse.values import ColumnType
+from router.warehouse.values import ColumnType, Values
 
 if TYPE_CHECKING:
     import psycopg
@@ -139,9 +140,11 @@ class PostgresStore(WarehouseStore):
         columns = ", ".join(map(quoted, names))
         self.execute("DROP TABLE IF EXISTS pg_temp.staged")
         self.execute(f"CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT {columns} FROM {target(place)} WITH NO DATA")
-        with self._db.cursor() as cursor, cursor.copy(f"COPY staged ({columns}) FROM STDIN".encode()) as copy:
-            for row in fit.rows:
-                copy.write_row([row.get(name) for name in names])
+        copy_in = f"COPY staged ({columns}) FROM STDIN (NULL '')"  # no value of a row is an empty text
+        rows = iter(fit.rows)
+        with self._db.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
+            while part := "".join([_line(row, names) for row in islice(rows, _WRITTEN_AT_A_TIME)]):
+                copy.write(part)
         return names
 
     def commit(self) -> None:
@@ -168,3 +171,15 @@ class PostgresStore(WarehouseStore):
             return Failure("retry", "WAREHOUSE_FAILED", f"{type(error).__name__} {state}".rstrip())
         kind, words = _FAILURES[code]
         return Failure(kind, code, words)
+
+
+def _line(row: Values, names: Sequence[str]) -> str:
+    """Of COPY's text format: values between tabs, with a backslash in front of what would mean something else."""
+    line = "\t".join(map(str, map(row.get, names, repeat(""))))
+    if "\\" in line or "\n" in line or "\r" in line or line.count("\t") >= len(names):
+        line = "\t".join([str(row.get(name, "")).translate(_ESCAPED) for name in names])
+    return f"{line}\n"
+
+
+_ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_WRITTEN_AT_A_TIME = 500  # rows

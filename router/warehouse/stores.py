@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from router.warehouse.store import WarehouseStore
 
 DUCKDB = "duckdb:///"  # as SQLAlchemy spells it: a relative path follows, or an absolute one with its own slash
-EXTRAS = {"duckdb": "duckdb", "postgresql": "postgres", "postgres": "postgres", "redshift": "postgres"}
-_MODULES = {"duckdb": "duckdb", "postgres": "psycopg"}
+EXTRAS = {
+    "duckdb": "duckdb", "postgresql": "postgres", "postgres": "postgres", "redshift": "postgres",
+    "clickhouse": "clickhouse",
+}  # fmt: skip
+_MODULES = {"duckdb": "duckdb", "postgres": "psycopg", "clickhouse": "clickhouse_connect"}
+_FORMS = (
+    "duckdb:///FILE, postgresql://USER@HOST/DATABASE, redshift://USER@HOST:5439/DATABASE or "
+    "clickhouse://USER@HOST:8443?secure=true"
+)
 
 
 def problem(url: str) -> str:
@@ -18,9 +25,7 @@ def problem(url: str) -> str:
     scheme, separator, _ = url.partition("://")
     if not separator or scheme not in EXTRAS:
         got = f"{scheme}://" if separator else "no scheme"
-        return (
-            f"expected duckdb:///FILE, postgresql://USER@HOST/DATABASE or redshift://USER@HOST:5439/DATABASE, got {got}"
-        )
+        return f"expected {_FORMS}, got {got}"
     if scheme == "duckdb":
         path = url.removeprefix(DUCKDB)
         if not url.startswith(DUCKDB) or not path or path.startswith(":") or path.endswith("/"):
@@ -29,8 +34,24 @@ def problem(url: str) -> str:
     place = urlsplit(url)
     if place.password is not None:
         return "expected a URL without a password: it has a setting of its own"
+    if scheme == "clickhouse":
+        return _clickhouse_problem(place)
     if not place.path.strip("/"):
         return "expected a database's name after the host"
+    return ""
+
+
+def _clickhouse_problem(place: SplitResult) -> str:
+    try:
+        port = place.port
+    except ValueError:
+        port = 0
+    if not place.hostname or port == 0:
+        return "expected clickhouse://USER@HOST:PORT, with a port of its HTTP interface"
+    if place.path.strip("/"):
+        return f"expected no database in the URL, as each source has one of its own, got {place.path.strip('/')}"
+    if place.query not in ("", "secure=true", "secure=false"):
+        return f"expected secure=true, secure=false or nothing after the ?, got {place.query}"
     return ""
 
 
@@ -49,6 +70,10 @@ def store(url: str, password: str | None, timeout: float) -> WarehouseStore:
         from router.warehouse.store_redshift import RedshiftStore
 
         return RedshiftStore(url.replace("redshift://", "postgresql://", 1), password, timeout)
+    if url.startswith("clickhouse://"):
+        from router.warehouse.store_clickhouse import ClickHouseStore
+
+        return ClickHouseStore(url, password, timeout)
     from router.warehouse.store_postgres import PostgresStore
 
     return PostgresStore(url, password, timeout)

@@ -8,7 +8,7 @@ not fit is not forced: it is discarded, with a reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
@@ -69,6 +69,16 @@ def instant(text: str) -> str | None:
     except (ValueError, OverflowError):
         return None
     return f"{moment.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def are_canonical(texts: Sequence[Any]) -> bool:
+    """Whether all are times as the router writes them (`is_canonical`), without a look at each by itself."""
+    try:
+        if set(map(len, texts)) != {24} or {text[4:20:3] + text[10::13] for text in texts} != {"--T::.TZ"}:
+            return False
+        return all(map(datetime.fromisoformat, texts))
+    except (TypeError, ValueError):
+        return False
 
 
 def infer(column: str, value: Any) -> ColumnType:

@@ -82,6 +82,34 @@ def test_numbers_in_a_column_of_text_are_text(store: WarehouseStore) -> None:
     assert [found[f"m{number}"]["code"] for number in (1, 2, 3)] == ["A1", "17", '[1,"b"]']
 
 
+def test_texts_come_back_as_they_were(store: WarehouseStore) -> None:
+    """Whatever means something to a format on the way; and NUL, which no database takes, is another character."""
+    texts = [
+        "a\tb",
+        "a\nb\r\n",
+        "\\",
+        "\\N",
+        "\\.",
+        "\\\\t",
+        '"',
+        "'",
+        '","',
+        "NULL",
+        "日本 \U0001f600",
+        "null\0",
+        "{}",
+        " ",
+    ]
+
+    load(store, [order(number, said=text, mark="end") for number, text in enumerate(texts, 1)])
+
+    found = tables(store)["order_completed"]
+    assert [found[f"m{number}"]["said"] for number in range(1, len(texts) + 1)] == [
+        text.replace("\0", "\ufffd") for text in texts
+    ]
+    assert {row["mark"] for row in found.values()} == {"end"}
+
+
 def test_three_thousand_traits(store: WarehouseStore) -> None:
     """Columns up to the limit, the rest in the discards; the event itself and its neighbour are loaded."""
     traits = {f"trait_{number:04}": f"v{number}" for number in range(3_000)}
@@ -155,6 +183,7 @@ def test_an_identifier_belongs_to_the_profile_of_its_newest_event(store: Warehou
     assert found["user_id:u1"]["seq"] == 1_767_261_602_000
 
 
+@pytest.mark.parametrize("store", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_nothing_of_a_load_that_fails_is_there(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither rows nor tables nor columns; the next one is sound."""
     load(store, [order(1, total=5)])

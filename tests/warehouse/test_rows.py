@@ -113,6 +113,17 @@ def test_of_two_properties_for_one_column_the_first_stays() -> None:
     assert event.clashes == [("shown", "product_id", 2), ("shown", "product_id", 3)]
 
 
+@pytest.mark.parametrize(
+    "properties", [{"product": {"id": 3}, "product_id": 2}, {"product_id": 3, "product": {"id": 2}}]
+)
+def test_a_nested_value_and_one_of_its_name_are_two(properties: dict[str, Any]) -> None:
+    """The first stays and the second is discarded, though their paths are spelt alike."""
+    event = rows("track", event="Shown", properties=properties)
+
+    assert event.inserted[1][1]["product_id"] == 3
+    assert event.clashes == [("shown", "product_id", 2)]
+
+
 def test_names_that_cannot_be_guessed_are_kept() -> None:
     """Of every event, and of columns whose name was made up."""
     event = rows("track", event="日本", properties={"値段": 5, "plan": "pro"})

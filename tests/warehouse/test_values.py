@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.warehouse.values import ColumnType, fit, flatten, infer, instant, widens
+from router.warehouse.values import ColumnType, are_canonical, fit, flatten, infer, instant, widens
 
 NESTED = {"a": {"b": {"c": {"d": 1}}}}
 
@@ -56,6 +56,18 @@ def test_the_first_value_has_a_type(column: str, value: Any, expected: ColumnTyp
 )  # fmt: skip
 def test_times_are_in_utc(text: str, utc: str | None) -> None:
     assert instant(text) == utc
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-01-05", "2024-02-30T10:00:00.000Z", "2024-01-05T10:00:00,000Z", "2024-01-05T10:00:00.000+", "x" * 24, 5],
+)
+def test_times_are_looked_at_together(text: Any) -> None:
+    """One that is written otherwise, or is none, is seen among the others."""
+    good = ["2024-01-05T10:00:00.000Z", "2024-02-29T23:59:59.999Z"]
+
+    assert are_canonical(good)
+    assert not are_canonical([*good, text])
 
 
 @pytest.mark.parametrize(
