@@ -14,15 +14,13 @@ from router.warehouse.store_postgres import PostgresStore
 from tests.warehouse import clickhouse as clickhouse_engine
 
 
-@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres), "clickhouse"])
+@pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WarehouseStore]:
     made: WarehouseStore
     if request.param == "duckdb":
         made = DuckDbStore(tmp_path / "shop.duckdb")
-    elif request.param == "postgres":
-        made = PostgresStore(request.getfixturevalue("database"), "hush-4711", 60.0)
     else:
-        made = request.getfixturevalue("clickhouse")
+        made = PostgresStore(request.getfixturevalue("database"), "hush-4711", 60.0)
     yield made
     made.close()
 

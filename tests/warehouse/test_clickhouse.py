@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from router.warehouse.store import WarehouseStore
 from router.warehouse.store_clickhouse import ClickHouseStore
+from tests.warehouse import test_load, test_questions
 from tests.warehouse.databases import MemoryStore, event, load, order, tables
 
 EVENTS = [order(1, total=5), event(2, "identify", traits={"plan": "pro"}), event(3, event="Other")]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        test_load.test_a_repeat_drops_by_its_id_days_later,
+        test_load.test_a_column_of_whole_numbers_becomes_one_of_fractions,
+        test_load.test_texts_come_back_as_they_were,
+        test_load.test_a_late_identify_does_not_overwrite_a_newer_one,
+        test_load.test_a_database_and_one_in_memory_hold_the_same,
+        test_questions.test_six_months_of_a_shop,
+    ],
+    ids=lambda rule: rule.__name__.removeprefix("test_"),
+)
+def test_what_holds_in_the_others_holds_here(
+    rule: Callable[[WarehouseStore], None], clickhouse: ClickHouseStore
+) -> None:
+    rule(clickhouse)
 
 
 def test_a_load_that_broke_off_is_whole_when_it_is_made_again(

@@ -183,7 +183,6 @@ def test_an_identifier_belongs_to_the_profile_of_its_newest_event(store: Warehou
     assert found["user_id:u1"]["seq"] == 1_767_261_602_000
 
 
-@pytest.mark.parametrize("store", ["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_nothing_of_a_load_that_fails_is_there(store: WarehouseStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither rows nor tables nor columns; the next one is sound."""
     load(store, [order(1, total=5)])
