@@ -53,7 +53,11 @@ async def outcome(url: str, **given: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"url": "shop.duckdb"}, "or redshift://USER@HOST:5439/DATABASE, got no scheme"),
+        ({"url": "shop.duckdb"}, "or clickhouse://USER@HOST:8443?secure=true, got no scheme"),
+        ({"url": "clickhouse://user@host/shop"}, "no database in the URL, as each source has one of its own, got shop"),
+        ({"url": "clickhouse://user@host:http"}, "expected clickhouse://USER@HOST:PORT"),
+        ({"url": "clickhouse://user:hush@host"}, "expected a URL without a password"),
+        ({"url": "clickhouse://host?tls=1"}, "expected secure=true, secure=false or nothing after the ?, got tls=1"),
         ({"url": "redshift://user@host"}, "expected a database's name after the host"),
         ({"url": "mysql://host/db"}, "got mysql://"),
         ({"url": "duckdb:///:memory:"}, "expected duckdb:/// and the path of a file"),
@@ -96,7 +100,11 @@ def test_a_file_is_relative_to_the_topology(tmp_path: Path, url: str, expected: 
 
 @pytest.mark.parametrize(
     ("url", "library", "extra"),
-    [("duckdb:///x.duckdb", "duckdb", "duckdb"), ("postgresql://u@h/d", "psycopg", "postgres")],
+    [
+        ("duckdb:///x.duckdb", "duckdb", "duckdb"),
+        ("postgresql://u@h/d", "psycopg", "postgres"),
+        ("clickhouse://u@h", "clickhouse_connect", "clickhouse"),
+    ],
 )
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, url: str, library: str, extra: str) -> None:
     monkeypatch.setitem(sys.modules, library, None)
