@@ -32,12 +32,22 @@ SHOWN = 5
 class Destination:
     """What a destination is meant to get, and the ids that its partner wrote down, in order of arrival.
 
-    `receipts` is None for a destination that nothing delivers to: then only its topic is looked at.
+    `receipts` is None for a destination that nothing delivers to: then only its topic is looked at. `replayed`: it gets
+    no live events, but all of events.resolved in this range of time (ms since 1970, without its end) by replays.
     """
 
     name: str
     takes: Callable[[Item], bool] = lambda item: True
     receipts: Sequence[str] | None = None
+    replayed: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> str:
+        """Replays are outside the metrics' sums: they are counted by themselves."""
+        return f"replays to {self.name}" if self.replayed else f"dest.{self.name}"
+
+    def meant(self, found: Found) -> bool:
+        return self.replayed is None or self.replayed[0] <= found.time < self.replayed[1]
 
 
 @dataclass
@@ -90,6 +100,7 @@ class Found:
     id: str
     profile: str
     partition: int
+    time: int = 0  # of the message, in ms since 1970
 
 
 def check(ledger: Ledger, cluster: Cluster, topics: Topics, destinations: Iterable[Destination]) -> Account:
@@ -101,9 +112,8 @@ def check(ledger: Ledger, cluster: Cluster, topics: Topics, destinations: Iterab
     invalid = _garbage(account, ledger, read(cluster, topics.raw), read(cluster, topics.invalid))
     _fates(account, ledger, resolved, blocked, invalid)
     _order(account, ledger, "events.resolved", resolved)
-    there = {found.id for found in resolved}
     for destination in destinations:
-        name = f"dest.{destination.name}"
+        name, there = destination.place, {found.id for found in resolved if destination.meant(found)}
         routed = _events(account, name, read(cluster, topics.destination(destination.name)))
         dead = _events(account, f"{name}.dead", read(cluster, topics.dead(destination.name)))
         _routing(account, ledger, destination, there, routed)
@@ -153,7 +163,8 @@ def _events(account: Account, place: str, messages: Iterable[Message[bytes, byte
     found = []
     for message in messages:
         body: dict[str, Any] = orjson.loads(message.value() or b"{}")
-        found.append(Found(str(body.get("messageId")), str(body.get("profileId", "")), message.partition() or 0))
+        id_, profile = str(body.get("messageId")), str(body.get("profileId", ""))
+        found.append(Found(id_, profile, message.partition() or 0, message.timestamp()[1]))
     account.counts[place] = len(found)
     account.repeated += _repeats(place, (one.id for one in found))
     return found
@@ -210,7 +221,7 @@ def _fates(
 def _routing(
     account: Account, ledger: Ledger, destination: Destination, resolved: set[str], routed: Sequence[Found]
 ) -> None:
-    place = f"dest.{destination.name}"
+    place = destination.place
     entries = ledger.entries
     wanted = {name for name in resolved if name in entries and destination.takes(entries[name].item)}
     there = {found.id for found in routed}
@@ -219,14 +230,14 @@ def _routing(
 
 
 def _receipts(account: Account, destination: Destination, routed: set[str], dead: set[str]) -> None:
-    place = f"dest.{destination.name} receipts"
+    place = f"{destination.place} receipts"
     receipts = destination.receipts or ()
     received = set(receipts)
     account.counts[place] = len(receipts)
     account.redelivered[destination.name] = len(receipts) - len(received)
     account.lost += [(place, name) for name in sorted(routed - received - dead)]
     account.stray += [(place, name) for name in sorted(received - routed)]
-    account.stray += [(f"dest.{destination.name}.dead", name) for name in sorted(dead - routed)]
+    account.stray += [(f"{destination.place}.dead", name) for name in sorted(dead - routed)]
     account.contradictory += [(place, name) for name in sorted(dead & received)]
 
 

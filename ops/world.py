@@ -1,6 +1,6 @@
 """A small topology on a real Kafka, with its receiver and its load: what chaos and acceptance runs use.
 
-Three destinations get everything, the orders in order of profile, and the products viewed.
+Three destinations get everything, the orders in order of profile, and the products viewed; a fourth gets replays only.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from router.kafka.cluster import Cluster
 from router.receiver import read_log
 
 WRITE_KEY = "load-key"
+REPLAYED = "again"
+"""The destination without live events: what comes there is sent by replays."""
 MOST_EVENTS = 400_000
 TOPOLOGY = """\
 name: {name}
@@ -47,6 +49,7 @@ destinations:
     types: [track]
     except: [Order Completed]
     settings: {{url: "{url}/views", allow_private: true}}
+  again: {{enabled: false, settings: {{url: "{url}/again", allow_private: true}}}}
 """
 TAKES: Mapping[str, Callable[[Item], bool]] = {
     "all": lambda item: True,
@@ -58,19 +61,21 @@ TAKES: Mapping[str, Callable[[Item], bool]] = {
 class World:
     """`folder` holds topology, plan, state, receipts and logs. `name` prefixes topics and groups.
 
-    `seed` is that of the last load, for whoever has to make it again.
+    `seed` is that of the last load, for whoever has to make it again. The partner fails a share of `failing` requests.
     """
 
     def __init__(
-        self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once", partitions: int = 6
-    ) -> None:
+        self, folder: Path, name: str, bootstrap: str, *, guarantee: str = "exactly_once", partitions: int = 6,
+        failing: float = 0.0,
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.cluster = Cluster(bootstrap)
         self.receipts = folder / "receipts.ndjson"
         self.ledger = Ledger()
         self.seed = 0
         self._processes: list[Process] = []
-        address = self.start(*RECEIVER, "--receipts", str(self.receipts)).said("http://")
+        fails = ["--fail", f"500,share={failing}"] if failing else []
+        address = self.start(*RECEIVER, "--receipts", str(self.receipts), *fails).said("http://")
         write_plan(folder / "plan")
         self.file = folder / "topology.yaml"
         text = TOPOLOGY.format(
@@ -101,12 +106,17 @@ class World:
         if problems := admin.differences(specs):
             raise RouterError("; ".join(map(str, problems)))
 
-    def check(self, *, delivered: bool = True) -> Account:
-        """Every topic, and what the receiver wrote down, against the ledger. Let the router come to rest first."""
+    def check(self, *, delivered: bool = True, replayed: tuple[int, int] | None = None) -> Account:
+        """Every topic, and what the receiver wrote down, against the ledger. Let the router come to rest first.
+
+        `replayed` is the range of time, in ms since 1970 and without its end, of which all was replayed.
+        """
         got: defaultdict[str, list[str]] = defaultdict(list)
         for line in read_log(self.receipts):
             got[line["path"].removeprefix("/")].append(str(line["messageId"]))
         wanted = [Destination(name, takes, got[name] if delivered else None) for name, takes in TAKES.items()]
+        if replayed:
+            wanted.append(Destination(REPLAYED, receipts=got[REPLAYED], replayed=replayed))
         return check(self.ledger, self.cluster, self.topics, wanted)
 
     @contextmanager

@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--posted", type=float, default=40, help="events a second through the gateway")
     parser.add_argument("--only", help=f"faults, with commas: {', '.join(FAULTS)}")
     parser.add_argument("--apart", type=float, default=8, help="seconds between two faults of --only")
+    parser.add_argument("--failing", type=float, default=0.0, help="the share of requests that the partner fails")
     parser.add_argument("--folder", type=Path, help="keeps logs and state; default: a temporary folder")
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.only.split(",") if name not in FAULTS] if chosen.only else []:
@@ -46,7 +47,8 @@ def main() -> int:
     logging.basicConfig(filename=folder / "chaos.log", format="%(asctime)s %(name)s %(message)s")
     steps = schedule(chosen.kills, chosen.seed, chosen.only, chosen.apart)
     print(f"{len(steps)} faults in {steps[-1].at:.0f} s and more; seed {chosen.seed}; logs in {folder}", flush=True)
-    outcome = run(folder, steps, Setup(chosen.seed, workers=3, partitions=12, rate=chosen.rate, posted=chosen.posted))
+    setup = Setup(chosen.seed, workers=3, partitions=12, rate=chosen.rate, posted=chosen.posted, failing=chosen.failing)
+    outcome = run(folder, steps, setup)
     print("\n".join(report(outcome, chosen.kills)))
     print(f"\nrepeat: ./ops/chaos --kills {chosen.kills} --seed {chosen.seed}" + repeated(chosen))
     if not outcome.problems and chosen.folder is None:
@@ -57,7 +59,7 @@ def main() -> int:
 def repeated(chosen: argparse.Namespace) -> str:
     """The options that were not left as they are."""
     extra = f" --only {chosen.only} --apart {chosen.apart:g}" if chosen.only else ""
-    return f"{extra} --rate {chosen.rate:g} --posted {chosen.posted:g}"
+    return f"{extra} --rate {chosen.rate:g} --posted {chosen.posted:g} --failing {chosen.failing:g}"
 
 
 def schedule(kills: int, seed: int, only: str | None, apart: float) -> list[Step]:

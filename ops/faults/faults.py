@@ -26,8 +26,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ops.faults.disk import SmallDisk
 from ops.faults.fleet import Fleet, Member
 from ops.faults.probes import Commits, CommittedPast, Probe, Ready, Received, VisiblePast, ends
+from ops.faults.replays import Replaying, Replays
 from ops.kafka.kraft import KraftBroker
-from ops.world import World
+from ops.world import REPLAYED, World
 from router.config.options import Address
 from router.errors import Unavailable
 from router.kafka import clients
@@ -58,6 +59,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.routed = Commits(self.world.cluster, self.world.topics.route_group)
         self.merged = Commits(self.world.cluster, self.world.topics.merges_group)
+        self.replays = Replays(self.world)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
         """Have something done after so many seconds."""
@@ -109,6 +111,14 @@ def kill_deliver(scene: Scene) -> Probe | None:
     probe = Received(scene.world.receipts, sender)
     scene.fleet.kill(sender)
     return probe
+
+
+def kill_replay(scene: Scene) -> Probe | None:
+    """Whatever it is at; from the first of these faults on there is always one to kill."""
+    if not scene.replays.begun:
+        scene.fleet.add("deliver", "--destination", REPLAYED, "--switched-off")
+    scene.replays.kill()
+    return Replaying(scene.replays)
 
 
 def kill_gateway(scene: Scene) -> Probe | None:
@@ -294,6 +304,7 @@ def _limit_coordinator(scene: Scene, size: int) -> None:
 FAULTS: dict[str, Apply] = {
     "kill-route": kill_route,
     "kill-deliver": kill_deliver,
+    "kill-replay": kill_replay,
     "kill-gateway": kill_gateway,
     "kill-broker": kill_broker,
     "kill-two": kill_two,

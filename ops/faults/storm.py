@@ -46,6 +46,7 @@ class Setup:
     rate: float = 400
     posted: float = 40
     senders: int = 2
+    failing: float = 0.0  # the share of requests that the partner fails
 
 
 @dataclass
@@ -95,7 +96,9 @@ class Storm:
         time.sleep(TURN_SECONDS)
         self.scene.end_due()
         self.scene.fleet.keep()
-        if self.scene.fleet.findings:
+        if self.scene.broker.alive:
+            self.scene.replays.keep()
+        if self.scene.fleet.findings or self.scene.replays.findings:
             raise Unavailable("a process ended as none should")
         if self.scene.broker.alive:  # each question to one that is down would last until its timeout
             self._watched = [(felt, probe) for felt, probe in self._watched if not self._over(felt, probe)]
@@ -150,6 +153,7 @@ class Storm:
         self.until(routed.look, REST_SECONDS, "events are not routed")
         merged = Watched(self.scene.merging())  # only now: what is routed may have brought links
         self.until(merged.look, REST_SECONDS, "merges are not written")
+        self.scene.replays.finish()
         seen: list[Snapshot] = []
 
         def quiet() -> bool:
@@ -176,15 +180,19 @@ class Storm:
         """Come to rest and account for everything."""
         outcome = self.outcome
         seen = self.rest()
-        outcome.account = self.scene.world.check()
+        replays = self.scene.replays
+        outcome.account = self.scene.world.check(replayed=(replays.since, replays.until))
         ledger = self.scene.world.ledger
         outcome.acknowledged, outcome.refused = ledger.sent("ok"), ledger.sent("refused")
         outcome.unknown = ledger.sent("unknown")
-        outcome.problems += [*outcome.account.problems, *outcome.account.against(seen), *self.scene.fleet.findings]
+        outcome.problems += [*outcome.account.problems, *outcome.account.against(seen), *self._findings()]
         outcome.restores = [seconds for seconds in self._restores.values() if seconds]
         members = [*self.scene.fleet.members, *self.scene.fleet.gone]
         outcome.exits = {member.name: member.exits for member in members if member.exits}
         return outcome
+
+    def _findings(self) -> list[str]:
+        return [*self.scene.fleet.findings, *self.scene.replays.findings]
 
     def _over(self, felt: Felt, watched: Watched) -> bool:
         if watched.look():
@@ -228,7 +236,7 @@ def _load(scene: Scene, setup: Setup) -> Background:
 def storm(folder: Path, name: str, broker: KraftBroker, setup: Setup) -> Iterator[Storm]:
     """A router that is ready, its load begun; everything ends with the block."""
     with ExitStack() as stack:
-        world = World(folder, name, broker.bootstrap, partitions=setup.partitions)
+        world = World(folder, name, broker.bootstrap, partitions=setup.partitions, failing=setup.failing)
         small = stack.enter_context(SmallDisk(folder / "state")) if disk.missing() is None else None
         stack.callback(world.close)
         world.make_topics()

@@ -26,10 +26,11 @@ GROUPS = [
     ["refuse-transactions", "kill-broker", "pause-broker"],
     ["fill-disk"],
 ]
+ELSEWHERE = {"kill-replay"}  # tests/replay; here it would take minutes
 
 
 def test_no_fault_is_left_out() -> None:
-    assert sorted(fault for group in GROUPS for fault in group) == sorted(FAULTS)
+    assert sorted(fault for group in GROUPS for fault in group) == sorted(FAULTS.keys() - ELSEWHERE)
 
 
 def run(broker: KraftBroker, folder: Path, name: str, faults: list[str], seed: int) -> Outcome:
