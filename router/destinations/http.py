@@ -312,7 +312,7 @@ def _of_all(
     answers: Sequence[Outcome | HttpRequest], request: HttpRequest, batch: Sequence[Delivery]
 ) -> TypeGuard[Sequence[Outcome]]:
     """Whether these are the outcomes of a batch that went out as one request: the usual case."""
-    return len(answers) == len(batch) and HttpRequest not in map(type, answers) and all(map(is_, request.events, batch))
+    return len(answers) == len(batch) and set(map(type, answers)) == {Outcome} and all(map(is_, request.events, batch))
 
 
 def _merge(outcomes: dict[int, Outcome], event: Delivery, outcome: Outcome) -> None:
