@@ -30,7 +30,7 @@ from router.kafka.owners import Owners
 from router.mask import Mask
 from router.process.health import Health
 from router.process.reload import Reload, without_topics
-from router.process.run import register_secrets, secrets
+from router.process.run import collecting_rarely, register_secrets, secrets
 from router.process.rundir import check_state
 from router.process.signals import until
 from router.state.slot import Slot
@@ -62,7 +62,8 @@ def run_delivery(
     check_state(options.state)
     slot = Slot.take(options.state, "deliver")
     try:
-        _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload, switched_off=switched_off))
+        with collecting_rarely():
+            _run_loop(lambda: _deliver(loaded, options, only, slot.id, stop, health, reload, switched_off=switched_off))
     finally:
         slot.release()
 

@@ -88,8 +88,9 @@ def recount(cluster: Cluster, topology: Topology) -> Recount:
                 made.people.setdefault(row, set()).add(one.key)
     for one in written(cluster, topics.violations):
         row = one.body["source"], one.body["event"]
-        made.events.setdefault(row, Counter())["violations"] += 1
-        made.violations[one.body["source"], one.body["rule"] or one.body["event"], one.body["path"]] += 1
+        count = one.body.get("count", 1)  # of one kind in one second a record may stand for many
+        made.events.setdefault(row, Counter())["violations"] += count
+        made.violations[one.body["source"], one.body["rule"] or one.body["event"], one.body["path"]] += count
     for name in topology.destinations:
         again = set()
         for one in written(cluster, topics.destination(name)):
