@@ -19,7 +19,7 @@ from ops.world import World
 from router.embedded.broker import EmbeddedBroker
 from tests import browser
 from tests.brokers import choice, container
-from tests.scheduler import ByFile
+from tests.scheduler import ByFile, late
 from tests.warehouse import cluster
 
 REAL = ("kafka", "kraft")
@@ -126,6 +126,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("postgres")
         if item.get_closest_marker("git") and shutil.which("git") is None:
             item.add_marker(pytest.mark.skip(reason="git is not installed"))
+    items.sort(key=lambda item: late(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 
 from ops.running import ROOT
-from tests.scheduler import HEAVY, piece
+from tests.scheduler import EARLY, HEAVY, late, piece
 
 FILES = ("tests/kafka/test_clients.py", "tests/kafka/test_partitioner.py", "tests/worker/test_totals.py")
 
@@ -27,3 +27,8 @@ def test_a_file_stays_with_one_worker() -> None:
 def test_all_of_chaos_is_one_piece() -> None:
     assert piece("tests/chaos/test_storm.py::test_a[x::y]") == piece("tests/chaos/test_b.py::test_c") == HEAVY
     assert piece("tests/events/test_event.py::test_a[x::y]") == "tests/events/test_event.py"
+
+
+def test_long_files_at_the_end_of_the_alphabet_begin_first() -> None:
+    assert all((ROOT / folder).is_dir() for folder in EARLY)
+    assert sorted(["tests/a/t.py::x", "tests/worker/t.py::x", "tests/b.py::x"], key=late)[0].startswith("tests/worker")
