@@ -85,7 +85,8 @@ def skip(bootstrap: str, topics: Topics) -> None:
     ends = Admin(cluster).watermarks([(topics.raw, number) for number in range(topics.partitions)])
     places = [TopicPartition(topic, number, at.high) for (topic, number), at in ends.items()]
     moved = ConsumerGroupTopicPartitions(topics.route_group, places)
-    for answer in AdminClient(clients.admin(cluster)).alter_consumer_group_offsets([moved]).values():
+    client = AdminClient(clients.admin(cluster))  # kept until the answer is there
+    for answer in client.alter_consumer_group_offsets([moved]).values():
         answer.result()
 
 
