@@ -85,15 +85,20 @@ def send(bootstrap: str, topic: str, count: int, seed: int = 1) -> int:
     size = 0
     for key, value in events(count, seed):
         size += len(value)
-        while True:
-            try:
-                producer.produce(topic, value, key)
-                break
-            except BufferError:
-                producer.poll(0.1)
+        produce(producer, topic, value, key=key)
     if producer.flush(120):
         raise SystemExit("the broker did not take the load")
     return size
+
+
+def produce(producer: Producer, topic: str, value: bytes, **more: object) -> None:
+    """A message, as soon as the client has room for it; `more` is what its `produce` takes."""
+    while True:
+        try:
+            producer.produce(topic, value, **more)  # type: ignore[arg-type]
+            return
+        except BufferError:
+            producer.poll(0.1)
 
 
 def main() -> None:

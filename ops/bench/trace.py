@@ -61,22 +61,13 @@ def fill(bootstrap: str, topics: Topics, count: int, partitions: int) -> None:
     for number in range(count):
         at, body, key = begin + number * SPAN_MS // count, bodies[number % 1000], names[number * 7919 % PROFILES]
         for topic in (topics.raw, topics.resolved):
-            _produce(producer, topic, body, key=key, timestamp=at)
+            load.produce(producer, topic, body, key=key, timestamp=at)
         if number % ROWS == 0:
             rows = [(os.urandom(16), at + one, b"") for one in range(ROWS)]
             place = number // ROWS % partitions
-            _produce(producer, topics.dedupe_changelog, pack(rows), partition=place, timestamp=at)
+            load.produce(producer, topics.dedupe_changelog, pack(rows), partition=place, timestamp=at)
     if producer.flush(300):
         raise SystemExit("the broker did not take the load")
-
-
-def _produce(producer: Producer, topic: str, value: bytes, **more: object) -> None:
-    while True:
-        try:
-            producer.produce(topic, value, **more)  # type: ignore[arg-type]
-            return
-        except BufferError:
-            producer.poll(0.1)
 
 
 def skip(bootstrap: str, topics: Topics) -> None:
