@@ -13,8 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from router.config.types import parse_duration
 from router.errors import UsageError
 from router.insights import schema
+from router.insights.changes import changes
 from router.insights.people import ERROR
 from router.insights.tables import FUNNEL, LATENCY_BUCKETS, InsightTables, bound_ms
+from router.insights.usage import OfDays, usage
 from router.insights.usual import usual_steps
 from router.insights.windows import DAY_MS, HOUR_MS, HOURS, OTHERS, Counted, CountTable, Key, Tier, tier_for
 from router.replay.selection import moment
@@ -25,10 +27,13 @@ PARAMETERS = {
     "since": "Start: a time, or an age such as `1h`; left out: `1h`",
     "until": "End: a time, an age or `now`; left out: `now`",
     "step": "Length of a step of the trends, such as `5m`, whole windows; left out: at most 60 steps",
-    "source": "Only this source; of `/v1/events`, `/v1/violations` and `/v1/volume`",
+    "source": "Only this source; of all but `/v1/funnel` and `/v1/destinations`",
     "destination": "Only this destination; of `/v1/destinations`",
     "event": "Only this event name; of `/v1/events` and `/v1/violations`",
     "limit": "At most this many rows, 1 to 2000; left out: 200; of `/v1/events` and `/v1/violations`",
+    "month": "A month such as `2026-11`, at most twelve back; left out: this one; of `/v1/usage`",
+    "before": "So many months before it, too: 0 to 5; left out: 1; of `/v1/usage`",
+    "day": "A day such as `2026-11-27`; left out: yesterday, or today where counts began later; of `/v1/changes`",
 }
 _TAKES = {
     "/v1/funnel": (),
@@ -36,6 +41,10 @@ _TAKES = {
     "/v1/violations": ("source", "event", "limit"),
     "/v1/destinations": ("destination",),
     "/v1/volume": ("source",),
+}
+_OF_DAYS: dict[str, tuple[tuple[str, ...], OfDays]] = {
+    "/v1/usage": (("month", "before", "source"), usage),
+    "/v1/changes": (("day", "source"), changes),
 }
 
 
@@ -75,10 +84,13 @@ def answer(
     tables: InsightTables, path: str, query: Mapping[str, str], now: int, around: Surroundings = NOTHING_KNOWN
 ) -> schema.InsightsAnswer:
     """Raises UsageError for a parameter that is not one; KeyError for a path that is none of `schema.ANSWERS`."""
-    known = {"since", "until", "step", *_TAKES[path]}
+    of_days = _OF_DAYS.get(path)
+    known = set(of_days[0]) if of_days else {"since", "until", "step", *_TAKES[path]}
     for name in query:
         if name not in known:
             raise UsageError(f"{path}: expected the parameters {', '.join(sorted(known))}, got {name!r}")
+    if of_days:
+        return of_days[1](tables, query, now, _freshness(tables, now, around))
     asked = _asked(tables, query, now, around)
     return _ANSWERS[path](asked, around)
 
@@ -298,7 +310,7 @@ def _quantile(counts: Mapping[int, int], q: float) -> float:
 
 
 def _volume(asked: Asked, around: Surroundings) -> schema.VolumeAnswer:
-    by_source = _by_source(asked.read(asked.tables.events))
+    by_source = asked.tables.events.sums(asked.tier, asked.since, asked.until, asked.step)
     names = sorted({*around.sources, *by_source})
     empty = np.zeros((_steps(asked), 4), np.int64)
     hours = _hours(asked)
@@ -310,20 +322,13 @@ def _volume(asked: Asked, around: Surroundings) -> schema.VolumeAnswer:
     return schema.VolumeAnswer(period=asked.period, freshness=asked.fresh, rows=rows)
 
 
-def _by_source(rows: Mapping[Key, Counted]) -> dict[str, Counted]:
-    sums: dict[str, Counted] = {}
-    for key, counted in rows.items():
-        sums[key[0]] = sums[key[0]] + counted if key[0] in sums else counted
-    return sums
-
-
 def _hours(asked: Asked) -> dict[str, dict[int, int]]:
     """By source: the last whole hour (0) and the same hour so many days ago."""
     table, hour = asked.tables.events, asked.now - asked.now % HOUR_MS - HOUR_MS
     found: dict[str, dict[int, int]] = {}
     for days in range(8):
         start = hour - days * DAY_MS
-        for name, counted in _by_source(table.read(HOURS, start, start + HOUR_MS, HOUR_MS)).items():
+        for name, counted in table.sums(HOURS, start, start + HOUR_MS, HOUR_MS).items():
             found.setdefault(name, {})[days] = int(counted[:, :3].sum())
     return found
 

@@ -7,7 +7,7 @@ Each window has sketches for its first `KEYS` keys. Sketches of hours reach back
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import orjson
 from datasketches import hll_sketch, hll_union, tgt_hll_type
@@ -21,28 +21,32 @@ _TIERS = (HOURS, DAYS)
 
 
 class PeopleTable:
-    """Who was seen, by key. Times are milliseconds since 1970."""
+    """Who was seen, by key, in windows of `tiers`, the longest last. Times are milliseconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, tiers: Sequence[Tier] = _TIERS) -> None:
+        self._tiers = tuple(tiers)
         self._windows: dict[tuple[str, int], dict[Key, hll_sketch | bytes]] = {}
         self._dirty: set[tuple[str, int]] = set()
 
     def add(self, key: Key, person: bytes, at: int, now: int) -> None:
         """`person` names a profile: its id, or any other bytes that are the same for the same person."""
         at = min(at, now)
-        for tier in _TIERS:
+        for tier in self._tiers:
             if at >= now - tier.ms * tier.windows:
                 self._add(tier, at - at % tier.ms, key, person)
 
-    def estimates(self, since: int, until: int, now: int) -> tuple[int, dict[Key, int]]:
-        """People by key over whole windows that touch this time, and where those begin."""
-        tier = HOURS if since >= now - HOURS.ms * HOURS.windows else DAYS
+    def estimates(
+        self, since: int, until: int, now: int, of: Callable[[Key], Key] = tuple
+    ) -> tuple[int, dict[Key, int]]:
+        """People over whole windows that touch this time, by what `of` makes of a key; and where those begin."""
+        reaching = (tier for tier in self._tiers if since >= now - tier.ms * tier.windows)
+        tier = next(reaching, self._tiers[-1])
         start = since - since % tier.ms
         unions: dict[Key, hll_union] = {}
         for (name, at), sketches in self._windows.items():
             if name == tier.name and start <= at < until:
                 for key, sketch in sketches.items():
-                    unions.setdefault(key, hll_union(REGISTERS_LOG2)).update(_live(sketch))
+                    unions.setdefault(of(key), hll_union(REGISTERS_LOG2)).update(_live(sketch))
         return start, {key: round(union.get_estimate()) for key, union in unions.items()}
 
     @property
@@ -59,7 +63,7 @@ class PeopleTable:
             content = None if window is None else orjson.dumps(list(_kept(window)))
             chunks.append((f"{name}/{start}", content))
         self._dirty.clear()
-        over = {tier.name: now - 2 * tier.ms for tier in _TIERS}
+        over = {tier.name: now - 2 * tier.ms for tier in self._tiers}
         for (name, start), window in self._windows.items():
             if start <= over[name]:
                 for key, sketch in window.items():

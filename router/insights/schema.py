@@ -1,16 +1,17 @@
 """Every answer of insights, typed: what `router insights` serves as JSON, and what the console reads.
 
 The tables are in the insights process alone, so the console asks over loopback HTTP:
-`GET http://HOST:PORT/v1/{funnel,events,violations,destinations,volume}`, the address being `insights` of its RunOptions
-(`router up` chooses the port and hands it to its children). In a test, or in process, `answer` of
+`GET http://HOST:PORT/v1/{funnel,events,violations,destinations,volume,usage,changes}`, the address being `insights` of
+its RunOptions (`router up` chooses the port and hands it to its children). In a test, or in process, `answer` of
 `router.insights.answers` gives the same models of the same tables. Parameters: `since` and `until` (an age such as
-`1h`, or a time), `step` (such as `5m`), `source`, `destination`, `event`, `limit`. A count is exact unless it says so.
+`1h`, or a time), `step` (such as `5m`), `source`, `destination`, `event`, `limit`; of usage `month` and `before`, of
+changes `day`. A count is exact unless it says so.
 A trend has one number a step, the first for the step that begins at `period.since`.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -239,16 +240,108 @@ class VolumeAnswer(InsightsAnswer):
     rows: tuple[SourceVolume, ...]
 
 
+class SourceMonth(InsightsModel):
+    """The calls of one source in one month."""
+
+    source: str = Field(description="Empty for invalid records of which no source is known")
+    events: int = Field(description="Resolved, blocked and invalid: each call of a batch is one")
+    blocked: int
+    invalid: int
+    daily: tuple[int, ...] = Field(description="Events of each day of the month, the first first")
+
+
+class UsageMonth(InsightsModel):
+    """A month of the calendar, in UTC."""
+
+    month: date = Field(description="Its first day")
+    counted_from: date | None = Field(description="The first of its days with counts; null where all lie before them")
+    events: int
+    received: int = Field(description="What the route workers read, of all sources: also repeats. Exact, as the funnel")
+    repeats: int = Field(description="Of those: dropped as duplicates, of all sources; in no number by source")
+    daily: tuple[int, ...] = Field(description="Events of each day")
+    rows: tuple[SourceMonth, ...] = Field(description="Every source with an event in the month, most first")
+
+
+class UsageAnswer(InsightsAnswer):
+    """`/v1/usage`: calls by source and day of `month`, and of up to five months before it, of `source` where asked.
+
+    Counted as they were accepted, blocked or found invalid, by the day (UTC) on which that was. Replays and redrives
+    are no calls, and in none of these numbers. Exact but for `freshness.skipped`.
+    """
+
+    whole_days: int = Field(description="Days of the month that are over")
+    months: tuple[UsageMonth, ...] = Field(description="The month asked for, then those before it, the latest first")
+
+
+class CountChangeRow(InsightsModel):
+    """A count of the day, and what it is on average on the days compared with."""
+
+    source: str
+    type: str = Field(description="Call type; empty where rows are not by event")
+    name: str = Field(description="Event name or domain; empty where rows are by source")
+    events: int
+    usual: float | None = Field(description="Null without a day to compare with")
+    increase: float | None = Field(description="events - usual")
+
+
+class ChangeRows(InsightsModel):
+    """Those that changed most, and the sum of all others."""
+
+    rows: tuple[CountChangeRow, ...]
+    other: CountChangeRow
+    total_rows: int
+
+
+class SendersOfDay(InsightsModel):
+    """What bodies of events say of who sent them; of usual days, on average."""
+
+    looked_into: float = Field(description="Events whose body was read: accepted and blocked ones. Exact")
+    with_anonymous_id: float = Field(description="Of those: with an anonymousId. Exact")
+    anonymous_ids: float = Field(description="Different anonymousIds, by a sketch")
+    users: float = Field(description="Different userIds, by a sketch")
+    new_ids: float = Field(description="anonymousIds never seen before that day, by any source")
+    new_events: float = Field(description="Events with one of those")
+
+
+class ChangesAnswer(InsightsAnswer):
+    """`/v1/changes`: what brought more or fewer events on `day` than usual, of `source` or of all.
+
+    Compared with the same weekday of the four weeks before; where counts reach back to fewer than two of them, with the
+    days of the week before. Events by source and name are exact, those of domains too, but for names and domains beyond
+    the tables' bounds. Who sent them is kept for 62 days.
+    """
+
+    day: date
+    whole: bool = Field(description="The day is over")
+    compared: tuple[date, ...] = Field(description="The days compared with, the latest first; none: not known yet")
+    weekday: bool = Field(description="They are the same weekday")
+    events: int
+    usual: float | None
+    sources: ChangeRows
+    names: ChangeRows
+    domains: ChangeRows | None = Field(description="By the domain of `context.page.url`; null for a day not kept")
+    no_domain: CountChangeRow | None = Field(description="Events whose body has none")
+    senders: SendersOfDay | None = Field(description="Null for a day not kept")
+    usual_senders: SendersOfDay | None
+    looked_into_since: datetime = Field(description="Since when bodies are read: no id is known from before")
+    ids_one_in: int = Field(description="New ids are counted of one id in so many, and multiplied; 1: of all")
+    ids_error: float = Field(description="Standard error of `senders.new_ids`, relative; 0 where all are looked at")
+    sketch_error: float = Field(description="Standard error of `anonymous_ids` and `users`, relative")
+
+
 ANSWERS: dict[str, type[InsightsAnswer]] = {
     "/v1/funnel": FunnelAnswer,
     "/v1/events": EventsAnswer,
     "/v1/violations": ViolationsAnswer,
     "/v1/destinations": DestinationsAnswer,
     "/v1/volume": VolumeAnswer,
+    "/v1/usage": UsageAnswer,
+    "/v1/changes": ChangesAnswer,
 }
 
 SHARED: tuple[type[InsightsModel], ...] = (
     *(Period, Freshness, EventRow, People, LeftOut, ViolationRow, ViolationExample),
     *(DestinationRecord, Latency, ErrorRow, DeliverySample, SourceVolume),
+    *(UsageMonth, SourceMonth, ChangeRows, CountChangeRow, SendersOfDay),
 )
 """What answers are made of."""

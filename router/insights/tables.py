@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from router.insights.bodies import BodyTables
 from router.insights.people import PeopleTable
 from router.insights.samples import SampleTable
 from router.insights.windows import Chunk, CountTable, Key
@@ -54,6 +55,7 @@ class InsightTables:
         self.latencies = CountTable(("count",), 50 * LATENCY_BUCKETS)
         self.funnel = CountTable(FUNNEL, NAMES)
         self.people = PeopleTable()
+        self.bodies = BodyTables(began)
         self.violation_samples = SampleTable(SAMPLE_KEYS, SAMPLE_BYTES // 4)
         self.delivery_samples = SampleTable(SAMPLE_KEYS, SAMPLE_BYTES)
         self.positions: dict[tuple[str, int], int] = {}
@@ -119,6 +121,7 @@ class InsightTables:
         return (
             sum(table.size for table in self._tables().values())
             + self.people.size
+            + self.bodies.size
             + sum(table.size for table in self._samples().values())
         )
 
@@ -128,11 +131,13 @@ class InsightTables:
         """What has changed since the last call: chunks by table."""
         chunks = {name: table.seal(now) for name, table in self._tables().items()}
         chunks["people"] = self.people.seal(now)
+        chunks |= self.bodies.seal(now)
         chunks |= {name: table.seal() for name, table in self._samples().items()}
         notes = {
             "began": self.began, "looked_at": self.looked_at, "counted_to": self.counted_to, "skipped": self.skipped,
             "outside": self.outside, "unreadable": self.unreadable, "columns": FUNNEL, "totals": self.totals,
             "positions": [[*place, offset] for place, offset in self.positions.items()],
+            "bodies_began": self.bodies.began,
         }  # fmt: skip
         chunks["notes"] = [("notes", orjson.dumps(notes))]
         return chunks
@@ -142,12 +147,14 @@ class InsightTables:
         for name, table in self._tables().items():
             table.load(chunks.get(name, {}))
         self.people.load(chunks.get("people", {}))
+        self.bodies.load(chunks)
         for name, samples in self._samples().items():
             samples.load(chunks.get(name, {}))
         if "notes" in chunks:
             notes = orjson.loads(chunks["notes"]["notes"])
             for name in ("began", "looked_at", "counted_to", "skipped", "outside", "unreadable"):
                 setattr(self, name, notes[name])
+            self.bodies.began = notes.get("bodies_began", self.bodies.began)  # an earlier release has none
             if tuple(notes["columns"]) == FUNNEL:
                 self.totals = notes["totals"]
             self.positions = {(topic, partition): offset for topic, partition, offset in notes["positions"]}
@@ -167,10 +174,16 @@ class InsightTables:
         key = _event_key(record.headers)
         if record.key:
             self.people.add(key, record.key, record.at, now)
-        return self.events.add(key, {"resolved": 1}, record.at, now)
+        return self._called(key, "resolved", record, now)
 
     def _blocked(self, record: InsightRecord, now: int) -> bool:
-        return self.events.add(_event_key(record.headers), {"blocked": 1}, record.at, now)
+        return self._called(_event_key(record.headers), "blocked", record, now)
+
+    def _called(self, key: Key, column: str, record: InsightRecord, now: int) -> bool:
+        counted = self.events.add(key, {column: 1}, record.at, now)
+        if record.value:
+            self.bodies.take(key[0], record.value, record.at, now)
+        return counted
 
     def _invalid(self, record: InsightRecord, now: int) -> bool:
         return self.events.add((clean(record.headers.get("source", "")), "", ""), {"invalid": 1}, record.at, now)

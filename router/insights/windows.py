@@ -33,6 +33,7 @@ class Tier(NamedTuple):
 MINUTES = Tier("minute", MINUTE_MS, 24 * 60, 0.25)
 HOURS = Tier("hour", HOUR_MS, 14 * 24, 0.5)
 DAYS = Tier("day", DAY_MS, 397, 1.0)
+RECENT_DAYS = Tier("day", DAY_MS, 62, 1.0)
 TIERS = (MINUTES, HOURS, DAYS)
 Chunk = tuple[str, bytes | None]  # name and content of a part of a table to be kept; None: no longer
 
@@ -51,18 +52,21 @@ def tier_for(since: int, now: int, step_ms: int = 0) -> Tier:
 
 
 class CountTable:
-    """Counts with these `columns`. Times are milliseconds since 1970; `now` is the caller's clock."""
+    """Counts with these `columns`, in windows of `tiers`, the longest last. Times are milliseconds since 1970; `now` is
+    the caller's clock.
+    """
 
-    def __init__(self, columns: Sequence[str], names: int) -> None:
+    def __init__(self, columns: Sequence[str], names: int, tiers: Sequence[Tier] = TIERS) -> None:
         self.columns = tuple(columns)
+        self._tiers = tuple(tiers)
         self._at = {column: number + 1 for number, column in enumerate(self.columns)}
         self._names = names
         self._ids: dict[Key, int] = {}
         self._keys: dict[int, Key] = {}
         self._seen: dict[int, list[int]] = {}  # first and last
         self._next = 0
-        self._open: dict[str, dict[int, dict[int, list[int]]]] = {tier.name: {} for tier in TIERS}
-        self._sealed: dict[str, dict[int, Counted]] = {tier.name: {} for tier in TIERS}
+        self._open: dict[str, dict[int, dict[int, list[int]]]] = {tier.name: {} for tier in tiers}
+        self._sealed: dict[str, dict[int, Counted]] = {tier.name: {} for tier in tiers}
         self._dirty: set[tuple[str, int]] = set()
         self._registry_dirty = False
         self._looked_for_old = 0
@@ -73,10 +77,10 @@ class CountTable:
     def add(self, key: Key, amounts: Mapping[str, int], at: int, now: int) -> bool:
         """Count `amounts` by column at this time. False: too old for every window."""
         at = min(at, now) if at > now + AHEAD_MS else at
-        if at < now - DAYS.ms * DAYS.windows:
+        if at < now - self._tiers[-1].ms * self._tiers[-1].windows:
             return False
         number = self._id(key, at)
-        for tier in TIERS:
+        for tier in self._tiers:
             if at >= now - tier.ms * tier.windows:
                 self._add(tier, at - at % tier.ms, number, amounts)
         return True
@@ -109,6 +113,18 @@ class CountTable:
                 counted[at] += row[1:]
         return found
 
+    def sums(self, tier: Tier, since: int, until: int, step_ms: int) -> dict[str, Counted]:
+        """As `read`, of all keys with the same first part together; without those of which nothing was counted."""
+        firsts, ids = sorted({key[0] for key in self._ids}), sorted(self._keys)
+        index = {first: place for place, first in enumerate(firsts)}
+        places, known = np.array([index[self._keys[number][0]] for number in ids], np.int64), np.array(ids, np.int64)
+        found = np.zeros((len(firsts), max(1, -(-(until - since) // step_ms)), len(self.columns)), np.int64)
+        for start, rows in self._windows(tier, since, until):
+            packed = np.array(rows, np.int64).reshape(-1, 1 + len(self.columns))
+            at = places[np.searchsorted(known, packed[:, 0])]
+            np.add.at(found[:, (start - since) // step_ms], at, packed[:, 1:])
+        return {first: counted for first, counted in zip(firsts, found, strict=True) if counted.any()}
+
     def column(self, name: str) -> int:
         """Its place in what `read` gives."""
         return self._at[name] - 1
@@ -134,7 +150,7 @@ class CountTable:
             rows = self._open[name].get(start)
             packed = self._sealed[name].get(start) if rows is None else self._packed(rows)
             chunks.append((f"{name}/{start}", None if packed is None else packed.tobytes()))
-        for tier in TIERS:
+        for tier in self._tiers:
             over = [start for start in self._open[tier.name] if start + 2 * tier.ms <= now]
             for start in over:
                 self._sealed[tier.name][start] = self._packed(self._open[tier.name].pop(start))
@@ -197,7 +213,7 @@ class CountTable:
         return otherwise if number is None else self._seen[number][1]
 
     def _rename(self, heirs: Mapping[int, int]) -> None:
-        for tier in TIERS:
+        for tier in self._tiers:
             for start in (*self._open[tier.name], *self._sealed[tier.name]):
                 rows = self._opened(tier, start)
                 for number in heirs.keys() & rows.keys():
