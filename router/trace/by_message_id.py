@@ -13,7 +13,7 @@ from router.agents.dedupe import dedupe_key, key_of_blocked, key_prefix
 from router.config.topics import input_topics
 from router.dedupe.changelog import ChangelogError, NewerRecord, unpack
 from router.events.event import fallback_id
-from router.trace.needles import names_event
+from router.trace.needles import holds, names_event
 from router.trace.records import FirstSeen, Sighting
 from router.trace.scan import TopicPart, sighting
 from router.trace.search import MARGIN_MS, EventSearch
@@ -49,13 +49,11 @@ class MessageIdFinder:
             key = dedupe_key(key_prefix(source), message_id)
             keys |= {key: (source, False), key_of_blocked(key): (source, True)}
 
-        def look(message: Message) -> bool:
-            value = message.value()
-            if value is not None and any(key in value for key in keys):
-                self._note_first_seen(value, keys, message.partition() or 0)
-            return False
+        def note(message: Message) -> None:
+            self._note_first_seen(message.value() or b"", keys, message.partition() or 0)
 
-        self._scanner.scan(self._scanner.parts([self._topics.dedupe_changelog], self._asked.since), look)
+        parts = self._scanner.parts([self._topics.dedupe_changelog], self._asked.since)
+        self._scanner.scan(parts, lambda message: holds(keys, message.value()), note)
         self._found.first_seen.sort(key=lambda one: one.time)
 
     def _note_first_seen(self, value: bytes, keys: dict[bytes, tuple[str, bool]], partition: int) -> None:

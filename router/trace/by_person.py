@@ -12,7 +12,7 @@ from router.events.event import device_key
 from router.events.times import milliseconds
 from router.identity import profile_id
 from router.kafka.partitioner import partition_for
-from router.trace.needles import identifiers, names_event, names_person
+from router.trace.needles import holds, identifiers, names_event, names_person
 from router.trace.records import json_object, text_id
 from router.trace.search import MARGIN_MS, EventSearch
 
@@ -75,22 +75,19 @@ class PersonFinder:
     def _merged(self, profiles: set[str]) -> set[str]:
         """The profiles that these have become part of."""
         moves: dict[str, str] = {}
-        wanted = {profile.encode(): profile for profile in profiles}
 
-        def look(message: Message) -> bool:
-            value = message.value() or b""
-            if any(old in value for old in wanted):
-                record = json_object(value)
-                if (old := str(record.get("from"))) in profiles:
-                    moves[old] = str(record.get("to"))
-            return False
+        def note(message: Message) -> None:
+            record = json_object(message.value())
+            if (old := str(record.get("from"))) in profiles:
+                moves[old] = str(record.get("to"))
 
         known: set[str] = set()
         while profiles - known:
             known |= profiles
-            self._scanner.scan(self._scanner.parts([self._topics.merges]), look)
+            olds = [profile.encode() for profile in profiles]
+            parts = self._scanner.parts([self._topics.merges])
+            self._scanner.scan(parts, lambda message, olds=olds: holds(olds, message.value()), note)  # type: ignore[misc]
             profiles = set(moves.values()) - known
-            wanted = {profile.encode(): profile for profile in profiles}
         return known
 
     def _first_messages(self) -> None:

@@ -129,14 +129,13 @@ class DeliveryFinder:
                 parts += self._scanner.parts([self._topics.delivery_log], since, None, only)
         earliest = {part.partition: part for part in sorted(parts, key=lambda part: -part.low)}
 
-        def look(message: Message) -> bool:
-            value = message.value() or b""
-            if holds(self._needles, value) or any(origin in value for origin in origins):
-                for name, explained in self._note(json_object(value), message.timestamp()[1]):
-                    pending[name].discard(explained)
-            return False
+        def note(message: Message) -> None:
+            for name, explained in self._note(json_object(message.value()), message.timestamp()[1]):
+                pending[name].discard(explained)
 
-        self._scanner.scan(list(earliest.values()), look, lambda: not any(pending.values()))
+        sought = [*self._needles, *origins]
+        wanted = lambda message: holds(sought, message.value())  # noqa: E731
+        self._scanner.scan(list(earliest.values()), wanted, note, lambda: not any(pending.values()))
 
     def _unexplained(self, name: str) -> set[str]:
         """Events of a destination of which the log may know more: ids, and places of those that are not final."""
@@ -185,16 +184,17 @@ class DeliveryFinder:
     ) -> None:  # fmt: skip
         """Keep messages with one of the events, by the destination of their topic."""
 
-        def look(message: Message) -> bool:
+        def wanted(message: Message) -> bool:
             value = message.value() or b""
-            if len(value) == KEPT_OF_OVERSIZE or holds(self._needles, value):
-                one = sighting(message)
-                kept: list[Sighting] = getattr(self._found.destinations[topics[one.place.topic]], kind)
-                if one not in kept and self._is_about(one):
-                    kept.append(one)
-            return False
+            return len(value) == KEPT_OF_OVERSIZE or holds(self._needles, value)
 
-        self._scanner.scan(self._scanner.parts(topics, since, until, numbers), look)
+        def note(message: Message) -> None:
+            one = sighting(message)
+            kept: list[Sighting] = getattr(self._found.destinations[topics[one.place.topic]], kind)
+            if one not in kept and self._is_about(one):
+                kept.append(one)
+
+        self._scanner.scan(self._scanner.parts(topics, since, until, numbers), wanted, note)
 
     def _is_about(self, one: Sighting) -> bool:
         """By its body; a dead letter that was cut off has none, but the place of the event in a header."""

@@ -1,6 +1,7 @@
 """Reads parts of topics for whatever has an id in it: many partitions at once, in no group, committed records only.
 
-Every message costs a test of its bytes and no more. Nothing is written, so kill -9 loses nothing.
+Every message costs one test of its bytes or its key and no more, since a day may have ten million. Nothing is written,
+so kill -9 loses nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ _BATCH = 10_000
 _CONSUME_SECONDS = 0.02  # the client waits so long for a whole batch, though it has a part of one
 _WAIT_MS = 10  # a fetch at the end of a partition: behind the last record there may be markers of transactions
 _AHEAD_KBYTES = 128 * 1024
+_TOPIC = cast("Callable[[Message], str]", Message.topic)
 
-Look = Callable[[Message], bool]  # takes note of a message; True: there is nothing more to read in its partition
+Wanted = Callable[[Message], bool]  # of every message
+Note = Callable[[Message], object]  # of those that are wanted
 
 
 class TopicPart(NamedTuple):
@@ -98,8 +101,10 @@ class Scanner:
         beyond = 1 << 62  # no message is that late
         return {(one.topic, one.partition): one.offset if one.offset >= 0 else beyond for one in found}
 
-    def scan(self, parts: Collection[TopicPart], look: Look, enough: Callable[[], bool] = lambda: False) -> None:
-        """Show every message of these parts to `look`, in the order of each partition, until there is `enough`."""
+    def scan(
+        self, parts: Collection[TopicPart], wanted: Wanted, note: Note, enough: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Take note of the wanted messages of these parts, in the order of each partition, until there is `enough`."""
         ends = {(part.topic, part.partition): part.high for part in parts}
         if not ends or enough():
             return
@@ -108,11 +113,13 @@ class Scanner:
             self._consumer.assign(places)
             self._consumer.resume(places)  # an earlier search may have paused them
             try:
-                self._until(ends, look, enough)
+                self._until(ends, wanted, note, enough)
             finally:
                 self._consumer.unassign()
 
-    def _until(self, ends: dict[PartitionKey, int], look: Look, enough: Callable[[], bool]) -> None:
+    def _until(
+        self, ends: dict[PartitionKey, int], wanted: Wanted, note: Note, enough: Callable[[], bool]
+    ) -> None:  # fmt: skip
         heard = time.monotonic()
         while ends and not enough():
             messages = self._consumer.consume(_BATCH, _CONSUME_SECONDS)
@@ -120,26 +127,24 @@ class Scanner:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE_SECONDS:
                 raise Unavailable(f"nothing came for {SILENCE_SECONDS:g} s from {sorted(ends)}")
-            for message in messages:
-                key = cast("PartitionKey", (message.topic(), message.partition()))
-                end = ends.get(key)
-                if end is None:
-                    continue
-                offset = cast("int", message.offset())
-                error = message.error()
-                if error is None:
-                    ended = offset >= end - 1
-                    if offset < end:
-                        self.read[key[0]] += 1
-                        ended = look(message) or ended
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ended = True
-                else:
-                    raise router_error(KafkaException(error), f"read {key[0]} [{key[1]}]")
-                if ended:
-                    del ends[key]
-                    self._consumer.pause([TopicPartition(*key)])
+            ended = _ended(messages)
+            if ended:
+                messages = [message for message in messages if message.error() is None]
+            for message in filter(wanted, messages):
+                if cast("int", message.offset()) < ends.get(_partition(message), 0):
+                    note(message)
+            self.read.update(map(_TOPIC, messages))
+            self._drop(ends, ended)
             self._progress(len(messages))
+
+    def _drop(self, ends: dict[PartitionKey, int], ended: Iterable[PartitionKey]) -> None:
+        """Read no further in partitions that have come to their end."""
+        places = self._consumer.position([TopicPartition(*key) for key in ends])
+        done = {(one.topic, one.partition) for one in places if one.offset >= ends[one.topic, one.partition]}
+        if done := (done | set(ended)) & ends.keys():
+            self._consumer.pause([TopicPartition(*key) for key in done])
+        for key in done:
+            del ends[key]
 
     def close(self) -> None:
         self._consumer.close()
@@ -151,6 +156,21 @@ class Scanner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _ended(messages: Iterable[Message]) -> set[PartitionKey]:
+    """Partitions with nothing behind these messages. Raises Unavailable for what cannot be read."""
+    ended = set()
+    for message in filter(Message.error, messages):
+        error = cast("KafkaError", message.error())
+        if error.code() != KafkaError._PARTITION_EOF:
+            raise router_error(KafkaException(error), f"read {message.topic()} [{message.partition()}]")
+        ended.add(_partition(message))
+    return ended
+
+
+def _partition(message: Message) -> PartitionKey:
+    return cast("PartitionKey", (message.topic(), message.partition()))
 
 
 def sighting(message: Message) -> Sighting:

@@ -49,16 +49,14 @@ class EventSearch:
         missing = set(ids)
         wanted = self.holding(ids, names_event)
 
-        def look(message: Message) -> bool:
-            if wanted(message):
-                one = sighting(message)
-                self.found.resolved.append(one)
-                missing.difference_update(text_id(body.get("messageId")) for body in one.bodies)
-            return False
+        def note(message: Message) -> None:
+            one = sighting(message)
+            self.found.resolved.append(one)
+            missing.difference_update(text_id(body.get("messageId")) for body in one.bodies)
 
         blocked = all(one.blocked for one in self.found.first_seen) and bool(self.found.first_seen)
         if not blocked:
-            self.scanner.scan(self.scanner.parts(self.clean(), since), look, lambda: not missing)
+            self.scanner.scan(self.scanner.parts(self.clean(), since), wanted, note, lambda: not missing)
 
     def holding(self, ids: Sequence[str], names: Callable[[Body, str], bool]) -> Callable[[Message], bool]:
         """Whether a message has an event that one of the ids names, or is no event and has its bytes."""
@@ -81,10 +79,9 @@ class EventSearch:
             self.topics.violations: self.found.violations,
         }
 
-        def look(message: Message) -> bool:
-            if wanted(message) and (one := sighting(message)).place not in known:
+        def note(message: Message) -> None:
+            if (one := sighting(message)).place not in known:
                 kept = getattr(self.found, into) if into else by_topic.get(one.place.topic, self.found.received)
                 kept.append(one)
-            return False
 
-        self.scanner.scan(parts, look)
+        self.scanner.scan(parts, wanted, note)

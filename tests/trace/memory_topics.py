@@ -112,9 +112,12 @@ class MemoryTopics:
         return found
 
     def scan(
-        self, parts: Collection[TopicPart], look: Callable[[Any], bool], enough: Callable[[], bool] = lambda: False
+        self, parts: Collection[TopicPart], wanted: Callable[[Any], bool], note: Callable[[Any], object],
+        enough: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         for part in parts:
             for message in self._log[part.topic, part.partition][part.low : part.high]:
-                if enough() or look(message):
-                    break
+                if enough():
+                    return
+                if wanted(message):
+                    note(message)
