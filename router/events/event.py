@@ -6,6 +6,7 @@ strings. `receivedAt` and `timestamp` are UTC with milliseconds, `originalTimest
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import product
@@ -27,12 +28,13 @@ _NESTED_OBJECTS = {
     "traits": ("address", "company"),
 }  # what the spec calls an object inside of these
 _EMPTY: Body = {}
-_MORE_IDS = frozenset(("group", "alias"))
+_IDS = ("userId", "anonymousId", "messageId")
+_IDS_OF = {"group": (*_IDS, "groupId"), "alias": (*_IDS, "previousId")}
 _ID_TYPES = frozenset(product((str, type(None)), repeat=3))
 LEAST_BYTES_OF_A_KEY = 5  # "":1,
 
 REASONS = {
-    "empty": "the message has no value",
+    "empty": "no event: an empty message, list or batch",
     "not_utf8": "not UTF-8",
     "not_json": "not JSON (RFC 8259: no NaN, no comments, no comma at the end)",
     "number_out_of_range": "a number beyond the range of a double, or a whole number of more than 4,300 digits",
@@ -157,8 +159,8 @@ def shape_problem(body: Body, limits: Limits, repairs: Repairs) -> str:
     if type(kind) is not str or kind not in _TYPES:
         return "unknown_type"
     user, anonymous, message_id = body.get("userId"), body.get("anonymousId"), body.get("messageId")
-    if (type(user), type(anonymous), type(message_id)) not in _ID_TYPES or kind in _MORE_IDS:
-        if not _ids_are_text(body):
+    if (type(user), type(anonymous), type(message_id)) not in _ID_TYPES or kind in _IDS_OF:
+        if not _ids_are_text(body, _IDS_OF.get(kind, _IDS)):
             return "bad_id"
         user, anonymous, message_id = body.get("userId"), body.get("anonymousId"), body.get("messageId")
     if not user and not anonymous:
@@ -212,8 +214,8 @@ def _is_emptied(body: Body, field: str, repairs: Repairs) -> bool:
     return True
 
 
-def _ids_are_text(body: Body) -> bool:
-    for field in ("userId", "anonymousId", "messageId", "groupId", "previousId"):
+def _ids_are_text(body: Body, fields: Iterable[str]) -> bool:
+    for field in fields:
         value = body.get(field)
         if type(value) is str or value is None:
             continue

@@ -1,8 +1,10 @@
 """Times as clients write them, read to the millisecond, and as the router writes them: UTC, `2026-01-01T00:00:00.000Z`.
 
 Read are ISO 8601 in its spellings (a zone or none, which is UTC; `T` or a blank; a fraction after a point or a comma;
-`20260101`; a day alone; Java's `[Europe/Berlin]`), ` UTC` and ` GMT`, RFC 2822 and what JavaScript's `Date` prints, and
-the time since 1970 in seconds, milliseconds, microseconds or nanoseconds, as a number or as digits.
+`20260101`; a day alone; Java's `[Europe/Berlin]`), ` UTC` and ` GMT`, RFC 2822, what JavaScript's `Date` and Go's
+`Time` print, an offset and a `Z` behind it (Python's `isoformat() + "Z"`), AM and PM as iPhones with a clock of twelve
+hours write them, and the time since 1970 in seconds, milliseconds, microseconds or nanoseconds, in a number
+or in digits.
 """
 
 from __future__ import annotations
@@ -23,9 +25,12 @@ _COMPACT = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]
 _DATE = re.compile(
     r"(?P<date>[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2})"
     r"(?:(?:T|\s+)(?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2})(?::?(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]+))?)?)?"
-    r"\s*(?P<zone>Z|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?)?(?:\s*\[[\w/+-]+\])?",
+    r"\s*(?P<half>[AP]M)?"
+    r"\s*(?P<zone>Z|UTC|GMT|(?:UTC|GMT)?[+-][0-9]{2}(?::?[0-9]{2})?(?:Z| [A-Z]{3,4}(?: M=[+-][0-9.]+)?)?)?"
+    r"(?:\s*\[[\w/+-]+\])?",
     re.ASCII,
 )
+_OFFSET = re.compile("[+-][0-9:]+")
 _IN_WORDS = re.compile(r"(?:[A-Z]{3},?\s+)?(?:[0-9]{1,2}\s+[A-Z]{3}|[A-Z]{3}\s+[0-9]{1,2})\s", re.ASCII)
 _COMMENT = re.compile(r"\s*\([^()]*\)$")
 _seconds: dict[int, str] = {}
@@ -67,7 +72,7 @@ def _of_text(text: str) -> int | None:
         return _of_number(float(text) if "." in text else int(text)) if moment is None else moment
     moment = _moment(text)
     if moment is None and (found := _DATE.fullmatch(text)):
-        moment = _moment(_iso_8601(found))
+        moment = _of_date(found)
     if moment is None and _IN_WORDS.match(text):
         moment = _in_words(_COMMENT.sub("", text))
     return moment
@@ -93,16 +98,21 @@ def _moment(text: str) -> int | None:
         return None
 
 
-def _iso_8601(found: re.Match[str]) -> str:
-    """The spelling that Python reads."""
+def _of_date(found: re.Match[str]) -> int | None:
+    """A leap second is the first of the next minute, and 24:00 the beginning of the next day."""
     year, month, day = re.split("[-/.]", found["date"])
-    text = (
-        f"{year}-{month:>02}-{day:>02}T{found['hour'] or '0':>02}:{found['minute'] or '00'}:{found['second'] or '00'}"
-    )
-    if found["part"]:
-        text += f".{found['part'][:6]:0<6}"
-    zone = (found["zone"] or "").removeprefix("UTC").removeprefix("GMT")
-    return text + (zone or "Z")
+    hour, minute, second = found["hour"] or "0", found["minute"] or "00", found["second"] or "00"
+    if found["half"] and 1 <= int(hour) <= 12:
+        hour = str(int(hour) % 12 + (12 if found["half"] == "PM" else 0))
+    beyond = 0
+    if second == "60":
+        second, beyond = "59", 1000
+    if (hour, minute, second) == ("24", "00", "00") and not (found["part"] or "").strip("0"):
+        hour, beyond = "0", 86_400_000
+    part = f".{found['part'][:6]:0<6}" if found["part"] else ""
+    zone = _OFFSET.search(found["zone"] or "")
+    moment = _moment(f"{year}-{month:>02}-{day:>02}T{hour:>02}:{minute}:{second}{part}{zone[0] if zone else 'Z'}")
+    return None if moment is None else moment + beyond
 
 
 def _in_words(text: str) -> int | None:

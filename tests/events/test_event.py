@@ -167,3 +167,10 @@ def test_device_key() -> None:
     assert device_key({"anonymousId": "a", "userId": "u"}) == b"a"
     assert device_key({"userId": "u"}) == b"u"
     assert device_key({}) is None
+
+
+@pytest.mark.parametrize("kind", ["identify", "track", "page"])
+@pytest.mark.parametrize("message_id", ["m1", 17])
+def test_an_id_that_a_call_does_not_need_may_be_anything(kind: str, message_id: Any) -> None:
+    body = {"type": kind, "event": "A", "userId": "u1", "messageId": message_id, "groupId": [], "previousId": {}}
+    assert shape_problem(body, Limits(), Repairs()) == ""
