@@ -20,6 +20,7 @@ from router.kafka.cluster import Cluster
 from tests.brokers.messages import to_the_end
 
 Row = tuple[str, ...]
+_MONTH = re.compile(r"[A-Z][a-z]{2} \d{4}")
 _VIOLATION = r"<strong>([^<]+)</strong> <code>([^<]+)</code>.*, (\w+): (\d+) blocked, (\d+) let .*>(\d+)</strong>"
 
 
@@ -142,8 +143,10 @@ class Said(NamedTuple):
 
 
 def said(pages: Sequence[str], rule: str) -> Said:
-    """Of the overview, a source, a destination with its dead letters and its filters, and the plans; `rule` is one."""
-    first, source, destination, letters, filtered, plans = pages
+    """Of the overview, a source, a destination with its dead letters and its filters, the plans, and usage of two
+    months; `rule` is one.
+    """
+    first, source, destination, letters, filtered, plans, usage = pages
     funnel = {title: count for title, count in boxes(first).items() if title != "Not sent"}
     table, schema = rows(first, "Destinations, trouble first"), rows(source, "Events by name")
     numbers = {
@@ -163,6 +166,10 @@ def said(pages: Sequence[str], rule: str) -> Said:
         "codes": {code: int(count) for code, count in re.findall(r"<option[^>]*>([\w.]+) \((\d+)\)", letters)},
         "filter": rows(filtered, "Rules in their order").get(rule, {}).get("Of the newest", ""),
         "violations": violations(plans),
+        "usage": {
+            name: sum(whole(count) for label, count in row.items() if label == "Events" or _MONTH.fullmatch(label))
+            for name, row in rows(usage, "Events by source").items()
+        },
     }  # fmt: skip
     estimates = {name: re.search(r"±([\d.]+) %.* ≈ ([\d,]+)", row["People"]) for name, row in schema.items()}
     return Said(numbers, {name: (whole(one[2]), float(one[1]) / 100) for name, one in estimates.items() if one})
@@ -178,6 +185,9 @@ def wanted_of(counted: Recount, source: str, destination: str, filtered: str) ->
         key: count for key, count in counted.outcomes.get(destination, Counter()).items() if key[0] in ("retry", "dead")
     }
     left = counted.dead[destination] - counted.redriven[destination]
+    usage: Counter[str] = Counter()
+    for (of, _), one in counted.events.items():
+        usage[of or "no known source"] += one["resolved"] + one["blocked"] + one["invalid"]
     return {
         "funnel": {
             "Received": counted.received, "Invalid": counted.invalid, "Duplicates": counted.duplicates,
@@ -202,6 +212,7 @@ def wanted_of(counted: Recount, source: str, destination: str, filtered: str) ->
         "codes": counted.waiting.get(destination, Counter()),
         "filter": str(own.get(filtered, Counter())["resolved"]),
         "violations": counted.violations,
+        "usage": +usage,
     }  # fmt: skip
 
 

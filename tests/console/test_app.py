@@ -449,12 +449,12 @@ async def test_every_page_answers_on_a_broker(opened: Open) -> None:
             "/destinations/crm?tab=try",
             "/destinations/crm?from=2026-01-01T00:00&to=2026-01-02T00:00",
         )
-        for path in (*pages, "/plans", "/find", "/find?q=nobody", "/operations"):
+        for path in (*pages, "/plans", "/usage", "/find", "/find?q=nobody", "/operations"):
             async with client.get(path) as answer:
                 text = await answer.text()
                 assert answer.status == 200, (path, text)
                 assert SECRET not in text
-        for path in ("/?last=never", "/destinations/crm?from=now&to=then", "/find?q=u1&since=soon"):
+        for path in ("/?last=never", "/usage?month=now", "/destinations/crm?from=now&to=then", "/find?q=u1&since=soon"):
             async with client.get(path) as answer:
                 assert "expected" in await answer.text()
         async with client.get("/find?q=crm", allow_redirects=False) as answer:

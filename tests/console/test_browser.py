@@ -40,7 +40,7 @@ AXE = "axe-core@4.10.3"
 PAGES = (
     *("/", "/sources/web", "/destinations", "/destinations/crm", "/destinations/crm?tab=settings"),
     *("/destinations/crm?tab=letters", "/destinations/crm?tab=filtered", "/destinations/crm?tab=try"),
-    *("/plans", "/find?q=u1", "/operations"),
+    *("/plans", "/usage?before=5", "/find?q=u1", "/operations"),
 )
 
 
@@ -290,7 +290,8 @@ def app_events() -> list[dict[str, Any]]:
 async def said_of(up: Running) -> Said:
     """All pages that show numbers, read at one time."""
     letters, filtered = (f"/destinations/crm?tab={tab}" for tab in ("letters", "filtered"))
-    pages = [await up.page(path) for path in ("/", "/sources/app", "/destinations/crm", letters, filtered, "/plans")]
+    paths = ("/", "/sources/app", "/destinations/crm", letters, filtered, "/plans", "/usage?before=1")
+    pages = [await up.page(path) for path in paths]
     return said(pages, "destinations.crm.filters[0]")
 
 

@@ -295,7 +295,7 @@ def test_operations_show_kafka_s_side_and_say_when_it_is_away() -> None:
 def test_keys_and_navigation_lead_to_every_section() -> None:
     page = html(find("", "24h", None, ""), ConsoleUser("v", "viewer"))
 
-    assert re.findall(r'data-key="(\w)"', page) == ["o", "s", "d", "p", "i", "w"]
+    assert re.findall(r'data-key="(\w)"', page) == ["o", "s", "d", "p", "u", "i", "w"]
 
 
 def test_numbers_and_texts() -> None:
