@@ -20,6 +20,7 @@ from router.insights.windows import DAY_MS, DAYS, OTHERS, RECENT_DAYS, CountTabl
 ROWS = 20
 WEEKS, FEWEST_WEEKS, DAYS_OF_A_WEEK = 4, 2, 7
 Counts = dict[Key, float]
+Comparison = tuple[Counts, Counts | None]  # of the day, and on average of those compared with
 _OTHER: Key = ("", OTHERS, "")
 
 
@@ -30,18 +31,14 @@ class _Compared(NamedTuple):
     with_days: tuple[date, ...]
     source: str | None
 
-    def counts(
-        self, table: CountTable, tier: Tier, columns: Iterable[int], of: Callable[[Key], Key] = tuple
-    ) -> tuple[Counts, Counts | None]:
-        """Of the day and, on average, of the others, by what `of` makes of a key."""
+    def counts(self, table: CountTable, tier: Tier, columns: Iterable[int]) -> Comparison:
+        """Of each key, these columns together."""
         wanted = list(columns)
 
         def on(day: date) -> Counts:
-            found: Counts = {}
-            for key, counted in table.read(tier, ms_of(day), ms_of(day) + DAY_MS, DAY_MS).items():
-                if self.source in (None, key[0]) and (number := int(counted[0, wanted].sum())):
-                    found[of(key)] = found.get(of(key), 0) + number
-            return found
+            found = table.read(tier, ms_of(day), ms_of(day) + DAY_MS, DAY_MS)
+            sums = {key: int(rows[0, wanted].sum()) for key, rows in found.items() if self.source in (None, key[0])}
+            return {key: number for key, number in sums.items() if number}
 
         return on(self.day), _average([on(day) for day in self.with_days])
 
@@ -53,12 +50,13 @@ def changes(tables: InsightTables, query: Mapping[str, str], now: int, fresh: Fr
     day = day_asked(query.get("day"), today, first)
     with_days, weekday = usual_days(day, first)
     asked = _Compared(day, with_days, query.get("source"))
-    by_source = asked.counts(tables.events, DAYS, range(3), lambda key: (key[0], "", ""))
-    by_name = asked.counts(tables.events, DAYS, range(3), lambda key: _OTHER if OTHERS in key else key)
+    calls = asked.counts(tables.events, DAYS, range(3))
+    by_source = _by(calls, lambda key: (key[0], "", ""))
+    by_name = _by(calls, lambda key: _OTHER if OTHERS in key else key)
     known = day >= max(day_of(bodies.began), today - timedelta(days=RECENT_DAYS.windows - 1))
     looked_into = _Compared(day, tuple(one for one in with_days if one > day_of(bodies.began)), asked.source)
-    domains = looked_into.counts(
-        bodies.domains, RECENT_DAYS, [0], lambda key: _OTHER if OTHERS in key else ("", "", key[1])
+    domains = _by(
+        looked_into.counts(bodies.domains, RECENT_DAYS, [0]), lambda key: _OTHER if OTHERS in key else ("", "", key[1])
     )
     found = [_senders(bodies, one, asked.source, now) for one in (day, *looked_into.with_days)]
     (senders, seen), usual_senders = found[0], _average_senders([one for one, _ in found[1:]])
@@ -90,6 +88,19 @@ def _average(found: list[Counts]) -> Counts | None:
     return {key: sum(counts.get(key, 0) for counts in found) / len(found) for counts in found for key in counts}
 
 
+def _by(counts: Comparison, of: Callable[[Key], Key]) -> Comparison:
+    """By what `of` makes of a key."""
+    day, usual = counts
+    return _together(day, of), None if usual is None else _together(usual, of)
+
+
+def _together(counts: Counts, of: Callable[[Key], Key]) -> Counts:
+    sums: Counts = {}
+    for key, number in counts.items():
+        sums[of(key)] = sums.get(of(key), 0) + number
+    return sums
+
+
 def _rows(counts: Counts, usual: Counts | None) -> ChangeRows:
     made = [
         _row(key, counts.get(key, 0), None if usual is None else usual.get(key, 0.0))
@@ -109,9 +120,7 @@ def _row(key: Key, events: float, usual: float | None) -> CountChangeRow:
     return CountChangeRow(source=source, type=kind, name=name, events=round(events), usual=usual, increase=increase)
 
 
-def _no_domain(
-    senders: SendersOfDay, usual: SendersOfDay | None, domains: tuple[Counts, Counts | None]
-) -> CountChangeRow:
+def _no_domain(senders: SendersOfDay, usual: SendersOfDay | None, domains: Comparison) -> CountChangeRow:
     with_one, usually = (None if counts is None else sum(counts.values()) for counts in domains)
     left = None if usual is None or usually is None else usual.looked_into - usually
     return _row(("", "", ""), senders.looked_into - (with_one or 0), left)

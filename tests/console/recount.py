@@ -167,7 +167,11 @@ def said(pages: Sequence[str], rule: str) -> Said:
         "filter": rows(filtered, "Rules in their order").get(rule, {}).get("Of the newest", ""),
         "violations": violations(plans),
         "usage": {
-            name: sum(whole(count) for label, count in row.items() if label == "Events" or _MONTH.fullmatch(label))
+            name: sum(
+                whole(count)
+                for label, count in row.items()
+                if count != "–" and (label == "Events" or _MONTH.fullmatch(label))
+            )
             for name, row in rows(usage, "Events by source").items()
         },
     }  # fmt: skip
