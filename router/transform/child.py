@@ -69,6 +69,7 @@ def _expire(*_: object) -> None:
 def _imported(root: str, module: str, name: str) -> Function:
     """The function; where its module cannot be imported, one that says so for each event."""
     sys.path.insert(0, root)
+    sys.dont_write_bytecode = True  # it is told apart by second and size, in which an edit may not differ
     try:
         found: Function = getattr(importlib.import_module(module), name)
     except BaseException as error:  # noqa: BLE001  whatever a module does

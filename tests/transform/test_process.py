@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,19 @@ def test_one_several_and_none_in_order(process: FunctionProcess) -> None:
     assert (dropped.status, dropped.events) == ("dropped", [])
     assert names(two) == ["Two", "Second"]
     assert names(each) == ["Each 0", "Each 1", "Each 2"]
+
+
+def test_an_edit_of_the_same_second_and_size_is_seen(tmp_path: Path) -> None:
+    found, written = function(tmp_path), []
+    file = tmp_path / "acme/clean.py"
+    for text in ("First", "Other"):
+        file.write_text(f"def event(event):\n    return {{**event, 'event': '{text}'}}\n", "utf-8")
+        os.utime(file, (1_767_225_600, 1_767_225_600))
+        with closing(FunctionProcess(found, hang_seconds=120.0)) as process:
+            written += [names(result) for result in called(process, "Order")]
+
+    assert written == [["First"], ["Other"]]
+    assert [path.name for path in file.parent.iterdir()] == ["clean.py"]
 
 
 @pytest.mark.parametrize(
