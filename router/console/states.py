@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from router.config.models import Topology
-from router.insights.schema import SourceVolume
+from router.console.text import share
+from router.insights.schema import DestinationRecord, SourceVolume
 from router.process.health import Report
 from router.process.snapshot import DestinationRow, Snapshot
 from router.status.pages import Look
@@ -19,6 +20,7 @@ SLOW_SECONDS = 10.0  # an event that waits longer at a partner that fails is bei
 OLD_SECONDS = 300.0  # a message that waits longer is worth a look
 MOST_CONCERNS = 7
 LEAST_USUAL, LEAST_RATIO, MOST_RATIO = 100, 0.5, 2.0  # events an hour and shares, as RouterSourceVolumeUnusual has them
+FEWEST_ATTEMPTS = 10
 _REASONED = ("held back", "cannot open", "paused by")
 
 
@@ -48,6 +50,26 @@ class Concern:
     @property
     def mark(self) -> str:
         return MARKS[self.tone]
+
+
+class MissedTarget(NamedTuple):
+    """A destination that accepted a smaller part of attempts than the topology wants; `when`: as "in the last 1 h"."""
+
+    name: str
+    success: float
+    target: float
+    when: str
+
+
+def missed_targets(topology: Topology, records: Mapping[str, DestinationRecord], when: str) -> list[MissedTarget]:
+    """Of destinations with enough attempts, as the alert has it; the worst first."""
+    found = [
+        MissedTarget(name, one.success, topology.destinations[name].target, when)
+        for name, one in records.items()
+        if name in topology.destinations and one.success is not None
+        and one.delivered + one.not_delivered > FEWEST_ATTEMPTS
+    ]  # fmt: skip
+    return sorted((one for one in found if one.success < one.target), key=lambda one: (one.success, one.name))
 
 
 def counted(count: int, what: str) -> str:
@@ -121,7 +143,9 @@ def said(destination: str, live: Report) -> Iterator[str]:
             yield check.why
 
 
-def concerns(look: Look, volumes: Mapping[str, SourceVolume] = MappingProxyType({})) -> list[Concern]:
+def concerns(
+    look: Look, volumes: Mapping[str, SourceVolume] = MappingProxyType({}), missed: Iterable[MissedTarget] = ()
+) -> list[Concern]:
     """What needs attention, the worst first; `volumes` is what insights has counted of sources."""
     seen = look.seen
     found = [
@@ -129,6 +153,7 @@ def concerns(look: Look, volumes: Mapping[str, SourceVolume] = MappingProxyType(
         *_held_back(look),
         *_processes(look),
         *_failing(seen),
+        *_under_target(seen, missed),
         *_dead(seen),
         *_unusual(volumes),
         *_behind(seen),
@@ -172,6 +197,16 @@ def _failing(seen: Snapshot) -> Iterator[Concern]:
         if not row.paused and fails(row):
             says = f"fails ({_codes(row)}). Waiting: {row.pending:,}, they are tried again."
             yield Concern("attention", row.name, says, f"/destinations/{row.name}", "What its answers say")
+
+
+def _under_target(seen: Snapshot, missed: Iterable[MissedTarget]) -> Iterator[Concern]:
+    """But for those whose trouble has been said."""
+    known = {row.name for row in seen.destinations if row.paused or fails(row)}
+    for one in missed:
+        if one.name not in known:
+            accepted = f"had {share(one.success, 1.0)} of its attempts accepted {one.when}"
+            says = f"{accepted}; its target is {100 * one.target:g} %"
+            yield Concern("attention", one.name, says, f"/destinations/{one.name}", "Errors")
 
 
 def _processes(look: Look) -> Iterator[Concern]:

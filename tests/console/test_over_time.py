@@ -21,6 +21,7 @@ from router.insights.answers import Surroundings, answer
 from router.insights.schema import Period
 from router.insights.tables import InsightTables
 from router.insights.windows import DAY_MS, HOUR_MS
+from router.process.snapshot import DestinationRow
 from tests.console.pages import HOSTILE, SPAN, counts, html, inert, shop
 from tests.insights.records import NOW, delivery, resolved, tables
 
@@ -158,9 +159,16 @@ def test_a_source_off_its_usual_volume_is_said_and_needs_attention(tmp_path: Pat
     assert "<strong>40</strong> events in the last whole hour, usually <strong>110</strong> at this hour: 36 %" in page
     assert "off its usual volume" in page
     assert "is off its usual volume: 40 events in the last whole hour, usually 110 at this hour" in first
+    assert "had 90 % of its attempts accepted in the last 1 h; its target is 99 %" in under_target(tmp_path)
     assert "120 received = 5 invalid + 10 duplicates + 5 blocked + 99 resolved" in first
     assert "does not add up by 1; at rest it must" in first
     assert "36 %" in first[first.index('id="sources-table"') :]
+
+
+def under_target(tmp_path: Path) -> str:
+    """The overview where no destination is in other trouble."""
+    calm = counts(destinations=(DestinationRow("crm", routed=4, delivered=4),))
+    return html(overview(shop(tmp_path).topology, calm, SPAN, delivery=insights("/v1/destinations")))
 
 
 def days_of_traffic() -> InsightTables:

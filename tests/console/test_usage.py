@@ -111,6 +111,9 @@ def test_without_insights_the_page_says_so() -> None:
 
     assert "Counts of a chosen time are not available: no answer" in page
     assert "What changed is not known: refused" in page
+    assert "topics.resolved: false" not in page
+    off = usage(["web"], usage_question({}, TODAY), OverTime(None), resolved=False)
+    assert "Accepted events are in no number below" in html(off)
 
 
 def test_lines_of_months_begin_where_counting_began_and_end_today() -> None:

@@ -20,7 +20,7 @@ from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
 from router.console.page import Page
 from router.console.period import ChosenPeriod, chosen_period
 from router.console.sight import LatestCounts, Sight
-from router.console.states import StateWord, Tone, concerns, destination_state, source_state
+from router.console.states import StateWord, Tone, concerns, destination_state, missed_targets, source_state
 from router.console.templates import Shown
 from router.insights.schema import DestinationRecord, DestinationsAnswer, FunnelAnswer, SourceVolume, VolumeAnswer
 from router.process.snapshot import DestinationRow, Snapshot
@@ -115,7 +115,10 @@ def overview(
     if look is None:
         return Shown("overview.html", "Overview", values | {"seen": None, "concerns": []})
     seen = look.seen
-    values |= {"seen": seen, "concerns": concerns(look, volumes)}
+    missed = missed_targets(
+        topology, records_of(delivery), f"in the {span.words}" if span.last else f"from {span.words}"
+    )
+    values |= {"seen": seen, "concerns": concerns(look, volumes, missed)}
     if over is None:
         values |= {"events": _events(seen), "deliveries": _deliveries(seen), "sums": _sums(seen)}
     return Shown("overview.html", "Overview", values)

@@ -92,7 +92,8 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
         ask(address, "/v1/usage", UsageAnswer, **month, **only),
         ask(address, "/v1/changes", ChangesAnswer, **day, **only),
     )
-    return usage(list(sight.loaded.topology.sources), question, found, changed)
+    topology = sight.loaded.topology
+    return usage(list(topology.sources), question, found, changed, resolved=topology.topics.resolved)
 
 
 def usage_question(query: Mapping[str, str], today: date) -> UsageQuestion:
@@ -115,11 +116,19 @@ def usage_question(query: Mapping[str, str], today: date) -> UsageQuestion:
     return UsageQuestion(months[month], int(before), query.get("source", "")[:200], asked, today)
 
 
-def usage(sources: list[str], question: UsageQuestion, found: OverTime, changed: OverTime = NOT_ASKED) -> Shown:
-    """The page. Pure."""
+def usage(
+    sources: list[str],
+    question: UsageQuestion,
+    found: OverTime,
+    changed: OverTime = NOT_ASKED,
+    *,
+    resolved: bool = True,
+) -> Shown:
+    """The page; `resolved`: accepted events are in a topic. Pure."""
     over, of_day = found.of(UsageAnswer), changed.of(ChangesAnswer)
     values: dict[str, Any] = {
-        "question": question, "sources": sources, "over": over, "away": found.away, "month_name": month_name,
+        "resolved": resolved, "question": question, "sources": sources, "over": over, "away": found.away,
+        "month_name": month_name,
         "earlier": question.beside(-1), "later": question.beside(1),
         "most_before": MOST_BEFORE, "of_day": of_day, "day_away": changed.away, "signed": signed, "row_name": row_name,
         "day_href": day_href, "compared_with": compared_with,
