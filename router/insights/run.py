@@ -35,6 +35,7 @@ from router.insights.tables import InsightRecord, InsightTables
 from router.insights.totals import CommittedTotals
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.log import calm
 from router.kafka.offsets import PartitionKey
 from router.process.health import Health
 from router.process.reload import Reload
@@ -67,8 +68,7 @@ def run_insights(
     with ExitStack() as stack:
         cluster = Cluster.of(options)
         refuse_security(cluster)
-        for chatty in ("aiokafka", "faust", "mode"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        calm("aiokafka", "faust", "mode")
         assert options.insights is not None
         listener = stack.enter_context(bind(options.insights, shared=options.supervised))
         slot = Slot.take(options.state / loaded.topology.name, "insights")

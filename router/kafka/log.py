@@ -1,4 +1,4 @@
-"""librdkafka's log lines in Python's logging: without the secrets of the client settings, repeats counted."""
+"""Log lines of Kafka's clients in Python's logging: without the secrets of the settings, repeats counted."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ class ClientFilter(logging.Filter):
 
 
 _filter = ClientFilter()
+
+
+def calm(*beginnings: str) -> None:
+    """The loggers of these libraries as they are now: warnings only, and of lines that repeat one in 30 s.
+
+    A logger's filter is not asked about the lines of loggers below it, so each of them gets it.
+    """
+    for name in beginnings:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in beginnings:
+            logging.getLogger(name).addFilter(_filter)
 
 
 def client_logger(secrets: Iterable[str] = ()) -> logging.Logger:

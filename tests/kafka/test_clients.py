@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from router.errors import UsageError
 from router.kafka import clients
 from router.kafka.cluster import EMBEDDED, FIXED, Cluster, parse_overrides
-from router.kafka.log import NAME, ClientFilter, client_logger
+from router.kafka.log import NAME, ClientFilter, calm, client_logger
 
 NOWHERE = Cluster("127.0.0.1:1")
 LIMITED = Cluster("127.0.0.1:1", capabilities=EMBEDDED)
@@ -147,6 +147,16 @@ def test_repeated_log_lines_are_held_back_and_counted(monkeypatch: pytest.Monkey
     assert holding.filter(record("another matter"))
     assert holding.filter(later)
     assert later.getMessage() == "refused after 11 ms (and 9 like it before)"
+
+
+def test_a_library_s_repeats_are_held_back_below_its_own_logger_too(caplog: pytest.LogCaptureFixture) -> None:
+    below = logging.getLogger("some-client.fetcher")
+    calm("some-client")
+    for number in range(3):
+        below.info("fetched %d", number)
+        below.error("cannot connect to node %d", number)
+
+    assert [line.getMessage() for line in caplog.records] == ["cannot connect to node 0"]
 
 
 def test_librdkafkas_lines_arrive_in_our_log(caplog: pytest.LogCaptureFixture) -> None:

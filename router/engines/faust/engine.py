@@ -26,6 +26,7 @@ from router.engines.faust.partitions import FaustPartitions
 from router.engines.faust.transport import Standing
 from router.errors import RouterError, Unavailable
 from router.kafka.admin import Admin
+from router.kafka.log import calm
 from router.kafka.offsets import PartitionKey
 from router.kafka.partition_state import watermark_ms
 from router.kafka.watchdog import Watchdog
@@ -58,8 +59,7 @@ def run_faust(
         if loaded.topology.guarantee == "exactly_once":
             log.warning("the topology asks for exactly_once; the Faust engine is at least once")
         engine = FaustEngine(builder, input_topics(loaded.topology))
-        for chatty in ("aiokafka", "faust", "mode"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
+        calm("aiokafka", "faust", "mode")
         calm_collector()
         asyncio.run(engine.run(stop))
 
