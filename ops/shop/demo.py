@@ -29,11 +29,12 @@ from ops.shop.stage import Stage
 from ops.shop.traffic import Parcel, Shop
 from router.cli.screen import console
 from router.embedded.capacity import capacity_of
-from router.errors import RouterError
+from router.errors import RouterError, Unavailable
 from router.process.snapshot import Snapshot
 
 LOOK_SECONDS = 0.5
 SETTLE_SECONDS = 120.0
+SILENCE_SECONDS = 120.0  # of the metrics page, while its process lives
 
 
 class Demo:
@@ -50,7 +51,7 @@ class Demo:
         self.planned = Sent()
         self.before: Snapshot = stage.seen()
         self.now = figures(self.before, self.before)
-        self._next_look = 0.0
+        self._next_look, self._heard = 0.0, time.monotonic()
 
     @property
     def sent(self) -> Sent:
@@ -87,7 +88,14 @@ class Demo:
             return
         self._next_look = time.monotonic() + LOOK_SECONDS
         self.stage.insist()
-        self.now = figures(self.before, self.stage.seen())
+        try:
+            seen = self.stage.seen()
+        except Unavailable:  # a busy machine answers late: what was seen last stays on the screen
+            if time.monotonic() - self._heard > SILENCE_SECONDS:
+                raise
+            return
+        self._heard = time.monotonic()
+        self.now = figures(self.before, seen)
         self.show(self.sent, self.now, self.hint)
 
     def _send(self, parcel: Parcel) -> None:

@@ -13,14 +13,17 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import pytest
 
 from ops.kafka.kraft import KraftBroker
 from ops.running import ROOT, plain_environment
+from ops.shop.demo import SILENCE_SECONDS, Demo
 from ops.shop.figures import Figures, Row, Sent, checks, figures
 from ops.shop.traffic import Shop
+from router.errors import Unavailable
 from router.process.snapshot import DestinationRow, Snapshot
 
 DEADLINE_SECONDS = 240
@@ -28,6 +31,36 @@ SENT = Sent(sdk=60, kafka=40, invalid=3, blocked=2, duplicates=5)
 CRM = Row("crm", routed=30, delivered=29, dead=1, held=0, waiting=0, p95_seconds=0.1)
 SEEN = Figures(100, invalid=3, blocked=2, duplicates=5, resolved=90, merged=4, waiting=0, rows=(CRM,))
 EVIDENCE = {"crm": [f"m{number}" for number in range(29)]}
+
+
+class Late:
+    """A stage whose metrics page is late at every second look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def insist(self) -> None:
+        """It runs."""
+
+    def seen(self) -> Snapshot:
+        self.looks += 1
+        if self.looks % 2 == 0:
+            raise Unavailable("no answer (timed out)")
+        return Snapshot(0, {"invalid": 0, "blocked": 0, "duplicate": 0, "resolved": 0}, 0, 0, 0, 0, (), ())
+
+
+def test_a_page_that_is_late_does_not_end_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, now = Late(), 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    one = Demo(cast("Any", stage), cast("Any", None), cast("Any", None), lambda *_: None)
+    monkeypatch.setattr(Demo, "sent", SENT)
+    one.look()
+    now += 1
+    one.look()
+    assert stage.looks == 3
+    now += SILENCE_SECONDS + 1
+    with pytest.raises(Unavailable):
+        one.look()
 
 
 def wrong(sent: Sent, seen: Figures, evidence: dict[str, list[str]] = EVIDENCE) -> list[str]:
