@@ -52,8 +52,10 @@ class Action(NamedTuple):
 
     def check(self, sight: Sight, target: str) -> None:
         """Raises UsageError for a name that is none."""
+        if not target:
+            raise UsageError(f"expected a {self.kind}, got none")
         known = self._known(sight)
-        for name in target.split() if self.several and target else [target]:
+        for name in target.split() if self.several else [target]:
             if name not in known:
                 hint = nearest(name, known)
                 did_you_mean = f" (did you mean {hint}?)" if hint else ""
@@ -102,7 +104,7 @@ async def act(sight: Sight, person: ConsoleUser, request: web.Request, name: str
         values = json.loads(await request.text())
     except ValueError:
         return 400, {"error": "expected JSON"}
-    target = _target(values.get("target"), name) if isinstance(values, dict) else None
+    target = _target(values.get("target", ""), name) if isinstance(values, dict) else None
     if target is None:
         return 400, {"error": "expected an object with a target: what it is to be done to"}
     reason = values.get("reason", "")

@@ -102,6 +102,8 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPNotFound:
         return _message(request, "Not found", "There is no such page.", 404)
+    except web.HTTPRequestEntityTooLarge:
+        return web.json_response({"error": f"expected at most {LARGEST_BODY // 1024} KiB in all, got more"}, status=413)
     except RouterError as error:
         log.warning("a page could not be made: %s", error)
         status = error_status(error)

@@ -49,7 +49,8 @@ async def ask(address: Address | None, path: str, kind: type[InsightsAnswer], **
                 return OverTime(None, f"insights answered with status {reply.status}")
             return OverTime(kind.model_validate_json(body))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        return OverTime(None, f"insights does not answer at {host}:{port} ({type(error).__name__})")
+        why = f"not within {SECONDS:g} s" if isinstance(error, TimeoutError) else type(error).__name__
+        return OverTime(None, f"insights does not answer at {host}:{port} ({why})")
     except ValidationError:
         return OverTime(None, f"what answers at {host}:{port} is not insights, or another version of it")
 

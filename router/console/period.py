@@ -24,6 +24,7 @@ _BEFORE: Mapping[str, str] = {
     "15m": "in the 15 minutes before", "1h": "in the hour before", "24h": "in the 24 hours before",
     "7d": "in the 7 days before", "30d": "in the 30 days before",
 }  # fmt: skip
+_LAST: Mapping[str, str] = {"15m": "15 minutes", "1h": "hour", "24h": "24 hours"}  # in a sentence, "last hour"
 USUAL = "1h"
 LONGEST = 395 * _DAY
 
@@ -76,8 +77,13 @@ class ChosenPeriod:
     @property
     def words(self) -> str:
         if self.last:
-            return f"last {PERIODS[self.last][0]}"
+            return f"last {_LAST.get(self.last, PERIODS[self.last][0])}"
         return f"{iso(self.start)[:16].replace('T', ' ')} to {iso(self.end)[:16].replace('T', ' ')} UTC"
+
+    @property
+    def heading(self) -> str:
+        """As a sentence begins with it."""
+        return self.words[0].upper() + self.words[1:]
 
     @property
     def suffix(self) -> str:

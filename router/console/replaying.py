@@ -7,6 +7,7 @@ with here or by `router replay resume`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from router.config.loader import Loaded
 from router.console.audit import Deed
 from router.console.jobs import Job
 from router.console.sight import Sight
+from router.console.states import counted
 from router.console.text import duration, visible
 from router.destinations.archive import ArchiveSettings
 from router.embedded.broker import recognised
@@ -36,6 +38,7 @@ from router.replay.running import (
 
 KIND = "replay"
 MOST_NAMES = 9
+_OPTION = re.compile(r"--(since|until|where)\b")
 _TEXTS = ("since", "until", "origin", "event", "but", "source", "user", "where", "failed_only", "rate")
 
 
@@ -101,16 +104,19 @@ def resume_replay(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> None:
 
 
 def _request(replays: Replays, to: tuple[str, ...], texts: Mapping[str, str], origin: str) -> ReplayRequest:
-    """Raises UsageError with what is wrong in the texts."""
+    """Raises UsageError with what is wrong in the texts, by the names of the fields."""
     rate = texts["rate"]
     if rate and not (rate.isdecimal() and 1 <= int(rate) <= 1_000_000):
         raise UsageError(f"rate: expected a number of events a second, got {rate[:20]!r}")
-    return check_texts(
-        to, texts["since"], texts["until"] or "now", origin,
-        events=_list(texts["event"]), except_=_list(texts["but"]), sources=_list(texts["source"]),
-        users=_list(texts["user"]), where=texts["where"], failed_only=bool(texts["failed_only"]),
-        rate=int(rate) if rate else usual_rate(replays, to),
-    )  # fmt: skip
+    try:
+        return check_texts(
+            to, texts["since"], texts["until"] or "now", origin,
+            events=_list(texts["event"]), except_=_list(texts["but"]), sources=_list(texts["source"]),
+            users=_list(texts["user"]), where=texts["where"], failed_only=bool(texts["failed_only"]),
+            rate=int(rate) if rate else usual_rate(replays, to),
+        )  # fmt: skip
+    except UsageError as error:
+        raise UsageError(_OPTION.sub(lambda option: option[1].capitalize(), str(error))) from error
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -125,7 +131,8 @@ def _counted(request: ReplayRequest, state: ReplayState, names: Mapping[str, int
     to = ", ".join(f"{name} ({count:,})" for name, count in sent.items()) if len(sent) > 1 else request.to[0]
     seconds = max(sent.values()) / request.rate if request.rate else None
     return (
-        f"Would send {sum(sent.values()):,} events of {len(names):,} names to {to}: {shown or 'none'}."
+        f"Would send {counted(sum(sent.values()), 'event')} to {to}."
+        f" Chosen: {counted(state.selected, 'event')} of {counted(len(names), 'name')}{f': {shown}' * bool(shown)}."
         f"{f' {left:,} are left out by rules.' if left else ''}"
         f"{f' At {request.rate} a second this takes {duration(seconds)}.' if seconds is not None else ''}"
         " What a destination already has, it gets again."

@@ -12,6 +12,8 @@ from typing import Any
 
 LONGEST_NAME = 80
 LONGEST_BODY = 64 * 1024
+LEAST_SHORT = 10_000
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _KEPT = "\n\t"
 _HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
@@ -40,10 +42,11 @@ def number(count: float | None) -> str:
     """`1,234` up to 9,999, then `12.3 k`, `4.5 M`; a dash for none."""
     if count is None:
         return "–"
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(count) >= size:
-            return f"{count / (1e3 if unit == 'k' else size):.3g} {unit}"
-    return f"{count:,.0f}"
+    if abs(count) < LEAST_SHORT:
+        return f"{count:,.0f}"
+    # Rounded first: 999,950 is 1 M, not 1e+03 k.
+    size, unit = next((size, unit) for size, unit in _UNITS if abs(float(f"{count:.3g}")) >= size)
+    return f"{float(f'{count / size:.3g}'):g} {unit}"
 
 
 def exact(count: float | None) -> str:
@@ -83,7 +86,7 @@ def share(part: float, whole: float) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
-    return f"{percent:.0f} %" if percent in (0, 100) else f"{min(max(percent, 0.01), 99.99):.4g} %"
+    return f"{percent:.0f} %" if percent in (0, 100) else f"{round(min(max(percent, 0.01), 99.99), 2):g} %"
 
 
 def payload(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from router.errors import Unavailable
+from router.errors import RouterError, Unavailable
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
@@ -28,12 +28,12 @@ def span(cluster: Cluster, topic: str, partition: int, start: int, end: int) -> 
         consumer = Consumer(clients.reader(cluster))
         try:
             consumer.assign([TopicPartition(topic, partition, start)])
-            yield from _until(consumer, end, doing)
+            yield from _until(consumer, start, end, doing)
         finally:
             consumer.close()
 
 
-def _until(consumer: Consumer, end: int, doing: str) -> Iterator[list[Message]]:
+def _until(consumer: Consumer, start: int, end: int, doing: str) -> Iterator[list[Message]]:
     heard = time.monotonic()
     while True:
         messages = consumer.consume(_BATCH, 0.2)
@@ -46,6 +46,8 @@ def _until(consumer: Consumer, end: int, doing: str) -> Iterator[list[Message]]:
         for message in messages:
             error, offset = message.error(), message.offset()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    raise RouterError(f"{doing}: there is no message at offset {start} (any more)")
                 raise router_error(KafkaException(error), doing)
             # Offsets have gaps where transactions ended: the first one past the end tells that all before it is read.
             ended = ended or error is not None or (offset is not None and offset >= end - 1)

@@ -82,8 +82,8 @@ class Tracer:
         if traced.found:
             return notes
         read = ", ".join(f"{number:,} of {topic}" for topic, number in sorted(traced.read.items())) or "none"
-        notes.append(f"nothing found since {iso(traced.since)}; messages looked at: {read}")
+        notes.append(f"nothing found since {iso(traced.since)[:19]}Z; messages looked at: {read}")
         if traced.id != traced.id.strip():
             notes.append("the id that was asked for begins or ends with a blank")
-        notes.append("try an earlier --since, such as 7d; ids are compared whole, with their case")
+        notes.append("what is older was not looked at: see --since; ids are compared whole, with their case")
         return notes

@@ -405,15 +405,20 @@ async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
         assert await asyncio.to_thread(producer.flush, 60) == 0
         asked = {"target": "crm", "since": "1h", "rate": "50"}
         assert "dry run" in (await act(client, "replay", asked))[1]
+        _, says = await act(client, "replay", asked | {"since": "soon", "stay": "dry"})
+        assert '"Since: expected a time such as' in says
+        assert "expected a destination, got none" in (await act(client, "replay", asked | {"target": ""}))[1]
+        status, says = await act(client, "replay", asked | {"where": "x" * 300_000})
+        assert (status, says) == (413, '{"error": "expected at most 256 KiB in all, got more"}')
         for wrong in ({"since": ""}, {"since": "soon"}, {"rate": "fast"}, {"where": "type ="}, {"origin": "dest.crm"}):
             assert (await act(client, "replay", asked | wrong | {"stay": "dry"}))[0] == 400
         status, says = await act(client, "replay", asked | {"stay": "dry"})
-        assert (status, "Would send 1 events of 1 names to crm:" in says) == (200, True), says
+        assert (status, "Would send 1 event to crm. Chosen: 1 event of 1 name: 1 " in says) == (200, True), says
         both = asked | {"target": ["crm", "ads"], "stay": "dry"}
         status, says = await act(client, "replay", both)
-        assert (status, "Would send 2 events of 1 names to crm (1), ads (1)" in says) == (200, True), says
+        assert (status, "Would send 2 events to crm (1), ads (1). Chosen: " in says) == (200, True), says
         status, says = await act(client, "replay", both | {"but": "Order Completed", "failed_only": "yes"})
-        assert (status, "Would send 0 events of 0 names" in says) == (200, True), says
+        assert (status, "Would send 0 events to crm (0), ads (0). Chosen: 0 events of 0 names" in says) == (200, True)
         wrongs: list[dict[str, Any]] = [{"target": ["crm", "adds"]}, {"target": []}, {"target": [1]}]
         for no in (*wrongs, {"origin": "archive:/etc"}):
             assert (await act(client, "replay", both | no))[0] == 400

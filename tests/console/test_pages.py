@@ -185,7 +185,7 @@ def test_the_schema_of_a_source_counts_by_name_and_says_what_it_leaves_out(tmp_p
     )  # fmt: skip
     answer = EventsAnswer(
         period=Period(since=at, until=at, step=60, window="minute"), rows=(row,), total_rows=1,
-        freshness=Freshness(now=at, counted_to=at, age_seconds=4, began=at, catching_up=True, skipped=0, outside=0),
+        freshness=Freshness(now=at, counted_to=at, age_seconds=14, began=at, catching_up=True, skipped=0, outside=0),
         left_out=LeftOut(events=41_022, names="names beyond the bound"),
     )  # fmt: skip
     page = html(source("web", shop(tmp_path).topology, RunOptions(), counts(), SPAN, OverTime(answer)))
@@ -221,7 +221,7 @@ def test_violations_are_shown_by_rule_and_field_with_samples(tmp_path: Path) -> 
     at = datetime(2026, 11, 27, 14, tzinfo=UTC)
     sample = ViolationExample(message_id=HOSTILE, received_at="14:00", message="expected a number")
     row = ViolationRow(
-        source="web", event=HOSTILE, rule=HOSTILE, violation_class="violation", type="Type", path="/properties/total",
+        source="web", event=HOSTILE, rule="track", violation_class="violation", type="Type", path="/properties/total",
         count=12, allowed=2, blocked=10, first_seen=at, last_seen=at, trend=(1, 2), samples=(sample,),
     )  # fmt: skip
     answer = ViolationsAnswer(
@@ -300,12 +300,14 @@ def test_keys_and_navigation_lead_to_every_section() -> None:
 
 def test_numbers_and_texts() -> None:
     assert [number(n) for n in (0, 9_999, 12_345, 4_512_000, None)] == ["0", "9,999", "12.3 k", "4.51 M", "–"]
+    assert [number(n) for n in (999_499, 999_950, 999_999_999, 2.5e12)] == ["999 k", "1 M", "1 G", "2500 G"]
     assert [duration(s) for s in (0.035, 1.31, 240, 10_800, 864_000)] == ["35 ms", "1.3 s", "4 min", "3 h", "10 days"]
-    assert [share(*pair) for pair in ((1, 0), (5, 5), (99_999, 100_000), (1, 3))] == [
+    assert [share(*pair) for pair in ((1, 0), (5, 5), (99_999, 100_000), (1, 3), (3, 100_000))] == [
         "–",
         "100 %",
         "99.99 %",
         "33.33 %",
+        "0.01 %",
     ]
     assert visible("a\u202eb\x00c") == "a⟨U+202E⟩b⟨U+0000⟩c"
     assert visible("x" * 500, 80) == "x" * 39 + "…" + "x" * 39

@@ -201,6 +201,9 @@ document.addEventListener("input", changed);
 document.addEventListener("submit", submitted);
 document.addEventListener("click", clicked);
 localTimes(document);
+for (const one of document.querySelectorAll(".sections [aria-current], .tabs [aria-current]")) {
+  one.parentElement.scrollLeft = one.offsetLeft - one.parentElement.offsetLeft - 16; // on a phone it may be beyond the edge
+}
 let renewed = Date.now();
 setInterval(() => {
   if (Date.now() - renewed < RENEW_MS && !document.querySelector("[data-busy]")) return;
