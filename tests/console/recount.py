@@ -21,7 +21,7 @@ from tests.brokers.messages import to_the_end
 
 Row = tuple[str, ...]
 _MONTH = re.compile(r"[A-Z][a-z]{2} \d{4}")
-_VIOLATION = r"<strong>([^<]+)</strong> <code>([^<]+)</code>.*, (\w+): (\d+) blocked, (\d+) let .*>(\d+)</strong>"
+_VIOLATION = r"<strong>([^<]+)</strong> <code>([^<]+)</code>.*[ >](\w+): (\d+) blocked, (\d+) let .*>(\d+)</strong>"
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Recount:
     outcomes: dict[str, Counter[Row]] = field(default_factory=dict)  # of the delivery log, by (outcome, code)
     events: dict[Row, Counter[str]] = field(default_factory=dict)  # by source and name: resolved, blocked, violations
     people: dict[Row, set[bytes]] = field(default_factory=dict)
-    violations: Counter[Row] = field(default_factory=Counter)  # by source, event or rule, path, type
+    violations: Counter[Row] = field(default_factory=Counter)  # by source, event or rule, path
 
     @property
     def settled(self) -> bool:
@@ -91,7 +91,7 @@ def recount(cluster: Cluster, topology: Topology) -> Recount:
         row = one.body["source"], one.body["event"]
         count = one.body.get("count", 1)  # of one kind in one second a record may stand for many
         made.events.setdefault(row, Counter())["violations"] += count
-        made.violations[one.body["source"], one.body["rule"] or one.body["event"], one.body["path"]] += count
+        made.violations[one.body["source"], one.body["event"] or one.body["rule"], one.body["path"]] += count
     for name in topology.destinations:
         again = set()
         for one in written(cluster, topics.destination(name)):
@@ -221,7 +221,7 @@ def wanted_of(counted: Recount, source: str, destination: str, filtered: str) ->
 
 
 def violations(page: str) -> Counter[Row]:
-    """By source, rule or event, and path."""
+    """By source, event or rule, and path."""
     found: Counter[Row] = Counter()
     for summary in re.findall(r'<details class="error".*?<summary>(.*?)</summary>', page, re.S):
         parts = re.search(_VIOLATION, summary)

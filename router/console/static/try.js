@@ -23,7 +23,7 @@ function card(trial) {
   for (const step of trial.steps) {
     const says = step.says.length ? step.says : ["nothing to change"];
     const line = made("li", "", "");
-    line.append(made("span", "quiet", step.ended ? "■ ends here" : ""), made("strong", "", step.agent), made("span", "", says.join("\n")));
+    line.append(made("strong", "", step.agent), made("span", step.ended ? "trouble" : "", `${step.ended ? "■ " : ""}${says.join("\n")}`));
     steps.append(line);
   }
   const box = made("section", "trial", "");
