@@ -143,6 +143,7 @@ def test_a_destination_s_page_shows_the_time_asked_for(tmp_path: Path) -> None:
 
     assert inert(page)
     assert 'title="90">90</strong><span class="quiet">90 % of attempts' in page
+    assert '<div id="away" data-live="away"></div>' in page  # there to be renewed once it has something to say
     assert "7 to be retried" in page
     assert "P50 108 ms, P99 2.5 s" in page
     assert 'aria-label="90 delivered, 10 not delivered in' in page

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from ops.grafana import BOARDS
 from ops.kafka.kraft import free_port
@@ -167,6 +168,16 @@ def eventually(holds: Callable[[], object], what: object) -> None:
     while not holds():
         assert time.monotonic() < until, f"not in time: {what}"
         time.sleep(1)
+
+
+def test_what_stays_comes_back_within_limits_and_says_how_it_is() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    staying = {name: one for name, one in services.items() if one.get("restart") != "no"}
+    for name, one in staying.items():
+        assert one.get("restart") == "unless-stopped", name
+        assert "mem_limit" in one, name
+        assert "test" in one.get("healthcheck", {}), name
+    assert set(services) - set(staying) == {"topics", "links"}
 
 
 def test_an_event_reaches_the_partner_and_is_counted_by_prometheus(delivered: Composed) -> None:
