@@ -29,7 +29,8 @@ def sentences(found: ChangesAnswer) -> list[DaySentence]:
     """What happened, then what brought it."""
     made = [_whole(found)]
     if not found.whole:
-        made.append(DaySentence("information", "The day is not over: it is compared with whole days."))
+        compared = ": it is compared with whole days" if found.compared else ""
+        made.append(DaySentence("information", f"The day is not over{compared}."))
     if _changed(found):
         made += _parts("By source", found.sources, found)
         made += _parts("By event", found.names, found)

@@ -85,7 +85,7 @@ def test_why_a_day_jumped_is_said_in_sentences() -> None:
     quiet = re.sub(r"\s+", " ", shown(jumped(), day="2027-01-13"))
     assert "10 events on Wednesday, 13 January 2027, as usual: 10 on average on the 4 Wednesdays before." in quiet
     assert "reset()" not in quiet
-    assert "The day is not over" in shown(jumped(), day=str(TODAY))
+    assert "The day is not over: it is compared with whole days." in shown(jumped(), day=str(TODAY))
 
 
 def test_ids_that_send_an_event_each_are_told_without_users_and_a_first_day_says_nothing_of_them() -> None:
@@ -102,8 +102,9 @@ def test_ids_that_send_an_event_each_are_told_without_users_and_a_first_day_says
     said = [one.says for one in sentences(found)]
 
     assert "Each new anonymousId sent 1.0 events, usually 10.0: that is what reset()" in said[-1]
-    alone = found.model_copy(update={"usual": None, "compared": (), "usual_senders": None})
-    assert [one.tone for one in sentences(alone)] == ["quiet", "information"]
+    alone = found.model_copy(update={"usual": None, "compared": (), "usual_senders": None, "whole": False})
+    assert [one.tone for one in sentences(alone)] == ["quiet", "information", "information"]
+    assert sentences(alone)[1].says == "The day is not over."
 
 
 def test_without_insights_the_page_says_so() -> None:
