@@ -31,7 +31,7 @@ TOPOLOGY = """\
 name: {name}
 guarantee: {guarantee}
 default_source: load
-topics: {{prefix: {name}., partitions: {partitions}}}
+topics: {{prefix: {name}., partitions: {partitions}, destination_partitions: 4}}
 sources:
   load: {{write_keys: [{write_key}], plan: ./plan, enforce: {{violation: block, unplanned_event: block}}}}
 defaults:

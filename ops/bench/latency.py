@@ -1,6 +1,6 @@
 """Receive to partner accepted at a fixed rate, open loop: latency counts from when an event was due to be sent.
 
-usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--batch 1] [--partitions 12] [--bootstrap HOST:PORT]
+usage: python -m ops.bench.latency [--rate 1000] [--seconds 20] [--batch 1] [--partitions N] [--bootstrap HOST:PORT]
 
 An event that had to wait for its turn counts as late (no coordinated omission). The partner is a local HTTP receiver in
 a process of its own; router route and router deliver run as they do in production; Kafka is real, on this machine.
@@ -34,8 +34,8 @@ SLOT_SECONDS = 0.002  # what is due is sent in slots, late by this at most: the 
 WARM_SECONDS = 45  # until then the JVM of the broker compiles more than it works
 
 
-def topology(folder: Path, url: str, batch: int = 1, partitions: int = 12) -> Path:
-    """One source, one webhook destination that takes up to `batch` events a request."""
+def topology(folder: Path, url: str, batch: int = 1, topics: dict[str, int] | None = None) -> Path:
+    """One source, one webhook destination that takes up to `batch` events a request; without `topics` the default."""
     settings = {"url": f"{url}/one", "allow_private": True}
     delivery: dict[str, object] = {"concurrency": 32}
     if batch > 1:
@@ -46,7 +46,7 @@ def topology(folder: Path, url: str, batch: int = 1, partitions: int = 12) -> Pa
         yaml.safe_dump(
             {
                 "name": "latency",
-                "topics": {"partitions": partitions},
+                "topics": topics or {},
                 "default_source": "web",
                 "sources": {"web": {"plan": str(HERE / "plan")}},
                 "destinations": {"one": destination},
@@ -89,7 +89,9 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> None:
     log = folder / "receipts.ndjson"
     receiver = started(stack, [sys.executable, "-m", *RECEIVER, "--receipts", str(log)], stdout=subprocess.PIPE)
     assert receiver.stdout is not None
-    file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, arguments.partitions)
+    wanted = {"partitions": arguments.partitions, "destination_partitions": arguments.destination_partitions}
+    topics = {name: count for name, count in wanted.items() if count}
+    file = topology(folder, receiver.stdout.readline().decode().strip(), arguments.batch, topics)
     router = [sys.executable, "-m", "router"]
     common = [str(file), "--bootstrap", bootstrap]
     subprocess.run([*router, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
@@ -128,7 +130,8 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--batch", type=int, default=1, help="events a request")
-    parser.add_argument("--partitions", type=int, default=12, help="of each topic; they make a transaction cost more")
+    parser.add_argument("--partitions", type=int, default=0, help="of each topic; they make a transaction cost more")
+    parser.add_argument("--destination-partitions", type=int, default=0, help="of the destination's topics")
     parser.add_argument("--warm", type=float, default=WARM_SECONDS, help="seconds at the same rate before")
     parser.add_argument("--bootstrap", default="")
     with ExitStack() as stack:

@@ -52,8 +52,8 @@ def apply(topologies: Topologies, as_json: Json = False, take_over: TakeOver = "
     """
     require_broker(options)
     topology = load(topologies, options, secrets=False).topology
-    specs, owned = wanted_topics(topology), owned_topics(topology)
     admin, owners = Admin(cluster(options)), Owners(cluster(options))
+    specs, owned = wanted_topics(topology, admin.topics()), owned_topics(topology)
     if not take_over:
         owners.check(topology.name, owned)
     made = admin.create(specs)
@@ -67,10 +67,11 @@ def check(topologies: Topologies, as_json: Json = False, *, options: RunOptions)
     """Compare the topology's topics with the cluster's. Exit status 1 when anything differs."""
     require_broker(options)
     topology = load(topologies, options, secrets=False).topology
-    specs = wanted_topics(topology)
+    admin = Admin(cluster(options))
+    specs = wanted_topics(topology, admin.topics())
     foreign = Owners(cluster(options)).foreign(topology.name, owned_topics(topology))
     differences = [Difference(topic, "topology", topology.name, owner) for topic, owner in foreign.items()]
-    _answer(specs, [], differences + Admin(cluster(options)).differences(specs), as_json=as_json)
+    _answer(specs, [], differences + admin.differences(specs), as_json=as_json)
 
 
 def cluster(options: RunOptions) -> Cluster:

@@ -26,12 +26,19 @@ Labels = dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=10
 
 class TopicsConfig(Model):
     prefix: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]*[.-])?$", description="Prefix of every topic name")
-    partitions: int = Field(
-        12,
+    partitions: int | None = Field(
+        None,
         ge=1,
         le=1000,
         description="Partitions of every topic except the identity log; cannot be changed later. The upper limit of "
-        "route workers; more partitions mean more latency",
+        "route workers; more partitions mean more latency. Default: as many as `events.raw` has, 3 in a new topology",
+    )
+    destination_partitions: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Partitions of the topics of a new destination; one that has topics keeps theirs. The upper limit "
+        "of delivery processes of one destination. Default: as many as `partitions`",
     )
     resolved: bool = Field(True, description="Write every accepted event to events.resolved")
     replication: int = Field(0, ge=0, le=9, description="Replication factor; 0 means the broker's default")

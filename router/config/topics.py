@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from router.config.models import Topology
-from router.events.topics import Topics, TopicSpec
+from router.events.topics import DEFAULT_PARTITIONS, Topics, TopicSpec
 
 
-def topics_of(topology: Topology) -> Topics:
-    """The names, retention and partitions of the topology's topics."""
+def topics_of(topology: Topology, found: Mapping[str, int] | None = None) -> Topics:
+    """The names, retention and partitions of the topology's topics.
+
+    `found` are the topics of the cluster with their partitions: where the topology does not say how many it wants, it
+    has as many as the first topic that route reads, so that topics made under another default stay in use.
+    """
     settings = topology.topics
+    names = Topics(topology.name, prefix=settings.prefix)
+    there = [found[topic] for topic in (names.raw, *source_topics(topology)) if topic in found] if found else []
     return Topics(
         topology.name,
         prefix=settings.prefix,
-        partitions=settings.partitions,
+        partitions=settings.partitions or next(iter(there), DEFAULT_PARTITIONS),
+        destination_partitions=settings.destination_partitions or 0,
         retention_ms=round(settings.retention * 1000),
         raw_retention_ms=round(settings.raw_retention * 1000),
         window_ms=round(topology.dedupe.window * 1000),
@@ -25,14 +34,14 @@ def source_topics(topology: Topology) -> list[str]:
     return list(dict.fromkeys(topic for source in topology.sources.values() for topic in source.topics))
 
 
-def wanted_topics(topology: Topology) -> list[TopicSpec]:
-    """Every topic the topology reads or writes. A disabled destination keeps its topics."""
+def wanted_topics(topology: Topology, found: Mapping[str, int] | None = None) -> list[TopicSpec]:
+    """Every topic the topology reads or writes. A disabled destination keeps its topics. `found`: see `topics_of`."""
     capped = {
         name: round(destination.delivery.cap.within * 1000)
         for name, destination in topology.destinations.items()
         if destination.delivery.cap is not None
     }
-    return topics_of(topology).specs(topology.destinations, source_topics(topology), capped)
+    return topics_of(topology, found).specs(topology.destinations, source_topics(topology), capped, found)
 
 
 def owned_topics(topology: Topology) -> list[str]:

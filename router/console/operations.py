@@ -47,7 +47,7 @@ def read_kafka_side(sight: Sight) -> KafkaSide:
     """Raises Unavailable."""
     admin, topics, topology = Admin(sight.cluster), sight.topics, sight.loaded.topology
     present = admin.topics()
-    specs = wanted_topics(topology)
+    specs = wanted_topics(topology, present)
     keys = [(spec.name, number) for spec in specs for number in range(present.get(spec.name, 0))]
     held: dict[str, int] = {}
     for (name, _), at in admin.watermarks(keys, uncommitted=False).items():

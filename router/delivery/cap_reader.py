@@ -18,10 +18,14 @@ from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
 
 
-def check_topic(cluster: Cluster, topic: str, partitions: int) -> None:
-    """Raises Unavailable where the state of a cap cannot be kept: it was added, and its topic not yet."""
+def check_topic(cluster: Cluster, topic: str, beside: str) -> None:
+    """Raises Unavailable where the state of a cap cannot be kept: it was added, and its topic not yet.
+
+    It needs as many partitions as the topic `beside` it, which is the destination's.
+    """
     with translated(f"look for {topic}"):
-        found = Admin(cluster).topics().get(topic, 0)
+        topics = Admin(cluster).topics()
+    found, partitions = topics.get(topic, 0), topics.get(beside, 0)
     if found != partitions:
         there = f"it has {found} partitions, not {partitions}" if found else "it is not there"
         advice = "run `router topics apply`" if cluster.capabilities.topic_administration else "start the broker anew"

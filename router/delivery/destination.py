@@ -191,7 +191,7 @@ class Destination:
 
     def _check_cap(self) -> None:
         topics = self._context.topics
-        check_topic(self._context.cluster, topics.caps(self.name), topics.partitions)
+        check_topic(self._context.cluster, topics.caps(self.name), topics.destination(self.name))
 
     def _check_target(self) -> None:
         """A commit with records for a topic that is not there would fail for as long as it is not."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from router.config.models import Topology
-from router.config.topics import source_topics, topics_of
+from router.config.topics import source_topics, topics_of, wanted_topics
 from router.embedded.backlog import Backlog
 from router.kafka.cluster import Cluster
 from router.kafka.partitioner import partition_for
@@ -41,18 +41,21 @@ def capacity_of(
 
 
 class Capacity:
-    """A context that measures in a thread of its own. All watched topics have the topology's number of partitions."""
+    """A context that measures in a thread of its own. Such a broker lives no longer than the topics of its topology, so
+    they have the partitions that the topology asks for.
+    """
 
     def __init__(self, cluster: Cluster, topology: Topology, watched: Callable[[Topology], Watched]) -> None:
         self._watched = watched
         self._topics = frozenset(topic for topic, _ in watched(topology))
         self._backlog = Backlog(cluster, watched(topology))
-        self._partitions = topology.topics.partitions
+        self._partitions = _partitions(topology)
 
     def watch(self, topology: Topology) -> None:
-        """Watch the topics of a changed topology, with the same partitions, from the next measurement on."""
+        """Watch the topics of a changed topology from the next measurement on."""
         watched = self._watched(topology)
         self._topics = frozenset(topic for topic, _ in watched)
+        self._partitions = _partitions(topology)
         self._backlog.watch(watched)
 
     @property
@@ -68,7 +71,7 @@ class Capacity:
         """Records (topic, value, key, headers) about to be produced; one without a key counts for partition 0."""
         for topic, value, key, _ in records:
             if topic in self._topics:
-                partition = partition_for(key, self._partitions) if key is not None else 0
+                partition = partition_for(key, self._partitions[topic]) if key is not None else 0
                 self._backlog.note(topic, partition, len(value) + len(key or b""))
 
     def __enter__(self) -> Self:
@@ -79,3 +82,7 @@ class Capacity:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._backlog.stop()
+
+
+def _partitions(topology: Topology) -> dict[str, int]:
+    return {spec.name: spec.partitions for spec in wanted_topics(topology)}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 DAY_MS = 86_400_000
+DEFAULT_PARTITIONS = 3  # each one that a small transaction writes to costs 0.45 ms: ops/decisions/0023-latency.md
 _DEVICE = "anonymousId, else userId"
 _PROFILE = "profileId"
 
@@ -37,11 +38,14 @@ class Topics:
     Keys: raw by device (`anonymousId`, else `userId`), resolved and dest by `profileId`, blocked and invalid as they
     came, changelog none (a record belongs to its partition), links none (one partition), redrives and control by
     destination, replays and imports by their id, pulls by row, audit by who acted.
+
+    `destination_partitions` are those of a destination's topics; 0 for as many as all others have.
     """
 
     name: str
     prefix: str = ""
-    partitions: int = 12
+    partitions: int = DEFAULT_PARTITIONS
+    destination_partitions: int = 0
     retention_ms: int = 7 * DAY_MS
     raw_retention_ms: int = 7 * DAY_MS
     window_ms: int = DAY_MS
@@ -165,9 +169,17 @@ class Topics:
         return f"{self.prefix}{self.name}"
 
     def specs(
-        self, destinations: Iterable[str], source_topics: Iterable[str] = (), capped: Mapping[str, int] | None = None
+        self,
+        destinations: Iterable[str],
+        source_topics: Iterable[str] = (),
+        capped: Mapping[str, int] | None = None,
+        found: Mapping[str, int] | None = None,
     ) -> list[TopicSpec]:
-        """All topics of the topology, in the order they are created. `capped`: destination to its cap's time in ms."""
+        """All topics of the topology, in the order they are created. `capped`: destination to its cap's time in ms.
+
+        Where `found` (the cluster's topics, with their partitions) has a destination's topic, all topics of that
+        destination have as many partitions: an event keeps its partition from one to the other.
+        """
         kept = {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
         raw = {
             "cleanup.policy": "delete",
@@ -192,10 +204,13 @@ class Topics:
         specs += [TopicSpec(self.audit, 1, for_ever, "who acted")]
         specs += [TopicSpec(self.imports, 1, {"cleanup.policy": "compact"}, "import")]
         specs += [TopicSpec(self.pulls, 1, {"cleanup.policy": "compact"}, "source and row")]
+        counts: dict[str, int] = {}
         for destination in destinations:
-            names = (self.destination(destination), self.retry(destination), self.dead(destination))
+            topic = self.destination(destination)
+            n = counts[destination] = (found or {}).get(topic) or self.destination_partitions or self.partitions
+            names = (topic, self.retry(destination), self.dead(destination))
             specs += [TopicSpec(name, n, kept, _PROFILE) for name in names]
         for destination, within_ms in (capped or {}).items():
             settings = {"cleanup.policy": "compact,delete", "retention.ms": str(within_ms + DAY_MS)}
-            specs += [TopicSpec(self.caps(destination), n, settings, _PROFILE)]
+            specs += [TopicSpec(self.caps(destination), counts[destination], settings, _PROFILE)]
         return [replace(spec, replication=self.replication) for spec in specs]

@@ -275,8 +275,9 @@ class Reload(Generic[T]):
 
 
 def without_topics(cluster: Cluster, loaded: Loaded, destinations: Collection[str]) -> list[str]:
-    """The destinations that lack a topic, or have it with another number of partitions. Raises Unavailable."""
+    """The destinations that lack a topic, or whose topics differ in their partitions. Raises Unavailable."""
     topics = topics_of(loaded.topology)
     found = Admin(cluster).topics()
     needed = {name: (topics.destination(name), topics.retry(name), topics.dead(name)) for name in destinations}
-    return [name for name in destinations if any(found.get(topic) != topics.partitions for topic in needed[name])]
+    counts = {name: {found.get(topic) for topic in needed[name]} for name in destinations}
+    return [name for name in destinations if None in counts[name] or len(counts[name]) > 1]

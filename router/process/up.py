@@ -37,7 +37,7 @@ from router.process.rundir import check_state, run_directory
 from router.process.serve import bind
 from router.process.signals import StopSignals, reload_on_hangup, stop_on_signals
 from router.process.snapshot import Snapshot, snapshot
-from router.process.workers import READY_SECONDS, worker_count, worker_names
+from router.process.workers import READY_SECONDS, started_workers, worker_names
 
 CONSOLE = "console"
 INSIGHTS_PROCESS = "insights"
@@ -76,7 +76,7 @@ def run_up(
                 reload,
                 files,
                 options,
-                child_names(_count(workers, reload.active), pulls=_has_rows(reload.active)),
+                workers,
                 announce,
             )
         except Stopped as stopped:
@@ -86,15 +86,19 @@ def run_up(
 
 def _run(
     stack: ExitStack, signals: StopSignals, stop: Event, reload: Reload[None], files: Sequence[Path],
-    options: RunOptions, names: Sequence[str], announce: Callable[[Running], None],
+    options: RunOptions, workers: int, announce: Callable[[Running], None],
 ) -> int:  # fmt: skip
-    loaded = reload.active
+    loaded, pulls = reload.active, _has_rows(reload.active)
     check_state(options.state)
     server_socket = stack.enter_context(bind(options.metrics))
     options = replace(options, gateway=_free(options.gateway), console=_console_address(options.console))
-    options, names = _with_insights(stack, options, names)
+    options = _with_insights(stack, options)
     broker, options = stack.enter_context(_broker(loaded, options, stop))
-    names = [*names, CONSOLE] if options.console else names
+    names = [
+        *child_names(started_workers(workers, loaded, Cluster.of(options)), pulls=pulls),
+        *([INSIGHTS_PROCESS] if options.insights else []),
+        *([CONSOLE] if options.console else []),
+    ]
     pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
     group = ChildGroup(stack, SUPERVISOR, names, optional=frozenset({INSIGHTS_PROCESS, PULL}))
     specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in group.addresses.items()]
@@ -109,7 +113,7 @@ def _run(
     stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
     cluster = Cluster.of(options)
     reload.use(
-        lambda new: _renew(new, cluster, broker, pulls=PULL in names),
+        lambda new: _renew(new, cluster, broker, pulls=pulls),
         register=lambda new: register_secrets(new, options),
         at_once=True,
     )
@@ -126,12 +130,12 @@ def child_names(workers: int, *, pulls: bool = False) -> list[str]:
     return ["gateway", *routes, "deliver", *([PULL] if pulls else [])]
 
 
-def _with_insights(stack: ExitStack, options: RunOptions, names: Sequence[str]) -> tuple[RunOptions, Sequence[str]]:
-    """The address of insights with a port that is held here, and its process; none where it is off or cannot run."""
+def _with_insights(stack: ExitStack, options: RunOptions) -> RunOptions:
+    """The address of insights with a port that is held here; none where it is off or cannot run."""
     if options.insights is None or not counts_over_time(options):
-        return replace(options, insights=None), names
+        return replace(options, insights=None)
     held = stack.enter_context(bind(options.insights, shared=True))
-    return replace(options, insights=held.getsockname()[:2]), [*names, INSIGHTS_PROCESS]
+    return replace(options, insights=held.getsockname()[:2])
 
 
 def counts_over_time(options: RunOptions) -> bool:
@@ -171,7 +175,7 @@ def prepare_topics(loaded: Loaded, cluster: Cluster, stop: Event) -> None:
     wait_ready(cluster, READY_SECONDS, stop)
     Owners(cluster).check(loaded.topology.name, owned_topics(loaded.topology))
     admin = Admin(cluster)
-    specs = wanted_topics(loaded.topology)
+    specs = wanted_topics(loaded.topology, admin.topics())
     for name in admin.create(specs):
         log.info("created topic %s", name)
     claim_topics(loaded, cluster)
@@ -181,10 +185,6 @@ def prepare_topics(loaded: Loaded, cluster: Cluster, stop: Event) -> None:
     decisive = [difference for difference in differences if _decisive(difference)]
     if decisive:
         raise RouterError("topics are not as the topology needs them:\n" + "\n".join(map(str, decisive)))
-
-
-def _count(workers: int, loaded: Loaded) -> int:
-    return worker_count(workers, loaded.topology.topics.partitions)
 
 
 def _has_rows(loaded: Loaded) -> bool:
@@ -200,11 +200,12 @@ def _renew(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None, *, p
 
 def make_topics(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None) -> None:
     """Make the topics that a running topology has come to need. Raises RouterError when they cannot be made."""
-    specs = wanted_topics(loaded.topology)
+    admin = Admin(cluster)
+    there = admin.topics()
+    specs = wanted_topics(loaded.topology, there)
     if broker is None:
-        made = Admin(cluster).create(specs)
+        made = admin.create(specs)
     else:
-        there = Admin(cluster).topics()
         missing = {spec.name: spec.partitions for spec in specs if spec.name not in there}
         broker.create_topics(missing)
         made = list(missing)

@@ -17,9 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
+from router.config.loader import Loaded
 from router.config.options import AUTO, MOST_WORKERS, RunOptions
+from router.config.topics import topics_of
 from router.errors import RouterError, Stopped
-from router.kafka.admin import wait_ready
+from router.kafka.admin import Admin, wait_ready
 from router.kafka.cluster import Cluster
 from router.process.child import ChildSpec
 from router.process.child_group import ChildGroup
@@ -46,12 +48,13 @@ def run_workers(reload: Reload[None], files: Sequence[Path], options: RunOptions
     try:
         set_up(_NAME, os.environ)
         register_secrets(loaded, options)
-        names = worker_names(worker_count(workers, loaded.topology.topics.partitions))
         with ExitStack() as stack:
             signals = stack.enter_context(stop_on_signals(stop))
             check_state(options.state)
             page = stack.enter_context(bind(options.metrics))
-            wait_ready(Cluster.of(options), READY_SECONDS, stop)
+            cluster = Cluster.of(options)
+            wait_ready(cluster, READY_SECONDS, stop)
+            names = worker_names(started_workers(workers, loaded, cluster))
             group = ChildGroup(stack, _NAME, names)
             specs = [
                 worker_spec(name, files, replace(options, metrics=at), engine) for name, at in group.addresses.items()
@@ -81,6 +84,11 @@ def worker_spec(name: str, files: Sequence[Path], options: RunOptions, engine: s
 def worker_names(workers: int) -> list[str]:
     """Their names on the metrics page and in the log of restarts."""
     return [f"{_NAME}-{number}" for number in range(1, workers + 1)]
+
+
+def started_workers(wanted: int, loaded: Loaded, cluster: Cluster) -> int:
+    """How many workers to start for the topology's topics as they are in the cluster. Raises Unavailable."""
+    return worker_count(wanted, topics_of(loaded.topology, Admin(cluster).topics()).partitions)
 
 
 def worker_count(wanted: int, partitions: int, cores: int | None = None) -> int:

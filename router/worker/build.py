@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -104,15 +105,17 @@ class WorkerBuilder:
         self.cluster_id = wait_ready(self.cluster, BROKER_SECONDS, stop)
         self.admin = Admin(self.cluster)
         Owners(self.cluster).claim(loaded.topology.name, owned_topics(loaded.topology))
-        self._check_partitions()
+        found = self.admin.topics()
+        self.topics = topics_of(loaded.topology, found)
+        self._check_partitions(found)
         self.slot = Slot.take(options.state / loaded.topology.name)
         stack.callback(self.slot.release)
         self.capacity = stack.enter_context(capacity_of(self.cluster, loaded.topology, destination_topics))
 
-    def _check_partitions(self) -> None:
+    def _check_partitions(self, found: Mapping[str, int]) -> None:
         """Refuse partition counts that are not those of `topics apply`: keys would no longer meet."""
-        wanted = self.topics.specs(self.loaded.topology.enabled_destinations, input_topics(self.loaded.topology)[1:])
-        found = self.admin.topics()
+        topology = self.loaded.topology
+        wanted = self.topics.specs(topology.enabled_destinations, input_topics(topology)[1:], found=found)
         missing = [spec.name for spec in wanted if spec.name not in found]
         if missing:
             raise RouterError(f"topics are missing: {', '.join(missing)}; run `router topics apply`")

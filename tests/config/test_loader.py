@@ -24,7 +24,7 @@ def test_a_minimal_topology_has_the_documented_defaults(tmp_path: Path) -> None:
     topology = load(write(tmp_path, "shop.yaml", MINIMAL)).topology
 
     assert topology.guarantee == "exactly_once"
-    assert (topology.topics.prefix, topology.topics.partitions, topology.topics.resolved) == ("", 12, True)
+    assert (topology.topics.prefix, topology.topics.partitions, topology.topics.resolved) == ("", None, True)
     assert topology.dedupe.window == 86400
     assert topology.destinations["out"].sources == ("*",)
     assert topology.destinations["out"].enabled

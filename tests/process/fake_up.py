@@ -56,7 +56,9 @@ def child(name: str, file: str) -> int:
             metrics.ROUTED_TOTALS.show(("lake", "events.raw", "0"), {"router_events_routed": 6})
         if name == "deliver":
             metrics.DELIVERY_TOTALS.show(("lake", "0"), {"router_delivery_delivered": 4, "router_delivery_dead": 0})
-        (options.state / f"{name}.pid").write_text(str(os.getpid()))
+        written = options.state / f"{name}.pid.new"
+        written.write_text(str(os.getpid()))
+        written.replace(options.state / f"{name}.pid")  # whoever looks sees the whole of it
         health.ready("kafka", True)
         stop.wait()
 
