@@ -34,8 +34,6 @@ def main(bootstrap: str, group: str, source: str, targets: list[str]) -> None:
     consumer.subscribe([source])
     headers: list[tuple[str, str | bytes | None]] = [
         ("source", b"web"),
-        ("type", b"track"),
-        ("event", b"Order Completed"),
     ]
     while True:
         messages = consumer.consume(1, 1.0) + consumer.consume(1999, 0)

@@ -70,8 +70,8 @@ class Batch:
         """Every message to produce."""
         yield from self.records
         for topics, value, key, headers in self.fans:
-            for topic in topics:
-                yield topic, value, key, headers
+            for number, topic in enumerate(topics):
+                yield topic, value, key, headers.others if number else headers.first
 
     def merge(self, other: Batch) -> None:
         """Add what another part of the same batch leads to."""

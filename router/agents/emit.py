@@ -2,6 +2,9 @@
 
 An event is serialised once, when all agents before have prepared it, and its bytes are shared by all topics. Where an
 agent has given a destination a body of its own (`Choice.bodies`), that is written there instead.
+
+The clean stream has source, type and name of an event in headers. Destinations have the source alone, since their body
+says the rest; with a body of their own all, since a function may have changed what the body says.
 Without state: kill -9 loses nothing here.
 """
 
@@ -9,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import orjson
 
@@ -18,14 +21,15 @@ from router.agents.batch import Batch
 from router.agents.route import Choice
 from router.events.event import RELEASED, Event
 from router.events.parser import encode
-from router.events.records import Headers
+from router.events.records import FanHeaders, Headers
 from router.metrics import FILTERED, SOURCE_RESOLVED, UNKNOWN_INTEGRATIONS
 
 
-def headers_of(key: RouteKey) -> Headers:
-    """Of events of this source, type and name, before the producer's own."""
-    source, call_type, name = key
-    return [("source", source.encode()), ("type", call_type.encode()), ("event", name.encode())]
+class OutHeaders(NamedTuple):
+    """Headers of an event: of the body that topics share, and of bodies of a destination's own."""
+
+    shared: FanHeaders
+    own: FanHeaders
 
 
 class Emit(Agent):
@@ -35,16 +39,26 @@ class Emit(Agent):
     ending = Ending("resolved", "Events that passed all agents", "resolved")
     counters = (FILTERED, UNKNOWN_INTEGRATIONS, SOURCE_RESOLVED)
 
+    def __init__(self, *, clean: bool = True) -> None:
+        self._clean = clean  # whether the first topic of each event is the clean stream
+
     @classmethod
     def build(cls, setup: Setup) -> Self:
-        return cls()
+        return cls(clean=setup.loaded.topology.topics.resolved)
+
+    def headers(self, key: RouteKey, own: Headers | None = None) -> OutHeaders:
+        """Of events of this source, type and name, the producer's `own` behind ours."""
+        source, call_type, name = (text.encode() for text in key)
+        said: Headers = [("source", source), *(own or ())]
+        full: Headers = [("source", source), ("type", call_type), ("event", name), *(own or ())]
+        return OutHeaders(FanHeaders(full if self._clean else said, said), FanHeaders.alike(full))
 
     def compile(self, key: RouteKey) -> Prepare:
-        headers, dumps = headers_of(key), orjson.dumps
+        usual, dumps = self.headers(key), orjson.dumps
 
         def prepare(event: Event) -> None:
             body = event.body
-            event.out = headers if event.headers is None else [*headers, *event.headers]
+            event.out = usual if event.headers is None else self.headers(key, event.headers)
             if "profileId" in body:
                 del body["profileId"]
             try:
@@ -67,7 +81,7 @@ class Emit(Agent):
                 _emit_own(event, key, choice, batch)
             else:
                 value = join((memoryview(event.value)[:-1], b',"profileId":"', key, b'"}'))
-                append((choice.topics, value, key, event.out))
+                append((choice.topics, value, key, event.out.shared))
             if choice.unknown:
                 batch.count(UNKNOWN_INTEGRATIONS, event.source, number=choice.unknown)
         self._count(events, batch)
@@ -88,9 +102,10 @@ class Emit(Agent):
 def _emit_own(event: Event, key: bytes, choice: Choice, batch: Batch) -> None:
     """In the order of the batch, as all: what goes to one topic stays in order."""
     shared = tuple(topic for topic in choice.topics if topic not in event.own)
-    for topics, value in ((shared, event.value), *(((topic,), own) for topic, own in event.own.items())):
-        if topics:
-            batch.fans.append((topics, _with_profile(value, key), key, event.out))
+    if shared:
+        batch.fans.append((shared, _with_profile(event.value, key), key, event.out.shared))
+    for topic, own in event.own.items():
+        batch.fans.append(((topic,), _with_profile(own, key), key, event.out.own))
 
 
 def _serialised(choice: Choice) -> dict[str, bytes]:

@@ -21,13 +21,12 @@ from router.agents.agent import Agent, Prepare, RouteKey
 from router.agents.batch import Batch, Lanes
 from router.agents.decode import LOG_APPEND_TIME, Decode, Message
 from router.agents.dedupe import Dedupe, mark_of
-from router.agents.emit import Emit, headers_of
+from router.agents.emit import Emit, OutHeaders
 from router.agents.identify import Identify
 from router.agents.route import Choice, Route
 from router.agents.validate import Validate
 from router.agents.verdict import mark
 from router.events.event import RELEASED, Body, Event
-from router.events.records import Headers
 from router.native.automaton import Uncertain
 from router.native.scanner import (
     ASK,
@@ -80,7 +79,7 @@ class _Kind:
     name: str
     mark: bytes
     choice: Choice
-    headers: Headers
+    headers: OutHeaders
     plan: _PlanOf
     route: Prepare
     identify: Prepare
@@ -150,7 +149,7 @@ class Scan:
             name,
             mark_of(call_type, name),
             choice,
-            headers_of(key),
+            _only(self._agents, Emit).headers(key),
             plan,
             of[Route],
             of[Identify],

@@ -36,6 +36,8 @@ _RETRY, _DEAD = "dest.<name>.retry", "dest.<name>.dead"
 _IN, _OUT = ("events.raw",), ("events.resolved", "events.blocked", "dest.<name>", _RETRY, _DEAD)
 _FAILED = ("events.blocked", "events.invalid", _RETRY, _DEAD)
 
+_SAID = " Of a destination's topics only where it gets a body of its own: elsewhere the body says it"
+
 
 class Header(NamedTuple):
     """A header of ours. Values are UTF-8, numbers decimal."""
@@ -53,8 +55,8 @@ HEADERS = (
         "When the gateway, `router send` or the broker took it: milliseconds since 1970",
     ),
     Header("source", ("events.keyed", *_OUT, "events.invalid"), "Name of the source; of an invalid one, where known"),
-    Header("type", _OUT, "Call type: identify, track, page, screen, group, alias"),
-    Header("event", _OUT, "Name of a track event, page or screen; else empty"),
+    Header("type", _OUT, "Call type: identify, track, page, screen, group, alias." + _SAID),
+    Header("event", _OUT, "Name of a track event; else empty." + _SAID),
     Header("error-code", _FAILED, "Why: `blocked`, a reason in words, or a code such as `EVENT_REJECTED`"),
     Header("error-stage", _FAILED, "Where: the agent's name, or `read` or `deliver` of delivery"),
     Header("origin", ("events.keyed", "events.invalid", _RETRY, _DEAD), "Its place before, topic:partition:offset"),

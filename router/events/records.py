@@ -27,7 +27,21 @@ RETRY_HEADERS = frozenset(
 )
 Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce: topic, value, key, headers
 PlacedRecord = tuple[str, int, bytes | None, bytes | None, Headers]  # topic, partition, value, key, headers
-Fan = tuple[tuple[str, ...], bytes, bytes, Headers]  # one message for several topics
+
+
+class FanHeaders(NamedTuple):
+    """Of one message for several topics: those in the first topic, and those in each of the others."""
+
+    first: Headers
+    others: Headers
+
+    @classmethod
+    def alike(cls, headers: Headers) -> FanHeaders:
+        """The same in all topics."""
+        return cls(headers, headers)
+
+
+Fan = tuple[tuple[str, ...], bytes, bytes, FanHeaders]  # one message for several topics: value, key, headers
 
 
 @dataclass(frozen=True, slots=True)

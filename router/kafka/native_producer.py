@@ -19,7 +19,7 @@ import numpy.typing as npt
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from router.errors import Unavailable
-from router.events.records import Fan, Headers
+from router.events.records import Fan, FanHeaders, Headers
 from router.kafka.librdkafka import librdkafka
 from router.native.library import Native, native
 
@@ -40,7 +40,7 @@ class _Client(ctypes.Structure):
 
 
 class _Group(ctypes.Structure):
-    _fields_ = [("topics", _ADDRESS), ("headers", _ADDRESS), ("count", _COUNT)]
+    _fields_ = [("topics", _ADDRESS), ("first", _ADDRESS), ("others", _ADDRESS), ("count", _COUNT)]
 
 
 class _Messages(ctypes.Structure):
@@ -143,7 +143,7 @@ class NativeFan:
             self._producer.poll(0.01)
 
     @contextmanager
-    def _grouped(self, groups: Sequence[tuple[tuple[str, ...], Headers | None]]) -> Iterator[Any]:
+    def _grouped(self, groups: Sequence[tuple[tuple[str, ...], FanHeaders]]) -> Iterator[Any]:
         """The groups as the loop takes them; what they point to is given back afterwards."""
         functions = self._functions
         topics: dict[str, int] = {}
@@ -157,7 +157,9 @@ class NativeFan:
                         topics[name] = self._topic(name)
                 pointers = (_ADDRESS * len(names))(*(topics[name] for name in names))
                 kept.append(pointers)
-                array[number] = _Group(ctypes.addressof(pointers), self._headers(headers, made), len(names))
+                first = self._headers(headers.first, made)
+                others = first if headers.others is headers.first else self._headers(headers.others, made)
+                array[number] = _Group(ctypes.addressof(pointers), first, others, len(names))
             yield array
         finally:
             for address in made:
@@ -171,7 +173,7 @@ class NativeFan:
             raise _refused(self._functions.last_error())
         return int(address)
 
-    def _headers(self, headers: Headers | None, made: list[int]) -> int | None:
+    def _headers(self, headers: Headers, made: list[int]) -> int | None:
         if not headers:
             return None
         address = int(self._functions.headers_new(len(headers)))

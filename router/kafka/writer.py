@@ -42,11 +42,13 @@ class Writer:
         if report is None and self._native is not None and self._native.produce(shared):
             shared = ()
         for topics, value, key, headers in shared:
+            own = headers.first
             for topic in topics:
                 try:
-                    produce(topic, value, key, -1, report, None, 0, headers)
+                    produce(topic, value, key, -1, report, None, 0, own)
                 except BufferError:
-                    self._produce_when_there_is_room((topic, value, key, headers), report)
+                    self._produce_when_there_is_room((topic, value, key, own), report)
+                own = headers.others
         for record in records:
             topic, value, own_key, own_headers = record
             try:

@@ -44,7 +44,8 @@ typedef struct { /* the functions, each by its name without `rd_kafka_` */
 
 typedef struct { /* messages of a group go to the same topics with the same headers */
     void **topics; /* made by rd_kafka_topic_new */
-    void *headers; /* made by rd_kafka_headers_new; NULL for none */
+    void *first;   /* headers in the first topic, made by rd_kafka_headers_new; NULL for none */
+    void *others;  /* the same in all other topics; may be those of the first */
     uint64_t count;  /* of topics */
 } Group;
 
@@ -86,7 +87,8 @@ int router_fan(const Client *client, void *producer, const Group *groups, const 
         properties[2].u.memory.at = messages->keys + messages->key_starts[i];
         properties[2].u.memory.size = messages->key_sizes[i];
         for (uint64_t t = position->topic; t < group->count; t++) {
-            void *headers = group->headers ? client->headers_copy(group->headers) : NULL;
+            const void *wanted = t ? group->others : group->first;
+            void *headers = wanted ? client->headers_copy(wanted) : NULL;
             properties[0].u.pointer = group->topics[t];
             properties[4].u.pointer = headers;
             void *error = client->produceva(producer, properties, headers ? 5 : 4);

@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
-from router.events.records import Fan, Record
+from router.events.records import Fan, FanHeaders, Record
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
@@ -76,8 +76,8 @@ def _grouped(events: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Fan]]
     topic, _, _, headers = events[0]
     if headers is None or any(key is None or own is not headers or to != topic for to, _, key, own in events):
         return events, ()
-    topics = (topic,)
-    return (), [(topics, value, key or b"", headers) for _, value, key, _ in events]
+    topics, same = (topic,), FanHeaders.alike(headers)
+    return (), [(topics, value, key or b"", same) for _, value, key, _ in events]
 
 
 class EventsFirst:

@@ -95,11 +95,10 @@ class StoredRules:
             return
         batch = self._pipeline.run([self._message(one)], {(self._keyed, 0): 0})
         routed: Counter[str] = Counter()
-        for topics, value, key, headers in batch.fans:
-            for topic in topics:
-                if topic in self._names:
-                    routed[self._names[topic]] += 1
-                    yield Replayed(self._names[topic], "", bytes(value), key, headers)
+        for topic, value, key, headers in batch.outputs():
+            if topic in self._names:
+                routed[self._names[topic]] += 1
+                yield Replayed(self._names[topic], "", bytes(value), key, headers or ())
         yield from self._refused(batch, routed)
 
     def _refused(self, batch: Batch, routed: Counter[str]) -> Iterator[Replayed]:

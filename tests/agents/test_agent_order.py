@@ -62,8 +62,9 @@ def outputs(loaded: Loaded, refusing: Sequence[type[Agent]], bodies: Sequence[di
     made = Pipeline.build(Setup(loaded, "c", MemoryWindow(1000), replica, append), agents)
     batch = made.run([message(body, of_offset=number) for number, body in enumerate(bodies)], {("events.raw", 0): 0})
     found: dict[str, list[tuple[bytes, bytes | None, Headers | None]]] = {}
-    for topics, value, key, headers in batch.fans:
-        for topic in topics:
+    wanted = {topic for topics, *_ in batch.fans for topic in topics}
+    for topic, value, key, headers in batch.outputs():
+        if topic in wanted:
             found.setdefault(topic, []).append((value, key, headers))
     return found
 

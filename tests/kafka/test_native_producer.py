@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from router.embedded.mock import MockCluster
-from router.events.records import Fan, Headers
+from router.events.records import Fan, FanHeaders, Headers
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.native_producer import FEWEST, MOST_GROUPS, NativeFan, native_producer
@@ -41,11 +41,16 @@ def settings(mock: MockCluster) -> dict[str, Any]:
 
 
 def fans(way: str, count: int = 500) -> list[Fan]:
-    """Of three groups, in turns; the last group has no headers, some values and keys are empty."""
-    groups: list[tuple[tuple[str, ...], Headers]] = [(TOPICS, WEB), (TOPICS[:2], APP), (TOPICS[1:2], [])]
+    """Of four groups, in turns: with other headers in the first topic than in the others, or none; some are empty."""
+    groups: list[tuple[tuple[str, ...], FanHeaders]] = [
+        (TOPICS, FanHeaders(WEB, WEB[:1])),
+        (TOPICS[:2], FanHeaders.alike(APP)),
+        (TOPICS, FanHeaders([], APP)),
+        (TOPICS[1:2], FanHeaders.alike([])),
+    ]
     made: list[Fan] = []
     for number in range(count):
-        topics, headers = groups[number % 3]
+        topics, headers = groups[number % 4]
         value = b"" if number == 7 else b'{"number":%d,"text":"%s"}' % (number, b"x" * (number % 50))
         key = b"" if number == 8 else b"er_%d" % (number % 20)
         made.append((tuple(f"{way}.{topic}" for topic in topics), value, key, headers))
@@ -118,7 +123,7 @@ def test_a_refusal_is_the_python_clients(settings: dict[str, Any]) -> None:
     too_large = b"x" * 2000
 
     with pytest.raises(KafkaException) as by_loop:
-        loop.produce([*fans("native", FEWEST), (("native.crm",), too_large, b"k", WEB)])
+        loop.produce([*fans("native", FEWEST), (("native.crm",), too_large, b"k", FanHeaders.alike(WEB))])
     with pytest.raises(KafkaException) as by_client:
         Producer(small).produce("native.crm", too_large, b"k")
 
@@ -133,7 +138,8 @@ def test_a_refusal_is_the_python_clients(settings: dict[str, Any]) -> None:
 @built
 def test_small_batches_and_many_headers_are_left_to_the_python_client(settings: dict[str, Any]) -> None:
     producer, loop = opened(settings)
-    of_their_own: list[Fan] = [((), b"", b"", [("trace", b"%d" % number)]) for number in range(MOST_GROUPS + 1)]
+    headers = [FanHeaders.alike([("trace", b"%d" % number)]) for number in range(MOST_GROUPS + 1)]
+    of_their_own: list[Fan] = [((), b"", b"", one) for one in headers]
 
     assert not loop.produce(fans("native", FEWEST - 1))
     assert not loop.produce(of_their_own)

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router.dedupe.window import Row
 from router.errors import Fenced, RouterError, Unavailable
-from router.events.records import Fan, Record
+from router.events.records import Fan, FanHeaders, Record
 from router.kafka import transactions
 from router.kafka.transactions import AlternatingWriters, TransactionAborted, TransactionalWriter
 from router.kafka.watchdog import Watchdog
@@ -20,7 +20,7 @@ from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce
 from router.worker.commit_thread import CommitThread
 
 CHANGELOG = "shop.dedupe-changelog"
-SHARED: list[Fan] = [(("dest.crm",), b"1", b"k", [("source", b"web")])]
+SHARED: list[Fan] = [(("dest.crm",), b"1", b"k", FanHeaders.alike([("source", b"web")]))]
 RECORDS: list[Record] = [("dest.crm", b"2", b"k", None)]
 
 

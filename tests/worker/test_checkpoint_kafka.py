@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from ops.checker import read
 from router.errors import Unavailable
-from router.events.records import Fan, Record
+from router.events.records import Fan, FanHeaders, Record
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin
@@ -48,7 +48,7 @@ def group_in_use(cluster: Cluster, name: str, topic: str) -> object:
 
 def publish(checkpoint: Checkpoint, cluster: Cluster, unique: str, size: int = 10) -> dict[int, int]:
     topic, value = f"{unique}.out", b"x" * size
-    shared: list[Fan] = [((topic, topic), value, b"k", [("source", b"web")])] * 3
+    shared: list[Fan] = [((topic, topic), value, b"k", FanHeaders.alike([("source", b"web")]))] * 3
     changelog = {0: b"rows", 2: b"rows"}
     batch = CommitBatch([(topic, value, None, None)], [], group(cluster, unique), shared, changelog)
     checkpoint.publish(batch)
@@ -108,11 +108,12 @@ def test_what_the_native_loop_produces_is_part_of_the_transaction(cluster: Clust
     producer, loop = native_producer(clients.transactional(cluster, unique) | plain)
     one = TransactionalWriter(producer, f"{unique}.log", native=loop)
     checkpoint, member, topic = ExactlyOnce(one), group(cluster, unique), f"{unique}.out"
-    fans: list[Fan] = [((topic, topic), b"%d" % number, b"k", [("source", b"web")]) for number in range(FEWEST)]
+    headers = FanHeaders.alike([("source", b"web")])
+    fans: list[Fan] = [((topic, topic), b"%d" % number, b"k", headers) for number in range(FEWEST)]
 
     checkpoint.publish(CommitBatch([], [], member, fans, {0: b"rows"}))
     with pytest.raises(TransactionAborted):
-        checkpoint.publish(CommitBatch([], [], member, [*fans, ((topic,), b"x" * 5000, b"k", [])]))
+        checkpoint.publish(CommitBatch([], [], member, [*fans, ((topic,), b"x" * 5000, b"k", FanHeaders.alike([]))]))
     checkpoint.close()
 
     assert one.native
