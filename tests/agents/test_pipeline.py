@@ -74,9 +74,9 @@ class Trim(Agent):
             event.choice = choice.with_bodies({"crm": {"messageId": event.body["messageId"]}})
 
 
-def pipeline(folder: Path, *more: type[Agent], behind: str) -> Pipeline:
+def pipeline(folder: Path, *more: type[Agent], behind: str, text: str = TEXT) -> Pipeline:
     """The pipeline of a topology with further agents behind one of its own."""
-    (folder / "t.yaml").write_text(TEXT)
+    (folder / "t.yaml").write_text(text)
     loaded = load_topology([folder / "t.yaml"], env={}, registry=destination_types())
     replica = memory_replica()
 
@@ -165,6 +165,23 @@ def test_untouched_events_are_one_output_for_all_topics(tmp_path: Path) -> None:
     batch = run(pipeline(tmp_path, behind="route"), track())
 
     assert [topics for topics, *_ in batch.fans] == [("events.resolved", "dest.crm", "dest.ads")]
+
+
+@pytest.mark.parametrize("resolved", [True, False])
+def test_headers_that_the_body_says_as_well_are_the_clean_streams(tmp_path: Path, *, resolved: bool) -> None:
+    """A destination has them only beside a body of its own, which may say something else, or nothing."""
+    made = pipeline(tmp_path, Trim, behind="route", text=TEXT + f"topics: {{resolved: {str(resolved).lower()}}}\n")
+    said, own = ("source", b"web"), ("traceparent", b"00")
+    full = [said, ("type", b"track"), ("event", b"Order Completed")]
+
+    batch = run(made, track("m1"), track("m2", properties={"total": 1}))
+    (traced,) = made.run([message(track("m3"), of_headers=[own])], {("events.raw", 0): 0}).fans
+
+    found = [(topic, headers) for topic, _, _, headers in batch.outputs()]
+    clean = [("events.resolved", full)] if resolved else []
+    assert found[: 2 + len(clean)] == [*clean, ("dest.crm", [said]), ("dest.ads", [said])]
+    assert found[2 + len(clean) :] == [*clean, ("dest.ads", [said]), ("dest.crm", full)]
+    assert traced[3].others == [said, own]
 
 
 @pytest.mark.parametrize("call", ["track", "identify"])

@@ -46,7 +46,7 @@ def test_any_message_becomes_an_item_and_any_item_a_dead_letter(value: Any, key:
 
 
 def test_an_event_is_read_with_its_names() -> None:
-    """Headers say source, type and event; the body fills what is missing."""
+    """Headers say the source, of earlier releases type and event as well; the body fills what is missing."""
     body = {"type": "track", "event": "Order", "messageId": "m1", "receivedAt": "2026-01-01T00:00:01.500Z"}
     headers = [("source", b"web"), ("traceparent", b"00"), ("type", b"track"), ("x", None)]
 
@@ -55,6 +55,8 @@ def test_an_event_is_read_with_its_names() -> None:
     assert (item.delivery.source, item.delivery.type, item.delivery.event) == ("web", "track", "Order")
     assert (item.headers, item.delivery.key, item.delivery.body) == (headers, "p1", body)
     assert (item.received, item.fault) == (1767225601.5, "")
+    of_a_function = read(orjson.dumps(body), b"p1", [("type", b"page"), ("event", b"Sale")])
+    assert (of_a_function.delivery.type, of_a_function.delivery.event) == ("page", "Sale")
 
 
 @pytest.mark.parametrize("value", [None, b"", b"x", b"[1]", b"1", b'"x"', b"\xff", b"[" * 2000])
