@@ -1,12 +1,19 @@
-"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL, Amazon Redshift or ClickHouse.
+"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL, Redshift, ClickHouse or BigQuery.
 
 Each source has a schema: `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
 a table with its properties as columns, `users` and `accounts` a row an object, each column from the newest event that
 set it, `user_identities` the profile of an identifier. New names become tables and columns, values that do not fit go
-to `discards`. A load, after `every`, 20,000 events or 8 MiB, is one transaction (ClickHouse: one a table), acknowledged
-once committed: kill -9 loses and repeats nothing, as rows are known by `id` (messageId) for ever. A database that is
-full, read-only or refuses us pauses the destination. `pip install 'event-router[duckdb]'`, `[clickhouse]`, for the
-others `[postgres]`. Redshift's SQL was run on PostgreSQL, ClickHouse's on its engine as a library: on no real server.
+to `discards`. A load, after `every`, 20,000 events or 8 MiB, is one transaction (ClickHouse: one a table, BigQuery: one
+a schema), acknowledged once committed: kill -9 loses and repeats nothing, as rows are known by `id` (messageId) for
+ever. A database that is full, read-only or refuses us pauses the destination. `pip install 'event-router[duckdb]'`,
+`[clickhouse]`, `[bigquery]`, for the others `[postgres]`. Redshift's SQL was run on PostgreSQL, ClickHouse's on its
+engine as a library, BigQuery's on DuckDB by Google's client library: on no real server.
+
+The least rights are, on PostgreSQL and Redshift, CONNECT, and CREATE on the database or a schema of its own for each
+source; on ClickHouse, CREATE DATABASE, CREATE TABLE, ALTER, SELECT and INSERT; on BigQuery, the role
+`roles/bigquery.user` on the project, which makes datasets and owns those it made, or `roles/bigquery.jobUser` there and
+`roles/bigquery.dataEditor` on a dataset for each source. BigQuery bills what a load reads, the column `id` of each
+table it adds rows to: there, `every: 1h` costs less than `1m`.
 """
 
 from __future__ import annotations
@@ -15,9 +22,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ClassVar, TypeVar
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from router.config.types import Duration
 from router.destinations.base import Connector, Delivery, Kind, Outcome, RequestLimits, Settings
@@ -42,10 +50,14 @@ class WarehouseSettings(Settings):
     url: str = Field(
         examples=["duckdb:///./shop.duckdb"],
         description="duckdb:///FILE, relative to the topology file; postgresql:// or "
-        "redshift://USER@HOST:PORT/DATABASE?sslmode=require; clickhouse://USER@HOST:8443?secure=true",
+        "redshift://USER@HOST:PORT/DATABASE?sslmode=require; clickhouse://USER@HOST:8443?secure=true; "
+        "bigquery://PROJECT?location=EU",
     )
     password: SecretStr | None = Field(
         None, description="Of the user; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse"
+    )
+    key_file: Path | None = Field(
+        None, description="BigQuery: the key of a service account; left out: Google's credentials of the environment"
     )
     every: Duration = Field(
         "1m", validate_default=True, gt=0, description="Load at this interval, or after 20,000 events or 8 MiB"
@@ -71,6 +83,15 @@ class WarehouseSettings(Settings):
             raise ValueError(why)
         return value
 
+    @model_validator(mode="after")
+    def _check_credentials(self) -> Self:
+        of_google = self.url.startswith("bigquery://")
+        if of_google and self.password is not None:
+            raise ValueError("expected key_file for BigQuery, got password")
+        if self.key_file is not None and not of_google:
+            raise ValueError("expected key_file for BigQuery only: other databases have a password")
+        return self
+
     @field_validator("only", "skip")
     @classmethod
     def _check_patterns(cls, value: list[str], info: ValidationInfo) -> list[str]:
@@ -81,8 +102,8 @@ class WarehouseSettings(Settings):
 
 @destination("warehouse")
 class Warehouse(Connector):
-    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL, Redshift or ClickHouse"
-    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift", "ClickHouse")
+    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL, Redshift, ClickHouse or BigQuery"
+    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift", "ClickHouse", "BigQuery")
     ignores_integrations = True
     limits = RequestLimits(count=20_000, batch=20_000, batch_bytes=8 * 1024 * 1024, age=60.0, uncommitted=40_000)
     idempotency = "message_id"
@@ -106,8 +127,9 @@ class Warehouse(Connector):
     async def open(self) -> None:
         if self._store is None:
             url, password = self.settings.url, self.settings.password
+            secret = password.get_secret_value() if password else None
             try:
-                self._store = stores.store(url, password.get_secret_value() if password else None, self.timeout)
+                self._store = stores.store(url, secret, self.timeout, self.settings.key_file)
             except ImportError as error:
                 needed = f"pip install 'event-router[{stores.extra_of(url)}]'"
                 raise Unavailable(f"destination {self.name} needs a library: {needed}") from error

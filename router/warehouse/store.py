@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,23 @@ class Failure:
     kind: Literal["retry", "refused", "rejected"]
     code: str
     detail: str
+
+
+# Of HTTP clients, before there is an answer.
+_UNREACHABLE: tuple[tuple[str, Literal["retry", "refused"], str, str], ...] = (
+    (r"name or service not known|failed to resolve|nameresolution", "retry", "ENOTFOUND", "the host is not known"),
+    (r"connection refused", "retry", "ECONNREFUSED", "nothing listens there"),
+    (r"timed? ?out", "retry", "ETIMEDOUT", "the database did not answer in time"),
+    (r"certificate|ssl|tls", "refused", "TLS", "no encrypted connection as the URL asks for"),
+)
+
+
+def unreachable(said: str) -> Failure | None:
+    """What an HTTP client's message means; None where it is not about the connection."""
+    for pattern, kind, code, words in _UNREACHABLE:
+        if re.search(pattern, said, re.IGNORECASE):
+            return Failure(kind, code, words)
+    return None
 
 
 class WarehouseStore(ABC):

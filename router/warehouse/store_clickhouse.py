@@ -19,7 +19,7 @@ from router.warehouse.fitting import TableFit
 from router.warehouse.names import DISCARDS, NAMES, OBJECT_TABLES
 from router.warehouse.objects import StoredObject
 from router.warehouse.rows import VERSIONS
-from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target
+from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target, unreachable
 from router.warehouse.values import ColumnType, Values
 
 if TYPE_CHECKING:
@@ -43,13 +43,6 @@ _FAILURES: dict[tuple[int, ...], tuple[Literal["retry", "refused", "rejected"], 
     (159, 209, 210): ("retry", "ETIMEDOUT", "the database did not answer in time"),
     (6, 27, 38, 41, 53, 69, 72, 117): ("rejected", "NOT_CONVERTED", "a column does not take a value"),
 }
-# Of the client, before there is an answer.
-_SAID = (
-    (r"name or service not known|failed to resolve|nameresolution", "ENOTFOUND", "the host is not known"),
-    (r"connection refused", "ECONNREFUSED", "nothing listens there"),
-    (r"timed? ?out", "ETIMEDOUT", "the database did not answer in time"),
-    (r"certificate|ssl|tls", "TLS", "no encrypted connection as the URL asks for"),
-)
 
 
 class ClickHouseStore(WarehouseStore):
@@ -181,7 +174,6 @@ class ClickHouseStore(WarehouseStore):
         for numbers, known in _FAILURES.items():
             if number and int(number[1]) in numbers:
                 return Failure(*known)
-        for pattern, code, words in _SAID:
-            if not number and re.search(pattern, said, re.IGNORECASE):
-                return Failure("refused" if code == "TLS" else "retry", code, words)
+        if number is None and (failed := unreachable(said)) is not None:
+            return failed
         return Failure("retry", "WAREHOUSE_FAILED", f"{type(error).__name__} {number[1] if number else ''}".rstrip())

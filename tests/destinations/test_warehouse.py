@@ -53,11 +53,17 @@ async def outcome(url: str, **given: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"url": "shop.duckdb"}, "or clickhouse://USER@HOST:8443?secure=true, got no scheme"),
+        ({"url": "shop.duckdb"}, "or bigquery://PROJECT?location=EU, got no scheme"),
         ({"url": "clickhouse://user@host/shop"}, "no database in the URL, as each source has one of its own, got shop"),
         ({"url": "clickhouse://user@host:http"}, "expected clickhouse://USER@HOST:PORT"),
         ({"url": "clickhouse://user:hush@host"}, "expected a URL without a password"),
         ({"url": "clickhouse://host?tls=1"}, "expected secure=true, secure=false or nothing after the ?, got tls=1"),
+        ({"url": "bigquery://"}, "expected bigquery:// and the id of a project, got nothing"),
+        ({"url": "bigquery://Shop_1"}, "expected bigquery:// and the id of a project, got Shop_1"),
+        ({"url": "bigquery://shop-4711/web"}, "no dataset in the URL, as each source has one of its own, got web"),
+        ({"url": "bigquery://shop-4711?region=EU"}, "expected location or endpoint after the ?, got region"),
+        ({"url": "bigquery://shop-4711", "password": "x"}, "expected key_file for BigQuery, got password"),
+        ({"key_file": "key.json"}, "expected key_file for BigQuery only: other databases have a password"),
         ({"url": "redshift://user@host"}, "expected a database's name after the host"),
         ({"url": "mysql://host/db"}, "got mysql://"),
         ({"url": "duckdb:///:memory:"}, "expected duckdb:/// and the path of a file"),
@@ -104,6 +110,7 @@ def test_a_file_is_relative_to_the_topology(tmp_path: Path, url: str, expected: 
         ("duckdb:///x.duckdb", "duckdb", "duckdb"),
         ("postgresql://u@h/d", "psycopg", "postgres"),
         ("clickhouse://u@h", "clickhouse_connect", "clickhouse"),
+        ("bigquery://shop-4711", "google.cloud.bigquery", "bigquery"),
     ],
 )
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, url: str, library: str, extra: str) -> None:

@@ -12,6 +12,7 @@ from router.warehouse.load import LoadCounts, Loader, LoadEvent, LoadRules, Pend
 from router.warehouse.objects import StoredObject
 from router.warehouse.rows import VERSIONS
 from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target
+from router.warehouse.store_bigquery import BigQueryStore
 from router.warehouse.values import ColumnType, Values, instant
 
 Content = dict[str, dict[str, dict[str, Any]]]  # table, id, column
@@ -108,7 +109,8 @@ def rows(store: WarehouseStore, place: Place, types: Mapping[str, ColumnType]) -
     if isinstance(store, MemoryStore):
         found = [tuple(row.get(name) for name in names) for row in store.content[place].values()]
     else:
-        found = store.rows(f"SELECT {', '.join(map(quoted, names))} FROM {target(place)}")
+        sql = f"SELECT {', '.join(map(quoted, names))} FROM {target(place)}"
+        found = store.rows(sql.replace('"', "`") if isinstance(store, BigQueryStore) else sql)
     named = [{name: plain(value) for name, value in zip(names, row, strict=True) if value is not None} for row in found]
     assert len({one["id"] for one in named}) == len(named), f"an id stands twice in {place}"
     return {one["id"]: one for one in named}
