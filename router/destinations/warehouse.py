@@ -5,15 +5,8 @@ a table with its properties as columns, `users` and `accounts` a row an object, 
 set it, `user_identities` the profile of an identifier. New names become tables and columns, values that do not fit go
 to `discards`. A load, after `every`, 20,000 events or 8 MiB, is one transaction (ClickHouse: one a table, BigQuery: one
 a schema), acknowledged once committed: kill -9 loses and repeats nothing, as rows are known by `id` (messageId) for
-ever. A database that is full, read-only or refuses us pauses the destination. `pip install 'event-router[duckdb]'`,
-`[clickhouse]`, `[bigquery]`, for the others `[postgres]`. Redshift's SQL was run on PostgreSQL, ClickHouse's on its
-engine as a library, BigQuery's on DuckDB by Google's client library: on no real server.
-
-The least rights are, on PostgreSQL and Redshift, CONNECT, and CREATE on the database or a schema of its own for each
-source; on ClickHouse, CREATE DATABASE, CREATE TABLE, ALTER, SELECT and INSERT; on BigQuery, the role
-`roles/bigquery.user` on the project, which makes datasets and owns those it made, or `roles/bigquery.jobUser` there and
-`roles/bigquery.dataEditor` on a dataset for each source. BigQuery bills what a load reads, the column `id` of each
-table it adds rows to: there, `every: 1h` costs less than `1m`.
+ever. A database that is full, read-only or refuses us pauses it. `pip install 'event-router[duckdb]'`, `[clickhouse]`,
+`[bigquery]`, else `[postgres]`. Run on no real server: Redshift (on PostgreSQL), BigQuery (on DuckDB), ClickHouse.
 """
 
 from __future__ import annotations
@@ -54,10 +47,14 @@ class WarehouseSettings(Settings):
         "bigquery://PROJECT?location=EU",
     )
     password: SecretStr | None = Field(
-        None, description="Of the user; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse"
+        None,
+        description="Of the user, who needs CONNECT and CREATE on the database (ClickHouse: CREATE, ALTER, SELECT and "
+        "INSERT on *.*) and no more; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse",
     )
     key_file: Path | None = Field(
-        None, description="BigQuery: the key of a service account; left out: Google's credentials of the environment"
+        None,
+        description="BigQuery: the key of a service account with the role bigquery.user, or bigquery.jobUser and "
+        "bigquery.dataEditor on a dataset for each source; left out: Google's credentials of the environment",
     )
     every: Duration = Field(
         "1m", validate_default=True, gt=0, description="Load at this interval, or after 20,000 events or 8 MiB"
