@@ -157,7 +157,10 @@ def _destination_reasons(row: DestinationRow, live: Report) -> Iterator[str]:
         since = f"the oldest for {row.retrying_seconds} s"
         yield f"  {row.name}: {row.retrying} wait in the retry lane, {since}; router tap dest.{row.name}.retry"
     if row.retries:
+        from router.destinations.advice import meaning  # with all of HTTP: only where it is asked for
+
         yield f"  {row.name}: {_by_code(row.retries)} answered with a fault and tried again"
+        yield from (f"    {code}: {words}" for code in row.retries if (words := meaning(code)))
     if row.dead:
         codes = f" ({_by_code(row.discarded)})" if row.discarded else ""
         yield f"  {row.name}: {row.dead} given up{codes}; router dlq list {row.name}"

@@ -22,10 +22,16 @@ _FAILURES: dict[str, tuple[Literal["retry", "refused", "rejected"], str]] = {
     "NOT_ACCEPTED": ("refused", "the user or the password is not accepted"),
     "NO_DATABASE": ("refused", "there is no such database"),
     "NO_RIGHT": ("refused", "the user has no right to do this"),
+    "NO_SCHEMA": (
+        "refused",
+        "the user has no right to make a schema: give CREATE on the database, or make one for each source",
+    ),
     "READ_ONLY": ("refused", "the database is read-only"),
     "DISK_FULL": ("refused", "the disk of the database is full"),
     "NO_KEY": ("refused", "a table has no primary key on id"),
     "TOO_MANY_COLUMNS": ("refused", "a table has all the columns that PostgreSQL allows"),
+    "BAD_URL": ("refused", "PostgreSQL's library does not understand the URL"),
+    "NOT_POSTGRESQL": ("refused", "what listens there does not speak PostgreSQL's protocol"),
     "TLS": ("refused", "no encrypted connection as the URL asks for"),
     "ROW_TOO_LARGE": ("rejected", "a row is too large for PostgreSQL"),
     "NOT_CONVERTED": ("rejected", "a column does not take a value"),
@@ -34,6 +40,7 @@ _FAILURES: dict[str, tuple[Literal["retry", "refused", "rejected"], str]] = {
     "IN_THE_WAY": ("retry", "another transaction was in the way"),
     "ENOTFOUND": ("retry", "the host is not known"),
     "ECONNREFUSED": ("retry", "nothing listens there"),
+    "EHOSTUNREACH": ("retry", "the host cannot be reached from here"),
     "ETIMEDOUT": ("retry", "the database did not answer in time"),
 }
 # By the beginning of the SQLSTATE.
@@ -50,7 +57,10 @@ _SAID = (
     (r"permission denied for database", "NO_RIGHT"),
     (r"translate host name|name or service not known|failed to resolve|nodename nor servname", "ENOTFOUND"),
     (r"connection refused|no such file or directory", "ECONNREFUSED"),
+    (r"no route to host|network is unreachable|host is unreachable", "EHOSTUNREACH"),
     (r"timeout|timed out", "ETIMEDOUT"),
+    (r"invalid (uri query parameter|\w+ value|port number)|end of string reached|unexpected character", "BAD_URL"),
+    (r"invalid response to ssl negotiation", "NOT_POSTGRESQL"),
     (r"certificate|ssl|tls", "TLS"),
     (r"too many (clients|connections)|remaining connection slots", "TOO_MANY_CONNECTIONS"),
     (r"starting up|shutting down", "STARTING"),
@@ -159,14 +169,20 @@ class PostgresStore(WarehouseStore):
             connection.close()
 
     def ping(self) -> None:
-        self.rows("SELECT 1")
+        from psycopg.errors import ReadOnlySqlTransaction
+
+        ((read_only,),) = self.rows("SELECT current_setting('transaction_read_only')")
         self._db.rollback()
+        if read_only == "on":  # a replica, or a user who is set to that
+            raise ReadOnlySqlTransaction
 
     def failure(self, error: BaseException) -> Failure:
         state = getattr(error, "sqlstate", None) or ""
         by_state = (code for beginning, code in _STATES.items() if state.startswith(beginning))
         by_words = (code for pattern, code in _SAID if not state and re.search(pattern, str(error), re.IGNORECASE))
         code = next(by_state, None) or next(by_words, None)
+        if code == "NO_RIGHT" and "permission denied for database" in str(error):
+            code = "NO_SCHEMA"
         if code is None:
             return Failure("retry", "WAREHOUSE_FAILED", f"{type(error).__name__} {state}".rstrip())
         kind, words = _FAILURES[code]

@@ -56,6 +56,10 @@ class RedshiftStore(PostgresStore):
         if not self.rows(there, [schema, _LOADING]):
             self.execute(f"CREATE TABLE IF NOT EXISTS {target((schema, _LOADING))} (at timestamptz)")
 
+    def ping(self) -> None:
+        self.rows("SELECT 1")
+        self._db.rollback()
+
     def widen(self, place: Place, column: str) -> None:
         """A new column in the place of the old one."""
         table, old, new = target(place), quoted(column), quoted("_wider")

@@ -42,9 +42,40 @@ def problem(url: str) -> str:
         return _clickhouse_problem(place)
     if scheme == "bigquery":
         return _bigquery_problem(place)
+    return _postgres_problem(place)
+
+
+def _postgres_problem(place: SplitResult) -> str:
     if not place.path.strip("/"):
         return "expected a database's name after the host"
-    return ""
+    hosts = place.netloc.rpartition("@")[2].split(",")
+    for port in (found[1] for host in hosts if (found := _PORT.search(host))):
+        if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            return f"expected a port between 1 and 65535, got {port}"
+    options = parse_qs(place.query, keep_blank_values=True)
+    if "password" in options:
+        return "expected a URL without a password: it has a setting of its own"
+    for mode in options.get("sslmode", ()):
+        if mode not in _TLS_MODES:
+            return f"expected sslmode to be one of {', '.join(_TLS_MODES)}, got {mode}"
+    unknown = next((name for name in options if name not in _OPTIONS), None)
+    return f"expected an option of PostgreSQL's library after the ?, such as sslmode, got {unknown}" if unknown else ""
+
+
+# Of libpq 18, by its manual.
+_OPTIONS = frozenset(
+    """
+    application_name channel_binding client_encoding connect_timeout dbname fallback_application_name gssdelegation
+    gssencmode gsslib host hostaddr keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname
+    load_balance_hosts max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer
+    oauth_scope options passfile port require_auth requirepeer requiressl scram_client_key scram_server_key service
+    servicefile ssl ssl_max_protocol_version ssl_min_protocol_version sslcert sslcertmode sslcompression sslcrl
+    sslcrldir sslkey sslkeylogfile sslmode sslnegotiation sslpassword sslrootcert sslsni target_session_attrs
+    tcp_user_timeout user
+    """.split()  # noqa: SIM905
+)
+_TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_PORT = re.compile(r":([^:\]]*)$")
 
 
 def _clickhouse_problem(place: SplitResult) -> str:

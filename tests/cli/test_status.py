@@ -96,7 +96,7 @@ def test_the_reasons_name_place_count_and_the_command_that_shows_more(line: Line
     assert "crm: 10 filtered: its name is not in `events`, or is in `except`" in out
     assert "crm: 4 filtered: its integrations object switches the destination off" in out
     assert "crm: 8 wait, none is lost: the partner refuses our credentials or settings" in out
-    assert "crm: 6 × 503 answered with a fault and tried again" in out
+    assert "crm: 6 × 503 answered with a fault and tried again\n    503: the partner has a fault of its own\n" in out
     assert "crm: 2 given up (2 × 400); router dlq list crm" in out
 
 

@@ -58,6 +58,14 @@ async def outcome(url: str, **given: Any) -> Outcome:
         ({"url": "clickhouse://user@host:http"}, "expected clickhouse://USER@HOST:PORT"),
         ({"url": "clickhouse://user:hush@host"}, "expected a URL without a password"),
         ({"url": "clickhouse://host?tls=1"}, "expected secure=true, secure=false or nothing after the ?, got tls=1"),
+        ({"url": "postgresql://u@h:abc/d"}, "expected a port between 1 and 65535, got abc"),
+        ({"url": "postgresql://u@h:5432,i:99999/d"}, "expected a port between 1 and 65535, got 99999"),
+        (
+            {"url": "postgresql://u@h/d?sslmod=require"},
+            "of PostgreSQL's library after the ?, such as sslmode, got sslmod",
+        ),
+        ({"url": "redshift://u@h/d?sslmode=strict"}, "expected sslmode to be one of disable, allow, prefer"),
+        ({"url": "postgresql://u@h/d?password=hush"}, "expected a URL without a password"),
         ({"url": "bigquery://"}, "expected bigquery:// and the id of a project, got nothing"),
         ({"url": "bigquery://Shop_1"}, "expected bigquery:// and the id of a project, got Shop_1"),
         ({"url": "bigquery://shop-4711/web"}, "no dataset in the URL, as each source has one of its own, got web"),
@@ -248,13 +256,23 @@ async def test_postgresqls_troubles_have_names(database: str) -> None:
     assert SECRET not in repr((wrong, none, socket))
 
 
-async def test_an_unknown_host_is_waited_for(database: str) -> None:
-    """Names come back."""
-    found = PostgresStore(database, None, 10.0).failure(
-        psycopg.OperationalError('failed to resolve host "db.invalid": [Errno -2] Name or service not known')
-    )
+@pytest.mark.parametrize(
+    ("said", "kind", "code"),
+    [
+        ('failed to resolve host "db.invalid": [Errno -2] Name or service not known', "retry", "ENOTFOUND"),
+        ('connection to server at "10.0.0.1" failed: received invalid response to SSL negotiation: H', "refused",
+         "NOT_POSTGRESQL"),
+        ('connection is bad: invalid gssencmode value: "somebody"', "refused", "BAD_URL"),
+        ('connection failed: root certificate file "/somebody" does not exist', "refused", "TLS"),
+        ("connection failed: Network is unreachable", "retry", "EHOSTUNREACH"),
+    ],
+)  # fmt: skip
+def test_what_keeps_us_from_connecting_has_a_name(said: str, kind: str, code: str) -> None:
+    """An unknown host is waited for: names come back. What needs a change of the settings pauses the destination."""
+    found = PostgresStore("postgresql://u@h/d", None, 10.0).failure(psycopg.OperationalError(said))
 
-    assert (found.kind, found.code, found.detail) == ("retry", "ENOTFOUND", "the host is not known")
+    assert (found.kind, found.code) == (kind, code)
+    assert "somebody" not in found.detail
 
 
 async def test_a_user_with_the_least_rights_is_enough(postgres: str, database: str) -> None:
@@ -279,13 +297,14 @@ async def test_a_user_with_the_least_rights_is_enough(postgres: str, database: s
 
     assert taken.kind is Kind.DELIVERED
     assert (refused.kind, refused.code, refused.detail) == (
-        Kind.REFUSED, "NO_RIGHT", "the user has no right to do this"
+        Kind.REFUSED, "NO_SCHEMA",
+        "the user has no right to make a schema: give CREATE on the database, or make one for each source",
     )  # fmt: skip
 
 
 async def test_a_read_only_database_pauses_the_destination(database: str) -> None:
-    async with warehouse(f"{database}&options=-c%20default_transaction_read_only%3Don", password=SECRET) as one:
-        (found,) = await one.send([delivery(1)])
+    """A check sees it as well."""
+    found = await outcome(f"{database}&options=-c%20default_transaction_read_only%3Don", password=SECRET)
 
     assert (found.kind, found.code) == (Kind.REFUSED, "READ_ONLY")
 

@@ -135,6 +135,18 @@ def test_events_that_fall_on_one_table_share_it(store: WarehouseStore) -> None:
     assert (first.shared, second.shared) == ([("web", "order_completed")], [])
 
 
+def test_a_schema_that_somebody_dropped_is_made_again(store: WarehouseStore) -> None:
+    """Between two loads; what comes next fixes the types anew."""
+    load(store, [order(1, code=7)])
+    store.begin(["web"])
+    store.execute('DROP SCHEMA "web" CASCADE')
+    store.commit()
+    load(store, [order(2, code="A7")])
+
+    assert columns(store, "order_completed")["code"] == "text"
+    assert list(tables(store)["tracks"]) == ["m2"]
+
+
 def test_each_source_has_a_schema_of_its_own(store: WarehouseStore) -> None:
     load(store, [event(1, event="A"), event(1, event="A", source="ios-app")], rules=LoadRules(prefix="cdp_"))
 
