@@ -285,8 +285,8 @@ class BigQueryStore(WarehouseStore):
         last, mine, loading = self._last[schema], uuid.uuid4().hex, self._of(schema, _LOADING)
         self.execute(";\n".join(chain(
             ["BEGIN TRANSACTION",
-             f"ASSERT EXISTS (SELECT 1 FROM {loading} WHERE load = '{last}') AS 'another load was in the way'",
-             f"UPDATE {loading} SET load = '{mine}' WHERE load = '{last}'"],
+             f"UPDATE {loading} SET load = IF(load = '{last}', '{mine}', ERROR('another load was in the way')) "
+             "WHERE TRUE"],
             statements,
             ["COMMIT TRANSACTION;"],
         )))  # fmt: skip

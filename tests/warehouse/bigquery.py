@@ -133,12 +133,6 @@ class BigQuery:
         return result
 
     def _statement(self, sql: str, ids: list[str]) -> tuple[list[str], list[str], list[Any]]:
-        if sql.startswith("ASSERT "):
-            condition, _, message = sql.removeprefix("ASSERT ").rpartition(" AS ")
-            _, _, ((held,),) = self._statement(f"SELECT {condition}", [])
-            if not held:
-                raise Refused(400, "invalidQuery", f"Assertion failed: {message}")
-            return [], [], []
         for translated, some in self._translated(sql, ids):
             found = self.database.execute(translated, some)
         if found.description is None or not sql.startswith("SELECT"):
