@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -18,7 +19,16 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+_NO_HOST = re.compile(r"[\s\x00-\x20\x7f\"<>\\^`{|}]")
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]
+
+
+def _is_host(name: str) -> bool:
+    try:
+        name.encode("idna")  # as the resolver does
+    except UnicodeError:
+        return False
+    return name.strip(".") != "" and not _NO_HOST.search(name)
 
 
 def checked_url(value: str) -> str:
@@ -29,6 +39,10 @@ def checked_url(value: str) -> str:
         raise ValueError("expected an http or https URL, got a text that is none") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError("expected an http or https URL with a host")
+    if value != value.strip():
+        raise ValueError("expected a URL without blanks around it")
+    if not _is_host(url.host):
+        raise ValueError("expected a URL with a host, got blanks or signs that no host has, or an empty part")
     if url.user is not None or url.password is not None:
         raise ValueError("expected no user name in the URL; use the header Authorization")
     return value

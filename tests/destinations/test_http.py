@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from router.destinations.base import Delivery, Kind, Outcome, RequestLimits
 from router.destinations.http import ApiKey, HttpDestination, HttpRequest, PartnerSettings, Skip, kind_of
+from router.destinations.http_settings import checked_url
 from router.destinations.preview import preview
 from router.destinations.response import HttpResponse
 from router.mask import Mask
@@ -387,3 +388,30 @@ async def test_a_preview_names_the_access_token_without_having_one(granting: Tok
 
     assert preview(signed_in, request, Mask(), 0.0).headers["Authorization"] == "Bearer ***"
     assert granting.calls == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https:// x", "https://x y/z", "https://x.example\n", " https://x", "https://x\u00a0y/", "https://x\0y"),
+        *("https://.", "https://x..y/", f"https://{'x' * 64}.example", "https:///x", "https://x.example:99999/"),
+        *("x.example", "ftp://x", "https://{host}/x", "https://ada:secret@x.example"),
+    ],
+)
+def test_a_url_that_nothing_can_be_sent_to_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected") as refused:
+        checked_url(url)
+    assert url not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://kundé.example/ü b?q=[1]",
+        "https://[::1]:8/x",
+        "http://localhost:1",
+        "https://a_b.example/?a=%20&s=x%2Fy",
+    ],
+)
+def test_a_url_is_left_as_it_is_written(url: str) -> None:
+    assert checked_url(url) == url
