@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import orjson
-
 from router.destinations.base import Delivery, Kind, Outcome
+from router.destinations.shared.shape import json_bytes
 
 T = TypeVar("T")
 
@@ -35,8 +34,7 @@ class HttpRequest:
     ) -> HttpRequest:
         """With a JSON body. Further headers as keywords: `Idempotency_Key=…`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        body = orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
-        return cls(method, url, events, body, {"Content-Type": "application/json", **named}, weight)
+        return cls(method, url, events, json_bytes(payload), {"Content-Type": "application/json", **named}, weight)
 
 
 @dataclass(frozen=True, slots=True)

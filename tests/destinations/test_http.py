@@ -415,3 +415,8 @@ def test_a_url_that_nothing_can_be_sent_to_is_refused(url: str) -> None:
 )
 def test_a_url_is_left_as_it_is_written(url: str) -> None:
     assert checked_url(url) == url
+
+
+def test_a_number_of_any_length_is_in_the_body() -> None:
+    """An amount in cents may have more digits than the amount."""
+    assert HttpRequest.of_json("POST", "/x", [], {"amount": 10**20}).body == b'{"amount":100000000000000000000}'

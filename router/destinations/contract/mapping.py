@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from base64 import b64encode
 from copy import deepcopy
+from json import JSONDecodeError
 from urllib.parse import quote
 
+import orjson
 import pytest
 from pydantic import ValidationError
 
 from router.destinations.base import Connector
 from router.destinations.contract.fixtures import ContractFixtures
+from router.destinations.contract.odd_events import odd_events
 from router.destinations.contract.partner import Partner
 from router.destinations.describe import describe
 from router.destinations.http import HttpDestination, HttpRequest, Skip
@@ -19,6 +22,8 @@ from router.destinations.request import origin
 from router.events.event import CALL_TYPES
 from router.mapping.event_map import EventMap
 from router.mask import Mask
+
+ODD_EVENTS = 200
 
 
 class MappingContract(ContractFixtures):
@@ -79,6 +84,29 @@ class MappingContract(ContractFixtures):
         )
         assert all(len(one.body) <= connector.limits.request_bytes for one in requests)
 
+    async def test_whatever_an_event_holds_the_mapping_does_not_fail(self, partner: Partner) -> None:
+        """Values of the wrong kind are left out, or the event is: with a reason, and without harm to others."""
+        connector = partner.connector()
+        if not isinstance(connector, HttpDestination):
+            pytest.skip(f"{partner.type} sends no requests")
+        for event in odd_events(ODD_EVENTS, seed=1):
+            before, good = deepcopy(event.body), partner.event(ODD_EVENTS)
+            batch = [event, good] if connector.batch_key(event) == connector.batch_key(good) else [event]
+
+            made = connector.mapped(batch)
+            requests = [one for one in made if isinstance(one, HttpRequest)]
+            skips = [one for one in made if isinstance(one, Skip)]
+
+            assert "mapping_failed" not in {one.reason for one in skips}, event.value
+            told = [*(one.event for one in skips), *(event for one in requests for event in one.events)]
+            assert {id(one) for one in told} == set(map(id, batch)), event.value
+            assert event.body == before
+            lines = [*(one.url for one in requests), *(text for one in requests for text in one.headers.values())]
+            assert not [line for line in lines if "\n" in line or "\r" in line]
+            assert all(_is_json(one.body) for one in requests if "json" in one.headers.get("Content-Type", "")), (
+                event.value
+            )
+
     @pytest.mark.parametrize("switch", ["call", "event"])
     async def test_a_call_type_or_an_event_can_be_switched_off(self, partner: Partner, switch: str) -> None:
         """By the topology's map, for every HTTP connector."""
@@ -128,3 +156,11 @@ class MappingContract(ContractFixtures):
             }
             text = str(shown.as_dict())
             assert not [one for one in spellings if one in text]
+
+
+def _is_json(body: bytes) -> bool:
+    """One JSON text, or one a line."""
+    try:
+        return bool([orjson.loads(line) for line in (body.splitlines() if b"\n" in body else [body])])
+    except JSONDecodeError:
+        return False

@@ -109,7 +109,7 @@ def currency(event: Delivery, default: str = "") -> str:
 
 def cents(value: float) -> int:
     """An amount in hundredths, rounded half up as money is."""
-    return int((Decimal(str(value)) * 100).quantize(Decimal(1), rounding="ROUND_HALF_UP"))
+    return int((Decimal(str(value)) * 100).to_integral_value(rounding="ROUND_HALF_UP"))
 
 
 def order_id(event: Delivery) -> str:

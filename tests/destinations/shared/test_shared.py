@@ -109,6 +109,7 @@ def test_products_are_listed_or_single() -> None:
     assert commerce.revenue(event("track", properties={"total": "5", "revenue": 4})) == 4.0
     assert commerce.currency(event("track", properties={"currency": "euro"}), "USD") == "USD"
     assert (commerce.cents(19.99), commerce.cents(0.005)) == (1999, 1)
+    assert commerce.cents(1e300) == 10**302
 
 
 def test_dates_in_the_units_of_partners() -> None:
