@@ -160,7 +160,7 @@ def test_a_source_off_its_usual_volume_is_said_and_needs_attention(tmp_path: Pat
     assert "<strong>40</strong> events in the last whole hour, usually <strong>110</strong> at this hour: 36 %" in page
     assert "off its usual volume" in page
     assert "is off its usual volume: 40 events in the last whole hour, usually 110 at this hour" in first
-    assert "had 90 % of its attempts accepted in the last 1 h; its target is 99 %" in under_target(tmp_path)
+    assert "had 90 % of its attempts accepted in the last hour; its target is 99 %" in under_target(tmp_path)
     assert "120 received = 5 invalid + 10 duplicates + 5 blocked + 99 resolved" in first
     assert "does not add up by 1; at rest it must" in first
     assert "36 %" in first[first.index('id="sources-table"') :]

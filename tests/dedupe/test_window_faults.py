@@ -43,16 +43,13 @@ def _fill(path: Path, batches: int = 40) -> None:
 
 def _killed_after(path: Path, batches: int) -> int:
     """Let the writer do some batches, kill it, and tell how many it had done for certain."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
-    )
-    assert child.stdout is not None
-    written = 0
-    for _ in range(batches):
-        written = int(child.stdout.readline())
-    child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=300)
-    return max([written, *map(int, rest.split())])
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as child:
+        assert child.stdout is not None
+        written = [int(child.stdout.readline()) for _ in range(batches)]
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read()  # not by communicate(), which misses lines that readline() has read ahead
+    return max([*written, *map(int, rest.split())])
 
 
 def test_after_kill_9_the_checkpoint_vouches_for_every_row_before_it(tmp_path: Path) -> None:
@@ -63,7 +60,7 @@ def test_after_kill_9_the_checkpoint_vouches_for_every_row_before_it(tmp_path: P
         written = _killed_after(tmp_path, chance.randrange(20, 120))
         window = open_window(tmp_path)
         reached = window.checkpoint(0) or 0
-        assert reached <= written
+        assert reached <= written + 1  # the last one may have been done and not yet told
         for number in range(reached):
             assert None not in window.first_seen(keys(number, BATCH), NOON), f"batch {number} of {reached}"
         window.close()

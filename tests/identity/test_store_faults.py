@@ -92,11 +92,12 @@ def tables(path: Path) -> list[Path]:
 
 
 def killed_after(path: Path, records: int) -> int:
-    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert child.stdout is not None
-    written = [int(child.stdout.readline()) for _ in range(records)]
-    child.send_signal(signal.SIGKILL)
-    rest, _ = child.communicate(timeout=300)
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout is not None
+        written = [int(child.stdout.readline()) for _ in range(records)]
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read()  # not by communicate(), which misses lines that readline() has read ahead
     return max([*written, *map(int, rest.split())])
 
 
@@ -107,7 +108,7 @@ def test_after_kill_9_the_state_is_that_of_the_position(tmp_path: Path) -> None:
     for _ in range(8):
         written = killed_after(tmp_path, chance.randrange(20, 90))
         replica = open_replica(tmp_path)
-        assert reached <= replica.position() <= written
+        assert reached <= replica.position() <= written + 1  # the last one may have been applied and not yet told
         reached = replica.position()
         model = expected(reached)
         assert same(replica, model)
@@ -116,7 +117,7 @@ def test_after_kill_9_the_state_is_that_of_the_position(tmp_path: Path) -> None:
             assert replica.apply_record(offset, 1, content) == model.apply_record(offset, 1, content)
         assert same(replica, model)
         replica.close()
-        reached = written
+        reached = max(reached, written)
     assert asides(tmp_path) == []
 
 
