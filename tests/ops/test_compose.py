@@ -205,6 +205,8 @@ def test_every_query_of_the_dashboards_has_an_answer(delivered: Composed) -> Non
     assert len(unanswered) > 80
 
     def answered() -> bool:
+        # A repeat, which nothing behind it counts: a share has no answer where nothing came since the first scrape.
+        delivered.send(ORDER | {"messageId": "m1"})
         for expression in list(unanswered):
             if delivered.query(expression):
                 del unanswered[expression]
