@@ -230,16 +230,24 @@ def kill_for_good(scene: Scene) -> Probe | None:
 
 
 def stopped_in_transaction(scene: Scene, worker: Member) -> dict[tuple[str, int], int]:
-    """Freeze the worker while a transaction of its is open; returns what stands in events.resolved by then."""
+    """Freeze the worker while a transaction of its is open; returns what stands in events.resolved by then.
+
+    Raises Unavailable.
+    """
     topics = scene.world.topics
     for _ in range(OPEN_TRIES):
         scene.fleet.freeze(worker)
-        written = ends(scene.world.cluster, topics.resolved, topics.partitions)
-        time.sleep(0.3)  # transactions of others, open when those ends were read, are over by now
-        seen = ends(scene.world.cluster, topics.resolved, topics.partitions, uncommitted=False)
-        if any(seen[place] < end for place, end in written.items()):
+        met = False
+        try:
+            written = ends(scene.world.cluster, topics.resolved, topics.partitions)
+            time.sleep(0.3)  # transactions of others, open when those ends were read, are over by now
+            seen = ends(scene.world.cluster, topics.resolved, topics.partitions, uncommitted=False)
+            met = any(seen[place] < end for place, end in written.items())
+        finally:
+            if not met:  # also where nobody answers in time: the fault is made later, of any worker
+                scene.fleet.thaw(worker)
+        if met:
             return written
-        scene.fleet.thaw(worker)
         time.sleep(scene.chance.uniform(0, 0.2))
     raise RuntimeError(f"{worker.name} was never met in a transaction")
 
