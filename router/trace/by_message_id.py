@@ -13,9 +13,9 @@ from router.agents.dedupe import dedupe_key, key_of_blocked, key_prefix
 from router.config.topics import input_topics
 from router.dedupe.changelog import ChangelogError, NewerRecord, unpack
 from router.events.event import fallback_id
-from router.trace.needles import holds, names_event
+from router.trace.needles import names_event
 from router.trace.records import FirstSeen, Sighting
-from router.trace.scan import TopicPart, sighting
+from router.trace.scan import TopicPart, containing, sighting
 from router.trace.search import MARGIN_MS, EventSearch
 
 GENERATED = "er-"  # how a messageId begins that the router gave
@@ -53,7 +53,7 @@ class MessageIdFinder:
             self._note_first_seen(message.value() or b"", keys, message.partition() or 0)
 
         parts = self._scanner.parts([self._topics.dedupe_changelog], self._asked.since)
-        self._scanner.scan(parts, lambda message: holds(keys, message.value()), note)
+        self._scanner.scan(parts, containing(keys), note)
         self._found.first_seen.sort(key=lambda one: one.time)
 
     def _note_first_seen(self, value: bytes, keys: dict[bytes, tuple[str, bool]], partition: int) -> None:

@@ -12,8 +12,9 @@ from router.events.event import device_key
 from router.events.times import milliseconds
 from router.identity import profile_id
 from router.kafka.partitioner import partition_for
-from router.trace.needles import holds, identifiers, names_event, names_person
+from router.trace.needles import identifiers, names_event, names_person
 from router.trace.records import json_object, text_id
+from router.trace.scan import containing
 from router.trace.search import MARGIN_MS, EventSearch
 
 
@@ -86,7 +87,7 @@ class PersonFinder:
             known |= profiles
             olds = [profile.encode() for profile in profiles]
             parts = self._scanner.parts([self._topics.merges])
-            self._scanner.scan(parts, lambda message, olds=olds: holds(olds, message.value()), note)  # type: ignore[misc]
+            self._scanner.scan(parts, containing(olds), note)
             profiles = set(moves.values()) - known
         return known
 

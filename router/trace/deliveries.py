@@ -28,7 +28,7 @@ from router.trace.records import (
     Sighting,
     json_object,
 )
-from router.trace.scan import Scanner, TopicPart, sighting
+from router.trace.scan import Scanner, TopicPart, containing, sighting
 
 MARGIN_MS = 1_000
 ROUTED_MS = 60_000  # all topics get an event in one transaction; producers may keep a message so long
@@ -133,8 +133,7 @@ class DeliveryFinder:
             for name, explained in self._note(json_object(message.value()), message.timestamp()[1]):
                 pending[name].discard(explained)
 
-        sought = [*self._needles, *origins]
-        wanted = lambda message: holds(sought, message.value())  # noqa: E731
+        wanted = containing([*self._needles, *origins])
         self._scanner.scan(list(earliest.values()), wanted, note, lambda: not any(pending.values()))
 
     def _unexplained(self, name: str) -> set[str]:

@@ -21,6 +21,7 @@ from router.kafka.admin import REQUEST_SECONDS, Admin
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 from router.kafka.offsets import PartitionKey
+from router.trace.needles import holds
 from router.trace.records import Sighting
 
 SILENCE_SECONDS = 30.0
@@ -156,6 +157,11 @@ class Scanner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def containing(needles: Collection[bytes]) -> Wanted:
+    """Wanted are messages with one of these bytes in them."""
+    return lambda message: holds(needles, message.value())
 
 
 def _ended(messages: Iterable[Message]) -> set[PartitionKey]:
