@@ -20,6 +20,7 @@ from router.replay.redrive_writer import RedriveWriter
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 8 * 1024 * 1024
+BATCHES_A_SECOND = 5  # at least, at a given rate: what is live waits behind a transaction for as long as it is open
 SKIPPED = {
     "redriven": "redriven before; --again sends them once more",
     "cut": "larger than 1 MB: only the first 64 KiB are kept, they cannot be sent",
@@ -47,7 +48,7 @@ class Pace:
     @property
     def most(self) -> int:
         """Events in one batch."""
-        return min(BATCH_EVENTS, self._rate or BATCH_EVENTS)
+        return BATCH_EVENTS if self._rate is None else min(BATCH_EVENTS, -(-self._rate // BATCHES_A_SECOND))
 
     def spend(self, events: int) -> None:
         """Wait until so many events more have their turn."""
