@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import compileall
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from py_compile import PycInvalidationMode
 from queue import SimpleQueue
 
 from ops.running import ROOT
@@ -146,6 +148,7 @@ def tried(part: Part, root: Path, jobs: int) -> Iterator[tuple[Mutant, bool]]:
         for _ in range(jobs):
             copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
             shutil.copytree(root, copy, dirs_exist_ok=True, ignore=LEFT_OUT)
+            compileall.compile_dir(copy, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
             copies.put(copy)
         began = time.monotonic()
         if not _pass(copy, part.tests, None):
@@ -167,7 +170,7 @@ def tried(part: Part, root: Path, jobs: int) -> Iterator[tuple[Mutant, bool]]:
 
 
 def _pass(copy: Path, tests: Iterable[str], seconds: float | None) -> bool:
-    # -B: cached bytecode is told apart by second and size, in which a mutant may not differ.
+    # -B: bytecode that Python caches is told apart by second and size, in which a mutant may not differ; ours by hash.
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     process = subprocess.Popen(
