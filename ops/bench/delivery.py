@@ -58,7 +58,7 @@ def fill(bootstrap: str, topic: str, count: int) -> None:
     producer = Producer(clients.producer(Cluster(bootstrap)))
     for number, (key, value) in enumerate(load.events(count)):
         body = orjson.loads(value) | {"messageId": f"m{number}", "receivedAt": "2026-01-01T00:00:00.000Z"}
-        producer.produce(topic, orjson.dumps(body), key, headers=HEADERS)
+        load.produce(producer, topic, orjson.dumps(body), key=key, headers=HEADERS)
         producer.poll(0)
     if producer.flush(120):
         raise SystemExit("the broker did not take the load")
