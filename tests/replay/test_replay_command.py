@@ -151,7 +151,7 @@ def test_a_replay_that_was_stopped_goes_on_where_it_is(one: Routed, run: Run, mo
     one.route(30)
     with monkeypatch.context() as patched:
         patched.setattr("router.replay.room.DestinationRoom.wait", lambda self: False)
-        stopped = run("--to", "crm", *RANGE, "--rate", 10)
+        stopped = run("--to", "crm", *RANGE, "--rate", 50)
     assert stopped.status == 1
     assert "stopped before the end: router replay resume r1 goes on" in stopped.err
     assert len(one.replayed("crm")) == 10
