@@ -1,4 +1,4 @@
-"""The official server libraries of other languages, unchanged, pointed at the gateway: six calls each."""
+"""The server libraries of other languages from their registries, unchanged, pointed at the gateway: six calls each."""
 
 from __future__ import annotations
 
@@ -15,53 +15,15 @@ import pytest
 from router.embedded.broker import EmbeddedBroker
 from router.gateway.snippets import snippet
 from tests.gateway.running import KEY, Running, body, named, running
+from tests.gateway.sdk_programs import GO, JAVA, NODE, RUST, RUST_PACKAGE
 
 NODE_LIBRARY = "@segment/analytics-node@3.1.0"
 JAVA_LIBRARY = "com.segment.analytics.java:analytics:3.5.4"
+GO_LIBRARY = "github.com/segmentio/analytics-go/v3 v3.3.0"
+RUST_LIBRARY = "0.2.6"  # of the crate `segment`: the official one as Meilisearch keeps it, which compiles twice as fast
+RUST_NEEDED = "1.85"  # by cargo's choice of versions that its compiler can read
 CALLS = {"identify", "track", "page", "screen", "group", "alias"}
 SECONDS = 300
-
-NODE = """
-import { Analytics } from "@segment/analytics-node";
-const analytics = new Analytics({ writeKey: process.argv[2], host: process.argv[3] });
-const failed = [];
-analytics.on("error", (error) => failed.push(error));
-analytics.identify({ userId: "u1", traits: { plan: "pro" } });
-analytics.track({ userId: "u1", event: "Order Completed", properties: { total: 9.5 }, integrations: { CRM: false } });
-analytics.page({ userId: "u1", category: "Docs", name: "Home" });
-analytics.screen({ userId: "u1", name: "Start" });
-analytics.group({ userId: "u1", groupId: "g1", traits: { name: "Shop" } });
-analytics.alias({ userId: "u1", previousId: "a1" });
-await analytics.closeAndFlush();
-if (failed.length) { console.error(failed); process.exit(1); }
-"""
-JAVA = """
-import com.segment.analytics.Analytics;
-import com.segment.analytics.Callback;
-import com.segment.analytics.messages.*;
-import java.util.Map;
-import java.util.concurrent.*;
-
-public class Calls {
-  public static void main(String[] given) throws Exception {
-    CountDownLatch sent = new CountDownLatch(6);
-    Analytics analytics = Analytics.builder(given[0]).endpoint(given[1]).callback(new Callback() {
-      public void success(Message message) { sent.countDown(); }
-      public void failure(Message message, Throwable error) { error.printStackTrace(); System.exit(1); }
-    }).build();
-    analytics.enqueue(IdentifyMessage.builder().userId("u1").traits(Map.of("plan", "pro")));
-    analytics.enqueue(TrackMessage.builder("Order Completed").userId("u1").properties(Map.of("total", 9.5))
-        .enableIntegration("CRM", false));
-    analytics.enqueue(PageMessage.builder("Home").userId("u1"));
-    analytics.enqueue(ScreenMessage.builder("Start").userId("u1"));
-    analytics.enqueue(GroupMessage.builder("g1").userId("u1").traits(Map.of("name", "Shop")));
-    analytics.enqueue(AliasMessage.builder("a1").userId("u1"));
-    analytics.flush();
-    if (!sent.await(60, TimeUnit.SECONDS)) System.exit(2);
-    analytics.shutdown();
-  }
-}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +100,33 @@ def test_every_call_of_the_java_library_is_in_kafka(gateway: Running, tmp_path: 
     run(maven, "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars", folder=tmp_path)
     run(java, "-cp", "jars/*", "Calls.java", KEY, gateway.url, folder=tmp_path)
     assert six_calls(gateway)["track"]["context"]["library"]["name"] == "analytics-java"
+
+
+def test_every_call_of_the_go_library_is_in_kafka(gateway: Running, tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(f"module calls\n\ngo 1.19\n\nrequire {GO_LIBRARY}\n")
+    (tmp_path / "main.go").write_text(GO)
+    run(command("go"), "run", "-mod=mod", ".", KEY, gateway.url, folder=tmp_path)
+    assert six_calls(gateway)["track"]["context"]["library"]["name"] == "analytics-go"
+
+
+@pytest.fixture(scope="module")
+def rust(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Run the program, with these arguments; it is compiled once."""
+    cargo = command("cargo")
+    folder = tmp_path_factory.mktemp("rust")
+    got = run(cargo, "--version", folder=folder).split()[1]
+    if [int(part) for part in got.split(".")[:2]] < [int(part) for part in RUST_NEEDED.split(".")]:
+        pytest.skip(f"expected cargo {RUST_NEEDED} or newer, got {got}")
+    (folder / "src").mkdir()
+    (folder / "src/main.rs").write_text(RUST)
+    (folder / "Cargo.toml").write_text(RUST_PACKAGE.format(library=RUST_LIBRARY, rust=RUST_NEEDED))
+    return lambda *arguments: run(cargo, "run", "--quiet", "--", *arguments, folder=folder)
+
+
+@pytest.mark.parametrize("way", ["single", "batch"])
+def test_every_call_of_the_rust_library_is_in_kafka(gateway: Running, rust: Callable[..., str], way: str) -> None:
+    rust(KEY, gateway.url, way)
+    six_calls(gateway)
 
 
 def test_the_snippet_for_python_runs(gateway: Running, tmp_path: Path) -> None:
