@@ -55,7 +55,10 @@ PARTS = {
             "router/kafka/transactions.py",
             "router/kafka/writer.py",
         ),
-        ("tests/worker/test_checkpoint.py", "tests/worker/test_crash_points.py", "tests/worker/test_traps.py"),
+        (
+            *("tests/worker/test_checkpoint.py", "tests/worker/test_crash_points.py", "tests/worker/test_traps.py"),
+            *("tests/delivery/test_committer.py", "tests/identity/test_merges.py"),
+        ),
         least=0,
     ),
     "consumer": Part(

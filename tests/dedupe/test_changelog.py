@@ -80,3 +80,24 @@ def test_a_time_past_all_calendars_is_refused() -> None:
     record = bytes((1,)) + LATEST_MS.to_bytes(8, "little") + b"k" * 16 + (1).to_bytes(4, "little")
     with pytest.raises(ChangelogError):
         unpack(signed(record))
+
+
+@pytest.mark.parametrize(("version", "bytes_a_row"), [(1, 20), (2, 24), (3, 22), (4, 26)])
+@pytest.mark.parametrize("more", [1, 7, 19])
+def test_rows_that_are_not_whole_are_refused(version: int, bytes_a_row: int, more: int) -> None:
+    body = bytes((version,)) + NOON.to_bytes(8, "little") + bytes(bytes_a_row)
+    assert len(unpack(signed(body))) == 1
+    with pytest.raises(ChangelogError, match=f"whole rows of {bytes_a_row} bytes, got {more} bytes more"):
+        unpack(signed(body + bytes(more)))
+
+
+def test_the_latest_time_is_the_last_of_48_bits() -> None:
+    assert LATEST_MS == 0xFFFF_FFFF_FFFF
+    assert unpack(pack([(b"k" * 16, LATEST_MS, MARK)])) == [(b"k" * 16, LATEST_MS, MARK)]
+
+
+@pytest.mark.parametrize(("distance", "version"), [((1 << 32) - 1, 3), (1 << 32, 4)])
+def test_a_batch_of_more_than_49_days_takes_longer_times(distance: int, version: int) -> None:
+    batch = [(b"a" * 16, NOON, MARK), (b"b" * 16, NOON + distance, MARK)]
+    assert pack(batch)[0] == version
+    assert unpack(pack(batch)) == batch
