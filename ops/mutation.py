@@ -57,7 +57,7 @@ PARTS = {
         ),
         (
             *("tests/worker/test_checkpoint.py", "tests/worker/test_crash_points.py", "tests/worker/test_traps.py"),
-            *("tests/delivery/test_committer.py", "tests/identity/test_merges.py"),
+            *("tests/kafka/test_writer.py", "tests/delivery/test_committer.py", "tests/identity/test_merges.py"),
         ),
         least=0,
     ),

@@ -13,7 +13,7 @@ from router.dedupe.window import Row
 from router.errors import Fenced, RouterError, Unavailable
 from router.events.records import Fan, FanHeaders, Record
 from router.kafka import transactions
-from router.kafka.transactions import AlternatingWriters, TransactionAborted, TransactionalWriter
+from router.kafka.transactions import AlternatingWriters, CommitRefused, TransactionAborted, TransactionalWriter
 from router.kafka.watchdog import Watchdog
 from router.kafka.writer import Writer
 from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce
@@ -329,6 +329,7 @@ class Slow:
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.done: list[CommitBatch] = []
+        self.closed_by: list[str] = []
 
     def publish(self, batch: CommitBatch) -> None:
         assert self.go_on.wait(300)
@@ -338,7 +339,7 @@ class Slow:
         raise AssertionError("for the consuming thread")
 
     def close(self) -> None:
-        return None
+        self.closed_by = [thread.name for thread in threading.enumerate() if thread.name == "commit"]
 
 
 def test_a_commit_runs_while_its_owner_goes_on() -> None:
@@ -357,6 +358,38 @@ def test_a_commit_runs_while_its_owner_goes_on() -> None:
     committing.finish()
     committing.close()
     assert slow.done == [first, second]
+
+
+def test_a_commit_thread_has_ended_before_its_producer_is_closed() -> None:
+    slow = Slow()
+    slow.closed_by = ["nobody"]
+
+    CommitThread(slow).close()
+
+    assert slow.closed_by == []
+
+
+def test_at_least_once_closes_its_producer_with_all_acknowledged(producer: Any) -> None:
+    at_least_once(producer).close()
+    assert producer.calls == ["flush", "close"]
+
+
+def test_no_offsets_are_no_commit(producer: Any) -> None:
+    """Another commits them, or there are none."""
+    disk, one = Disk(), batch()
+    AtLeastOnce(Writer(producer, CHANGELOG), None, disk).apply(one)
+    one.offsets = []
+    AtLeastOnce(Writer(producer, CHANGELOG), disk.commit_offsets, disk).apply(one)
+    assert disk.told == [([], {}), ([], {})]
+
+
+@pytest.mark.parametrize(
+    ("code", "revoked", "rebalancing"),
+    [("REBALANCE_IN_PROGRESS", False, True), ("ILLEGAL_GENERATION", True, False), ("UNKNOWN", False, False)],
+)
+def test_a_refused_commit_says_why(code: str, *, revoked: bool, rebalancing: bool) -> None:
+    refused = CommitRefused(code)
+    assert (refused.revoked, refused.rebalancing, str(refused)) == (revoked, rebalancing, code)
 
 
 def test_what_a_commit_raises_is_raised_where_it_is_collected() -> None:
