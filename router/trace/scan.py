@@ -111,8 +111,9 @@ class Scanner:
             return
         with translated("read " + ", ".join(sorted({topic for topic, _ in ends}))):
             places = [TopicPartition(part.topic, part.partition, part.low) for part in parts]
+            # An earlier search may have paused them; resumed behind `assign`, they would begin up to a second later.
+            self._consumer.resume(places)
             self._consumer.assign(places)
-            self._consumer.resume(places)  # an earlier search may have paused them
             try:
                 self._until(ends, wanted, note, enough)
             finally:
