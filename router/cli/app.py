@@ -9,6 +9,7 @@ variable `ROUTER_<OPTION>`; shared options are in `router.cli.options`.
 
 from __future__ import annotations
 
+import errno
 import importlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from router.cli import report
-from router.errors import RouterError
+from router.errors import RouterError, Unavailable
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("router.cli.up", "Run everything: gateway, route workers, delivery, metrics"),
@@ -51,6 +52,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "receiver": ("router.cli.receiver", "Receive what webhooks send: a partner to try them with"),
     "schema": ("router.cli.schema", "Print the JSON Schema of a file format"),
 }
+
+
+_OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS))
 
 
 class CommandTable(TyperGroup):
@@ -121,7 +125,9 @@ def table() -> TyperGroup:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; errors made on purpose become a message and a status, others keep their traceback."""
+    """Run one command line; errors made on purpose, and of files, become a message and a status, others keep their
+    traceback.
+    """
     report.start()
     try:
         status = table().main(arguments, prog_name="router", standalone_mode=False)
@@ -133,4 +139,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except RouterError as error:
         report.current().error(error)
         return error.status
+    except OSError as error:
+        if error.filename is None:  # not about a file that was named
+            raise
+        report.current().error(RouterError(f"{error.filename}: {error.strerror}"))
+        return Unavailable.status if error.errno in _OF_THE_DISK else RouterError.status
     return status if isinstance(status, int) else 0

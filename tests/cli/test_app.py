@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import types
@@ -116,13 +118,35 @@ def test_problems_are_lines_on_stderr_or_objects_on_stdout(line: Line, monkeypat
     ]
 
 
-def test_a_bug_keeps_its_traceback(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "status"), [(errno.ENAMETOOLONG, 1), (errno.EACCES, 1), (errno.ENOSPC, 3), (errno.EIO, 3)]
+)
+def test_a_file_that_cannot_be_used_is_named(
+    line: Line, monkeypatch: pytest.MonkeyPatch, code: int, status: int
+) -> None:
     def command() -> None:
-        raise ZeroDivisionError
+        raise OSError(code, os.strerror(code), "rows.csv")
 
     install(monkeypatch, command)
 
-    with pytest.raises(ZeroDivisionError):
+    ended = line("probe")
+
+    assert (ended.status, ended.err) == (status, f"Error: rows.csv: {os.strerror(code)}\n")
+
+
+def test_a_name_longer_than_names_may_be_is_an_error_of_the_input(line: Line) -> None:
+    ended = line("import", "a" * 300, "--source", "web", "--guess")
+    assert (ended.status, "File name too long" in ended.err) == (1, True)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(errno.EIO, "of no file")])
+def test_a_bug_keeps_its_traceback(line: Line, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def command() -> None:
+        raise error
+
+    install(monkeypatch, command)
+
+    with pytest.raises(type(error)):
         line("probe")
 
 
