@@ -1,4 +1,4 @@
-"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL, Redshift, ClickHouse or BigQuery.
+"""Warehouse: tables in Segment's schema, in DuckDB (a file), PostgreSQL, Redshift, ClickHouse, BigQuery or Snowflake.
 
 Each source has a schema: `tracks`, `pages`, `screens`, `identifies`, `groups`, `aliases` have a row a call, each event
 a table with its properties as columns, `users` and `accounts` a row an object, each column from the newest event that
@@ -6,7 +6,8 @@ set it, `user_identities` the profile of an identifier. New names become tables 
 to `discards`. A load, after `every`, 20,000 events or 8 MiB, is one transaction (ClickHouse: one a table, BigQuery: one
 a schema), acknowledged once committed: kill -9 loses and repeats nothing, as rows are known by `id` (messageId) for
 ever. A database that is full, read-only or refuses us pauses it. `pip install 'event-router[duckdb]'`, `[clickhouse]`,
-`[bigquery]`, else `[postgres]`. Run on no real server: Redshift (on PostgreSQL), BigQuery (on DuckDB), ClickHouse.
+`[bigquery]`, `[snowflake]`, else `[postgres]`. Run on no real server: Redshift (on PostgreSQL), ClickHouse, BigQuery
+and Snowflake (both on DuckDB, with their own clients).
 """
 
 from __future__ import annotations
@@ -44,17 +45,20 @@ class WarehouseSettings(Settings):
         examples=["duckdb:///./shop.duckdb"],
         description="duckdb:///FILE, relative to the topology file; postgresql:// or "
         "redshift://USER@HOST:PORT/DATABASE?sslmode=require; clickhouse://USER@HOST:8443?secure=true; "
-        "bigquery://PROJECT?location=EU",
+        "bigquery://PROJECT?location=EU; snowflake://USER@ACCOUNT/DATABASE?warehouse=NAME&role=NAME",
     )
     password: SecretStr | None = Field(
         None,
         description="Of the user, who needs CONNECT and CREATE on the database (ClickHouse: CREATE, ALTER, SELECT and "
-        "INSERT on *.*) and no more; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse",
+        "INSERT on *.*) and no more; left out: PGPASSWORD or ~/.pgpass, and none for ClickHouse. "
+        "Snowflake: of key_file where that is encrypted, or of the user, who may have a programmatic access token",
     )
     key_file: Path | None = Field(
         None,
         description="BigQuery: the key of a service account with the role bigquery.user, or bigquery.jobUser and "
-        "bigquery.dataEditor on a dataset for each source; left out: Google's credentials of the environment",
+        "bigquery.dataEditor on a dataset for each source; left out: Google's credentials of the environment. "
+        "Snowflake: the user's private key (PEM); the role needs USAGE on the virtual warehouse, USAGE and CREATE "
+        "SCHEMA on the database, and no more",
     )
     every: Duration = Field(
         "1m", validate_default=True, gt=0, description="Load at this interval, or after 20,000 events or 8 MiB"
@@ -82,11 +86,13 @@ class WarehouseSettings(Settings):
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Self:
-        of_google = self.url.startswith("bigquery://")
-        if of_google and self.password is not None:
+        scheme = self.url.partition("://")[0]
+        if scheme == "bigquery" and self.password is not None:
             raise ValueError("expected key_file for BigQuery, got password")
-        if self.key_file is not None and not of_google:
-            raise ValueError("expected key_file for BigQuery only: other databases have a password")
+        if scheme == "snowflake" and self.password is None and self.key_file is None:
+            raise ValueError("expected key_file or password for Snowflake, got neither")
+        if self.key_file is not None and scheme not in ("bigquery", "snowflake"):
+            raise ValueError("expected key_file for BigQuery and Snowflake only: other databases have a password")
         return self
 
     @field_validator("only", "skip")
@@ -99,8 +105,8 @@ class WarehouseSettings(Settings):
 
 @destination("warehouse")
 class Warehouse(Connector):
-    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL, Redshift, ClickHouse or BigQuery"
-    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift", "ClickHouse", "BigQuery")
+    summary = "Tables in Segment's schema, in DuckDB, PostgreSQL, Redshift, ClickHouse, BigQuery or Snowflake"
+    integrations = ("Warehouse", "Warehouses", "Postgres", "Redshift", "ClickHouse", "BigQuery", "Snowflake")
     ignores_integrations = True
     limits = RequestLimits(count=20_000, batch=20_000, batch_bytes=8 * 1024 * 1024, age=60.0, uncommitted=40_000)
     idempotency = "message_id"

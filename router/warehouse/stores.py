@@ -12,16 +12,19 @@ from router.warehouse.store import WarehouseStore
 DUCKDB = "duckdb:///"  # as SQLAlchemy spells it: a relative path follows, or an absolute one with its own slash
 EXTRAS = {
     "duckdb": "duckdb", "postgresql": "postgres", "postgres": "postgres", "redshift": "postgres",
-    "clickhouse": "clickhouse", "bigquery": "bigquery",
+    "clickhouse": "clickhouse", "bigquery": "bigquery", "snowflake": "snowflake",
 }  # fmt: skip
 _MODULES = {
     "duckdb": "duckdb", "postgres": "psycopg", "clickhouse": "clickhouse_connect", "bigquery": "google.cloud.bigquery",
+    "snowflake": "snowflake.connector",
 }  # fmt: skip
 _FORMS = (
     "duckdb:///FILE, postgresql://USER@HOST/DATABASE, redshift://USER@HOST:5439/DATABASE, "
-    "clickhouse://USER@HOST:8443?secure=true or bigquery://PROJECT?location=EU"
+    "clickhouse://USER@HOST:8443?secure=true, bigquery://PROJECT?location=EU or "
+    "snowflake://USER@ACCOUNT/DATABASE?warehouse=NAME"
 )
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def problem(url: str) -> str:
@@ -42,6 +45,8 @@ def problem(url: str) -> str:
         return _clickhouse_problem(place)
     if scheme == "bigquery":
         return _bigquery_problem(place)
+    if scheme == "snowflake":
+        return _snowflake_problem(place)
     return _postgres_problem(place)
 
 
@@ -101,6 +106,25 @@ def _bigquery_problem(place: SplitResult) -> str:
     return f"expected location or endpoint after the ?, got {unknown[0]}" if unknown else ""
 
 
+def _snowflake_problem(place: SplitResult) -> str:
+    user, _, account = place.netloc.rpartition("@")
+    database, _, schema = place.path.strip("/").partition("/")
+    options = parse_qs(place.query, keep_blank_values=True)
+    unknown = sorted(options.keys() - {"warehouse", "role", "endpoint"})
+    if not user or not _ACCOUNT.fullmatch(account):
+        return "expected snowflake://USER@ACCOUNT/DATABASE, with an account such as ORGANISATION-NAME"
+    if account.lower().endswith(".snowflakecomputing.com"):
+        return f"expected an account without .snowflakecomputing.com, got {account}"
+    if not database:
+        return "expected a database's name after the account"
+    if schema:
+        return f"expected no schema in the URL, as each source has one of its own, got {schema}"
+    if unknown:
+        return f"expected warehouse, role or endpoint after the ?, got {unknown[0]}"
+    empty = next((name for name, given in options.items() if not given[-1]), None)
+    return f"expected a value for {empty}, got nothing" if empty else ""
+
+
 def extra_of(url: str) -> str:
     return EXTRAS[url.partition("://")[0]]
 
@@ -124,6 +148,10 @@ def store(url: str, password: str | None, timeout: float, key_file: Path | None 
         from router.warehouse.store_bigquery import BigQueryStore
 
         return BigQueryStore(url, key_file, timeout)
+    if url.startswith("snowflake://"):
+        from router.warehouse.store_snowflake import SnowflakeStore
+
+        return SnowflakeStore(url, password, key_file, timeout)
     from router.warehouse.store_postgres import PostgresStore
 
     return PostgresStore(url, password, timeout)

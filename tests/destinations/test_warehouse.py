@@ -53,7 +53,7 @@ async def outcome(url: str, **given: Any) -> Outcome:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"url": "shop.duckdb"}, "or bigquery://PROJECT?location=EU, got no scheme"),
+        ({"url": "shop.duckdb"}, "snowflake://USER@ACCOUNT/DATABASE?warehouse=NAME, got no scheme"),
         ({"url": "clickhouse://user@host/shop"}, "no database in the URL, as each source has one of its own, got shop"),
         ({"url": "clickhouse://user@host:http"}, "expected clickhouse://USER@HOST:PORT"),
         ({"url": "clickhouse://user:hush@host"}, "expected a URL without a password"),
@@ -71,7 +71,19 @@ async def outcome(url: str, **given: Any) -> Outcome:
         ({"url": "bigquery://shop-4711/web"}, "no dataset in the URL, as each source has one of its own, got web"),
         ({"url": "bigquery://shop-4711?region=EU"}, "expected location or endpoint after the ?, got region"),
         ({"url": "bigquery://shop-4711", "password": "x"}, "expected key_file for BigQuery, got password"),
-        ({"key_file": "key.json"}, "expected key_file for BigQuery only: other databases have a password"),
+        ({"key_file": "key.json"}, "for BigQuery and Snowflake only: other databases have a password"),
+        ({"url": "snowflake://u:hush@org-shop/db"}, "expected a URL without a password"),
+        ({"url": "snowflake://org-shop/db", "password": "x"}, "expected snowflake://USER@ACCOUNT/DATABASE, with an"),
+        ({"url": "snowflake://u@org-shop:443/db", "password": "x"}, "with an account such as ORGANISATION-NAME"),
+        (
+            {"url": "snowflake://u@o-s.snowflakecomputing.com/db", "password": "x"},
+            "expected an account without .snowflakecomputing.com, got o-s.snowflakecomputing.com",
+        ),
+        ({"url": "snowflake://u@org-shop", "password": "x"}, "expected a database's name after the account"),
+        ({"url": "snowflake://u@org-shop/db/web", "password": "x"}, "no schema in the URL, as each source"),
+        ({"url": "snowflake://u@org-shop/db?rôle=x", "password": "x"}, "warehouse, role or endpoint after the ?, got"),
+        ({"url": "snowflake://u@org-shop/db?role=", "password": "x"}, "expected a value for role, got nothing"),
+        ({"url": "snowflake://u@org-shop/db"}, "expected key_file or password for Snowflake, got neither"),
         ({"url": "redshift://user@host"}, "expected a database's name after the host"),
         ({"url": "mysql://host/db"}, "got mysql://"),
         ({"url": "duckdb:///:memory:"}, "expected duckdb:/// and the path of a file"),
@@ -119,13 +131,14 @@ def test_a_file_is_relative_to_the_topology(tmp_path: Path, url: str, expected: 
         ("postgresql://u@h/d", "psycopg", "postgres"),
         ("clickhouse://u@h", "clickhouse_connect", "clickhouse"),
         ("bigquery://shop-4711", "google.cloud.bigquery", "bigquery"),
+        ("snowflake://u@org-shop/db", "snowflake.connector", "snowflake"),
     ],
 )
 async def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, url: str, library: str, extra: str) -> None:
     monkeypatch.setitem(sys.modules, library, None)
 
     with pytest.raises(Unavailable, match=rf"destination db needs a library: pip install 'event-router\[{extra}\]'"):
-        async with warehouse(url):
+        async with warehouse(url, **({"password": SECRET} if extra == "snowflake" else {})):
             pass
 
 

@@ -12,6 +12,8 @@ from router.warehouse.store_clickhouse import ClickHouseStore
 from router.warehouse.store_duckdb import DuckDbStore
 from router.warehouse.store_postgres import PostgresStore
 from tests.warehouse import clickhouse as clickhouse_engine
+from tests.warehouse import snowflake
+from tests.warehouse.snowflake_account import Snowflake
 
 
 @pytest.fixture(params=["duckdb", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -42,3 +44,10 @@ def clickhouse(clickhouse_server: str) -> Iterator[ClickHouseStore]:
     for (name,) in made.rows("SELECT name FROM system.databases WHERE engine = 'Atomic' AND name <> 'default'"):
         made.execute(f'DROP DATABASE "{name}"')
     made.close()
+
+
+@pytest.fixture
+def account() -> Iterator[Snowflake]:
+    """A Snowflake account."""
+    with snowflake.running() as made:
+        yield made

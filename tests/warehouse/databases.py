@@ -13,6 +13,7 @@ from router.warehouse.objects import StoredObject
 from router.warehouse.rows import VERSIONS
 from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target
 from router.warehouse.store_bigquery import BigQueryStore
+from router.warehouse.store_snowflake import SnowflakeStore
 from router.warehouse.values import ColumnType, Values, instant
 
 Content = dict[str, dict[str, dict[str, Any]]]  # table, id, column
@@ -110,10 +111,16 @@ def rows(store: WarehouseStore, place: Place, types: Mapping[str, ColumnType]) -
         found = [tuple(row.get(name) for name in names) for row in store.content[place].values()]
     else:
         sql = f"SELECT {', '.join(map(quoted, names))} FROM {target(place)}"
-        found = store.rows(sql.replace('"', "`") if isinstance(store, BigQueryStore) else sql)
+        found = store.rows(_spelt(store, sql))
     named = [{name: plain(value) for name, value in zip(names, row, strict=True) if value is not None} for row in found]
     assert len({one["id"] for one in named}) == len(named), f"an id stands twice in {place}"
     return {one["id"]: one for one in named}
+
+
+def _spelt(store: WarehouseStore, sql: str) -> str:
+    if isinstance(store, SnowflakeStore):
+        return sql.upper()
+    return sql.replace('"', "`") if isinstance(store, BigQueryStore) else sql
 
 
 def plain(value: Any) -> Any:
