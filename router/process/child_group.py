@@ -34,8 +34,7 @@ class ChildGroup:
     ) -> None:
         self._stack = stack
         self._own = own
-        held = {name: stack.enter_context(bind(_ANY_PORT, shared=True)) for name in names}
-        self.addresses: dict[str, Address] = {name: port.getsockname()[:2] for name, port in held.items()}
+        self.addresses: dict[str, Address] = {name: self._held() for name in names}
         self.children = Children(self.addresses, self._runs, optional)
         self._supervisor: Supervisor | None = None
 
@@ -50,11 +49,23 @@ class ChildGroup:
         server = self._stack.enter_context(MetricsServer(page, self.children, registry))
         return supervisor, server.address
 
+    def add(self, make: Callable[[Address], ChildSpec]) -> None:
+        """One more child while the others run: `make` gets the address of its page. From any thread."""
+        assert self._supervisor is not None
+        spec = make(address := self._held())
+        self.children.add(spec.name, address)
+        self._supervisor.add(spec)
+
     def watch(self, supervisor: Supervisor, serves: Callable[[], None] | None = None) -> None:
         """Have children that hang replaced from now on; `serves` is called once the gateway takes requests."""
-        watch = Watch(self.addresses, self.children, self.children.runs, supervisor.replace, serves=serves)
+        watch = Watch(self.children, self.children.runs, supervisor.replace, serves=serves)
         watch.start()
         self._stack.callback(watch.stop)
+
+    def _held(self) -> Address:
+        """The address of a port that stays ours."""
+        address: Address = self._stack.enter_context(bind(_ANY_PORT, shared=True)).getsockname()[:2]
+        return address
 
     def _runs(self, name: str) -> bool:
         return self._supervisor is not None and self._supervisor.pid(name) is not None

@@ -41,6 +41,14 @@ class Children:
         self.runs = runs
         self.last: dict[str, list[Metric]] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._addresses)
+
+    def add(self, name: str, address: Address) -> None:
+        """One more child. From any thread: who is asking just now goes on with the others."""
+        self._addresses = {**self._addresses, name: address}
+
     def pages(self) -> dict[str, list[Metric]]:
         """Families of every child that answers; `router_up` is set for all."""
         pages: dict[str, list[Metric]] = {}
@@ -72,8 +80,9 @@ class Children:
         return {name: Check(report.ok, report.why())} | notes
 
     def _ask_all(self, ask: Callable[[str], T]) -> dict[str, T]:
-        with ThreadPoolExecutor(max(1, len(self._addresses)), thread_name_prefix="children") as pool:
-            return dict(zip(self._addresses, pool.map(ask, self._addresses), strict=True))
+        names = self.names
+        with ThreadPoolExecutor(max(1, len(names)), thread_name_prefix="children") as pool:
+            return dict(zip(names, pool.map(ask, names), strict=True))
 
     def _report(self, page: str) -> Report:
         answers = self._ask_all(lambda name: self._ask(name, page)).values()

@@ -1,9 +1,10 @@
 """Runs children, restarts those that crash, and stops all of them as one.
 
 A child whose first run ends with status 1 or 2 is wrong in itself (configuration, usage): everything stops with that
-status. Any other end is answered with a restart and back-off, and so is status 1 or 2 of a later run: files that were
-sound have changed since, and are being edited. One that has crashed twice in native code is started without the
-router's own from then on. If this process is killed, the kernel kills the children with it.
+status. Any other end is answered with a restart and back-off, and so is status 1 or 2 of a later run, or of a child
+that was added while others run: files that were sound have changed since, and are being edited. One that has crashed
+twice in native code is started without the router's own from then on. If this process is killed, the kernel kills the
+children with it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Supervisor:
         backoff: RestartDelay | None = None,
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        self._children = {spec.name: Child(spec, backoff or RestartDelay()) for spec in specs}
+        self._backoff = backoff or RestartDelay()
+        self._children: dict[str, Child] = {}
+        self._added: list[ChildSpec] = []
         self._outage = outage
         self._ending = ending
         self._stop_seconds = stop_seconds
@@ -51,12 +54,19 @@ class Supervisor:
         self._condemned: dict[str, str] = {}
         self._status = 0
         self._hangup = False
-        for name in self._children:
-            metrics.RESTARTS.labels(name)
+        for spec in specs:
+            self._take(spec)
+        self._first = frozenset(self._children)
 
     def pid(self, name: str) -> int | None:
         """Process id of a child, None while it does not run."""
-        return self._children[name].pid
+        child = self._children.get(name)
+        return child.pid if child is not None else None
+
+    def add(self, spec: ChildSpec) -> None:
+        """One more child, started in the next round. From any thread."""
+        with self._lock:
+            self._added.append(spec)
 
     def replace(self, name: str, why: str) -> None:
         """Stop a child that hangs; it is restarted like one that crashed. From any thread."""
@@ -92,6 +102,7 @@ class Supervisor:
             log.error("%s: stopping", error)
             self._status = error.status
             return False
+        self._take_added()
         self._replace(now)
         if self._hangup:
             self._hangup = False
@@ -106,6 +117,16 @@ class Supervisor:
                 log.debug("%s runs", child.name, extra={"child_pid": child.pid})
         return True
 
+    def _take_added(self) -> None:
+        with self._lock:
+            added, self._added = self._added, []
+        for spec in added:
+            self._take(spec)
+
+    def _take(self, spec: ChildSpec) -> None:
+        self._children[spec.name] = Child(spec, self._backoff)
+        metrics.RESTARTS.labels(spec.name)
+
     def _replace(self, now: float) -> None:
         with self._lock:
             condemned, self._condemned = self._condemned, {}
@@ -118,7 +139,7 @@ class Supervisor:
             child.enforce(now)
 
     def _judge(self, child: Child, status: int) -> bool:
-        if status in (1, 2) and child.runs == 1 and not child.stopping:
+        if status in (1, 2) and child.runs == 1 and child.name in self._first and not child.stopping:
             log.error("%s %s: stopping", child.name, describe(status))
             self._status = status
             return False

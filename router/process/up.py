@@ -1,8 +1,9 @@
 """Everything on one machine: the broker if none is named, its topics, and gateway, route, delivery, pull as children.
 
 Children are `python -m router …` with this command's options in their environment. Each child follows the topology's
-files by itself; this process makes the topics that they need then. kill -9 of this process ends the children and the
-embedded broker; with a broker of your own the next start goes on where the committed offsets are.
+files by itself; this process makes the topics that they need then, and starts `pull` when the first source of type sql
+is added. kill -9 of this process ends the children and the embedded broker; with a broker of your own the next start
+goes on where the committed offsets are.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
@@ -88,20 +90,24 @@ def _run(
     stack: ExitStack, signals: StopSignals, stop: Event, reload: Reload[None], files: Sequence[Path],
     options: RunOptions, workers: int, announce: Callable[[Running], None],
 ) -> int:  # fmt: skip
-    loaded, pulls = reload.active, _has_rows(reload.active)
+    loaded = reload.active
     check_state(options.state)
     server_socket = stack.enter_context(bind(options.metrics))
     options = replace(options, gateway=_free(options.gateway), console=_console_address(options.console))
     options = _with_insights(stack, options)
     broker, options = stack.enter_context(_broker(loaded, options, stop))
     names = [
-        *child_names(started_workers(workers, loaded, Cluster.of(options)), pulls=pulls),
+        *child_names(started_workers(workers, loaded, Cluster.of(options)), pulls=_has_rows(loaded)),
         *([INSIGHTS_PROCESS] if options.insights else []),
         *([CONSOLE] if options.console else []),
     ]
     pages: tuple[Address, ...] = (server_socket.getsockname()[:2],)
     group = ChildGroup(stack, SUPERVISOR, names, optional=frozenset({INSIGHTS_PROCESS, PULL}))
-    specs = [child_spec(name, files, replace(options, metrics=at, pages=pages)) for name, at in group.addresses.items()]
+
+    def spec(name: str, page: Address) -> ChildSpec:
+        return child_spec(name, files, replace(options, metrics=page, pages=pages))
+
+    specs = [spec(name, page) for name, page in group.addresses.items()]
     counts = _Counts(group.children)
     supervisor, address = group.supervise(
         specs, server_socket, outage=lambda: _outage(broker, counts), ending=counts.take
@@ -113,7 +119,7 @@ def _run(
     stack.enter_context(reload_on_hangup(reload.ask, supervisor.hangup))
     cluster = Cluster.of(options)
     reload.use(
-        lambda new: _renew(new, cluster, broker, pulls=pulls),
+        lambda new: _renew(new, cluster, broker, group, partial(spec, PULL)),
         register=lambda new: register_secrets(new, options),
         at_once=True,
     )
@@ -192,10 +198,14 @@ def _has_rows(loaded: Loaded) -> bool:
     return any(isinstance(settings, SqlSettings) for settings in loaded.source_settings.values())
 
 
-def _renew(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None, *, pulls: bool) -> None:
+def _renew(
+    loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None, group: ChildGroup,
+    pull: Callable[[Address], ChildSpec],
+) -> None:  # fmt: skip
+    """What a changed topology needs of this process; the rest is for the children, which read the same files."""
     make_topics(loaded, cluster, broker)
-    if not pulls and _has_rows(loaded):
-        log.warning("a source of type sql was added: it is pulled from the next start on, or by router pull --follow")
+    if _has_rows(loaded) and PULL not in group.children.names:
+        group.add(pull)
 
 
 def make_topics(loaded: Loaded, cluster: Cluster, broker: EmbeddedBroker | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
 
@@ -24,7 +24,6 @@ class Watch:
 
     def __init__(
         self,
-        names: Iterable[str],
         children: Children,
         runs: Callable[[str], bool],
         replace: Callable[[str, str], None],
@@ -34,7 +33,6 @@ class Watch:
         silent_seconds: float = SILENT_SECONDS,
         start_seconds: float = START_SECONDS,
     ) -> None:
-        self._names = tuple(names)
         self._started: set[str] = set()
         self._silent: dict[str, float] = {}  # since when
         self._children = children
@@ -65,7 +63,7 @@ class Watch:
             self._ready = True
             log.info("all processes are ready")
         now = monotonic()
-        for name in self._names:
+        for name in self._children.names:
             check = self._children.check(name, "/healthz")
             if check.ok:
                 self._started.add(name)

@@ -149,6 +149,20 @@ def test_a_hangup_reaches_every_child_and_ends_none(tmp_path: Path) -> None:
         assert runs(started(deaf)[0])
 
 
+def test_a_child_that_is_added_is_started_and_its_faults_stop_nobody(tmp_path: Path) -> None:
+    first, added = tmp_path / "first", tmp_path / "added"
+    with running(Supervisor([spec(SLEEPS, first, "first")], backoff=QUICK)) as run:
+        eventually(lambda: started(first))
+        run.supervisor.add(spec("sys.exit(1)\n", added, "added"))
+        eventually(lambda: len(started(added)) > 1)
+        assert run.status is None
+        assert len(started(first)) == 1
+        assert restarts("added") >= 1
+        run.stop.set()
+        run.join()
+    assert not any(map(runs, started(first)))
+
+
 def test_a_command_that_does_not_exist_is_wrong_usage(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with running(Supervisor([ChildSpec("missing", ["/no/such/command"])], backoff=QUICK)) as run:
         assert run.join() == 2

@@ -262,6 +262,27 @@ def test_children_are_named_by_what_they_do() -> None:
     assert child_names(1, pulls=True) == ["gateway", "route", "deliver", "pull"]
 
 
+def test_the_first_source_of_rows_starts_the_process_that_pulls(up: Up, tmp_path: Path) -> None:
+    """Without a restart of the others, and once however often the files change afterwards."""
+    assert not list(up.state.rglob("pull.pid"))
+    rows = (
+        'crm: {type: sql, settings: {url: "duckdb:///no.db", query: SELECT 1}, map: {event: {value: Seen}, userId: id}}'
+    )
+    file = tmp_path / "shop.yaml"
+    file.write_text(TOPOLOGY.replace("sources: {", f"sources: {{{rows}, "))
+    eventually(lambda: list(up.state.rglob("pull.pid")), "a process that pulls")
+    eventually(lambda: "pull" in health(up.metrics, "/readyz").checks, "its page among the others'")
+    pulls = up.pid("pull")
+    assert up.everyone < {child.pid for child in psutil.Process(up.process.pid).children(recursive=True)}
+
+    reloads = sum("reload: applied" in line for line in up.stderr.read_text().splitlines())
+    file.write_text(file.read_text().replace("SELECT 1", "SELECT 2"))
+    eventually(lambda: up.stderr.read_text().count("reload: applied") > reloads, "the next reload")
+    assert up.pid("pull") == pulls
+    assert up.end() == 0
+    assert not any(map(runs, [*up.everyone, pulls]))
+
+
 def test_the_child_that_pulls_follows_every_file_of_the_topology() -> None:
     spec = child_spec("pull", [Path("/t.yaml"), Path("/more.yaml")], RunOptions(bootstrap="b:9092"))
 

@@ -24,7 +24,7 @@ class Scene:
         self.now = 1000.0
         self.replaced: list[tuple[str, str]] = []
         children = Children({"route": server.address}, runs=lambda name: self.running)
-        self.watch = Watch(["route"], children, lambda name: self.running, lambda *asked: self.replaced.append(asked))
+        self.watch = Watch(children, lambda name: self.running, lambda *asked: self.replaced.append(asked))
 
     def look(self, *, after: float = 0) -> None:
         self.now += after
@@ -114,7 +114,7 @@ def test_it_reports_once_that_the_gateway_takes_requests() -> None:
     health, reports = Health(), []
     with MetricsServer(bind(("127.0.0.1", 0)), health, CollectorRegistry()) as server:
         children = Children({"gateway": server.address}, runs=lambda name: True)
-        watch = Watch(["gateway"], children, children.runs, lambda *_: None, serves=lambda: reports.append("serves"))
+        watch = Watch(children, children.runs, lambda *_: None, serves=lambda: reports.append("serves"))
         watch.look()
         assert reports == []
         health.ready("kafka", True)
