@@ -196,14 +196,18 @@ def object_problem(body: Body, repairs: Repairs) -> str:
                 del body[field]
             elif not _is_emptied(body, field, repairs):
                 return field
-        elif value:
-            for inner in _NESTED_OBJECTS.get(field, ()):
-                _is_emptied(value, inner, repairs)
+        elif field in _NESTED_OBJECTS:
+            _empty_lists(value, field, repairs)
     traits = body.get("context", _EMPTY).get("traits")
     if type(traits) is dict:
-        for inner in _NESTED_OBJECTS["traits"]:
-            _is_emptied(traits, inner, repairs)
+        _empty_lists(traits, "traits", repairs)
     return ""
+
+
+def _empty_lists(value: Body, field: str, repairs: Repairs) -> None:
+    if [] in value.values():  # hardly ever, and much faster than a look at each name
+        for inner in _NESTED_OBJECTS[field]:
+            _is_emptied(value, inner, repairs)
 
 
 def _is_emptied(body: Body, field: str, repairs: Repairs) -> bool:

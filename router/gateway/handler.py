@@ -101,6 +101,7 @@ class RequestHandler:
         self._active = 0
         self._unknown = partial(self._respond, _UnknownPath(), self._process)
         self._routes = web.UrlDispatcher()
+        self._plain: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}  # by path, found at once
         for endpoint in endpoints:
             process = self._process_post if endpoint.signed else self._process
             for path in endpoint.paths:
@@ -109,10 +110,10 @@ class RequestHandler:
                     f"{path}/",
                     f"/{path}",
                 ):  # as the Java library writes it; a host that ends in a slash
-                    self._routes.add_route(hdrs.METH_ANY, spelling, partial(self._respond, endpoint, process))
+                    self._route(spelling, partial(self._respond, endpoint, process))
         for resource in RESOURCES:
             for path in resource.paths:
-                self._routes.add_route(hdrs.METH_ANY, path, partial(self._show, resource))
+                self._route(path, partial(self._show, resource))
         self.idle = asyncio.Event()
         self.idle.set()
         self.draining = False
@@ -130,12 +131,20 @@ class RequestHandler:
         try:
             # The dispatcher reads method and URL alone, which a BaseRequest has.
             full = cast("web.Request", request)
-            match = await self._routes.resolve(full)
-            return await (match.handler if match.http_exception is None else self._unknown)(full)
+            handler = self._plain.get(full.rel_url.raw_path)
+            if handler is None:
+                match = await self._routes.resolve(full)
+                handler = match.handler if match.http_exception is None else self._unknown
+            return await handler(full)
         finally:
             self._active -= 1
             if not self._active:
                 self.idle.set()
+
+    def _route(self, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+        self._routes.add_route(hdrs.METH_ANY, path, handler)
+        if "{" not in path:
+            self._plain[path] = handler
 
     async def _respond(self, endpoint: Endpoint, process: Process, request: web.BaseRequest) -> web.Response:
         serving = self.serving

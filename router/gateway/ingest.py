@@ -9,9 +9,10 @@ came.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -27,6 +28,7 @@ from router.gateway.credentials import NO_KEY, Credential, WriteKeys
 
 STAGE = "gateway"
 Treat = Callable[[Body], Body]  # an event as its source lets it be written
+_counts: Callable[[], defaultdict[Any, int]] = partial(defaultdict, int)
 
 
 @dataclass(slots=True)
@@ -40,10 +42,10 @@ class IngestResult:
     events: list[Record] = field(default_factory=list)
     invalid: list[Record] = field(default_factory=list)
     rejected: list[Fault] = field(default_factory=list)
-    sources: Counter[str] = field(default_factory=Counter)
-    refusals: Counter[tuple[str, str]] = field(default_factory=Counter)
-    spent: Counter[bytes] = field(default_factory=Counter)
-    repairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sources: defaultdict[str, int] = field(default_factory=_counts)  # a Counter takes four times as long to make
+    refusals: defaultdict[tuple[str, str], int] = field(default_factory=_counts)
+    spent: defaultdict[bytes, int] = field(default_factory=_counts)
+    repairs: defaultdict[tuple[str, str], int] = field(default_factory=_counts)
 
 
 @dataclass(slots=True)
