@@ -34,6 +34,11 @@ class KnownRows:
     at: int = 0
     cursor: PullCursor | None = None
 
+    def forget(self) -> None:
+        """All rows are new afterwards, and none gets a messageId that one had before."""
+        self.rows.clear()
+        self.cursor, self.pulls = None, self.pulls + 1
+
 
 class PullLog:
     """Of one source."""

@@ -30,12 +30,11 @@ class PullOutput:
     rows: int = BATCH_ROWS
 
     def forget(self, known: KnownRows) -> None:
-        """What was pulled. kill -9 leaves a part of it, to be forgotten again; afterwards no messageId comes again."""
+        """What was pulled. kill -9 leaves a part of it, to be forgotten again."""
         keys = list(known.rows)
         for start in range(0, len(keys), self.rows):
             self.writer.write([], [self.log.row(key, None) for key in keys[start : start + self.rows]])
-        known.rows.clear()
-        known.cursor, known.pulls = None, known.pulls + 1
+        known.forget()
         self.writer.write([], [self.log.state(known)])
 
 

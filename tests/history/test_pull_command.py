@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,29 @@ def test_rows_from_the_first_to_those_that_are_gone(one: HistoryStage, line: Lin
     assert [body["traits"] for body in bodies if body["userId"] == "7"] == [{"plan": "free"}, {"plan": "gold"}]
     assert [body.get("event") for body in bodies if body["userId"] == "8"] == [None, "Customer Deleted"]
     assert {dict(message.headers() or ())["write-key"] for message in one.messages()} == {b"hook:crm"}
+
+
+@pytest.mark.parametrize("source", ["crm", "newer"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_dry_run_shows_the_question_and_the_events_of_the_pull_that_follows(
+    one: HistoryStage, line: Line, source: str, again: bool
+) -> None:
+    if again:
+        assert one.run(line, "pull", source).status == 0
+    options = ["--again"] if again else []
+    before = {body["messageId"] for body in one.bodies()}
+
+    dry = one.run(line, "pull", source, "--dry-run", *options)
+    told = one.run(line, "pull", source, "--dry-run", "--json", *options).answer["query"]
+    shown = [json.loads(row) for row in dry.out.splitlines() if row.startswith("{")]
+    assert one.run(line, "pull", source, *options).status == 0
+
+    assert dry.out.startswith(f"{told}\n\n")
+    assert "WHERE" not in told  # from the first row on, as the pull does
+    assert len(shown) == 10
+    sent = {body["messageId"] for body in one.bodies()} - before
+    assert len(sent) == 1200
+    assert {body["messageId"] for body in shown} <= sent
 
 
 def test_objects(one: HistoryStage, line: Line) -> None:

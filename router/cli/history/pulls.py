@@ -42,7 +42,7 @@ class BadRowReport(Protocol):
 
 
 class Pulls:
-    """`question` and `shown` are of the last pull that was only counted: the SQL, and the first events."""
+    """`question` is the SQL of the last pull, `shown` the first events of the last that was only counted."""
 
     def __init__(self, cluster: Cluster, loaded: Loaded, database: Database, rate: int | None, stop: Event) -> None:
         self._cluster = cluster
@@ -63,8 +63,9 @@ class Pulls:
     def count(self, bad: BadRowReport, *, again: bool = False) -> PullCounts:
         """The dry run."""
         self._require_topics()
-        known = KnownRows() if again else self._log.read()
-        self.question = self.database.question(self._cursor(known))
+        known = self._log.read()
+        if again:
+            known.forget()
         with self.database.asked() as ask:
             one = self._pulled(known, ask, None, bad)
         self.shown = one.events
@@ -103,6 +104,7 @@ class Pulls:
         report = partial(bad.add, f"{database.source}: row")
         steps = database.rows(), known, intake, output, report, self._stop.is_set
         cursor = self._cursor(known)
+        self.question = database.question(cursor)
         if cursor is None:
             whole = Pull(*steps)
             whole.run(ask(None).rows)
