@@ -62,6 +62,8 @@ def git(where: Path, *arguments: str, given: bytes = b"") -> bytes:
         raise Unavailable("expected git, got no such program") from error
     if done.returncode:
         told = done.stderr.decode(errors="replace").strip().splitlines()
-        got = told[0] if told else f"no such revision ({arguments[-1].removesuffix('^{commit}')})"
+        got = (
+            told[0].removeprefix("fatal: ") if told else f"no such revision ({arguments[-1].removesuffix('^{commit}')})"
+        )
         raise RouterError(f"expected a folder or a git revision, got {got}")
     return done.stdout

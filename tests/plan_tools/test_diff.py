@@ -284,6 +284,33 @@ def test_the_command_compares_revisions_with_folders(
     assert "compared with an empty one" in ended.err
     assert line("plan", "diff", "HEAD", "plans/p").status == 2
     assert line("plan", "diff", "nothing:plans/p", "plans/p").status == 1
+    ended = line("plan", "diff", "HEAD~2:plans/p", "plans/p", "--allow", "breaking")
+    assert (ended.status, "HEAD~2: plans/p: expected a tracking plan at this revision" in ended.err) == (0, True)
+
+
+@pytest.mark.git
+@pytest.mark.parametrize(
+    ("given", "status", "told"),
+    [
+        ("HEAD:plan/p", 1, "HEAD:plan/p: expected a folder with a tracking plan, got none in HEAD"),
+        ("HEAD:README.md", 1, "HEAD:README.md: expected a folder with a tracking plan, got none in HEAD"),
+        ("HEAD:..", 1, "HEAD:..: expected a folder with a tracking plan, got none in HEAD"),
+        ("HEAD:/plans/p", 1, "HEAD:/plans/p: expected a folder or a git revision, got Invalid path '/plans'"),
+        ("nothing:plans/p", 1, "nothing:plans/p: expected a folder or a git revision, got no such revision (nothing)"),
+        ("HEAD:", 2, "expected a plan's folder, REV:FOLDER, or REV with --plan FOLDER, got HEAD:"),
+        (":plans/p", 2, "expected a plan's folder, REV:FOLDER, or REV with --plan FOLDER, got :plans/p"),
+        ("plans/x", 2, "expected a plan's folder, REV:FOLDER, or REV with --plan FOLDER, got plans/x"),
+    ],
+)
+def test_what_names_no_plan_is_not_compared_with_an_empty_one(
+    repository: Path, line: Line, monkeypatch: pytest.MonkeyPatch, given: str, status: int, told: str
+) -> None:
+    monkeypatch.chdir(repository)
+
+    for arguments in ((given, "plans/p"), ("plans/p", given)):
+        ended = line("plan", "diff", *arguments)
+        assert (ended.status, ended.out) == (status, "")
+        assert told in ended.err
 
 
 def test_the_shop_does_not_differ_from_itself() -> None:

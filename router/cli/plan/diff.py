@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,7 +30,7 @@ def command(
     from router.plan_tools.diff import CLASSES, diff
     from router.plan_tools.diff.report import markdown, summary, text
 
-    before, after = _state(old, plan), _state(new, plan)
+    before, after = _states(old, new, plan)
     changes = diff(before, after)
     if form == "json":
         answer: dict[str, object] = {"plan": after.name}
@@ -44,23 +45,58 @@ def command(
         raise typer.Exit(1)
 
 
-def _state(given: str, folder: str) -> Plan:
-    """The plan that an argument names. Raises FileError, UsageError or RouterError."""
-    from router.errors import Problem, UsageError
-    from router.plan import Plan, load_plan
+@dataclass(frozen=True)
+class _PlanState:
+    """What an argument names: the plan, if there is one, in a folder of the work tree or of a revision."""
+
+    revision: str
+    folder: str
+    plan: Plan | None
+
+
+def _states(old: str, new: str, folder: str) -> tuple[Plan, Plan]:
+    """The plans that the arguments name; a plan that one revision does not have yet, or no more, is an empty one there.
+
+    Raises FileError, UsageError, or RouterError where git refuses or a folder is one of no plan.
+    """
+    before, after = _state(old, folder), _state(new, folder)
+    return _plan(before, after), _plan(after, before)
+
+
+def _state(given: str, folder: str) -> _PlanState:
+    from router.errors import FileError, RouterError, Unavailable, UsageError
+    from router.plan import load_plan
     from router.plan_tools.diff.revision import plan_at
 
     if Path(given).is_dir() and not (folder and _is_revision_of(given, folder)):
-        return load_plan(Path(given))
+        return _PlanState("", given, load_plan(Path(given)))
     revision, colon, path = given.partition(":")
-    if not colon and not folder:
+    if not revision or not (path if colon else folder):
         raise UsageError(f"expected a plan's folder, REV:FOLDER, or REV with --plan FOLDER, got {given}")
-    found = plan_at(revision, path if colon else folder, Path())
-    if found is None:
-        expected = "expected a tracking plan at this revision, got none: compared with an empty one"
-        report.current().warn([Problem(f"{revision}:{path or folder}", 0, 0, "", expected)])
-        return Plan(Path(path or folder).resolve().name)
-    return found
+    where = path if colon else folder
+    try:
+        return _PlanState(revision, where, plan_at(revision, where, Path()))
+    except (FileError, Unavailable):
+        raise
+    except RouterError as error:
+        raise RouterError(f"{given}: {error}") from error
+
+
+def _plan(state: _PlanState, other: _PlanState) -> Plan:
+    from router.errors import Problem, RouterError
+    from router.plan import Plan
+    from router.plan.load import collect
+
+    if state.plan is not None:
+        return state.plan
+    known = other.plan is not None and Path(other.folder).resolve() == Path(state.folder).resolve()
+    if not known and not collect(Path(state.folder))[0]:
+        raise RouterError(
+            f"{state.revision}:{state.folder}: expected a folder with a tracking plan, got none in {state.revision}"
+        )
+    expected = "expected a tracking plan at this revision, got none: compared with an empty one"
+    report.current().warn([Problem(state.revision, 0, 0, state.folder, expected)])
+    return Plan(Path(state.folder).resolve().name)
 
 
 def _is_revision_of(given: str, folder: str) -> bool:
