@@ -102,6 +102,8 @@ def _word(schema: Mapping[str, Any]) -> str:
         return " or ".join(words) if len(words) <= _LISTED else f"{', '.join(words[:3])}, …"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
+    if schema.get("format") == "password":
+        return "secret"
     pattern = schema.get("pattern", "")
     if pattern == _NAME:
         return "name"

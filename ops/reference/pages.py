@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from ops.reference.keys import Key, Section, Walk, table
 from router.cli.destinations.listing import traits
+from router.config.pulled import PULLED
+from router.config.pulled import SUMMARY as PULLED_SUMMARY
 from router.config.schema import topology_schema
 from router.destinations.base import Connector
 from router.destinations.describe import describe
@@ -133,13 +135,25 @@ def _kept(config: Any) -> str:
 
 
 def sources() -> str:
-    """The partners that post events."""
+    """The types a source can have."""
     introduction = """\
-What each partner posts to `/v1/hooks/SOURCE` and what becomes of it; how to set it up is in
-[topologies/README.md](../../topologies/README.md#partners-as-sources). The settings of each are in the JSON Schema that
-`router schema topology` prints."""
-    parts = [part for name, partner in PARTNER_SOURCES.items() for part in (f"## `{name}`", *_partner(partner))]
-    return _page("Partners as sources", introduction, parts)
+The types a source can have, as `sources.<name>.type`, and the `settings` of each. Rows of a database are
+[asked for](../../topologies/README.md#rows-of-a-database); all others post to `/v1/hooks/SOURCE`
+([how to set them up](../../topologies/README.md#partners-as-sources)), and tables say what becomes of it."""
+    definitions = topology_schema(destination_types())["$defs"]
+    parts = []
+    for name in PULLED:
+        parts += [f"## `{name}`", f"{PULLED_SUMMARY}.", *_source_settings(name, definitions)]
+    for name, partner in PARTNER_SOURCES.items():
+        parts += [f"## `{name}`", *_partner(partner, _source_settings(name, definitions))]
+    return _page("Types of sources", introduction, parts)
+
+
+def _source_settings(name: str, definitions: Mapping[str, Any]) -> list[str]:
+    schema = definitions[f"source-settings-{name}"]
+    if not schema["properties"]:
+        return []
+    return _sections(Walk(schema | {"$defs": definitions}).sections(), "###")
 
 
 def insights() -> str:
@@ -180,11 +194,11 @@ def _kind(annotation: Any) -> str:
     return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
 
 
-def _partner(partner: type[PartnerSource]) -> list[str]:
+def _partner(partner: type[PartnerSource], settings: list[str]) -> list[str]:
     rows = [f"| `{theirs}` | {ours} |" for theirs, ours in partner.names.items()]
     events = ["\n".join(["| Theirs | Event |", "| --- | --- |", *rows])] if rows else []
     known = f"- Where: {partner.enter}\n- Known to be its: {partner.signature}"
-    return [f"{partner.summary}.", known, *events]
+    return [f"{partner.summary}.", known, *settings, *events]
 
 
 def listing(types: Mapping[str, type[Connector]]) -> str:

@@ -17,15 +17,17 @@ import pytest
 import yaml
 
 from ops.reference.keys import Walk
-from ops.reference.pages import FOLDER, stale
+from ops.reference.pages import FOLDER, sources, stale
 from ops.running import plain_environment
 from router.cli import main
 from router.cli.app import load
+from router.config.pulled import PULLED
 from router.destinations.describe import describe
 from router.destinations.registry import destination_types
 from router.destinations.webhook import sign
 from router.events.event import Limits
 from router.events.schema import event_schema
+from router.partner_sources.catalog import PARTNER_SOURCES
 
 SECRET, BODY = "s3cret & ümlaut", '{"type": "track", "event": "Grüße"}\n'.encode()
 BUILD = {
@@ -54,6 +56,17 @@ def test_the_example_of_each_destination_type_passes_the_check(
 
     assert len(destinations) == len(destination_types()) > 20
     assert (status, capsys.readouterr().err) == (0, "")
+
+
+def test_each_type_of_source_has_a_section_with_its_settings() -> None:
+    models = {**PULLED, **{name: partner.Settings for name, partner in PARTNER_SOURCES.items()}}
+    sections = dict(part.split("`\n", 1) for part in sources().split("\n## `")[1:])
+
+    assert set(sections) == set(models)
+    for name, model in models.items():
+        keys = {field.alias or key for key, field in model.model_fields.items()}
+        assert {key for key in keys if f"| `{key}` |" not in sections[name]} == set(), name
+    assert "| `url` | secret | required |" in sections["sql"]
 
 
 def test_keys_that_stand_twice_are_told_once() -> None:
