@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from ops.sanitizers import sanitized
 from router.agents.agent import Agent
 from router.agents.batch import Batch
 from router.agents.bots import Bots
@@ -356,37 +353,6 @@ def _different(batch: list[Told], one: Batch, other: Batch) -> list[bytes]:
     return ids or [told.raw for told in batch]
 
 
-def sanitized(arguments: list[str]) -> int:
-    """The same run in a process that has a build with sanitizers; it ends with the first finding of theirs."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        print("not run: no C compiler")
-        return 0
-    runtime = _runtime(compiler, "libasan.so")
-    if runtime is None or _runtime(compiler, "libubsan.so") is None:
-        print(f"not run: {compiler} has no sanitizers")
-        return 0
-    sources = sorted(library.HERE.glob("*.c"))
-    with tempfile.TemporaryDirectory() as folder:
-        for source in sources:
-            shutil.copy(source, folder)
-        made = Path(folder, library.library_name())
-        flags = ["-std=c11", "-shared", "-fPIC", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
-        defined = f"-DROUTER_SOURCES={library.sources_checksum()}u"
-        command = [compiler, *flags, defined, "-o", str(made), *map(str, sources)]
-        subprocess.run(command, check=True)
-        environment = os.environ | {"LD_PRELOAD": str(runtime), "ASAN_OPTIONS": "detect_leaks=0"}
-        again = [sys.executable, "-m", "ops.scan_fuzz", "--library", folder, *arguments]
-        return subprocess.run(again, env=environment, check=False).returncode
-
-
-def _runtime(compiler: str, name: str) -> Path | None:
-    """A library of the compiler's, where it is installed."""
-    asked = [compiler, f"-print-file-name={name}"]
-    found = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
-    return found if found.is_absolute() and found.is_file() else None
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=200_000)
@@ -395,7 +361,7 @@ def main() -> int:
     parser.add_argument("--library", type=Path, help="folder of another build, with the sources that it is made of")
     chosen = parser.parse_args()
     if chosen.sanitize:
-        return sanitized(["--inputs", str(chosen.inputs), "--seed", str(chosen.seed)])
+        return sanitized("ops.scan_fuzz", ["--inputs", str(chosen.inputs), "--seed", str(chosen.seed)])
     if chosen.library:
         library.HERE = chosen.library
     if (native := library.native()).library is None:

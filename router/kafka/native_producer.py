@@ -8,7 +8,6 @@ callback, so this is for transactions alone. kill -9: as `router.kafka.writer`.
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from router.errors import Unavailable
 from router.events.records import Fan, FanHeaders, Headers
-from router.kafka.librdkafka import librdkafka
-from router.native.library import Native, native
+from router.kafka.native_handle import NativeClient, address, native_client, typed
 
 QUEUE_SECONDS = 60.0
 FEWEST = 64  # messages: below that the Python client is as fast
@@ -31,7 +29,6 @@ _FUNCTIONS = (
     *("headers_new", "header_add", "headers_copy", "headers_destroy"),
 )
 _ADDRESS, _TEXT, _SIZE, _COUNT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64
-_making = threading.Lock()  # the library notes the client that was made last
 _Numbers = npt.NDArray[np.uint64]
 
 
@@ -58,43 +55,28 @@ class _Position(ctypes.Structure):
 class _Functions:
     """What is called in the native library and in librdkafka. Raises OSError where their structs are others."""
 
-    def __init__(self, loop: ctypes.CDLL, kafka: ctypes.CDLL) -> None:
-        sizes = (ctypes.c_uint32 * 4)()
-        _typed(loop.router_fan_sizes, None, _ADDRESS)(sizes)
-        expected = [ctypes.sizeof(struct) for struct in (_Client, _Group, _Messages, _Position)]
-        if list(sizes) != expected:
-            raise OSError(f"expected structs of {expected} bytes, got {list(sizes)}")
-        self.client = _Client(*(_address(kafka, name) for name in _FUNCTIONS))
-        self.fan = _typed(loop.router_fan, ctypes.c_int, *[_ADDRESS] * 5)
-        self.take_made = _typed(loop.router_take_made, _ADDRESS)
-        self.topic_new = _typed(kafka.rd_kafka_topic_new, _ADDRESS, _ADDRESS, _TEXT, _ADDRESS)
-        self.last_error = _typed(kafka.rd_kafka_last_error, ctypes.c_int)
-        self.topic_destroy = _typed(kafka.rd_kafka_topic_destroy, None, _ADDRESS)
-        self.headers_new = _typed(kafka.rd_kafka_headers_new, _ADDRESS, _SIZE)
-        self.headers_destroy = _typed(kafka.rd_kafka_headers_destroy, None, _ADDRESS)
+    def __init__(self, native: NativeClient) -> None:
+        native.check_sizes("router_fan_sizes", _Client, _Group, _Messages, _Position)
+        kafka = native.kafka
+        self.client = _Client(*(address(kafka, name) for name in _FUNCTIONS))
+        self.fan = typed(native.loops.router_fan, ctypes.c_int, *[_ADDRESS] * 5)
+        self.topic_new = typed(kafka.rd_kafka_topic_new, _ADDRESS, _ADDRESS, _TEXT, _ADDRESS)
+        self.last_error = typed(kafka.rd_kafka_last_error, ctypes.c_int)
+        self.topic_destroy = typed(kafka.rd_kafka_topic_destroy, None, _ADDRESS)
+        self.headers_new = typed(kafka.rd_kafka_headers_new, _ADDRESS, _SIZE)
+        self.headers_destroy = typed(kafka.rd_kafka_headers_destroy, None, _ADDRESS)
         length = ctypes.c_ssize_t
-        self.header_add = _typed(kafka.rd_kafka_header_add, ctypes.c_int, _ADDRESS, _TEXT, length, _TEXT, length)
-        _typed(loop.router_prepare, None, _ADDRESS)(_address(kafka, "conf_interceptor_add_on_new"))
+        self.header_add = typed(kafka.rd_kafka_header_add, ctypes.c_int, _ADDRESS, _TEXT, length, _TEXT, length)
 
 
 def native_producer(settings: dict[str, Any]) -> tuple[Producer, NativeFan | None]:
     """A producer, and the produce loop on it where the native library is in use. Raises KafkaException as Producer."""
-    found = native()
-    functions = _functions(found)
-    if functions is None:
+    native = native_client()
+    if native is None:
         return Producer(settings), None
-    with _making:
-        producer = Producer(settings | {"plugin.library.paths": str(found.path)})
-        handle = functions.take_made()
+    functions = _Functions(native)
+    producer, handle = native.made(Producer, settings)
     return producer, NativeFan(producer, handle, functions) if handle else None
-
-
-def _functions(found: Native) -> _Functions | None:
-    """None where there is no library, or no librdkafka that can be reached, or its path cannot be a setting."""
-    kafka = librdkafka("rd_kafka_conf_interceptor_add_on_new")
-    if found.library is None or kafka is None or ";" in str(found.path):
-        return None
-    return _Functions(found.library, kafka)
 
 
 class NativeFan:
@@ -192,12 +174,3 @@ def _spans(parts: Sequence[bytes]) -> tuple[_Numbers, _Numbers]:
 
 def _refused(code: int) -> KafkaException:
     return KafkaException(KafkaError(code, f"Unable to produce message: {KafkaError(code).str()}"))
-
-
-def _address(kafka: ctypes.CDLL, name: str) -> int | None:
-    return ctypes.cast(getattr(kafka, f"rd_kafka_{name}"), _ADDRESS).value
-
-
-def _typed(function: Any, result: Any, *arguments: Any) -> Any:
-    function.restype, function.argtypes = result, arguments
-    return function

@@ -4,7 +4,7 @@
  * outside of the lock (ctypes gives it up for the call). It uses public functions of librdkafka only, by the addresses
  * that Python hands over: the library is linked against nothing.
  *
- * Nothing here is remembered between two calls but the handle of the producer that was made last.
+ * Nothing here is remembered between two calls but the handle of the client that was made last.
  */
 
 #include <stddef.h>
@@ -107,11 +107,11 @@ int router_fan(const Client *client, void *producer, const Group *groups, const 
     return 0;
 }
 
-/* ---- the handle of confluent_kafka's own producer ----
+/* ---- the handle of confluent_kafka's own client ----
  *
  * librdkafka loads what `plugin.library.paths` of a client names and calls its `conf_init`, which asks to be called
- * when the client is made: that is its interface for interceptors. Python makes one client at a time (a lock) and takes
- * the handle at once.
+ * when the client is made: that is its interface for interceptors. router/kafka/native_handle.py makes one client at
+ * a time (a lock) and takes the handle at once.
  */
 
 typedef int (*OnNew)(void *client, const void *settings, void *opaque, char *reason, size_t reason_size);

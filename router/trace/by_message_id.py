@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from confluent_kafka import Message
-
 from router.agents.dedupe import dedupe_key, key_of_blocked, key_prefix
 from router.config.topics import input_topics
 from router.dedupe.changelog import ChangelogError, NewerRecord, unpack
 from router.events.event import fallback_id
 from router.trace.needles import names_event
 from router.trace.records import FirstSeen, Sighting
-from router.trace.scan import TopicPart, containing, sighting
+from router.trace.scan import TopicPart
 from router.trace.search import MARGIN_MS, EventSearch
+from router.trace.wanted import Wanted
 
 GENERATED = "er-"  # how a messageId begins that the router gave
 _MOST_ITEMS = 1_000  # of a message, that may have no messageId of their own
@@ -49,11 +48,11 @@ class MessageIdFinder:
             key = dedupe_key(key_prefix(source), message_id)
             keys |= {key: (source, False), key_of_blocked(key): (source, True)}
 
-        def note(message: Message) -> None:
-            self._note_first_seen(message.value() or b"", keys, message.partition() or 0)
+        def note(one: Sighting) -> None:
+            self._note_first_seen(one.value, keys, one.place.partition)
 
         parts = self._scanner.parts([self._topics.dedupe_changelog], self._asked.since)
-        self._scanner.scan(parts, containing(keys), note)
+        self._scanner.scan(parts, Wanted(needles=keys), note)
         self._found.first_seen.sort(key=lambda one: one.time)
 
     def _note_first_seen(self, value: bytes, keys: dict[bytes, tuple[str, bool]], partition: int) -> None:
@@ -70,7 +69,11 @@ class MessageIdFinder:
         """The message at the time of receipt, wherever it is, and repeats behind it in its partition."""
         message_id, topics = self._asked.id, input_topics(self._topology)
         generated = message_id.startswith(GENERATED)
-        wanted = self._generated if generated else self._search.holding([message_id], names_event)
+        wanted = (
+            Wanted(all_messages=True, exactly=self._generated)
+            if generated
+            else self._search.holding([message_id], names_event)
+        )
         for first in self._found.first_seen:
             near = first.time - MARGIN_MS, first.time + MARGIN_MS
             self._search.collect(self._scanner.parts(topics, *near), wanted, "received")
@@ -94,12 +97,11 @@ class MessageIdFinder:
             if (part.topic, part.partition) in places and places[part.topic, part.partition] < part.high
         ]
 
-    def _generated(self, one: Message) -> bool:
+    def _generated(self, one: Sighting) -> bool:
         """Whether the router gave the id to an event of this message."""
-        place = sighting(one).place
-        origin = (self._cluster_id, *place, one.timestamp()[1])
-        for index in range(min(_MOST_ITEMS, (one.value() or b"").count(b"{"))):
+        origin = (self._cluster_id, *one.place, one.time)
+        for index in range(min(_MOST_ITEMS, one.value.count(b"{"))):
             if fallback_id(*origin, index) == self._asked.id:
-                self._found.fallback[place] = self._asked.id
+                self._found.fallback[one.place] = self._asked.id
                 return True
         return False

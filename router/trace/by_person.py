@@ -5,17 +5,15 @@ Where merges have moved the profile, `identity.merges` says where to.
 
 from __future__ import annotations
 
-from confluent_kafka import Message
-
 from router.config.topics import input_topics
 from router.events.event import device_key
 from router.events.times import milliseconds
 from router.identity import profile_id
 from router.kafka.partitioner import partition_for
 from router.trace.needles import identifiers, names_event, names_person
-from router.trace.records import json_object, text_id
-from router.trace.scan import containing
+from router.trace.records import Sighting, json_object, text_id
 from router.trace.search import MARGIN_MS, EventSearch
+from router.trace.wanted import Wanted
 
 
 class PersonFinder:
@@ -61,7 +59,7 @@ class PersonFinder:
             count = self._scanner.topics.get(topic, 0)
             numbers = {partition_for(key, count) for key in keys} if count else set()
             parts = self._scanner.parts([topic], self._asked.since, self._asked.until, numbers)
-            self._search.collect(parts, lambda message: message.key() in keys, "resolved")
+            self._search.collect(parts, Wanted(keys=keys), "resolved")
 
     def _by_device(self) -> None:
         """Messages whose key the id is, among all that were received."""
@@ -71,14 +69,14 @@ class PersonFinder:
             if count:
                 numbers = {partition_for(key, count)}
                 parts = self._scanner.parts([topic], self._asked.since, self._asked.until, numbers)
-                self._search.collect(parts, lambda message: message.key() == key, "received")
+                self._search.collect(parts, Wanted(keys=[key]), "received")
 
     def _merged(self, profiles: set[str]) -> set[str]:
         """The profiles that these have become part of."""
         moves: dict[str, str] = {}
 
-        def note(message: Message) -> None:
-            record = json_object(message.value())
+        def note(one: Sighting) -> None:
+            record = json_object(one.value)
             if (old := str(record.get("from"))) in profiles:
                 moves[old] = str(record.get("to"))
 
@@ -87,7 +85,7 @@ class PersonFinder:
             known |= profiles
             olds = [profile.encode() for profile in profiles]
             parts = self._scanner.parts([self._topics.merges])
-            self._scanner.scan(parts, containing(olds), note)
+            self._scanner.scan(parts, Wanted(needles=olds), note)
             profiles = set(moves.values()) - known
         return known
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from confluent_kafka import Message
-
 from router.config.models import Topology
 from router.config.topics import topics_of
 from router.delivery.records import KEPT_OF_OVERSIZE
@@ -18,7 +16,7 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.partitioner import partition_for
 from router.replay.redrive_log import RedriveLog
-from router.trace.needles import holds, needles
+from router.trace.needles import needles
 from router.trace.records import (
     DestinationRecords,
     Evidence,
@@ -28,7 +26,8 @@ from router.trace.records import (
     Sighting,
     json_object,
 )
-from router.trace.scan import Scanner, TopicPart, containing, sighting
+from router.trace.scan import Scanner, TopicPart
+from router.trace.wanted import Wanted
 
 MARGIN_MS = 1_000
 ROUTED_MS = 60_000  # all topics get an event in one transaction; producers may keep a message so long
@@ -129,11 +128,11 @@ class DeliveryFinder:
                 parts += self._scanner.parts([self._topics.delivery_log], since, None, only)
         earliest = {part.partition: part for part in sorted(parts, key=lambda part: -part.low)}
 
-        def note(message: Message) -> None:
-            for name, explained in self._note(json_object(message.value()), message.timestamp()[1]):
+        def note(one: Sighting) -> None:
+            for name, explained in self._note(json_object(one.value), one.time):
                 pending[name].discard(explained)
 
-        wanted = containing([*self._needles, *origins])
+        wanted = Wanted(needles=[*self._needles, *origins])
         self._scanner.scan(list(earliest.values()), wanted, note, lambda: not any(pending.values()))
 
     def _unexplained(self, name: str) -> set[str]:
@@ -183,16 +182,12 @@ class DeliveryFinder:
     ) -> None:  # fmt: skip
         """Keep messages with one of the events, by the destination of their topic."""
 
-        def wanted(message: Message) -> bool:
-            value = message.value() or b""
-            return len(value) == KEPT_OF_OVERSIZE or holds(self._needles, value)
-
-        def note(message: Message) -> None:
-            one = sighting(message)
+        def note(one: Sighting) -> None:
             kept: list[Sighting] = getattr(self._found.destinations[topics[one.place.topic]], kind)
             if one not in kept and self._is_about(one):
                 kept.append(one)
 
+        wanted = Wanted(needles=self._needles, value_size=KEPT_OF_OVERSIZE)
         self._scanner.scan(self._scanner.parts(topics, since, until, numbers), wanted, note)
 
     def _is_about(self, one: Sighting) -> bool:

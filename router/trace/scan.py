@@ -1,7 +1,7 @@
 """Reads parts of topics for whatever has an id in it: many partitions at once, in no group, committed records only.
 
-Every message costs one test of its bytes or its key and no more, since a day may have ten million. Nothing is written,
-so kill -9 loses nothing.
+Every message costs one test of its bytes or its key and no more, since a day may have ten million: most of it native,
+where that is in use. Nothing is written, so kill -9 loses nothing.
 """
 
 from __future__ import annotations
@@ -10,29 +10,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self, cast
+from typing import NamedTuple, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router.errors import Unavailable
-from router.events.records import Place
 from router.kafka import clients
 from router.kafka.admin import REQUEST_SECONDS, Admin
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 from router.kafka.offsets import PartitionKey
-from router.trace.needles import holds
+from router.trace.reading import NextStep, reader
 from router.trace.records import Sighting
+from router.trace.wanted import Wanted
 
 SILENCE_SECONDS = 30.0
-_BATCH = 10_000
-_CONSUME_SECONDS = 0.02  # the client waits so long for a whole batch, though it has a part of one
 _WAIT_MS = 10  # a fetch at the end of a partition: behind the last record there may be markers of transactions
 _AHEAD_KBYTES = 128 * 1024
-_TOPIC = cast("Callable[[Message], str]", Message.topic)
 
-Wanted = Callable[[Message], bool]  # of every message
-Note = Callable[[Message], object]  # of those that are wanted
+Note = Callable[[Sighting], object]  # of those that are wanted
 
 
 class TopicPart(NamedTuple):
@@ -56,7 +52,8 @@ class Scanner:
         self._admin = Admin(cluster)
         ours = {"fetch.wait.max.ms": _WAIT_MS, "queued.max.messages.kbytes": _AHEAD_KBYTES}
         with translated("Kafka settings"):
-            self._consumer = Consumer(clients.reader(cluster) | ours | dict(cluster.overrides))
+            self._reader = reader(clients.reader(cluster) | ours | dict(cluster.overrides))
+        self._consumer = self._reader.consumer
         with translated(f"topics at {cluster.bootstrap}"):
             # Of a topic that the client has not heard of, the first message would come a second later.
             listed = self._consumer.list_topics(timeout=REQUEST_SECONDS).topics
@@ -109,35 +106,36 @@ class Scanner:
         ends = {(part.topic, part.partition): part.high for part in parts}
         if not ends or enough():
             return
-        with translated("read " + ", ".join(sorted({topic for topic, _ in ends}))):
+        with (
+            translated("read " + ", ".join(sorted({topic for topic, _ in ends}))),
+            self._reader.reading(tuple(ends), wanted) as step,
+        ):
             places = [TopicPartition(part.topic, part.partition, part.low) for part in parts]
             # An earlier search may have paused them; resumed behind `assign`, they would begin up to a second later.
             self._consumer.resume(places)
             self._consumer.assign(places)
             try:
-                self._until(ends, wanted, note, enough)
+                self._until(step, ends, wanted, note, enough)
             finally:
                 self._consumer.unassign()
 
     def _until(
-        self, ends: dict[PartitionKey, int], wanted: Wanted, note: Note, enough: Callable[[], bool]
+        self, step: NextStep, ends: dict[PartitionKey, int], wanted: Wanted, note: Note, enough: Callable[[], bool]
     ) -> None:  # fmt: skip
         heard = time.monotonic()
         while ends and not enough():
-            messages = self._consumer.consume(_BATCH, _CONSUME_SECONDS)
-            if messages:
+            found, errors, looked = step(ends)
+            if looked or errors:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE_SECONDS:
                 raise Unavailable(f"nothing came for {SILENCE_SECONDS:g} s from {sorted(ends)}")
-            ended = _ended(messages)
-            if ended:
-                messages = [message for message in messages if message.error() is None]
-            for message in filter(wanted, messages):
-                if cast("int", message.offset()) < ends.get(_partition(message), 0):
-                    note(message)
-            self.read.update(map(_TOPIC, messages))
+            ended = _ended(errors)
+            for one in found:
+                if one.place.offset < ends.get(one.place[:2], 0) and wanted.is_it(one):
+                    note(one)
+            self.read += looked
             self._drop(ends, ended)
-            self._progress(len(messages))
+            self._progress(looked.total())
 
     def _drop(self, ends: dict[PartitionKey, int], ended: Iterable[PartitionKey]) -> None:
         """Read no further in partitions that have come to their end."""
@@ -160,29 +158,11 @@ class Scanner:
         self.close()
 
 
-def containing(needles: Collection[bytes]) -> Wanted:
-    """Wanted are messages with one of these bytes in them."""
-    return lambda message: holds(needles, message.value())
-
-
-def _ended(messages: Iterable[Message]) -> set[PartitionKey]:
+def _ended(errors: Iterable[tuple[PartitionKey, KafkaError]]) -> set[PartitionKey]:
     """Partitions with nothing behind these messages. Raises Unavailable for what cannot be read."""
     ended = set()
-    for message in filter(Message.error, messages):
-        error = cast("KafkaError", message.error())
+    for (topic, number), error in errors:
         if error.code() != KafkaError._PARTITION_EOF:
-            raise router_error(KafkaException(error), f"read {message.topic()} [{message.partition()}]")
-        ended.add(_partition(message))
+            raise router_error(KafkaException(error), f"read {topic} [{number}]")
+        ended.add((topic, number))
     return ended
-
-
-def _partition(message: Message) -> PartitionKey:
-    return cast("PartitionKey", (message.topic(), message.partition()))
-
-
-def sighting(message: Message) -> Sighting:
-    """The message as it is kept."""
-    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])
-    named = {name: (raw or b"").decode(errors="backslashreplace") for name, raw in headers}
-    place = Place(message.topic() or "", message.partition() or 0, message.offset() or 0)
-    return Sighting(place, message.timestamp()[1], message.key(), message.value() or b"", named)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Message
-
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.events.event import Body
-from router.trace.needles import holds, names_event, needles
-from router.trace.records import Evidence, text_id
-from router.trace.scan import Scanner, TopicPart, sighting
+from router.trace.needles import names_event, needles
+from router.trace.records import Evidence, Sighting, text_id
+from router.trace.scan import Scanner, TopicPart
+from router.trace.wanted import Wanted
 
 MARGIN_MS = 1_000  # clocks of the brokers that stamp a partition before and after a change of its leader
 
@@ -49,8 +48,7 @@ class EventSearch:
         missing = set(ids)
         wanted = self.holding(ids, names_event)
 
-        def note(message: Message) -> None:
-            one = sighting(message)
+        def note(one: Sighting) -> None:
             self.found.resolved.append(one)
             missing.difference_update(text_id(body.get("messageId")) for body in one.bodies)
 
@@ -58,19 +56,15 @@ class EventSearch:
         if not blocked:
             self.scanner.scan(self.scanner.parts(self.clean(), since), wanted, note, lambda: not missing)
 
-    def holding(self, ids: Sequence[str], names: Callable[[Body, str], bool]) -> Callable[[Message], bool]:
-        """Whether a message has an event that one of the ids names, or is no event and has its bytes."""
-        texts = [needle for id_ in ids for needle in needles(id_)]
+    def holding(self, ids: Sequence[str], names: Callable[[Body, str], bool]) -> Wanted:
+        """Messages with an event that one of the ids names, or that are no event and have its bytes."""
 
-        def wanted(message: Message) -> bool:
-            if not holds(texts, message.value()):
-                return False
-            bodies = sighting(message).bodies
-            return not bodies or any(names(body, id_) for body in bodies for id_ in ids)
+        def exactly(one: Sighting) -> bool:
+            return not one.bodies or any(names(body, id_) for body in one.bodies for id_ in ids)
 
-        return wanted
+        return Wanted(needles=[needle for id_ in ids for needle in needles(id_)], exactly=exactly)
 
-    def collect(self, parts: Sequence[TopicPart], wanted: Callable[[Message], bool], into: str) -> None:
+    def collect(self, parts: Sequence[TopicPart], wanted: Wanted, into: str) -> None:
         """Keep the wanted messages; without `into` by their topic."""
         known = {one.place for one in (*self.found.received, *self.found.resolved)}
         by_topic = {
@@ -79,8 +73,8 @@ class EventSearch:
             self.topics.violations: self.found.violations,
         }
 
-        def note(message: Message) -> None:
-            if (one := sighting(message)).place not in known:
+        def note(one: Sighting) -> None:
+            if one.place not in known:
                 kept = getattr(self.found, into) if into else by_topic.get(one.place.topic, self.found.received)
                 kept.append(one)
 

@@ -18,7 +18,10 @@ from router.dedupe.changelog import pack
 from router.dedupe.window_memory import MemoryWindow
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 from router.kafka.partitioner import partition_for
+from router.trace.reading import sighting
+from router.trace.records import Sighting
 from router.trace.scan import TopicPart
+from router.trace.wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,14 @@ class MemoryTopics:
         return found
 
     def scan(
-        self, parts: Collection[TopicPart], wanted: Callable[[Any], bool], note: Callable[[Any], object],
+        self, parts: Collection[TopicPart], wanted: Wanted, note: Callable[[Sighting], object],
         enough: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
+        picks = wanted.picks()
         for part in parts:
-            for message in self._log[part.topic, part.partition][part.low : part.high]:
+            messages: list[Any] = self._log[part.topic, part.partition][part.low : part.high]
+            for one in map(sighting, filter(picks, messages)):
                 if enough():
                     return
-                if wanted(message):
-                    note(message)
+                if wanted.is_it(one):
+                    note(one)

@@ -1,0 +1,46 @@
+"""The native library with AddressSanitizer and UndefinedBehaviorSanitizer, for the fuzz runs that try it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from router.native import library
+
+
+def sanitized(module: str, arguments: list[str]) -> int:
+    """Run the module with `--library FOLDER`, a build with sanitizers, in a process that ends with their first finding.
+
+    Returns its status; 0, with a line that says why, where the machine cannot build it.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None:
+        print("not run: no C compiler")
+        return 0
+    runtime = _runtime(compiler, "libasan.so")
+    if runtime is None or _runtime(compiler, "libubsan.so") is None:
+        print(f"not run: {compiler} has no sanitizers")
+        return 0
+    sources = sorted(library.HERE.glob("*.c"))
+    with tempfile.TemporaryDirectory() as folder:
+        for source in sources:
+            shutil.copy(source, folder)
+        made = Path(folder, library.library_name())
+        flags = ["-std=c11", "-shared", "-fPIC", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover"]
+        defined = f"-DROUTER_SOURCES={library.sources_checksum()}u"
+        command = [compiler, *flags, defined, "-o", str(made), *map(str, sources)]
+        subprocess.run(command, check=True)
+        environment = os.environ | {"LD_PRELOAD": str(runtime), "ASAN_OPTIONS": "detect_leaks=0"}
+        again = [sys.executable, "-m", module, "--library", folder, *arguments]
+        return subprocess.run(again, env=environment, check=False).returncode
+
+
+def _runtime(compiler: str, name: str) -> Path | None:
+    """A library of the compiler's, where it is installed."""
+    asked = [compiler, f"-print-file-name={name}"]
+    found = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
+    return found if found.is_absolute() and found.is_file() else None
