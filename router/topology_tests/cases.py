@@ -120,7 +120,7 @@ def _lint_given(tests: CaseFile, sources: Collection[str]) -> Iterator[Problem]:
         for number, item in enumerate(case.given):
             at = node.find(("given", number))[0]
             source = item.get("source")
-            if source is not None and source not in sources:
+            if source is not None and not (isinstance(source, str) and source in sources):
                 yield _unknown(at.find(("source",))[0], "a source", source, sources)
             if "at" in item and milliseconds(item["at"]) is None:
                 yield at.find(("at",))[0].problem(f"expected a time such as {NOW}, got {item['at']}")

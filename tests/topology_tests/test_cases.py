@@ -72,6 +72,8 @@ def test_nothing_is_substituted_in_a_test_file(tmp_path: Path) -> None:
         (("[{source: web, type: track}]", "{}"), "tests[0].given: expected a list, got a mapping"),
         (("source: web", "source: wep"), "given[0].source: expected a source, got wep (did you mean web?)"),
         (("source: web", "source: 1"), "given[0].source: expected one of web, got 1"),
+        (("source: web", "source: {a: 1}"), "given[0].source: expected one of web, got {'a': 1}"),
+        (("source: web", "source: [web]"), "given[0].source: expected one of web, got ['web']"),
         (("type: track", "at: tomorrow"), "given[0].at: expected a time such as 2026-01-01T00:00:00Z, got tomorrow"),
         (("    given", "    now: 5pm\n    given"), "tests[0].now: expected a time such as"),
         (("type: track", "raw: x, type: track"), "given[0]: expected raw or an event, got both"),
