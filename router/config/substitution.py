@@ -95,6 +95,9 @@ class Substitution:
 
     def __call__(self, text: str, pointer: Pointer) -> Scalar | str:
         """The scalar with its references replaced; text without references stays text."""
+        if "\0" in text:  # no path, URL or name may have one, and most of what gets it would raise an error of its own
+            self.problems.append(self.document.problem(pointer, "expected text without the character U+0000, got one"))
+            return text.replace("\0", "")
         if "${" not in text:
             return text
         found = _Found()
@@ -146,7 +149,9 @@ class Substitution:
                 self._report(pointer, f"expected a readable file {path}, got {why}")
             else:
                 found.secret = True
-                return text
+                if "\0" not in text:
+                    return text
+                self._report(pointer, f"expected text in {path}, got the character U+0000")
         found.placeholder = True
         return stand_in or "placeholder-" + Path(path).name
 

@@ -78,10 +78,14 @@ def test_a_secret_is_read_from_its_file_without_the_last_newline(tmp_path: Path)
         ('"${PORT"', "expected ${NAME}, ${NAME:-default}, ${file:PATH} or $${ for a literal, got another form"),
         ('"${PORT-1}"', "expected ${NAME}, ${NAME:-default}, ${file:PATH} or $${ for a literal, got another form"),
         ('"${}"', "expected ${NAME}, ${NAME:-default}, ${file:PATH} or $${ for a literal, got another form"),
+        ('"a\\0b"', "expected text without the character U+0000, got one"),
+        ('"${file:a\\0b}"', "expected text without the character U+0000, got one"),
+        ('"${file:nul}"', "expected text in nul, got the character U+0000"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_one_problem_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
     path = write(tmp_path, "t.yaml", f"name: t\nsources: {{}}\ndescription: {text}\n")
+    write(tmp_path, "nul", "a\0b")
 
     assert problems(path, env={"PORT": "1"}) == [f"t.yaml:3:14: description: {expected}"]
 
@@ -154,3 +158,8 @@ def test_placeholders_do_not_hide_other_faults(tmp_path: Path) -> None:
     assert problems(path, placeholders=True) == [
         "t.yaml:3:68: destinations.d.settings.secure: expected true or false, got 3"
     ]
+
+
+def test_a_path_with_the_character_of_no_path_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.yaml", 'name: t\nsources: {web: {plan: "a\\0b"}}\n')
+    assert "t.yaml:2:23: sources.web.plan: expected text without the character U+0000, got one" in problems(path)
