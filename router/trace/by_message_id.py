@@ -12,8 +12,8 @@ from router.config.topics import input_topics
 from router.dedupe.changelog import ChangelogError, NewerRecord, unpack
 from router.events.event import fallback_id
 from router.trace.needles import names_event
+from router.trace.reading import TopicPart
 from router.trace.records import FirstSeen, Sighting
-from router.trace.scan import TopicPart
 from router.trace.search import MARGIN_MS, EventSearch
 from router.trace.wanted import Wanted
 

@@ -11,6 +11,7 @@ from router.events.times import milliseconds
 from router.identity import profile_id
 from router.kafka.partitioner import partition_for
 from router.trace.needles import identifiers, names_event, names_person
+from router.trace.reading import TopicPart
 from router.trace.records import Sighting, json_object, text_id
 from router.trace.search import MARGIN_MS, EventSearch
 from router.trace.wanted import Wanted
@@ -34,10 +35,9 @@ class PersonFinder:
             if self._asked.id.startswith("p_")
             else {profile_id(one) for one in identifiers(self._asked.id)}
         )
-        self._by_profile(profiles)
-        self._by_device()
+        self._by_keys(profiles, self._asked.id)
         if not self._found.resolved and (merged := self._merged(profiles)):
-            self._by_profile(merged)
+            self._by_keys(merged)
         self._search.collect(
             self._scanner.parts([self._topics.blocked, self._topics.invalid], self._asked.since, self._asked.until),
             self._search.holding([self._asked.id], names_person), "",
@@ -53,23 +53,23 @@ class PersonFinder:
         self._first_messages()
         return bool(times or self._found.invalid)
 
-    def _by_profile(self, profiles: set[str]) -> None:
-        keys = {profile.encode() for profile in profiles}
-        for topic in self._search.clean():
-            count = self._scanner.topics.get(topic, 0)
-            numbers = {partition_for(key, count) for key in keys} if count else set()
-            parts = self._scanner.parts([topic], self._asked.since, self._asked.until, numbers)
-            self._search.collect(parts, Wanted(keys=keys), "resolved")
+    def _by_keys(self, profiles: set[str], device: str | None = None) -> None:
+        """Clean events of these profiles, and messages whose key the device's id is, among all that were received.
 
-    def _by_device(self) -> None:
-        """Messages whose key the id is, among all that were received."""
-        key = self._asked.id.encode("utf-8", "surrogatepass")
-        for topic in input_topics(self._topology):
+        All in one search, so that clients and brokers have the more to do at once.
+        """
+        keys = {profile.encode() for profile in profiles}
+        wanted = dict.fromkeys(self._search.clean(), keys)
+        if device is not None:
+            own_key = {device.encode("utf-8", "surrogatepass")}
+            wanted |= dict.fromkeys(input_topics(self._topology), own_key)
+        parts: list[TopicPart] = []
+        for topic, own in wanted.items():
             count = self._scanner.topics.get(topic, 0)
-            if count:
-                numbers = {partition_for(key, count)}
-                parts = self._scanner.parts([topic], self._asked.since, self._asked.until, numbers)
-                self._search.collect(parts, Wanted(keys=[key]), "received")
+            numbers = {partition_for(key, count) for key in own} if count else set()
+            parts += self._scanner.parts([topic], self._asked.since, self._asked.until, numbers)
+        all_keys = set().union(*wanted.values())
+        self._search.collect(parts, Wanted(all_keys, exactly=lambda one: one.key in wanted[one.place.topic]), "")
 
     def _merged(self, profiles: set[str]) -> set[str]:
         """The profiles that these have become part of."""

@@ -17,6 +17,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.partitioner import partition_for
 from router.replay.redrive_log import RedriveLog
 from router.trace.needles import needles
+from router.trace.reading import TopicPart
 from router.trace.records import (
     DestinationRecords,
     Evidence,
@@ -26,7 +27,7 @@ from router.trace.records import (
     Sighting,
     json_object,
 )
-from router.trace.scan import Scanner, TopicPart
+from router.trace.scan import Scanner
 from router.trace.wanted import Wanted
 
 MARGIN_MS = 1_000

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -20,7 +20,7 @@ from router.kafka.admin import REQUEST_SECONDS, Admin
 from router.kafka.cluster import Cluster
 from router.kafka.failure import router_error, translated
 from router.kafka.offsets import PartitionKey
-from router.trace.reading import NextStep, reader
+from router.trace.reading import NextStep, TopicPart, reader
 from router.trace.records import Sighting
 from router.trace.wanted import Wanted
 
@@ -31,17 +31,8 @@ _AHEAD_KBYTES = 128 * 1024
 Note = Callable[[Sighting], object]  # of those that are wanted
 
 
-class TopicPart(NamedTuple):
-    """Offsets of one partition from `low` up to, not including, `high`."""
-
-    topic: str
-    partition: int
-    low: int
-    high: int
-
-
 class Scanner:
-    """One connection, for one search after the other. `read` counts the messages looked at, by topic.
+    """For one search after the other. `read` counts the messages looked at, by topic.
 
     `progress` is told the number of messages of each step. Raises Unavailable.
     """
@@ -53,7 +44,7 @@ class Scanner:
         ours = {"fetch.wait.max.ms": _WAIT_MS, "queued.max.messages.kbytes": _AHEAD_KBYTES}
         with translated("Kafka settings"):
             self._reader = reader(clients.reader(cluster) | ours | dict(cluster.overrides))
-        self._consumer = self._reader.consumer
+        self._consumer = self._reader.consumers[0]
         with translated(f"topics at {cluster.bootstrap}"):
             # Of a topic that the client has not heard of, the first message would come a second later.
             listed = self._consumer.list_topics(timeout=REQUEST_SECONDS).topics
@@ -103,21 +94,12 @@ class Scanner:
         self, parts: Collection[TopicPart], wanted: Wanted, note: Note, enough: Callable[[], bool] = lambda: False
     ) -> None:
         """Take note of the wanted messages of these parts, in the order of each partition, until there is `enough`."""
-        ends = {(part.topic, part.partition): part.high for part in parts}
+        ends = {part.key: part.high for part in parts}
         if not ends or enough():
             return
-        with (
-            translated("read " + ", ".join(sorted({topic for topic, _ in ends}))),
-            self._reader.reading(tuple(ends), wanted) as step,
-        ):
-            places = [TopicPartition(part.topic, part.partition, part.low) for part in parts]
-            # An earlier search may have paused them; resumed behind `assign`, they would begin up to a second later.
-            self._consumer.resume(places)
-            self._consumer.assign(places)
-            try:
-                self._until(step, ends, wanted, note, enough)
-            finally:
-                self._consumer.unassign()
+        doing = "read " + ", ".join(sorted({topic for topic, _ in ends}))
+        with translated(doing), self._reader.reading(parts, wanted) as step:
+            self._until(step, ends, wanted, note, enough)
 
     def _until(
         self, step: NextStep, ends: dict[PartitionKey, int], wanted: Wanted, note: Note, enough: Callable[[], bool]
@@ -139,15 +121,14 @@ class Scanner:
 
     def _drop(self, ends: dict[PartitionKey, int], ended: Iterable[PartitionKey]) -> None:
         """Read no further in partitions that have come to their end."""
-        places = self._consumer.position([TopicPartition(*key) for key in ends])
-        done = {(one.topic, one.partition) for one in places if one.offset >= ends[one.topic, one.partition]}
+        done = {key for key, offset in self._reader.positions(ends).items() if offset >= ends[key]}
         if done := (done | set(ended)) & ends.keys():
-            self._consumer.pause([TopicPartition(*key) for key in done])
+            self._reader.pause(done)
         for key in done:
             del ends[key]
 
     def close(self) -> None:
-        self._consumer.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self

@@ -9,8 +9,9 @@ from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.events.event import Body
 from router.trace.needles import names_event, needles
+from router.trace.reading import TopicPart
 from router.trace.records import Evidence, Sighting, text_id
-from router.trace.scan import Scanner, TopicPart
+from router.trace.scan import Scanner
 from router.trace.wanted import Wanted
 
 MARGIN_MS = 1_000  # clocks of the brokers that stamp a partition before and after a change of its leader
@@ -67,7 +68,7 @@ class EventSearch:
     def collect(self, parts: Sequence[TopicPart], wanted: Wanted, into: str) -> None:
         """Keep the wanted messages; without `into` by their topic."""
         known = {one.place for one in (*self.found.received, *self.found.resolved)}
-        by_topic = {
+        by_topic = dict.fromkeys(self.clean(), self.found.resolved) | {
             self.topics.blocked: self.found.blocked,
             self.topics.invalid: self.found.invalid,
             self.topics.violations: self.found.violations,

@@ -18,9 +18,8 @@ from router.dedupe.changelog import pack
 from router.dedupe.window_memory import MemoryWindow
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 from router.kafka.partitioner import partition_for
-from router.trace.reading import sighting
+from router.trace.reading import TopicPart, sighting
 from router.trace.records import Sighting
-from router.trace.scan import TopicPart
 from router.trace.wanted import Wanted
 
 

@@ -20,9 +20,10 @@ from router.kafka.cluster import Cluster
 from router.kafka.native_consumer import Picks
 from router.native import library
 from router.native.library import native
-from router.trace.reading import NativeReader, PythonReader
+from router.trace import reading
+from router.trace.reading import NativeReader, PythonReader, TopicPart
 from router.trace.records import Sighting
-from router.trace.scan import Scanner, TopicPart
+from router.trace.scan import Scanner
 from router.trace.wanted import Wanted
 from tests.brokers import choice
 
@@ -103,7 +104,8 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(library.SWITCH, "0")
         python = Scanner(cluster)
-    with Scanner(cluster) as by_native, python:
+    with pytest.MonkeyPatch.context() as patch, Scanner(cluster) as by_native, python:
+        patch.setattr(reading, "_MANY", 100)
         yield Both(topic, cluster, by_native, python)
 
 
@@ -133,6 +135,15 @@ def test_both_find_the_same(both: Both, wanted: Wanted, data: st.DataObject) -> 
     by_python, _ = found(both.python, parts, wanted)
 
     assert by_native == by_python
+
+
+def test_much_is_read_by_two_clients_and_little_by_one(both: Both) -> None:
+    shares = both.native._reader._shared(both.parts)
+    few = [part._replace(low=part.high - 10) for part in both.parts]
+
+    assert [share.client for share in shares] == [0, 1]
+    assert sorted([*shares[0].parts, *shares[1].parts]) == both.parts
+    assert [share.client for share in both.native._reader._shared(few)] == [0]
 
 
 def test_both_look_at_all_messages_and_find_them(both: Both) -> None:
