@@ -10,6 +10,8 @@ from router.gateway.bodies import Items
 from router.gateway.cors import CorsPolicy
 from router.gateway.credentials import basic_user
 
+OTHER_ENDPOINT = "other"  # in metrics: whatever is none of the endpoints'
+
 
 class Endpoint:
     """Set the attributes and `decode` (`source` where it is signed); the rest is the form that SDKs expect, to be

@@ -23,7 +23,7 @@ from router.gateway.address import Client, client_of
 from router.gateway.answers import Answer, Refusal, accepted, all_refused, refused
 from router.gateway.cors import CorsPolicy
 from router.gateway.credentials import NO_SOURCE, Credential
-from router.gateway.endpoint import Endpoint
+from router.gateway.endpoint import OTHER_ENDPOINT, Endpoint
 from router.gateway.endpoints import ENDPOINTS
 from router.gateway.ingest import Ingest, IngestResult
 from router.gateway.pages import Pages
@@ -299,7 +299,7 @@ def _other_method(endpoint: Endpoint, request: web.BaseRequest) -> Answer:
 class _UnknownPath(Endpoint):
     """Any path that no endpoint has."""
 
-    name = "other"
+    name = OTHER_ENDPOINT
     paths = ()
     methods = ()
 

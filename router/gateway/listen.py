@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
+from router import metrics
 from router.config.options import Address
 from router.errors import UsageError
 from router.gateway.answers import refused
+from router.gateway.credentials import NO_SOURCE
+from router.gateway.endpoint import OTHER_ENDPOINT
 
 _LINGER_SECONDS = 3.0  # for a client still sending a refused body, so that it can read why
 _HEADER_BYTES = 8 * 1024
@@ -36,11 +40,15 @@ class _Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         code = "bad_request" if status < 500 else "internal"
+        if isinstance(exc, LineTooLong):
+            code = "head_too_large"
         if code == "internal":
             log.error("a request failed: %s", type(exc).__name__, exc_info=exc)
         if request.writer.output_size:
             raise ConnectionError("the answer had begun")
         answer = refused(code, close=True)
+        metrics.GATEWAY_REQUESTS.labels(OTHER_ENDPOINT, str(answer.status)).inc()
+        metrics.GATEWAY_EVENTS.labels(NO_SOURCE, code).inc()
         headers = {"Content-Type": "application/json", "Server": "event-router"}
         response = web.Response(status=answer.status, body=answer.body, headers=headers)
         response.force_close()

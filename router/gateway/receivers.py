@@ -18,7 +18,7 @@ from router.config.models import hook_key
 from router.events.event import Invalid
 from router.events.parser import encode
 from router.events.reader import InputItem
-from router.gateway.answers import Refusal
+from router.gateway.answers import Refusal, explained
 from router.gateway.bodies import Items
 from router.gateway.credentials import Credential
 from router.partner_sources.base import PartnerSource, Post, PostedItem, Unreadable
@@ -80,7 +80,7 @@ class PostReceiver:
         if now - self._said >= _SAID_SECONDS:
             self._said = now
             extra = {"source": self.credential.source, "code": problem}
-            log.warning("a post to a source was refused: its signature is not the partner's", extra=extra)
+            log.warning("a post to a source was refused: %s", explained(problem), extra=extra)
 
 
 class PostReceivers:

@@ -43,6 +43,7 @@ def test_every_code_has_a_status_and_words(code: str) -> None:
         ("inflated_too_large", 413),
         ("unsupported_encoding", 415),
         ("rate_limited", 429),
+        ("head_too_large", 431),
         ("broker_unavailable", 503),
         ("not_acknowledged", 503),
         ("overloaded", 503),

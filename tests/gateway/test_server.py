@@ -10,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from router import metrics
 from router.embedded.broker import EmbeddedBroker
 from router.kafka.partitioner import partition_for
 from tests.brokers.messages import DEADLINE
@@ -194,19 +195,42 @@ def test_other_paths_and_methods_are_answered_in_the_same_form(
         b"POST /v1/track HTTP/1.1\r\nBad Header<script>\r\n\r\n",
         b"\x16\x03\x01\x02\x00<script>\r\n\r\n",
         b"GET /<script> HTTP/9.9\r\n\r\n",
-        b"POST /v1/track HTTP/1.1\r\nX: " + b"<script>" * 5000 + b"\r\n\r\n",
     ],
-    ids=["nonsense", "header", "TLS", "version", "long header"],
+    ids=["nonsense", "header", "TLS", "version"],
 )
 def test_what_is_no_http_is_not_repeated(gateway: Running, request_head: bytes) -> None:
+    assert refused_head(gateway, request_head) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"POST /v1/track HTTP/1.1\r\nX: " + b"<script>" * 5000 + b"\r\n\r\n",
+        b"GET /v1/pixel/track?data=" + b"script++" * 2500 + b" HTTP/1.1\r\n\r\n",
+    ],
+    ids=["header", "pixel"],
+)
+def test_a_head_that_is_too_large_is_named_as_such_and_counted(gateway: Running, request_head: bytes) -> None:
+    def counted() -> tuple[float | None, ...]:
+        value = metrics.REGISTRY.get_sample_value
+        requests, events = {"endpoint": "other", "status": "431"}, {"source": "none", "outcome": "head_too_large"}
+        return value("router_gateway_requests_total", requests), value("router_gateway_events_total", events)
+
+    before = counted()
+    assert refused_head(gateway, request_head) == (431, "head_too_large")
+    assert counted() == tuple((count or 0) + 1 for count in before)
+
+
+def refused_head(gateway: Running, request_head: bytes) -> tuple[int, str]:
+    """Status and code of the answer, in which nothing of the request stands."""
     with socket.create_connection(gateway.address, DEADLINE) as sock:
         sock.sendall(request_head)
         answer = b""
         while piece := sock.recv(65536):
             answer += piece
-    assert b" 400 " in answer.splitlines()[0]
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "bad_request"
     assert b"script" not in answer
+    code = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"]
+    return int(answer.split()[1]), code
 
 
 def test_pages_of_configured_origins_may_send(gateway: Running) -> None:
