@@ -10,6 +10,7 @@ from router.config.types import Model, Name, Secret
 from router.events.event import CALL_TYPES
 from router.mapping import settings as mapping_settings
 from router.mapping.event_map import EventMap
+from router.mapping.event_targets import event_mapping
 from router.mapping.mapping import Mapping
 from router.privacy.classes import Action as PrivacyAction
 from router.privacy.classes import DataClass, DataClasses
@@ -152,7 +153,7 @@ Targets = Annotated[
 
 
 def _source_map(value: dict[str, Any]) -> dict[str, Any]:
-    mapping_settings.compiled(Mapping, value)
+    mapping_settings.compiled(event_mapping, value)
     return value
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 from router.document import Document, nearest, read
 from router.errors import FileError, Problem
+from router.mapping.event_targets import TARGETS, event_mapping
 from router.mapping.expression import FORMS
 from router.mapping.mapping import Mapping as RowMapping
 from router.mapping.path import MappingError, parts_of
 from router.mapping.settings import place_of
 from router.mapping.template import paths_of
 
-TARGETS = frozenset(
-    ("type", "event", "name", "category", "userId", "anonymousId", "groupId", "previousId", "messageId", "timestamp")
-) | {"originalTimestamp", "sentAt", "receivedAt", "properties", "traits", "context", "integrations", "channel"}
 _SHOWN = 12
 
 
@@ -27,14 +25,18 @@ def load_map(path: Path) -> tuple[Document, RowMapping]:
     """Raises FileError with all that is wrong in the file itself."""
     document = read(path)
     if not isinstance(document.data, dict) or not document.data:
-        raise FileError([document.problem((), "expected targets such as `userId: customer_id`, got none")])
+        got = "a list" if isinstance(document.data, list) else "a text or a number" if document.data else "none"
+        raise FileError([document.problem((), f"expected targets such as `userId: customer_id`, got {got}")])
     problems = [_target_problem(document, str(target)) for target in document.data]
     if any(problems):
         raise FileError([one for one in problems if one is not None])
     try:
-        return document, RowMapping(document.data)
+        mapping = event_mapping(document.data)
     except MappingError as error:
         raise FileError([document.problem(place_of(document.data, error.at), error.problem)]) from error
+    if "type" not in document.data and "event" not in document.data:
+        raise FileError([document.problem((), "expected `event`, or `type: {value: identify}`, got neither")])
+    return document, mapping
 
 
 def check_columns(document: Document, columns: Collection[str], of: str) -> None:

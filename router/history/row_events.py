@@ -14,6 +14,7 @@ from typing import Any
 from router.agents.route import integrations_of
 from router.events.event import Body
 from router.events.times import milliseconds
+from router.mapping.conversions import EXPECTED_TIME
 from router.mapping.mapping import Mapping as RowMapping
 
 STRIPPED = ("sentAt", "messageId", "receivedAt", "profileId")
@@ -81,7 +82,7 @@ class RowEvents:
         """What cannot be read would be taken for today."""
         name = "originalTimestamp" if event.get("originalTimestamp") else "timestamp"
         value = event.get(name)
-        return "" if not value or milliseconds(value) is not None else f"{name}: expected a time, got none that is one"
+        return "" if not value or milliseconds(value) is not None else f"{name}: {EXPECTED_TIME}"
 
     def _restrict(self, event: Body) -> None:
         """Nobody else gets it; a destination that the event switches off stays off: it may be somebody's consent."""

@@ -16,6 +16,7 @@ from router.events.times import canonical, iso, milliseconds
 from router.mapping import hashing
 from router.mapping.template import json_text, text_of
 
+EXPECTED_TIME = "expected a time such as 2026-01-31T12:00:00Z or 1769860800"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EPOCH_MILLISECONDS = 100_000_000_000  # a number at least this large counts milliseconds: seconds would be in year 5138
 _FEW_DIGITS = 300
@@ -33,7 +34,7 @@ def time_ms(value: Any) -> int:
         return round(number if abs(number) >= _EPOCH_MILLISECONDS else number * 1000)
     found = milliseconds(value) if isinstance(value, str) else None
     if found is None:
-        raise ConversionError("expected a time")
+        raise ConversionError(EXPECTED_TIME)
     return found
 
 

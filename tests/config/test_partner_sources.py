@@ -68,6 +68,10 @@ def test_a_partner_source_needs_no_write_key(tmp_path: Path) -> None:
             "3:58: sources.mail.map.event[0]: expected a path such as properties.total (at most 32 names), got 'a..b'",
         ),
         (
+            "mail: {type: hook, settings: {token: x}, map: {event: [a]}}",
+            "3:57: sources.mail.map.event: expected one value, such as {path: id}, got a list",
+        ),
+        (
             "mail: {type: customerio, settings: {signing_key: x}, map: {event: a}}",
             "3:56: sources.mail.map: expected no map, got one: a customerio source has a mapping of its own",
         ),

@@ -19,6 +19,7 @@ from router.history.intake import HistoryIntake
 from router.history.row_events import RowEvents
 from router.history.rows import FileRow
 from router.kafka.cluster import Cluster
+from router.mapping.conversions import EXPECTED_TIME
 from router.replay.redrive import Pace
 
 AT = 1_767_225_600_000
@@ -125,7 +126,7 @@ def test_bad_rows_are_named_by_line_and_take_no_other_with_them(topology: Topolo
         (3, "expected 3 cells, got 2"),
         (4, "neither `userId` nor `anonymousId`"),
         (5, "larger than the limit for one event"),
-        (6, "timestamp: expected a time, got none that is one"),
+        (6, f"timestamp: {EXPECTED_TIME}"),
     ]
     assert [orjson.loads(value)["userId"] for _, value, *_ in written.events] == ["u0", "u5"]
     assert written.state is not None

@@ -24,7 +24,12 @@ def map_of(folder: Path, text: str) -> Path:
     ("text", "message"),
     [
         ("", r"map\.yaml:.*expected targets such as"),
-        ("- a\n", "expected targets such as"),
+        ("- a\n", "expected targets such as .*, got a list"),
+        ("a\n", "expected targets such as .*, got a text or a number"),
+        ("userId: id\n", "expected `event`, or `type: {value: identify}`, got neither"),
+        ("event: a\nuserId: {pth: id}\n", r":2:9: userId: expected one value, .* an object of pth \(did you mean path"),
+        ("event: a\nuserId: [id, other]\n", "userId: expected one value, such as {path: id}, got a list"),
+        ("event: a\ntimestamp: {each: items, map: at}\n", "timestamp: expected one value, .*, got a list"),
         ("email: mail\n", r":1:1: email: expected a field of an event, got email \(did you mean traits\.email\?\)"),
         ("userid: id\n", "did you mean userId"),
         ("timestamp: {path: at, as: iso}\n", r"timestamp.*expected one of .*, got iso"),
@@ -37,7 +42,9 @@ def test_a_faulty_mapping_file(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
-    document, _ = load_map(map_of(tmp_path, 'userId: custmer\ntraits.a: {first: [b\\.c, {template: "{d} {{x}}"}]}\n'))
+    document, _ = load_map(
+        map_of(tmp_path, 'userId: custmer\nevent: {value: E}\ntraits.a: {first: [b\\.c, {template: "{d} {{x}}"}]}\n')
+    )
 
     with pytest.raises(FileError) as failed:
         check_columns(document, ["customer", "b.c"], "rows.csv")

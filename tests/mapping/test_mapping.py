@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.mapping.conversions import CONVERSIONS, ConversionError
+from router.mapping.conversions import CONVERSIONS, EXPECTED_TIME, ConversionError
 from router.mapping.expression import compile_expression
 from router.mapping.mapping import Mapping
 from router.mapping.path import MISSING, MappingError, compile_path, parts_of
@@ -105,7 +105,7 @@ def test_a_conversion_that_fails_leaves_the_target_out_and_names_the_place_but_n
     mapped = Mapping({"at": {"path": "userId", "as": "unix_seconds"}}, "destinations.cio.map.track").apply(EVENT)
 
     assert mapped.values == {}
-    assert mapped.problems == ["destinations.cio.map.track.at: expected a time"]
+    assert mapped.problems == [f"destinations.cio.map.track.at: {EXPECTED_TIME}"]
 
 
 @pytest.mark.parametrize(
