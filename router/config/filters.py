@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validato
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from router.config.explain import shown
 from router.config.types import Fraction, Model
 from router.fql import FqlError, compile_query
 from router.mapping.path import MappingError, parts_of
@@ -62,15 +63,13 @@ class FilterAction(Model):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if value != "drop":
-                raise ValueError(f"expected drop, or one of sample, keep and remove with its values, got {value}")
+        if value == "drop":
             return {"drop": True}
+        if not isinstance(value, dict):
+            got = value if isinstance(value, str) else shown(value)
+            raise ValueError(f"expected drop, or one of sample, keep and remove with its values, got {got}")
         # Behind such a validator pydantic takes a list of the file for one of Python's, which is no tuple to it.
-        lists = (
-            {name: tuple(of) for name, of in value.items() if isinstance(of, list)} if isinstance(value, dict) else {}
-        )
-        return {**value, **lists} if lists else value
+        return {name: tuple(of) if isinstance(of, list) else of for name, of in value.items()}
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -57,6 +57,13 @@ AT = "destinations.crm.filters[0]"
             "{if: 'a', then: dorp}",
             f"{AT}.then: expected drop, or one of sample, keep and remove with its values, got dorp",
         ),
+        *(
+            (
+                f"{{if: 'a', then: {odd}}}",
+                f"{AT}.then: expected drop, or one of sample, keep and remove with its values, got {shown}",
+            )
+            for odd, shown in (("5", "5"), ("true", "true"), ("[drop]", "a list"))
+        ),
         ("{then: {}}", f"{AT}.then: expected one of drop, sample, keep, remove, got none"),
         (
             "{then: {sample: 0.5, keep: [traits.a]}}",
