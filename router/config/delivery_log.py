@@ -9,6 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from router.config.explain import shown
 from router.config.types import Fraction, Model
 
 _WORDS = {"all": 1.0, "none": 0.0}
@@ -23,10 +24,11 @@ class LogConfig(Model):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            if value not in _WORDS:
-                raise ValueError(f"expected all, none, or a part such as {{sample: 0.1}}, got {value}")
+        if isinstance(value, str) and value in _WORDS:
             return {"sample": _WORDS[value]}
+        if not isinstance(value, dict):
+            got = value if isinstance(value, str) else shown(value)
+            raise ValueError(f"expected all, none, or a part such as {{sample: 0.1}}, got {got}")
         return value
 
     @classmethod

@@ -25,6 +25,8 @@ def test_it_says_which_part_of_the_events_is_named(tmp_path: Path, text: str, pa
     ("text", "fault"),
     [
         ("log: some", f"{AT}: expected all, none, or a part such as {{sample: 0.1}}, got some"),
+        ("log: 0.1", f"{AT}: expected all, none, or a part such as {{sample: 0.1}}, got 0.1"),
+        ("log: [all]", f"{AT}: expected all, none, or a part such as {{sample: 0.1}}, got a list"),
         ("log: {sample: 2}", f"{AT}.sample: expected at most 1.0, got 2"),
         ("log: {sample: 0.1, by: userId}", f"{AT}.by: expected one of sample, got by"),
     ],
