@@ -19,7 +19,7 @@ from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import GroupConsumer
 from router.kafka.partition_state import PartitionState, watermark_ms
 from router.kafka.transactions import CommitRefused
-from tests.worker.fake_kafka import FakeConsumer, FakeKafka, Fuse, Place
+from tests.worker.fake_kafka import AT, Entry, FakeConsumer, FakeKafka, Fuse, Place
 
 RAW, OTHER = "events.raw", "events.keyed"
 PLACES: list[Place] = [(RAW, 0), (RAW, 1)]
@@ -96,6 +96,7 @@ def test_a_batch_has_at_most_two_thousand_messages() -> None:
     sizes = [len(group.consumer.read(0)) for _ in range(4)]
 
     assert sizes == [2000, 2000, 2000, 0]
+    assert "consume 0 0" not in group.client.calls  # it would answer for a broker that has nothing
 
 
 def test_a_batch_of_large_messages_is_cut_by_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +117,47 @@ def test_reading_moves_each_partition_past_its_messages() -> None:
     assert watermark_ms(moved, 0) == 0
     assert all(one.at_end for one in moved)
     assert group.consumer.advanced() == []
+
+
+def test_a_partition_has_reached_the_time_that_the_broker_gave_its_last_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A producer's own time may be of next year, and would let ids go that are still needed."""
+    group = Group([3, 2])
+    group.consumer.read(0)
+    assert [one.reached_ms for one in group.consumer.partitions] == [AT + 2, AT + 1]
+
+    monkeypatch.setattr(Entry, "timestamp", lambda _: (1, AT + 1_000_000))
+    group.kafka.append(RAW, b"x", None, 0, None)
+    group.consumer.read(0)
+
+    assert [one.reached_ms for one in group.consumer.partitions] == [AT + 2, AT + 1]
+
+
+def test_a_rewind_goes_back_to_what_is_committed_and_has_moved_nothing() -> None:
+    group = Group([3, 2])
+    group.consumer.read(0)
+
+    group.consumer.rewind()
+
+    assert group.consumer.advanced() == []
+    assert [(one.next, one.end) for one in group.consumer.partitions] == [(-2, None), (-2, None)]
+    assert len(group.consumer.read(0)) == 5
+
+
+def test_the_lag_is_what_lies_before_the_end_that_the_broker_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = Group([9, 0], chunk=2)
+    first, second = group.consumer.partitions
+    group.kafka.lows[PLACES[0]] = 4
+    assert (group.consumer.lag(first), group.consumer.lag(second)) == (5, 0)
+
+    group.kafka.lows[PLACES[0]] = 0
+    group.consumer.read(0)
+    assert group.consumer.lag(first) == 9 - first.next
+
+    for unknown in ((-1001, -1001), (0, 0)):  # before the first answer, and of an empty partition
+        monkeypatch.setattr(group.client, "get_watermark_offsets", lambda *_, at=unknown, **__: at)
+        assert group.consumer.lag(first) == 0
 
 
 def test_the_owner_hears_of_an_end_after_the_messages_before_it() -> None:
@@ -178,7 +220,9 @@ def test_a_paused_partition_stays_paused_behind_the_gap_of_another() -> None:
     [(2, 7, 5, ["skipped 0 to 7"]), (2, 1, 0, []), (None, 7, 0, [])],
     ids=["gap", "none", "never committed"],
 )
-def test_a_gap_before_the_first_read_is_counted(committed: int | None, low: int, lost: int, told: list[str]) -> None:
+def test_a_gap_before_the_first_read_is_counted(
+    committed: int | None, low: int, lost: int, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """Looked up before partitions are paused, which would swallow what the client says of it."""
     group = Group([9, 0])
     group.client.deal("revoke", PLACES)
@@ -194,6 +238,10 @@ def test_a_gap_before_the_first_read_is_counted(committed: int | None, low: int,
 
     assert counted() - before == lost
     assert group.owner.told == ["assigned [0, 1]", *told]
+    assert [f"LOST {lost} messages of {RAW} [0]" in text for text in caplog.messages] == [True] * len(told)
+    if told:
+        first = group.consumer.partitions[0]
+        assert (first.next, first.committed, first.end) == (low, low, None)
 
 
 def counted() -> float:
