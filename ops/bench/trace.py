@@ -3,7 +3,8 @@
 usage: python -m ops.bench.trace [--events 10000000] [--routed 20000] [--partitions 12]
 
 events.raw, events.resolved and the dedupe changelog are filled with events of the last 23 hours, as route would have
-written them but for the ids in their bodies; then some are routed for real, which are looked for.
+written them but for the ids in their bodies; then some are routed for real, which are looked for. While it is filled,
+events.raw takes the times that it is given, as a day's events have them; afterwards the broker's, as always.
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from pathlib import Path
 import orjson
 import yaml
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
 from ops.bench import load
 from ops.bench.latency import started
@@ -68,6 +75,15 @@ def fill(bootstrap: str, topics: Topics, count: int, partitions: int) -> None:
             load.produce(producer, topics.dedupe_changelog, pack(rows), partition=place, timestamp=at)
     if producer.flush(300):
         raise SystemExit("the broker did not take the load")
+
+
+def stamp(bootstrap: str, topic: str, kind: str) -> None:
+    """Whose time a topic's messages have from now on: CreateTime or LogAppendTime."""
+    entry = ConfigEntry("message.timestamp.type", kind, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    client = AdminClient(clients.admin(Cluster(bootstrap)))  # kept until the answer is there
+    for answer in client.incremental_alter_configs([resource]).values():
+        answer.result()
 
 
 def skip(bootstrap: str, topics: Topics) -> None:
@@ -120,7 +136,9 @@ def main() -> None:
         topics = topics_of(load_topology([file], env={}, registry=destination_types()).topology)
         subprocess.run([*ROUTER, "topics", "apply", str(file), "--bootstrap", bootstrap], check=True)
         begun = time.monotonic()
+        stamp(bootstrap, topics.raw, "CreateTime")
         fill(bootstrap, topics, arguments.events, arguments.partitions)
+        stamp(bootstrap, topics.raw, "LogAppendTime")
         print(f"filled in {time.monotonic() - begun:.0f} s", flush=True)
         skip(bootstrap, topics)
         for message, user in route(stack, file, bootstrap, topics, arguments.routed):

@@ -31,8 +31,9 @@ class NativeClient(NamedTuple):
         """What `make` makes of the settings, and its handle, which lives as long. Raises what `make` raises."""
         typed(self.loops.router_prepare, None, ctypes.c_void_p)(address(self.kafka, "conf_interceptor_add_on_new"))
         take_made = typed(self.loops.router_take_made, ctypes.c_void_p)
+        plugins = ";".join(filter(None, [settings.get("plugin.library.paths"), str(self.path)]))
         with _making:
-            client = make(settings | {"plugin.library.paths": str(self.path)})
+            client = make(settings | {"plugin.library.paths": plugins})
             return client, take_made()
 
     def check_sizes(self, function: str, *structs: type[ctypes.Structure]) -> None:
