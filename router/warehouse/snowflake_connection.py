@@ -25,8 +25,7 @@ def connection(url: str, password: str | None, key_file: Path | None, timeout: f
     """A session; `timeout` is in seconds, for beginning it. Raises what the connector raises."""
     from snowflake.connector import connect  # only where a topology has such a place
 
-    for name in ("snowflake.connector", "snowflake.connector._core"):  # what matters there is raised as well
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    quiet()  # also after its import, which sets one of them
     place = urlsplit(url)
     user, _, account = place.netloc.rpartition("@")
     return connect(
@@ -36,6 +35,12 @@ def connection(url: str, password: str | None, key_file: Path | None, timeout: f
         client_store_temporary_credential=False, enable_server_session_keep_alive_auto_detection=False,
         auto_cleanup=False, retry_max_attempts=_ATTEMPTS,
     )  # fmt: skip
+
+
+def quiet() -> None:
+    """The connector logs a line or more a call, and several when it is imported; what matters is raised as well."""
+    for name in ("snowflake.connector", "snowflake.connector._core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _options(place: SplitResult) -> dict[str, str]:

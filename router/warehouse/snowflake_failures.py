@@ -16,7 +16,8 @@ _TOO_LARGE: Known = ("rejected", "TOO_LARGE", "a value is larger than Snowflake 
 _EXPIRED: Known = ("retry", "SESSION_EXPIRED", "the session has ended: the next load begins another")
 _NUMBERS: dict[int, Known] = {
     606: ("refused", "NO_WAREHOUSE", "no virtual warehouse is chosen, or the role may not use it"),
-    625: _IN_THE_WAY, 904: _IN_THE_WAY, 1430: _IN_THE_WAY,  # a lock; a column that another load has renamed or added
+    625: _IN_THE_WAY,  # holds a lock
+    904: _IN_THE_WAY, 1430: _IN_THE_WAY, 2002: _IN_THE_WAY,  # has renamed or added a column, or made a table
     604: ("retry", "STOPPED", "a statement was stopped"),
     630: ("retry", "ETIMEDOUT", "a statement ran longer than it may"),
     2003: ("retry", "GONE", "a schema or table was dropped: it is made again"),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _LOADING, _STAGED = "_loading", "_staged"  # no event's table begins like that
 _NARROW = "_narrow_"  # nor a column: one of whole numbers that is being widened
+_NO_LOAD = "AS SELECT ''::VARCHAR AS \"LOAD\""
 _IDS_AT_A_TIME = 10_000
 
 
@@ -95,8 +96,8 @@ class SnowflakeStore(WarehouseStore):
             if schema not in self._known:
                 self._make(schema)
             ((last,),) = self.rows(f'SELECT MAX("LOAD") FROM {_of(schema, _LOADING)}')
-            if last is None:
-                self.execute(f'INSERT INTO {_of(schema, _LOADING)} ("LOAD") VALUES (?)', [""])
+            if last is None:  # somebody has emptied it
+                self.execute(f"CREATE OR REPLACE TABLE {_of(schema, _LOADING)} {_NO_LOAD}")
             self._last[schema] = last or ""
         found = self._columns(schemas)
         if self._finish(found):
@@ -108,7 +109,9 @@ class SnowflakeStore(WarehouseStore):
         """Even IF NOT EXISTS asks for the right to make one."""
         if not self.rows("SELECT 1 FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = ?", [schema.upper()]):
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(schema)}")
-        self.execute(f'CREATE TABLE IF NOT EXISTS {_of(schema, _LOADING)} ("LOAD" VARCHAR)')
+        there = "SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
+        if not self.rows(there, [schema.upper(), _LOADING.upper()]):
+            self.execute(f"CREATE TABLE {_of(schema, _LOADING)} {_NO_LOAD}")  # with its row, by one load only
         self._known.add(schema)
 
     def _columns(self, schemas: Sequence[str]) -> Tables:

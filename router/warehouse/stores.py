@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from router.warehouse.snowflake_connection import quiet
 from router.warehouse.store import WarehouseStore
 
 DUCKDB = "duckdb:///"  # as SQLAlchemy spells it: a relative path follows, or an absolute one with its own slash
@@ -131,6 +132,8 @@ def extra_of(url: str) -> str:
 
 def store(url: str, password: str | None, timeout: float, key_file: Path | None = None) -> WarehouseStore:
     """Not yet connected. Raises ImportError where the library is missing. `timeout` is in seconds, for connecting."""
+    if url.startswith("snowflake://"):
+        quiet()
     importlib.import_module(_MODULES[extra_of(url)])
     if extra_of(url) == "duckdb":
         from router.warehouse.store_duckdb import DuckDbStore

@@ -90,9 +90,13 @@ def _catalogue(sql: str) -> str:
         f"CASE data_type {spelt} ELSE data_type END AS DATA_TYPE, "
         "CASE data_type WHEN 'BIGINT' THEN 0 END AS NUMERIC_SCALE FROM duckdb_columns())"
     )
-    return sql.replace('"INFORMATION_SCHEMA"."COLUMNS"', own).replace(
-        '"INFORMATION_SCHEMA"."SCHEMATA"', "(SELECT schema_name AS SCHEMA_NAME FROM duckdb_schemas())"
-    )
+    views = {
+        "COLUMNS": own, "TABLES": f"(SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME FROM {own})",
+        "SCHEMATA": "(SELECT schema_name AS SCHEMA_NAME FROM duckdb_schemas())",
+    }  # fmt: skip
+    for name, view in views.items():
+        sql = sql.replace(f'"INFORMATION_SCHEMA"."{name}"', view)
+    return sql
 
 
 def success(data: dict[str, Any] | None) -> dict[str, Any]:

@@ -142,6 +142,34 @@ def test_of_two_loads_at_once_the_second_is_made_again(store: SnowflakeStore, ac
     assert {name: row["total"] for name, row in tables(store)["order_completed"].items()} == {"m1": 5}
 
 
+def test_of_two_loads_that_make_a_schema_at_once_the_second_is_made_again(
+    store: SnowflakeStore, account: Snowflake
+) -> None:
+    other = connected(account)
+
+    def first() -> None:
+        account.changed.release()
+        load(other, [order(1, total=5)])
+        account.changed.acquire()
+
+    account.trouble('CREATE TABLE "WEB"."_LOADING"', first)
+    failure = why(store, lambda: load(store, [order(1, total=6)]))
+    load(store, [order(1, total=6), order(2, total=7)])
+    other.close()
+
+    assert failure.code == "IN_THE_WAY"
+    assert {name: row["total"] for name, row in tables(store)["order_completed"].items()} == {"m1": 5, "m2": 7}
+
+
+def test_a_table_of_loads_that_somebody_emptied_is_made_again(store: SnowflakeStore, account: Snowflake) -> None:
+    load(store, [order(1, total=5)])
+    account.store.execute('DELETE FROM "WEB"."_LOADING"')
+
+    (counts,) = load(store, [order(1, total=6), order(2, total=7)])
+
+    assert (counts.rows["inserted"], counts.rows["repeated"]) == (2, 2)
+
+
 def test_a_load_waits_for_one_that_is_underway(store: SnowflakeStore, account: Snowflake) -> None:
     """Until that one commits; then it is made again with what is there now."""
     load(store, [event(9, event="Other")])
@@ -190,7 +218,11 @@ def test_a_transaction_that_was_broken_off_meanwhile(store: SnowflakeStore, acco
     ("where", "sql", "properties"),
     [
         ("ADD COLUMN", 'ALTER TABLE "WEB"."ORDER_COMPLETED" ADD COLUMN "CODE" VARCHAR', {"code": 7}),
-        ('CREATE TABLE IF NOT EXISTS "WEB"."SEEN"', 'CREATE TABLE "WEB"."SEEN" ("ID" VARCHAR, "CODE" VARCHAR)', {}),
+        (
+            'CREATE TABLE IF NOT EXISTS "WEB"."SEEN"',
+            'CREATE TABLE "WEB"."SEEN" AS SELECT *, \'\' AS "CODE" FROM "WEB"."ORDER_COMPLETED" WHERE FALSE',
+            {},
+        ),
     ],
     ids=["column", "table"],
 )
