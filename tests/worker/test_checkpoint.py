@@ -16,7 +16,7 @@ from router.kafka import transactions
 from router.kafka.transactions import AlternatingWriters, CommitRefused, TransactionAborted, TransactionalWriter
 from router.kafka.watchdog import Watchdog
 from router.kafka.writer import Writer
-from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce
+from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce, committing
 from router.worker.commit_thread import CommitThread
 
 CHANGELOG = "shop.dedupe-changelog"
@@ -344,20 +344,46 @@ class Slow:
 
 def test_a_commit_runs_while_its_owner_goes_on() -> None:
     slow = Slow()
-    committing = CommitThread(slow)
+    commits = CommitThread(slow)
     first, second = batch(), batch()
 
-    committing.start(first)
+    commits.start(first)
 
-    assert not committing.finished(0)
+    assert not commits.finished(0)
     slow.go_on.set()
-    assert committing.finished(30)
-    assert committing.busy
-    committing.finish()
-    committing.start(second)  # and the next one may come
-    committing.finish()
-    committing.close()
+    assert commits.finished(30)
+    assert commits.busy
+    commits.finish()
+    commits.start(second)  # and the next one may come
+    commits.finish()
+    commits.close()
     assert slow.done == [first, second]
+
+
+@pytest.mark.parametrize("exactly_once", [True, False])
+def test_what_is_placed_is_a_part_of_the_batch_and_says_where_it_landed(
+    producer: Any, watchdog: Watchdog, *, exactly_once: bool
+) -> None:
+    """The index of a retry lane needs the offsets of what was written to it."""
+    checkpoint = transactional(producer, watchdog) if exactly_once else at_least_once(producer)
+    one = batch()
+    one.placed = [("dest.crm.retry", 4, b"a", b"k", []), ("dest.crm.retry", 2, b"b", b"k", [])]
+
+    checkpoint.publish(one)
+
+    assert one.places == [44, 42]
+    before = producer.calls.index(f"produce {CHANGELOG} reported")
+    assert producer.calls[:before].count("produce dest.crm.retry reported") == 2
+
+
+def test_all_steps_in_one_call(producer: Any) -> None:
+    disk = Disk()
+    commit = committing(AtLeastOnce(Writer(producer, CHANGELOG), disk.commit_offsets, disk))
+
+    commit(RECORDS, batch().offsets, "group")
+
+    assert producer.calls[0] == "produce dest.crm reported"
+    assert disk.told == [([], {}), [("events.raw", 0, 7)]]
 
 
 def test_a_commit_thread_has_ended_before_its_producer_is_closed() -> None:
@@ -397,16 +423,16 @@ def test_what_a_commit_raises_is_raised_where_it_is_collected() -> None:
         def publish(self, batch: CommitBatch) -> None:
             raise TransactionAborted("why")
 
-    committing = CommitThread(Failing())
-    committing.start(batch())
+    commits = CommitThread(Failing())
+    commits.start(batch())
 
     with pytest.raises(TransactionAborted, match="why"):
-        committing.finish()
+        commits.finish()
 
-    committing.start(batch())  # and the next one may come
+    commits.start(batch())  # and the next one may come
     with pytest.raises(TransactionAborted, match="why"):
-        committing.finish()
-    committing.close()
+        commits.finish()
+    commits.close()
 
 
 def test_two_producers_take_turns_and_an_abort_ends_the_turn(watchdog: Watchdog) -> None:
