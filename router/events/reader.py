@@ -21,6 +21,7 @@ from router.events.event import Body, Invalid, Limits
 from router.events.parser import BYTE_ORDER_MARK, JsonError, Repairs, encode, has_long_digits, parse, parse_exactly
 
 _EMPTY: Body = {}
+_LEAST_OF_A_KEY = 4  # bytes: "":0
 _SPACE = re.compile(rb"\s*")
 _BLANK = re.compile(rb"[ \t\r]*")
 _RECORD = re.compile(rb"\n\{[^\n]*\}\s*(?:\n|\Z)")  # a line that is an object by its looks
@@ -111,7 +112,7 @@ def limited(item: Any, raw: bytes, limits: Limits, *, of_batch: bool = False) ->
         reason = "too_large"
     elif raw.count(b"{") + raw.count(b"[") > limits.depth and depth(item) > limits.depth:
         reason = "too_deep"
-    elif raw.count(b":") > limits.keys and count_keys(item) > limits.keys:
+    elif len(raw) > limits.keys * _LEAST_OF_A_KEY and raw.count(b":") > limits.keys and count_keys(item) > limits.keys:
         reason = "too_many_keys"
     if not reason:
         return item

@@ -5,6 +5,7 @@ An item that alone is unreadable is an `Invalid` among the others. The bytes of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -30,19 +31,27 @@ class Items:
             self.values = [merged(item.value, item.envelope) for item in items]
         self.alone = len(items) == 1 and not items[0].path
         self._body = body
-        self._items = items
+        self._items: Sequence[InputItem] = items
         self._pieces: list[bytes] | None = None
+
+    @classmethod
+    def whole(cls, body: bytes, values: list[Any], envelope: Body, *, alone: bool) -> Items:
+        """Of a body that was parsed as one JSON text, with nothing to put right: as nearly all are."""
+        found = cls.__new__(cls)
+        found.repairs, found.envelope, found.values, found.alone = Repairs(), envelope, values, alone
+        found._body, found._items, found._pieces = body, (), None
+        return found
 
     def raw(self, index: int | None) -> bytes:
         """The bytes of an item as they came; the whole body's when it is the item, or when they cannot be told."""
         if index is None:
             return self._body
-        own = self._items[index].raw
+        own = self._items[index].raw if self._items else None
         if own is not None:
             return own
         if self._pieces is None:
             found = cut(self._body)
-            self._pieces = found.items if found and len(found.items) == len(self._items) else []
+            self._pieces = found.items if found and len(found.items) == len(self.values) else []
         return self._pieces[index] if self._pieces else self._body
 
 
@@ -51,17 +60,17 @@ def single(body: bytes, longest_damaged: int = 0) -> Items | str:
 
     Of more than `longest_damaged` bytes, a body that is not JSON is not looked into.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
+    value = _parsed(body)
+    if type(value) is not dict:
         return _read(body, longest_damaged)
-    if type(value) is not dict or has_long_digits(body):
-        return _read(body, longest_damaged)
-    return Items(body, [InputItem(value, {}, 1, (), body)])
+    return Items.whole(body, [value], {}, alone=True)
 
 
 def batch(body: bytes, longest_damaged: int) -> Items | str:
     """The items of a batch body, or why there are none."""
+    parsed = _parsed(body)
+    if type(parsed) is dict and type(parsed.get("batch")) is list and parsed["batch"]:
+        return Items.whole(body, parsed["batch"], parsed, alone=False)
     items = _read(body, longest_damaged)
     if isinstance(items, Items) and items.alone:
         value = items.values[0]
@@ -70,6 +79,15 @@ def batch(body: bytes, longest_damaged: int) -> Items | str:
         if "type" not in value:
             return "batch_not_list"
     return items
+
+
+def _parsed(body: bytes) -> Any:
+    """The value of a body; None where it needs a closer look."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return None if has_long_digits(body) else value
 
 
 def _read(body: bytes, longest_damaged: int) -> Items | str:
