@@ -110,6 +110,8 @@ def _state(row: DestinationRow) -> Text:
         return Text("nobody delivers it here: switched off, or run elsewhere", style="yellow")
     if row.paused:
         return Text(f"paused: {', '.join(row.paused)}", style="red")
+    if row.pending > 0 and not row.asked:
+        return Text("pending; why it waits is on the page of its process (--metrics)", style="yellow")
     if row.pending > 0:
         return Text("retrying" if row.retries else "delivering", style="yellow" if row.retries else "")
     return Text("up to date", style="green")

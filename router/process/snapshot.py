@@ -26,6 +26,7 @@ class DestinationRow:
     """One destination. `taken` are events with the delivery process, `waiting` messages in the topic before it.
 
     `served`: a process on the page delivers to it. None does when it is switched off or delivery runs elsewhere.
+    `asked`: a page was read; Kafka by itself does not say why something waits.
     """
 
     name: str
@@ -42,6 +43,7 @@ class DestinationRow:
     p95_seconds: float | None = None
     oldest_seconds: float | None = None  # age of the oldest event that waits; None where none does
     served: bool = True
+    asked: bool = True
     paused: tuple[str, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)  # by reason
     skips: Mapping[str, int] = field(default_factory=dict)  # of the mapping, by reason

@@ -80,6 +80,9 @@ def completed(kafka: Look, pages: Look) -> Look:
 def _completed(kafka: DestinationRow, page: DestinationRow) -> DestinationRow:
     return replace(
         kafka,
+        asked=True,
+        served=page.served,
+        paused=tuple(sorted({*kafka.paused, *page.paused})),
         retrying=page.retrying,
         retrying_seconds=page.retrying_seconds,
         p95_seconds=page.p95_seconds,
@@ -129,6 +132,7 @@ def _row(name: str, routed: int, group: _Group, *, paused: bool) -> DestinationR
         redriven=sum(one.redriven for one in counts),
         replayed=replayed,
         waiting=group.waiting,
+        asked=False,
         paused=("operator",) if paused else (),
         oldest_seconds=group.oldest_seconds,
     )

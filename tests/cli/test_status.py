@@ -15,8 +15,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from rich.console import Console
 
-from router.cli.status_screen import seconds
+from router.cli.status_screen import picture, seconds
 from router.config.options import parse_address
 from router.process.health import Check, Health, Report
 from router.process.scrape import families
@@ -206,7 +207,7 @@ def test_a_topology_needs_a_broker(line: Line) -> None:
 
 def test_totals_of_kafka_are_completed_by_what_processes_know(address: str) -> None:
     """The page is of a process that has just started: it counts from 0, as a gateway's always does."""
-    row = DestinationRow("crm", routed=900, delivered=890, dead=4, waiting=6, paused=("operator",))
+    row = DestinationRow("crm", routed=900, delivered=890, dead=4, waiting=6, asked=False, paused=("operator",))
     page = look([parse_address(address)])
     kafka = replace(page.seen, received=1_000, waiting=7, destinations=(row,), refused={}, processes=())
     paused = Report(True, {"deliver.crm": Check(True, "paused")})
@@ -217,8 +218,30 @@ def test_totals_of_kafka_are_completed_by_what_processes_know(address: str) -> N
     known = next(each for each in page.seen.destinations if each.name == "crm")
     assert (both.seen.received, both.seen.waiting, crm.delivered, crm.waiting) == (1_000, 7, 890, 6)
     assert (both.seen.processes, both.seen.refused) == (page.seen.processes, page.seen.refused)
-    assert (crm.paused, crm.retries, crm.p95_seconds) == (("operator",), known.retries, known.p95_seconds)
+    assert set(crm.paused) == {"operator", *known.paused}
+    assert (crm.asked, crm.served, crm.retries, crm.p95_seconds) == (
+        True, known.served, known.retries, known.p95_seconds,
+    )  # fmt: skip
     assert both.live.checks["deliver.crm"].ok
+
+
+def screen(at: Look) -> str:
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(picture(at.seen, at.ready, at.live))
+    return shown.get()
+
+
+def test_kafka_alone_does_not_say_that_what_waits_is_being_delivered(address: str) -> None:
+    """A warehouse that refuses us is held back, which its process says and no topic."""
+    row = DestinationRow("crm", routed=9, delivered=4, waiting=5, asked=False)
+    page = look([parse_address(address)])
+    seen = replace(page.seen, destinations=(replace(row, name="crm"),))
+    held = replace(page.seen, destinations=(DestinationRow("crm", paused=("refused",)),))
+    alone = Look(seen, Report(True), Report(True))
+
+    assert "pending; why it waits is on the page of its process" in screen(alone)
+    assert "paused: refused" in screen(completed(alone, page._replace(seen=held)))
 
 
 def test_every_key_of_the_json_is_documented(line: Line, address: str) -> None:
