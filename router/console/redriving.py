@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from router.agents.table import REASONS
 from router.console.audit import Deed
 from router.console.jobs import Job
+from router.console.rates import given_rate
 from router.console.sight import Sight
 from router.embedded.broker import recognised
 from router.embedded.capacity import capacity_of, destination_topics
@@ -26,7 +27,7 @@ KIND = "redrive"
 RATE, FASTEST = 50, 10_000
 MOST_CHOSEN = 2_000
 _PLACE = re.compile(r"([0-9]{1,9}):([0-9]{1,18})\Z")
-_WORDS = REASONS | SKIPPED
+_WORDS = REASONS | SKIPPED | {"redriven": "redriven before"}  # there is no option here
 
 
 def redrive(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
@@ -36,7 +37,7 @@ def redrive(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
     None: it goes on as a job, which says at its end what was done. kill -9 leaves what was sent in the log of redrives:
     the same action goes on where it was.
     """
-    rate, name = _rate(values), deed.target
+    rate, name = given_rate(values, FASTEST) or RATE, deed.target
     wanted = WantedLetters(str(values.get("code") or ""), chosen_places(values.get("place")))
     if values.get("stay") == "dry":
         counts = _run(sight, Job(KIND, name, deed), wanted, rate, dry=True)
@@ -101,13 +102,6 @@ def _redriven(sight: Sight, job: Job, wanted: WantedLetters, rate: int) -> str:
 
 def _left(counts: RedriveCounts) -> str:
     return "".join(f" {number:,} left: {_WORDS.get(why, why)}." for why, number in counts.skipped.most_common())
-
-
-def _rate(values: Mapping[str, Any]) -> int:
-    text = str(values.get("rate") or RATE)
-    if not text.isdecimal() or not 1 <= int(text) <= FASTEST:
-        raise UsageError(f"expected a rate from 1 to {FASTEST:,} events a second, got {text[:20]!r}")
-    return int(text)
 
 
 def _run(sight: Sight, job: Job, wanted: WantedLetters, rate: int, *, dry: bool) -> RedriveCounts:

@@ -14,6 +14,7 @@ from typing import Any
 from router.config.loader import Loaded
 from router.console.audit import Deed
 from router.console.jobs import Job
+from router.console.rates import given_rate
 from router.console.sight import Sight
 from router.console.states import counted
 from router.console.text import duration, visible
@@ -37,6 +38,7 @@ from router.replay.running import (
 )
 
 KIND = "replay"
+FASTEST = 1_000_000
 MOST_NAMES = 9
 _OPTION = re.compile(r"--(since|until|where)\b")
 _TEXTS = ("since", "until", "origin", "event", "but", "source", "user", "where", "failed_only", "rate")
@@ -62,7 +64,7 @@ def replay(sight: Sight, deed: Deed, values: Mapping[str, Any]) -> str | None:
 
     None: it goes on as a job.
     """
-    texts = {name: str(values.get(name) or "").strip() for name in _TEXTS}
+    texts = {name: _text(values.get(name)) for name in _TEXTS}
     to, origin = tuple(deed.target.split()), texts["origin"] or RESOLVED
     if origin not in (known := origins(sight.loaded)):
         raise UsageError(f"origin: expected {', '.join(known)}, got {origin[:40]!r}")
@@ -105,18 +107,21 @@ def resume_replay(sight: Sight, deed: Deed, _: Mapping[str, Any]) -> None:
 
 def _request(replays: Replays, to: tuple[str, ...], texts: Mapping[str, str], origin: str) -> ReplayRequest:
     """Raises UsageError with what is wrong in the texts, by the names of the fields."""
-    rate = texts["rate"]
-    if rate and not (rate.isdecimal() and 1 <= int(rate) <= 1_000_000):
-        raise UsageError(f"rate: expected a number of events a second, got {rate[:20]!r}")
+    rate = given_rate(texts, FASTEST)
     try:
         return check_texts(
             to, texts["since"], texts["until"] or "now", origin,
             events=_list(texts["event"]), except_=_list(texts["but"]), sources=_list(texts["source"]),
             users=_list(texts["user"]), where=texts["where"], failed_only=bool(texts["failed_only"]),
-            rate=int(rate) if rate else usual_rate(replays, to),
+            rate=usual_rate(replays, to) if rate is None else rate,
         )  # fmt: skip
     except UsageError as error:
         raise UsageError(_OPTION.sub(lambda option: option[1].capitalize(), str(error))) from error
+
+
+def _text(given: object) -> str:
+    """A number is one, 0 too; false is not given."""
+    return "" if given is None or given is False else str(given).strip()
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from tests.console.recount import Said, recount, said, wanted_of
 pytestmark = pytest.mark.browser
 KEY, APP_KEY = "a-key-of-the-site", "a-key-of-the-app"
 HOSTILE = "<img src=x onerror='window.hacked=1'>"
+LONG = "W" * 100
 ANSWER = "total is missing"
 SECONDS = 240.0
 APP_RESOLVED = 40  # at least, of what `app_events` has
@@ -221,6 +222,36 @@ async def sees_the_failing_partner(page: BrowserPage) -> None:
     await page.until("document.querySelector('#attention a[href=\"/destinations/crm\"]') !== null")
 
 
+async def counts_before_it_redrives(page: BrowserPage) -> None:
+    """A dry run of the values that are there allows it; another rate, or a dialog opened anew, does not."""
+    rate, begins = "document.querySelector('#redrive [name=rate]')", "document.querySelector('#redrive [data-begins]')"
+    assert await page.value(f"{begins}.disabled")
+    await page.click("#redrive [value=dry]")
+    await page.until(f"!{begins}.disabled")
+    assert "Would send 1 of 1 chosen" in await page.value("document.querySelector('#redrive output').innerText")
+    await page.click("#redrive [name=reason]")
+    await page.press("o", "k")
+    assert not await page.value(f"{begins}.disabled")
+    await page.click("#redrive [name=rate]")
+    await page.press("0")
+    assert await page.value(f"{begins}.disabled")
+    await page.value(f"{rate}.value = 0")
+    await page.click("#redrive [value=dry]")
+    assert await page.value(f"{rate}.validity.rangeUnderflow")
+    await page.value(f"{rate}.value = 50")
+    await page.click("#redrive [value=dry]")
+    await page.until(f"!{begins}.disabled")
+    await page.press("Escape")
+    await page.until("!document.getElementById('redrive').open")
+    assert await page.value("'opens' in document.activeElement.dataset")
+    await page.press("Enter")
+    await page.until("document.getElementById('redrive').open")
+    assert await page.value(f"{begins}.disabled")
+    await page.click("#redrive [value=dry]")
+    await page.until(f"!{begins}.disabled")
+    await page.click("#redrive button.danger")
+
+
 async def test_the_partner_s_answer_is_three_clicks_from_the_overview_and_a_pause_is_written_down(
     up: Running, chromium: Sequence[str], tmp_path: Path
 ) -> None:
@@ -242,7 +273,7 @@ async def test_the_partner_s_answer_is_three_clicks_from_the_overview_and_a_paus
         await page.until("document.querySelector('[data-opens=redrive]').innerText === 'Redrive 1 chosen…'")
         await page.click("[data-opens='redrive']")
         await page.until("document.getElementById('redrive-scope').innerText === '1 chosen.'")
-        await page.click("#redrive button.danger")
+        await counts_before_it_redrives(page)
         await page.until("document.getElementById('letters').innerText.includes('1 of 1 chosen sent to crm')")
         await page.until("document.getElementById('letters').innerText.includes('redrive crm: done')")
         await page.until("document.querySelector('[data-opens=redrive]')?.innerText !== 'Redrive 1 chosen…'")
@@ -273,6 +304,29 @@ async def test_the_partner_s_answer_is_three_clicks_from_the_overview_and_a_paus
             await page.go(path)
             assert await page.broken_rules(axe) == []
         assert page.faults == []
+
+
+async def test_a_phone_has_the_arrows_beside_the_month_and_a_long_name_does_not_widen_a_page(
+    up: Running, chromium: Sequence[str], tmp_path: Path
+) -> None:
+    async with browser_page(chromium, tmp_path, up.console) as page:
+        await up.send("m4", LONG)
+        for width in (1280, 390):
+            await page.call(
+                "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
+            )
+            await page.go("/usage")
+            months = await page.value("[...document.querySelectorAll('[name=month] option')].map((one) => one.value)")
+            await page.go(f"/usage?month={months[1]}")
+            tops = await page.value(
+                "[...document.querySelectorAll('.picker > a, .picker [name=month]')].map((one) => {"
+                " const at = one.getBoundingClientRect(); return at.y + at.height / 2; })"
+            )
+            assert len(tops) == 3
+            assert max(tops) - min(tops) < 16
+            await page.go("/sources/web")
+            await page.until(f"document.getElementById('schema').innerText.includes({json.dumps(LONG[:40])})")
+            assert await page.value("document.documentElement.scrollWidth <= innerWidth")
 
 
 def app_events() -> list[dict[str, Any]]:

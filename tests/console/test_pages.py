@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,10 @@ def test_dead_letters_are_listed_with_what_may_be_redriven(tmp_path: Path) -> No
 
     assert inert(page)
     assert "2 dead letters, 1 not redriven" in page
+    assert re.search(r"<button[^>]* data-begins disabled", page)  # a dry run comes first
+    assert 'data-opens="redrive"' in page
+    viewer = DestinationPage(shop(tmp_path), counts(), "crm", "letters", SPAN).shown(letters=found)
+    assert 'data-opens="redrive"' not in html(viewer, VIEWER)
     assert "It cannot tell repeats" in page or "It knows our key" in page or "written over" in page
 
 
@@ -290,6 +295,33 @@ def test_operations_show_kafka_s_side_and_say_when_it_is_away() -> None:
     assert "missing: router topics apply" in page
     assert page.count('<td data-label="Topic">events.raw</td>') == 1
     assert "Kafka does not answer: no broker" in html(operations(counts(), None, "no broker"))
+
+
+def test_what_is_renewed_has_its_place_also_while_there_is_nothing_to_show() -> None:
+    """An open page puts what is new where something stood: a part that is left out at first would never come."""
+    lasting = ("tab", "not still", "person", "counts", "else")  # of the address and of who asks: the same at each look
+    found = {}
+    for path in CONSOLE.rglob("*.html"):
+        for name, conditions in places(path.read_text()):
+            found[path.name, name] = [one for one in conditions if not one.startswith(lasting)]
+
+    assert len(found) > 30
+    assert {place: conditions for place, conditions in found.items() if conditions} == {}
+
+
+def places(template: str) -> Iterator[tuple[str, list[str]]]:
+    """Parts that are renewed, each with the conditions it stands under; of a chain, that of its branch."""
+    under: list[str] = []
+    for tag in re.finditer(r'{%-?\s*(\w+)(.*?)-?%}|data-live="([^"]+)"', template):
+        kind, condition, name = tag[1], (tag[2] or "").strip(), tag[3]
+        if name:
+            yield name, [one for one in under if one]
+        elif kind in ("if", "for"):
+            under.append(condition)
+        elif kind in ("elif", "else"):
+            under[-1] = condition or kind
+        elif kind in ("endif", "endfor"):
+            under.pop()
 
 
 def test_keys_and_navigation_lead_to_every_section() -> None:

@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from router.console.over_time import OverTime
-from router.console.pages.plan import Compared, PlanPage, counted
+from router.console.pages.plan import MOST_AT_ONCE, Compared, PlanPage, counted
 from router.console.plan_folders import NOW, PlanFolders, plan_names
 from router.errors import UsageError
 from router.insights.answers import answer
 from router.plan import load_plan
+from router.plan_tools.diff import Class, PlanChange
 from tests.console.pages import HOSTILE, SPAN, counts, html, inert, shop
 from tests.insights.records import NOW as NOW_MS
 from tests.insights.records import resolved, tables, violation
@@ -68,6 +69,22 @@ def test_revisions_are_commits_and_are_compared_with_each_other_and_with_the_fil
     assert inert(page)
     assert "■ breaking" in page
     assert "1 breaking, 0 risky, 0 safe" in page
+
+
+def test_of_many_changes_those_that_break_consumers_are_shown_at_once() -> None:
+    def made(klass: Class, count: int) -> list[PlanChange]:
+        return [PlanChange(klass, (f"Rule {number}",), "", "changed") for number in range(count)]
+
+    few, many = made("breaking", 2), [*made("breaking", MOST_AT_ONCE + 3), *made("safe", 7)]
+
+    assert Compared("a", NOW, []).parts == []
+    assert Compared("a", NOW, few).parts == [("", few)]
+    assert Compared("a", NOW, many).parts == [
+        ("", many[:MOST_AT_ONCE]),
+        ("3 more, breaking ones first", many[MOST_AT_ONCE:-7]),
+        ("7 safe", many[-7:]),
+    ]
+    assert [words for words, _ in Compared("a", NOW, made("safe", MOST_AT_ONCE + 1)).parts] == ["41 safe"]
 
 
 def test_without_git_revisions_are_those_that_were_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from router.console.over_time import NOT_ASKED, OverTime, ask, ask_before
 from router.console.page import Page, not_found
 from router.console.pages.overview import destination_lines, records_of
 from router.console.period import ChosenPeriod, chosen_period
+from router.console.redriving import FASTEST, RATE
 from router.console.redriving import KIND as REDRIVE
 from router.console.sight import LatestCounts, Sight
 from router.console.templates import Shown
@@ -115,7 +116,8 @@ class DestinationPage:
             "resent": _RESENT.get(kind.idempotency, _RECOGNISES) if kind else "",
             "paused": "operator" in own.row.paused, "config": config,
             "over": own.over, "charts": delivery_charts(answered.period, own.over) if answered and own.over else (),
-            "job": job, "first": events, "kept": kept, "rules": self._rules(own.row.filtered, kept),
+            "job": job, "rate": RATE, "fastest": FASTEST, "first": events, "kept": kept,
+            "rules": self._rules(own.row.filtered, kept),
             "mapping": visible(self.mask.text(mapping_text(config))),
             "fresh": answered.freshness if answered else None,
             "changes": self._changes(compared(DestinationsAnswer, found, before, self.span.words_before)),

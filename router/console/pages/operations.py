@@ -23,13 +23,13 @@ MOST_LAG = 60
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
-    counts = await sight.counts()
+    counts, names = await sight.counts(), list(sight.loaded.topology.destinations)
+    side, why = None, ""
     try:
-        names = list(sight.loaded.topology.destinations)
-        side, jobs = await sight.read(lambda: read_kafka_side(sight)), sight.jobs.of(REPLAY)
-        return operations(counts, side, "", names, jobs, origins(sight.loaded))
+        side = await sight.read(lambda: read_kafka_side(sight))
     except RouterError as error:
-        return operations(counts, None, str(error))
+        why = str(error)
+    return operations(counts, side, why, names, sight.jobs.of(REPLAY), origins(sight.loaded))
 
 
 def operations(

@@ -30,6 +30,7 @@ from router.plan_tools.diff.report import summary
 
 TABS = {"rules": "Rules", "violations": "Violations", "unplanned": "Unplanned", "revisions": "Revisions"}
 MOST_ROWS = "2000"
+MOST_AT_ONCE = 40  # changes of a plan
 _TONES: Mapping[Class, Tone] = {"breaking": "trouble", "risky": "attention", "safe": "fine"}
 
 
@@ -64,6 +65,17 @@ class Compared:
     @property
     def summary(self) -> str:
         return summary(self.changes)
+
+    @property
+    def parts(self) -> list[tuple[str, Sequence[PlanChange]]]:
+        """Tables with what each is called. One without a name is shown at once: of many changes those that matter."""
+        if len(self.changes) <= MOST_AT_ONCE:
+            return [("", self.changes)] if self.changes else []
+        safe = [one for one in self.changes if one.klass == "safe"]
+        others = [one for one in self.changes if one.klass != "safe"]
+        first, rest = others[:MOST_AT_ONCE], others[MOST_AT_ONCE:]
+        made = [("", first), (f"{len(rest):,} more, breaking ones first", rest), (f"{len(safe):,} safe", safe)]
+        return [(words, rows) for words, rows in made if rows]
 
 
 async def answer(sight: Sight, request: web.Request) -> Shown:

@@ -143,7 +143,7 @@ export async function act(name, values) {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Console-Token": body.dataset.token },
     body: JSON.stringify(values),
-  });
+  }).catch(() => { throw new Error("The console does not answer: it is not known whether this was done."); });
   const said = await answer.json().catch(() => ({ error: "the console did not answer as expected" }));
   if (!answer.ok) throw new Error(said.error || `status ${answer.status}`);
   return said;
@@ -160,8 +160,10 @@ function submitted(event) {
   if (!form.dataset.action) return;
   event.preventDefault();
   const values = valuesOf(new FormData(form, event.submitter));
+  delete form.dataset.changed;
   const said = form.querySelector("output");
   const buttons = [...form.querySelectorAll("button")].filter((one) => !one.disabled);
+  const begins = buttons.filter((one) => "begins" in one.dataset);
   buttons.forEach((one) => { one.disabled = true; });
   event.submitter?.closest("dialog:not(:has(form[data-action]))")?.close();
   if (said) said.textContent = "Working…";
@@ -169,12 +171,17 @@ function submitted(event) {
     if (said) said.textContent = answer.says; else announce(answer.says);
     if (answer.snippets) fill(answer.snippets);
     if (answer.trials) showTrials(answer.trials);
-    if (values.stay === "dry") form.querySelectorAll("[data-begins]").forEach((one) => { one.disabled = false; });
+    if (values.stay === "dry") mayBegin(form, !("changed" in form.dataset));
     if (!("stay" in values)) { form.closest("dialog")?.close(); announce(answer.says); }
     renew();
   }).catch((error) => {
     if (said) said.textContent = error.message; else announce(error.message);
-  }).finally(() => buttons.forEach((one) => { one.disabled = false; }));
+  }).finally(() => buttons.filter((one) => !begins.includes(one)).forEach((one) => { one.disabled = false; }));
+}
+
+// What comes before it in its form is a dry run.
+function mayBegin(form, allowed) {
+  form.querySelectorAll("[data-begins]").forEach((one) => { one.disabled = !allowed; });
 }
 
 function clicked(event) {
@@ -182,7 +189,7 @@ function clicked(event) {
   if (!button) return;
   if ("help" in button.dataset) document.getElementById("help").showModal();
   if ("themeSwitch" in button.dataset) switchTheme();
-  if (button.dataset.opens) document.getElementById(button.dataset.opens).showModal();
+  if (button.dataset.opens) openDialog(document.getElementById(button.dataset.opens));
   if ("closes" in button.dataset) button.closest("dialog").close();
   if (button.dataset.copies) {
     navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent)
@@ -193,7 +200,18 @@ function clicked(event) {
 // What was counted is what is begun: with another value it has to be counted again.
 function changed(event) {
   const form = event.target.closest("form[data-counts-first]");
-  form?.querySelectorAll("[data-begins]").forEach((one) => { one.disabled = true; });
+  if (!form || event.target.name === "reason") return;
+  form.dataset.changed = "yes";
+  mayBegin(form, false);
+}
+
+// What was said or counted when it was open before is no longer so.
+function openDialog(dialog) {
+  for (const form of dialog.querySelectorAll("form[data-action]")) {
+    form.querySelectorAll("output").forEach((one) => { one.textContent = ""; });
+    if ("countsFirst" in form.dataset) mayBegin(form, false);
+  }
+  dialog.showModal();
 }
 
 document.addEventListener("keydown", pressed);
