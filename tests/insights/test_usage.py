@@ -169,6 +169,43 @@ def test_more_ids_than_are_kept_are_estimated_within_the_stated_error() -> None:
     assert [loaded.see(f"a{number}", 20_001) for number in range(20_000)] == again
 
 
+def test_where_fewer_ids_come_more_of_them_are_looked_at_again_and_none_is_new_twice() -> None:
+    ids, fewer = KnownIds(capacity=200), [f"stays{number}" for number in range(60)]
+    for number in range(1_000):
+        ids.see(f"a{number}", 20_000)
+    assert (sampled := ids.one_in) >= 8
+
+    day, rates, chunks = 20_000, [], dict(ids.seal())
+    while ids.one_in > 1 and day < 20_000 + 10 * KEPT_DAYS:
+        day += 1
+        seen = [ids.see(one, day) for one in fewer]
+        if day > 20_001:
+            assert not any(one.new for one in seen if one), (day, ids.one_in)
+        rates.append(ids.one_in)
+        chunks |= dict(ids.seal())
+        ids = KnownIds(capacity=200)
+        ids.load({name: raw for name, raw in chunks.items() if raw is not None})
+
+    assert rates[:KEPT_DAYS] == [sampled] * KEPT_DAYS
+    assert rates == sorted(rates, reverse=True)
+    assert sorted(set(rates), reverse=True) == [sampled >> step for step in range(sampled.bit_length())]
+    assert sum(ids.see(one, day + 1) is not None for one in fewer) == len(fewer)
+
+
+def test_where_many_ids_come_again_no_more_of_them_are_looked_at() -> None:
+    ids = KnownIds(capacity=200)
+    for number in range(1_000):
+        ids.see(f"a{number}", 20_000)
+    sampled, day = ids.one_in, 20_000
+    for _ in range(3 * KEPT_DAYS):
+        day += 1
+        for number in range(1_000):
+            ids.see(f"a{number}", day)
+
+    assert ids.one_in == sampled
+    assert len(ids) <= 200
+
+
 def test_ids_not_seen_for_long_give_way_before_a_part_is_looked_at() -> None:
     ids = KnownIds(capacity=100)
     for number in range(100):
