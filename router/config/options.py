@@ -28,7 +28,7 @@ class RunOptions:
     that override ours; `env_file` is kept so that a parent process can hand it to its children. `supervised`: a parent
     process holds the port of `metrics` open, reads the same files and logs what changes in them. `console` is where the
     web console listens, None without one; `pages` are the metrics pages that it shows. `insights` is where its answers
-    are served, and asked for; None where nobody counts.
+    are served, and asked for; None where nobody counts. `called` is what the parent calls it: `route-2`.
     """
 
     bootstrap: str = ""
@@ -40,14 +40,15 @@ class RunOptions:
     insights: Address | None = INSIGHTS
     env_file: Path | None = None
     supervised: bool = False
+    called: str = ""
     console: Address | None = None
     pages: tuple[Address, ...] = ()
 
-    def for_child(self) -> dict[str, str]:
-        """The environment variable that hands these options to a child. `ps` does not show the secrets in it."""
+    def for_child(self, called: str) -> dict[str, str]:
+        """The environment variable that hands these options to a child of this name; `ps` shows no secret in it."""
         from pydantic import TypeAdapter
 
-        return {SUPERVISED: TypeAdapter(RunOptions).dump_json(replace(self, supervised=True)).decode()}
+        return {SUPERVISED: TypeAdapter(RunOptions).dump_json(replace(self, supervised=True, called=called)).decode()}
 
 
 def from_supervisor(environment: MutableMapping[str, str]) -> RunOptions | None:

@@ -48,7 +48,7 @@ def run_process(
     health = Health()
     stop = Event()
     try:
-        set_up(name, os.environ)
+        set_up(options.called or name, os.environ)
         register_secrets(loaded, options)
         with ExitStack() as stack:
             stack.enter_context(stop_on_signals(stop))

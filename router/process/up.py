@@ -157,7 +157,7 @@ def child_spec(name: str, files: Sequence[Path], options: RunOptions) -> ChildSp
         command += ["--follow", *(word for file in files for word in ("--topology", str(file)))]
     else:
         command += map(str, files)
-    return ChildSpec(name, command, options.for_child())
+    return ChildSpec(name, command, options.for_child(name))
 
 
 @contextmanager

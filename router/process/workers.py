@@ -78,11 +78,11 @@ def run_workers(reload: Reload[None], files: Sequence[Path], options: RunOptions
 def worker_spec(name: str, files: Sequence[Path], options: RunOptions, engine: str) -> ChildSpec:
     """The command line of one worker. Its options are in the environment, where `ps` does not show their secrets."""
     command = [sys.executable, "-m", "router", "route", *map(str, files), "--engine", engine]
-    return ChildSpec(name, command, options.for_child())
+    return ChildSpec(name, command, options.for_child(name))
 
 
 def worker_names(workers: int) -> list[str]:
-    """Their names on the metrics page and in the log of restarts."""
+    """Their names on the metrics page and in the logs."""
     return [f"{_NAME}-{number}" for number in range(1, workers + 1)]
 
 

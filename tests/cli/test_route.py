@@ -15,7 +15,7 @@ def test_a_child_that_inherits_the_number_of_workers_is_one_worker(
     line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "shop.yaml").write_text("name: shop\nsources: {web: {write_keys: [key]}}\n")
-    for name, value in RunOptions(bootstrap="127.0.0.1:1").for_child().items():
+    for name, value in RunOptions(bootstrap="127.0.0.1:1").for_child("route-2").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("ROUTER_WORKERS", "3")
     ran: list[str] = []

@@ -62,7 +62,7 @@ def child(name: str, file: str) -> int:
         health.ready("kafka", True)
         stop.wait()
 
-    return run_process(name, loaded, options, work)
+    return run_process(name.partition("-")[0], loaded, options, work)
 
 
 if __name__ == "__main__":

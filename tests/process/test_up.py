@@ -303,7 +303,7 @@ def test_a_child_gets_every_option_and_its_command_line_shows_none() -> None:
     environment = dict(spec.environment)
 
     assert list(spec.command) == [sys.executable, "-m", "router", "route", "/t.yaml"]
-    assert from_supervisor(environment) == replace(options, supervised=True)
+    assert from_supervisor(environment) == replace(options, supervised=True, called=spec.name)
     assert environment == {}
     assert from_supervisor(environment) is None
 

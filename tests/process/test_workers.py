@@ -69,7 +69,7 @@ def test_a_worker_gets_every_option_and_its_command_line_shows_none() -> None:
 
     assert worker_names(2) == ["route-1", spec.name]
     assert list(spec.command)[1:] == ["-m", "router", "route", "/t.yaml", "/more.yaml", "--engine", "faust"]
-    assert from_supervisor(environment) == replace(options, supervised=True)
+    assert from_supervisor(environment) == replace(options, supervised=True, called="route-2")
     assert environment == {}
 
 
@@ -136,4 +136,6 @@ def test_a_killed_worker_is_started_again_on_the_common_page_and_all_end_with_a_
     workers.process.send_signal(signal.SIGTERM)
     assert workers.process.wait(DEADLINE_SECONDS) == 0, workers.stderr.read_text()
     assert len(everyone) == 2
+    said = [json.loads(line)["process"] for line in workers.stderr.read_text().splitlines() if line.endswith("}")]
+    assert set(said) == {"route", "route-1", "route-2"}
     eventually(lambda: not any(map(runs, everyone)))
