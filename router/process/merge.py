@@ -115,7 +115,7 @@ class MergedPage(Collector):
 
 
 def merged(pages: Mapping[str, Iterable[Metric]]) -> list[Metric]:
-    """Families of several processes as one page's. A sample's own label `process` is kept."""
+    """Families of several processes as one page's, those with samples. A sample's own label `process` is kept."""
     families: dict[str, Metric] = {}
     for process, page in pages.items():
         for family in page:
@@ -124,7 +124,7 @@ def merged(pages: Mapping[str, Iterable[Metric]]) -> list[Metric]:
                 target = families[family.name] = copy(family)
                 target.samples = []
             target.samples += [_labelled(sample, process) for sample in family.samples]
-    return list(families.values())
+    return [family for family in families.values() if family.samples]
 
 
 def _labelled(sample: Sample, process: str) -> Sample:

@@ -104,6 +104,11 @@ def test_a_label_process_of_a_sample_s_own_is_kept() -> None:
     assert family.samples[0].labels == {"process": "route"}
 
 
+def test_a_family_without_samples_takes_no_room() -> None:
+    page = families("# HELP x Nothing yet\n# TYPE x gauge\n# TYPE y gauge\ny 1\n")
+    assert [family.name for family in merged({"a": page})] == ["y"]
+
+
 def test_merging_leaves_the_children_s_pages_as_they_were() -> None:
     page = families("# TYPE x gauge\nx 1\n")
     merged({"a": page, "b": page})
