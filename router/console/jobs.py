@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 from typing import Literal
 
@@ -87,9 +87,9 @@ class Jobs:
             return next((one for one in reversed(self._jobs) if (one.kind, one.target) == (kind, target)), None)
 
     def of(self, kind: str) -> list[Job]:
-        """All of a kind, the newest first."""
+        """All of a kind as they are now, the newest first: what is read after it is not older than what they say."""
         with self._lock:
-            return [one for one in reversed(self._jobs) if one.kind == kind]
+            return [replace(one) for one in reversed(self._jobs) if one.kind == kind]
 
     def stop(self, kind: str, target: str) -> None:
         """Ask it to end after what is under way. Raises UsageError where none runs."""

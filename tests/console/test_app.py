@@ -325,6 +325,8 @@ async def test_a_dry_run_of_a_redrive_counts_and_sends_nothing(opened: Open) -> 
         assert job is not None
         await ended(job)
         assert (job.says, job.whole, job.dealt) == ("1 of 1 chosen sent to crm once more.", 1, 1)
+        _, says = await act(client, "redrive", chosen | {"place": "0:3", "stay": "dry"})
+        assert "Would send 0 of 1 chosen to crm, at 50 a second in 0 s. 1 left: redriven before." in says
         async with client.get("/destinations/crm?tab=letters") as page:
             text = await page.text()
             assert "4 dead letters, 2 not redriven" in text
@@ -427,7 +429,8 @@ async def test_a_replay_is_counted_begun_and_done(opened: Open) -> None:
         assert status == 200, says
         assert (await act(client, "replay", asked | {"user": "u2"}))[0] == 400
         assert (await act(client, "replay", asked))[0] == 200
-        (job,) = sight.jobs.of("replay")
+        job = sight.jobs.latest("replay", sight.jobs.of("replay")[0].target)
+        assert job is not None
         await ended(job)
         assert (job.state, job.says) == ("done", "r1 is done: 1 events sent.")
         assert sight.audit.newest()[0]["says"] == job.says

@@ -311,7 +311,7 @@ async def test_a_phone_has_the_arrows_beside_the_month_and_a_long_name_does_not_
 ) -> None:
     async with browser_page(chromium, tmp_path, up.console) as page:
         await up.send("m4", LONG)
-        for width in (1280, 390):
+        for width in (700, 390):
             await page.call(
                 "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
             )
@@ -327,6 +327,14 @@ async def test_a_phone_has_the_arrows_beside_the_month_and_a_long_name_does_not_
             await page.go("/sources/web")
             await page.until(f"document.getElementById('schema').innerText.includes({json.dumps(LONG[:20])})")
             assert await page.value("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_an_open_page_whose_source_is_gone_says_so(up: Running, chromium: Sequence[str], tmp_path: Path) -> None:
+    async with browser_page(chromium, tmp_path, up.console) as page:
+        await page.go("/sources/web")
+        await page.value("history.replaceState(null, '', '/sources/gone')")
+        await page.press("r")
+        await page.until("document.getElementById('toast').innerText.includes('no longer in the topology')")
 
 
 def app_events() -> list[dict[str, Any]]:

@@ -60,6 +60,22 @@ def test_a_job_is_stopped_and_only_one_of_a_target_runs() -> None:
     assert jobs.latest("replay", "crm") is None
 
 
+def test_what_a_page_says_of_a_job_is_what_it_was_before_the_page_read_the_rest() -> None:
+    jobs, ending = Jobs(lambda job: None), Event()
+
+    def work(job: Job) -> str:
+        assert ending.wait(SECONDS)
+        return "all sent"
+
+    job = jobs.start("redrive", "crm", deed("crm"), work)
+    (before,) = jobs.of("redrive")
+    ending.set()
+    finished(job)
+
+    assert (before.state, before.says) == ("running", "")
+    assert [(one.state, one.says) for one in jobs.of("redrive")] == [("done", "all sent")]
+
+
 def test_a_job_that_ends_while_it_is_asked_to_stop_has_ended() -> None:
     jobs = Jobs(lambda job: None)
     job = finished(jobs.start("redrive", "crm", deed("crm"), lambda job: "all sent"))

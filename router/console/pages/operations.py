@@ -24,12 +24,12 @@ MOST_LAG = 60
 
 async def answer(sight: Sight, request: web.Request) -> Shown:
     counts, names = await sight.counts(), list(sight.loaded.topology.destinations)
-    side, why = None, ""
+    jobs, side, why = sight.jobs.of(REPLAY), None, ""
     try:
         side = await sight.read(lambda: read_kafka_side(sight))
     except RouterError as error:
         why = str(error)
-    return operations(counts, side, why, names, sight.jobs.of(REPLAY), origins(sight.loaded))
+    return operations(counts, side, why, names, jobs, origins(sight.loaded))
 
 
 def operations(

@@ -48,6 +48,7 @@ function renew(done) {
       if (!ended.open) ended.showModal();
       return;
     }
+    if (request.status === 404) return announce("What this page shows is no longer in the topology.");
     if (request.status !== 200 || !request.response) return lost();
     for (const old of shown) {
       const fresh = request.response.getElementById(old.id);
