@@ -73,6 +73,19 @@ def test_a_month_is_shown_by_source_and_day_beside_the_months_before() -> None:
     assert 'rel="next"' in only
 
 
+def test_a_number_leads_to_a_list_where_there_is_one_and_says_where_there_is_none() -> None:
+    page = shown(jumped())
+    by_source, by_domain = (
+        page.partition(f"{title}s that changed most")[2].partition("</table>")[0] for title in ("Source", "Domain")
+    )
+
+    assert 'href="/sources/web?from=2027-01-14&amp;to=2027-01-15"' in by_source
+    assert "shop.example" in by_domain
+    assert "<a " not in by_domain
+    assert not re.search(r'data-label="(Usually|Change)"><a ', page)
+    assert "no list leads to their events" in page
+
+
 def test_why_a_day_jumped_is_said_in_sentences() -> None:
     page = re.sub(r"\s+", " ", shown(jumped()))
 
