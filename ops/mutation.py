@@ -46,7 +46,7 @@ PARTS = {
     "changelog": Part(
         ("router/dedupe/changelog.py",),
         ("tests/dedupe/test_changelog.py", "tests/worker/test_crash_points.py"),
-        least=0,
+        least=90,
     ),
     "checkpoint": Part(
         (
@@ -59,12 +59,12 @@ PARTS = {
             *("tests/worker/test_checkpoint.py", "tests/worker/test_crash_points.py", "tests/worker/test_traps.py"),
             *("tests/kafka/test_writer.py", "tests/delivery/test_committer.py", "tests/identity/test_merges.py"),
         ),
-        least=0,
+        least=70,
     ),
     "consumer": Part(
         ("router/kafka/group_consumer.py",),
         ("tests/kafka/test_group_consumer.py", "tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
-        least=0,
+        least=70,
     ),
     "window": Part(
         ("router/dedupe/window_rocksdb.py", "router/dedupe/bloom.py"),
