@@ -329,7 +329,8 @@ class Slow:
     def __init__(self) -> None:
         self.go_on = threading.Event()
         self.done: list[CommitBatch] = []
-        self.closed_by: list[str] = []
+        self.others = set(threading.enumerate())
+        self.closed_beside: set[threading.Thread] = set()
 
     def publish(self, batch: CommitBatch) -> None:
         assert self.go_on.wait(300)
@@ -339,7 +340,7 @@ class Slow:
         raise AssertionError("for the consuming thread")
 
     def close(self) -> None:
-        self.closed_by = [thread.name for thread in threading.enumerate() if thread.name == "commit"]
+        self.closed_beside = set(threading.enumerate()) - self.others
 
 
 def test_a_commit_runs_while_its_owner_goes_on() -> None:
@@ -388,11 +389,11 @@ def test_all_steps_in_one_call(producer: Any) -> None:
 
 def test_a_commit_thread_has_ended_before_its_producer_is_closed() -> None:
     slow = Slow()
-    slow.closed_by = ["nobody"]
+    slow.closed_beside = {threading.current_thread()}
 
     CommitThread(slow).close()
 
-    assert slow.closed_by == []
+    assert {thread.name for thread in slow.closed_beside} & {"commit", "MainThread"} == set()
 
 
 def test_at_least_once_closes_its_producer_with_all_acknowledged(producer: Any) -> None:
