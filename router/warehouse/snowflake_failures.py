@@ -12,6 +12,7 @@ Known = tuple[Literal["retry", "refused", "rejected"], str, str]
 _NOT_ACCEPTED: Known = ("refused", "NOT_ACCEPTED", "the user, the key or the password is not accepted")
 _NO_RIGHT: Known = ("refused", "NO_RIGHT", "the role has no right to do this")
 _IN_THE_WAY: Known = ("retry", "IN_THE_WAY", "another load was in the way")
+IN_THE_WAY = Failure(*_IN_THE_WAY)
 _TOO_LARGE: Known = ("rejected", "TOO_LARGE", "a value is larger than Snowflake takes")
 _EXPIRED: Known = ("retry", "SESSION_EXPIRED", "the session has ended: the next load begins another")
 _NUMBERS: dict[int, Known] = {

@@ -9,11 +9,10 @@ its rows are repeats. kill -9 leaves the staging table behind, which BigQuery dr
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -24,17 +23,14 @@ import orjson
 
 from router.warehouse.fitting import TableFit
 from router.warehouse.names import DISCARDS, NAMES, OBJECT_TABLES
-from router.warehouse.objects import StoredObject
-from router.warehouse.rows import VERSIONS
-from router.warehouse.store import Failure, Place, Tables, WarehouseStore, unreachable, used
+from router.warehouse.staged import LOADING, StagedStore
+from router.warehouse.store import Failure, Place, Tables, unreachable
 from router.warehouse.values import ColumnType, Values
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import Client
 
-_LOADING = "_loading"
 _STAGED = "_staged_"  # no event's table begins like that
-_IDS_AT_A_TIME = 10_000
 _TABLES_AT_A_TIME = 90  # of the 100 that a transaction may change
 _SCRIPT = 900_000  # characters, of the million that a query may have
 _LONGEST = 600.0  # seconds, of one job
@@ -76,8 +72,7 @@ _NOT_ACCEPTED: dict[str, str] = {
 log = logging.getLogger(__name__)
 
 
-class BigQueryStore(WarehouseStore):
-    key = mark = ""  # of neither is there any
+class BigQueryStore(StagedStore):
     type_names: ClassVar[Mapping[ColumnType, str]] = {
         "int": "INT64", "float": "FLOAT64", "boolean": "BOOL", "datetime": "TIMESTAMP", "text": "STRING",
     }  # fmt: skip
@@ -92,15 +87,10 @@ class BigQueryStore(WarehouseStore):
         self._key_file = key_file
         self._timeout = timeout
         self._client: Client | None = None
-        self._known: set[str] = set()  # schemas that were there
-        self._forget()
+        super().__init__()
 
     def _forget(self) -> None:
-        self._tables: Tables = {}
-        self._last: dict[str, str] = {}  # load of each schema
-        self._changes: list[str] = []
-        self._statements: list[tuple[str, str]] = []  # schema and SQL
-        self._rows = io.BytesIO()
+        super()._forget()
         self._staging = f"{_STAGED}{uuid.uuid4().hex}"
 
     @property
@@ -131,6 +121,9 @@ class BigQueryStore(WarehouseStore):
 
         return {"retry": DEFAULT_RETRY.with_timeout(self._timeout), "timeout": max(10.0, self._timeout)}
 
+    def _name(self, column: str) -> str:
+        return f"`{column}`"
+
     def _of(self, schema: str, table: str) -> str:
         """No name of ours has a backtick."""
         return f"`{self._project}`.`{schema}`.`{table}`"
@@ -141,12 +134,12 @@ class BigQueryStore(WarehouseStore):
         for schema in schemas:
             if schema not in self._known:
                 self._make(schema)
-            ((self._last[schema],),) = self.rows(f"SELECT load FROM {self._of(schema, _LOADING)}")
+            ((self._last[schema],),) = self.rows(f"SELECT load FROM {self._of(schema, LOADING)}")
             columns = self.rows(
                 "SELECT table_name, column_name, LOWER(data_type) FROM "
                 f"`{self._project}`.`{schema}`.INFORMATION_SCHEMA.COLUMNS"
             )
-            own = (row for row in columns if row[0] != _LOADING and not row[0].startswith(_STAGED))
+            own = (row for row in columns if row[0] != LOADING and not row[0].startswith(_STAGED))
             found += [(schema, *row) for row in own]
         self._tables = self.tables(found)
         return {place: dict(types) for place, types in self._tables.items()}
@@ -161,7 +154,7 @@ class BigQueryStore(WarehouseStore):
             made = Dataset(f"{self._project}.{schema}")
             made.location = self._location
             self._db.create_dataset(made, exists_ok=True, **self._calls)
-        self.execute(f"CREATE TABLE IF NOT EXISTS {self._of(schema, _LOADING)} AS SELECT '' AS load")
+        self.execute(f"CREATE TABLE IF NOT EXISTS {self._of(schema, LOADING)} AS SELECT '' AS load")
         self._known.add(schema)
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> None:
@@ -194,53 +187,19 @@ class BigQueryStore(WarehouseStore):
         wider = [f"ALTER COLUMN `{name}` SET DATA TYPE FLOAT64" for name in fit.widened]
         self._changes += [f"ALTER TABLE {table} {', '.join(some)}" for some in (added, wider) if some]
 
-    def insert(self, place: Place, fit: TableFit) -> int:
-        there = {key for (key,) in self._of_ids("id", place, [row["id"] for row in fit.rows])}
-        rows = [row for row in fit.rows if row["id"] not in there]
-        if rows:
-            names, staged = self._stage(fit, rows)
-            self._statements.append((place[0], f"INSERT INTO {self._of(*place)} ({', '.join(names)}) {staged}"))
-        return len(rows)
+    def _content(self, row: Values) -> Any:
+        return orjson.dumps(row).decode()
 
-    def upsert(self, place: Place, fit: TableFit) -> None:
-        names, staged = self._stage(fit, fit.rows)
-        columns = ", ".join(names)
-        changes = ", ".join(f"{name} = COALESCE(staged.{name}, stored.{name})" for name in names if name != "`id`")
-        self._statements.append(
-            (
-                place[0],
-                f"MERGE INTO {self._of(*place)} AS stored USING ({staged}) AS staged ON stored.id = staged.id "
-                f"WHEN MATCHED THEN UPDATE SET {changes} WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({columns})",
-            )
-        )
+    def _staged(self, part: int, columns: Mapping[str, ColumnType]) -> str:
+        values = ", ".join(f"{self._read(name, kind)} AS {self._name(name)}" for name, kind in columns.items())
+        return f"SELECT {values} FROM {_STAGED} WHERE part = {part}"
 
-    def _stage(self, fit: TableFit, rows: Iterable[Values]) -> tuple[list[str], str]:
-        """Keep rows for the upload: their columns, and the query that gives them back, each value in its type."""
-        number, names = len(self._statements), used(fit)
-        self._rows.writelines(
-            orjson.dumps({"part": number, "content": orjson.dumps(row).decode()}, option=orjson.OPT_APPEND_NEWLINE)
-            for row in rows
-        )
-        values = ", ".join(
-            f"JSON_VALUE(content, '$.{name}') AS `{name}`"
-            if fit.types[name] == "text"
-            else f"CAST(JSON_VALUE(content, '$.{name}') AS {self.type_names[fit.types[name]]}) AS `{name}`"
-            for name in names
-        )
-        return [f"`{name}`" for name in names], f"SELECT {values} FROM {_STAGED} WHERE part = {number}"
+    def _read(self, name: str, kind: ColumnType) -> str:
+        text = f"JSON_VALUE(content, '$.{name}')"
+        return text if kind == "text" else f"CAST({text} AS {self.type_names[kind]})"
 
-    def objects(self, place: Place, columns: Iterable[str], ids: Sequence[str]) -> dict[str, StoredObject]:
-        known = self._tables.get(place, {})
-        names = [name for name in columns if name in known and name not in ("id", VERSIONS)]
-        given = "".join(f", `{name}` IS NOT NULL" for name in names)
-        return self.read_objects(names, self._of_ids(f"id, {VERSIONS}{given}", place, ids))
-
-    def _of_ids(self, columns: str, place: Place, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Of the rows with one of these ids; a table that `commit` is to make has none."""
-        if place in self._tables:
-            sql = f"SELECT {columns} FROM {self._of(*place)} WHERE id IN UNNEST(@ids)"
-            for start in range(0, len(ids), _IDS_AT_A_TIME):
-                yield from self.rows(sql, [ids[start : start + _IDS_AT_A_TIME]])
+    def of_ids(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        return "id IN UNNEST(@ids)", [ids]
 
     def commit(self) -> None:
         for sql in self._changes:
@@ -282,7 +241,7 @@ class BigQueryStore(WarehouseStore):
         yield schema, part
 
     def _run(self, schema: str, statements: Sequence[str]) -> None:
-        last, mine, loading = self._last[schema], uuid.uuid4().hex, self._of(schema, _LOADING)
+        last, mine, loading = self._last[schema], uuid.uuid4().hex, self._of(schema, LOADING)
         self.execute(";\n".join(chain(
             ["BEGIN TRANSACTION",
              f"UPDATE {loading} SET load = IF(load = '{last}', '{mine}', ERROR('another load was in the way')) "
@@ -300,12 +259,6 @@ class BigQueryStore(WarehouseStore):
             log.warning(
                 "a staging table could not be dropped: it expires in a day", extra={"why": type(error).__name__}
             )
-
-    def rollback(self) -> None:
-        """The staging table expires."""
-        self._forget()
-        self._known.clear()
-        self.close()
 
     def idle(self) -> None:
         """The client stays: the next load needs it."""

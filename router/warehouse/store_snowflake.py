@@ -11,9 +11,8 @@ next load finishes. Names are upper case, as Snowflake writes those without quot
 
 from __future__ import annotations
 
-import io
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,20 +21,18 @@ import orjson
 
 from router.warehouse import snowflake_failures
 from router.warehouse.fitting import TableFit
-from router.warehouse.objects import StoredObject
-from router.warehouse.rows import VERSIONS
 from router.warehouse.snowflake_connection import connection
-from router.warehouse.store import Failure, Place, Tables, WarehouseStore, quoted, target, used
-from router.warehouse.values import ColumnType, Values
+from router.warehouse.staged import LOADING, StagedStore
+from router.warehouse.store import Failure, Place, Tables, quoted, target
+from router.warehouse.values import ColumnType
 
 if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-_LOADING, _STAGED = "_loading", "_staged"  # no event's table begins like that
+_STAGED = "_staged"  # no event's table begins like that
 _NARROW = "_narrow_"  # nor a column: one of whole numbers that is being widened
 _NO_LOAD = "AS SELECT ''::VARCHAR AS \"LOAD\""
-_IDS_AT_A_TIME = 10_000
 
 
 class Noticed(Exception):
@@ -46,11 +43,7 @@ class Noticed(Exception):
         self.failure = failure
 
 
-_IN_THE_WAY = Failure("retry", "IN_THE_WAY", "another load was in the way")
-
-
-class SnowflakeStore(WarehouseStore):
-    key = mark = ""  # of neither is there any
+class SnowflakeStore(StagedStore):
     type_names: ClassVar[Mapping[ColumnType, str]] = {
         "int": "NUMBER(38, 0)", "float": "FLOAT", "boolean": "BOOLEAN", "datetime": "TIMESTAMP_TZ", "text": "VARCHAR",
     }  # fmt: skip
@@ -61,18 +54,18 @@ class SnowflakeStore(WarehouseStore):
     def __init__(self, url: str, password: str | None, key_file: Path | None, timeout: float) -> None:
         self._connect = partial(connection, url, password, key_file, timeout)
         self._connection: SnowflakeConnection | None = None
-        self._known: set[str] = set()  # schemas that were there
-        self._forget()
+        super().__init__()
 
     def _forget(self) -> None:
-        self._tables: Tables = {}
-        self._last: dict[str, str] = {}  # load of each schema
+        super()._forget()
         self._wanted: Tables = {}  # columns of the tables that are to change
-        self._changes: list[str] = []
         self._widens = False
-        self._statements: list[tuple[str, str]] = []  # schema and SQL
-        self._rows = io.BytesIO()
-        self._count = 0
+
+    def _name(self, column: str) -> str:
+        return quoted(column.upper())
+
+    def _of(self, schema: str, table: str) -> str:
+        return target((schema.upper(), table.upper()))
 
     @property
     def _db(self) -> SnowflakeConnection:
@@ -95,9 +88,9 @@ class SnowflakeStore(WarehouseStore):
         for schema in schemas:
             if schema not in self._known:
                 self._make(schema)
-            ((last,),) = self.rows(f'SELECT MAX("LOAD") FROM {_of(schema, _LOADING)}')
+            ((last,),) = self.rows(f'SELECT MAX("LOAD") FROM {self._of(schema, LOADING)}')
             if last is None:  # somebody has emptied it
-                self.execute(f"CREATE OR REPLACE TABLE {_of(schema, _LOADING)} {_NO_LOAD}")
+                self.execute(f"CREATE OR REPLACE TABLE {self._of(schema, LOADING)} {_NO_LOAD}")
             self._last[schema] = last or ""
         found = self._columns(schemas)
         if self._finish(found):
@@ -108,10 +101,10 @@ class SnowflakeStore(WarehouseStore):
     def _make(self, schema: str) -> None:
         """Even IF NOT EXISTS asks for the right to make one."""
         if not self.rows("SELECT 1 FROM INFORMATION_SCHEMA.SCHEMATA WHERE SCHEMA_NAME = ?", [schema.upper()]):
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {_name(schema)}")
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {self._name(schema)}")
         there = "SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?"
-        if not self.rows(there, [schema.upper(), _LOADING.upper()]):
-            self.execute(f"CREATE TABLE {_of(schema, _LOADING)} {_NO_LOAD}")  # with its row, by one load only
+        if not self.rows(there, [schema.upper(), LOADING.upper()]):
+            self.execute(f"CREATE TABLE {self._of(schema, LOADING)} {_NO_LOAD}")  # with its row, by one load only
         self._known.add(schema)
 
     def _columns(self, schemas: Sequence[str]) -> Tables:
@@ -124,24 +117,26 @@ class SnowflakeStore(WarehouseStore):
         return self.tables(
             (schema.lower(), table.lower(), column.lower(), kind.lower() if scale is None else f"number {scale}")
             for schema, table, column, kind, scale in found
-            if table == table.upper() and column == column.upper() and table.lower() not in (_LOADING, _STAGED)
+            if table == table.upper() and column == column.upper() and table.lower() not in (LOADING, _STAGED)
         )
 
     def change(self, place: Place, fit: TableFit, *, new: bool) -> None:
         self._wanted[place] = fit.types
         if new:
-            columns = ", ".join(f"{_name(name)} {self.type_names[kind]}" for name, kind in fit.added.items())
-            self._changes.append(f"CREATE TABLE IF NOT EXISTS {_of(*place)} ({columns})")
+            columns = ", ".join(f"{self._name(name)} {self.type_names[kind]}" for name, kind in fit.added.items())
+            self._changes.append(f"CREATE TABLE IF NOT EXISTS {self._of(*place)} ({columns})")
             return
         if fit.added:
-            added = (f"{_name(name)} {self.type_names[kind]}" for name, kind in fit.added.items())
-            self._changes.append(f"ALTER TABLE {_of(*place)} ADD COLUMN {', '.join(added)}")
+            added = (f"{self._name(name)} {self.type_names[kind]}" for name, kind in fit.added.items())
+            self._changes.append(f"ALTER TABLE {self._of(*place)} ADD COLUMN {', '.join(added)}")
         for name in fit.widened:
             self.widen(place, name)
 
     def widen(self, place: Place, column: str) -> None:
         """A column of another name keeps the whole numbers until they are copied: no load writes to that one."""
-        self._changes.append(f"ALTER TABLE {_of(*place)} RENAME COLUMN {_name(column)} TO {_name(_NARROW + column)}")
+        self._changes.append(
+            f"ALTER TABLE {self._of(*place)} RENAME COLUMN {self._name(column)} TO {self._name(_NARROW + column)}"
+        )
         self._widens = True
 
     def _finish(self, tables: Tables) -> bool:
@@ -151,64 +146,27 @@ class SnowflakeStore(WarehouseStore):
         """
         narrow = [(place, name) for place, types in tables.items() for name in types if name.startswith(_NARROW)]
         for (schema, table), name in narrow:
-            of, wide = _of(schema, table), _name(name.removeprefix(_NARROW))
+            of, wide = self._of(schema, table), self._name(name.removeprefix(_NARROW))
             self.execute(f"ALTER TABLE {of} ADD COLUMN IF NOT EXISTS {wide} {self.type_names['float']}")
             self.execute("BEGIN TRANSACTION")
             self._mark(schema)
-            self.execute(f"UPDATE {of} SET {wide} = COALESCE({wide}, {_name(name)})")
+            self.execute(f"UPDATE {of} SET {wide} = COALESCE({wide}, {self._name(name)})")
             self.execute("COMMIT")
-            self.execute(f"ALTER TABLE {of} DROP COLUMN IF EXISTS {_name(name)}")
+            self.execute(f"ALTER TABLE {of} DROP COLUMN IF EXISTS {self._name(name)}")
         return bool(narrow)
 
-    def insert(self, place: Place, fit: TableFit) -> int:
-        there = {key for (key,) in self._of_ids('"ID"', place, [row["id"] for row in fit.rows])}
-        rows = [row for row in fit.rows if row["id"] not in there]
-        if rows:
-            names, staged = self._stage(fit, rows)
-            self._statements.append((place[0], f"INSERT INTO {_of(*place)} ({', '.join(names)}) {staged}"))
-        return len(rows)
-
-    def upsert(self, place: Place, fit: TableFit) -> None:
-        names, staged = self._stage(fit, fit.rows)
-        changes = ", ".join(f"{name} = COALESCE(staged.{name}, stored.{name})" for name in names if name != '"ID"')
-        given = ", ".join(f"staged.{name}" for name in names)
-        self._statements.append(
-            (
-                place[0],
-                f'MERGE INTO {_of(*place)} AS stored USING ({staged}) AS staged ON stored."ID" = staged."ID" '
-                f"WHEN MATCHED THEN UPDATE SET {changes} "
-                f"WHEN NOT MATCHED THEN INSERT ({', '.join(names)}) VALUES ({given})",
-            )
-        )
-
-    def _stage(self, fit: TableFit, rows: Sequence[Values]) -> tuple[list[str], str]:
-        """Keep rows for the upload: their columns, and the query that gives them back, each value in its type."""
-        number, names = len(self._statements), used(fit)
-        self._count += len(rows)
-        self._rows.writelines(
-            orjson.dumps({"part": number, "content": row}, option=orjson.OPT_APPEND_NEWLINE) for row in rows
-        )
-        values = ", ".join(f"{self._read(name, fit.types[name])} AS {_name(name)}" for name in names)
-        return [_name(name) for name in names], f'SELECT {values} FROM {{staged}} WHERE "PART" = {number} AND {{ours}}'
+    def _staged(self, part: int, columns: Mapping[str, ColumnType]) -> str:
+        values = ", ".join(f"{self._read(name, kind)} AS {self._name(name)}" for name, kind in columns.items())
+        return f'SELECT {values} FROM {{staged}} WHERE "PART" = {part} AND {{ours}}'
 
     def _read(self, name: str, kind: ColumnType) -> str:
         if kind == "datetime":
             return f'TO_TIMESTAMP_TZ("CONTENT":"{name}"::VARCHAR)'
         return f'"CONTENT":"{name}"::{self.type_names[kind]}'
 
-    def objects(self, place: Place, columns: Iterable[str], ids: Sequence[str]) -> dict[str, StoredObject]:
-        known = self._tables.get(place, {})
-        names = [name for name in columns if name in known and name not in ("id", VERSIONS)]
-        given = "".join(f", {_name(name)} IS NOT NULL" for name in names)
-        return self.read_objects(names, self._of_ids(f'"ID", {_name(VERSIONS)}{given}', place, ids))
-
-    def _of_ids(self, columns: str, place: Place, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Of the rows with one of these ids; a table that `commit` is to make has none."""
-        if place in self._tables:
-            wanted = "SELECT VALUE::VARCHAR FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))"
-            sql = f'SELECT {columns} FROM {_of(*place)} WHERE "ID" IN ({wanted})'
-            for start in range(0, len(ids), _IDS_AT_A_TIME):
-                yield from self.rows(sql, [orjson.dumps(ids[start : start + _IDS_AT_A_TIME]).decode()])
+    def of_ids(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        wanted = "SELECT VALUE::VARCHAR FROM TABLE(FLATTEN(INPUT => PARSE_JSON(?)))"
+        return f'"ID" IN ({wanted})', [orjson.dumps(ids).decode()]
 
     def commit(self) -> None:
         for sql in self._changes:
@@ -224,7 +182,7 @@ class SnowflakeStore(WarehouseStore):
             if self._wanted:
                 self._compare(self._columns(schemas))
             for schema, sql in self._statements:
-                ours = f"""EXISTS (SELECT 1 FROM {_of(schema, _LOADING)} WHERE "LOAD" = '{self._last[schema]}')"""
+                ours = f"""EXISTS (SELECT 1 FROM {self._of(schema, LOADING)} WHERE "LOAD" = '{self._last[schema]}')"""
                 self.execute(sql.replace("{staged}", staged).replace("{ours}", ours))
             self.execute("COMMIT")
             self._confirm(self._statements[0][0])
@@ -233,10 +191,10 @@ class SnowflakeStore(WarehouseStore):
     def _mark(self, schema: str) -> None:
         """Replace the name of the last load, which waits for a load underway, unless there was another since."""
         mine = uuid.uuid4().hex
-        sql = f'UPDATE {_of(schema, _LOADING)} SET "LOAD" = ? WHERE "LOAD" = ?'
+        sql = f'UPDATE {self._of(schema, LOADING)} SET "LOAD" = ? WHERE "LOAD" = ?'
         with self._run(sql, [mine, self._last[schema]]) as cursor:
             if not cursor.rowcount:
-                raise Noticed(_IN_THE_WAY)
+                raise Noticed(snowflake_failures.IN_THE_WAY)
         self._last[schema] = mine
 
     def _confirm(self, schema: str) -> None:
@@ -245,37 +203,32 @@ class SnowflakeStore(WarehouseStore):
         Snowflake breaks one off that keeps others waiting and says nothing for minutes, as a frozen process does. Its
         further statements succeed then, and so does its COMMIT; they change nothing, as `_LOADING` names another load.
         """
-        ((last,),) = self.rows(f'SELECT MAX("LOAD") FROM {_of(schema, _LOADING)}')
+        ((last,),) = self.rows(f'SELECT MAX("LOAD") FROM {self._of(schema, LOADING)}')
         if last != self._last[schema]:
-            raise Noticed(_IN_THE_WAY)
+            raise Noticed(snowflake_failures.IN_THE_WAY)
 
     def _compare(self, tables: Tables) -> None:
         """Where two loads made a table or a column at once, it may be of another type than this one needs."""
         for place, types in self._wanted.items():
             now = tables.get(place, {})
             if any(now.get(name) != kind for name, kind in types.items()):
-                raise Noticed(_IN_THE_WAY)
+                raise Noticed(snowflake_failures.IN_THE_WAY)
 
     def _upload(self) -> str:
         """The temporary table with all rows."""
-        staged = _of(self._statements[0][0], _STAGED)
+        staged = self._of(self._statements[0][0], _STAGED)
         self.execute(f"CREATE OR REPLACE TEMPORARY STAGE {staged}")
         self.execute(f'CREATE OR REPLACE TEMPORARY TABLE {staged} ("PART" NUMBER(38, 0), "CONTENT" VARIANT)')
+        given = self._rows.getvalue().count(b"\n")
         put = f"PUT file://rows.json @{staged} AUTO_COMPRESS = TRUE OVERWRITE = TRUE"
         self._db.cursor().execute(put, file_stream=self._rows)
         copied = self.rows(
             f'COPY INTO {staged} ("PART", "CONTENT") FROM (SELECT $1:part, $1:content FROM @{staged}) '
             "FILE_FORMAT = (TYPE = JSON) ON_ERROR = ABORT_STATEMENT"
         )
-        if sum(row[3] for row in copied if len(row) > 3) != self._count:  # rows_loaded of each file
+        if sum(row[3] for row in copied if len(row) > 3) != given:  # rows_loaded of each file
             raise Noticed(Failure("retry", "NOT_STAGED", "the rows of a load did not all arrive"))
         return staged
-
-    def rollback(self) -> None:
-        """The end of a session ends its transaction and drops its temporary objects."""
-        self._forget()
-        self._known.clear()
-        self.close()
 
     def idle(self) -> None:
         """A session of hours would end by itself, and cost the load that meets it."""
@@ -294,11 +247,3 @@ class SnowflakeStore(WarehouseStore):
 
     def failure(self, error: BaseException) -> Failure:
         return error.failure if isinstance(error, Noticed) else snowflake_failures.failure(error)
-
-
-def _name(name: str) -> str:
-    return quoted(name.upper())
-
-
-def _of(schema: str, table: str) -> str:
-    return target((schema.upper(), table.upper()))
