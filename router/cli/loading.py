@@ -1,4 +1,7 @@
-"""The topology of a command line: read with its env file and the shipped destination types, warnings shown."""
+"""The topology of a command line: read with its env file and the shipped destination types, warnings shown.
+
+What reads it is imported when it is read: a command may have begun something by then.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from router.cli import report
-from router.config.loader import Loaded
 from router.config.options import RunOptions
-from router.config.source_files import SourceFiles
-from router.destinations.registry import destination_types
 from router.errors import Unavailable, UsageError
-from router.process.reload import Reload
 
 if TYPE_CHECKING:
+    from router.config.loader import Loaded
+    from router.config.source_files import SourceFiles
     from router.kafka.cluster import Cluster
+    from router.process.reload import Reload
 
 FOLDER = Path("topologies")
 
@@ -29,12 +31,17 @@ def load(topologies: Sequence[Path], options: RunOptions, *, plans: bool = False
 
 def watch(topologies: Sequence[Path], options: RunOptions, *, plans: bool = True, secrets: bool = True) -> Reload[Any]:
     """The same, `active` in a Reload that can follow the files; only a process that validates needs `plans`."""
+    from router.process.reload import Reload
+
     reload: Reload[Any] = Reload(_files(topologies, options, plans=plans, secrets=secrets), brief=options.supervised)
     report.current().warn(reload.active.warnings)
     return reload
 
 
 def _files(topologies: Sequence[Path], options: RunOptions, *, plans: bool, secrets: bool = True) -> SourceFiles:
+    from router.config.source_files import SourceFiles
+    from router.destinations.registry import destination_types
+
     registry, env_file = destination_types(), options.env_file
     bootstrap = not options.embedded
     return SourceFiles(topologies, registry, env_file=env_file, bootstrap=bootstrap, plans=plans, secrets=secrets)

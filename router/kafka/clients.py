@@ -18,6 +18,7 @@ SHORT_SESSION_MS = 3_000  # where a rebalance waits for the session timeout, les
 MAX_POLL_MS = 60_000
 TRANSACTION_MS = 10_000
 DELIVERY_MS = 30_000
+FIRST_CONNECT_MS = 10  # the client's 100 also hold back the connection to a broker that it has just heard of
 LARGEST_MESSAGE = 1_000_000
 LARGEST_DEAD_LETTER = 1_040_000  # the event as it was, and its headers
 
@@ -101,10 +102,11 @@ def reader(cluster: Cluster, *, uncommitted: bool = False) -> Settings:
         "isolation.level": "read_uncommitted" if uncommitted else "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "queued.min.messages": 20_000,
+        "reconnect.backoff.ms": FIRST_CONNECT_MS,
         **cluster.overrides,
     }
 
 
 def admin(cluster: Cluster) -> Settings:
     """For administration: topics, groups, offsets."""
-    return base(cluster) | dict(cluster.overrides)
+    return base(cluster) | {"reconnect.backoff.ms": FIRST_CONNECT_MS, **cluster.overrides}

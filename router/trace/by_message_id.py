@@ -22,11 +22,10 @@ _MOST_ITEMS = 1_000  # of a message, that may have no messageId of their own
 
 
 class MessageIdFinder:
-    """`cluster_id` is a part of the ids that the router gives."""
+    """Of the first events of their messageIds."""
 
-    def __init__(self, search: EventSearch, cluster_id: str) -> None:
+    def __init__(self, search: EventSearch) -> None:
         self._search = search
-        self._cluster_id = cluster_id
         self._scanner = search.scanner
         self._asked = search.question
         self._topics = search.topics
@@ -99,7 +98,7 @@ class MessageIdFinder:
 
     def _generated(self, one: Sighting) -> bool:
         """Whether the router gave the id to an event of this message."""
-        origin = (self._cluster_id, *one.place, one.time)
+        origin = (self._scanner.cluster_id, *one.place, one.time)
         for index in range(min(_MOST_ITEMS, one.value.count(b"{"))):
             if fallback_id(*origin, index) == self._asked.id:
                 self._found.fallback[one.place] = self._asked.id

@@ -12,8 +12,6 @@ from router.config.models import Topology
 from router.config.topics import topics_of
 from router.delivery.records import KEPT_OF_OVERSIZE
 from router.delivery.tracker import decode
-from router.kafka.admin import Admin
-from router.kafka.cluster import Cluster
 from router.kafka.partitioner import partition_for
 from router.replay.redrive_log import RedriveLog
 from router.trace.needles import needles
@@ -37,16 +35,15 @@ ROUTED_MS = 60_000  # all topics get an event in one transaction; producers may 
 class DeliveryFinder:
     """Adds to what `Finder` has found of the events `ids`."""
 
-    def __init__(self, topology: Topology, cluster: Cluster, scanner: Scanner, found: Evidence, ids: list[str]) -> None:
+    def __init__(self, topology: Topology, scanner: Scanner, found: Evidence, ids: list[str]) -> None:
         self._topology = topology
         self._topics = topics_of(topology)
-        self._cluster = cluster
         self._scanner = scanner
         self._found = found
         self._ids = ids
         self._needles = [needle for id_ in ids for needle in needles(id_)]
         self._by_topic = {self._topics.destination(name): name for name in topology.destinations}
-        self._admin = Admin(cluster)
+        self._admin = scanner.admin
         found.destinations = {name: DestinationRecords() for name in topology.destinations}
 
     def find(self) -> None:
@@ -90,7 +87,7 @@ class DeliveryFinder:
         if not dead:
             return
         topics = {name: self._topics.dead(name) for name in dead}
-        places = RedriveLog(self._cluster, self._topics.redrives, topics).read()
+        places = RedriveLog(self._scanner.cluster, self._topics.redrives, topics).read()
         again = [
             one
             for name, each in dead.items()

@@ -23,9 +23,8 @@ WRITTEN_MS = 60_000  # all that route says of an event is one transaction; produ
 class Finder:
     """`found` is filled by `find`; `ids` are the messageIds of the events found, in the order of time."""
 
-    def __init__(self, loaded: Loaded, scanner: Scanner, cluster_id: str, question: Question) -> None:
+    def __init__(self, loaded: Loaded, scanner: Scanner, question: Question) -> None:
         self._search = EventSearch(loaded, scanner, question)
-        self._cluster_id = cluster_id
         self._scanner = self._search.scanner
         self._asked = self._search.question
         self._topics = self._search.topics
@@ -42,7 +41,7 @@ class Finder:
 
     def find(self) -> None:
         """Find what route has received and written. Raises Unavailable."""
-        if not MessageIdFinder(self._search, self._cluster_id).find() and not PersonFinder(self._search).find():
+        if not MessageIdFinder(self._search).find() and not PersonFinder(self._search).find():
             self._everywhere()
         self._beside()
 

@@ -97,6 +97,9 @@ class Reader(ABC):
         for client, places in self._places(keys).items():
             self.consumers[client].pause(places)
 
+    def prepare(self) -> None:
+        """Make the clients that many messages take. Raises KafkaException."""
+
     def close(self) -> None:
         for consumer in self.consumers:
             consumer.close()
@@ -159,6 +162,9 @@ class NativeReader(Reader):
             shares[least].parts.append(part)
             loads[least] += sizes[part]
         return shares
+
+    def prepare(self) -> None:
+        self._has_two()
 
     def _has_two(self) -> bool:
         """Make the second client where it is missing; False where the native library has been taken away."""

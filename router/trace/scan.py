@@ -32,7 +32,7 @@ Note = Callable[[Sighting], object]  # of those that are wanted
 
 
 class Scanner:
-    """For one search after the other. `read` counts the messages looked at, by topic.
+    """For one search after the other. `read` counts the messages looked at, by topic; `admin` asks the same cluster.
 
     `progress` is told the number of messages of each step. Raises Unavailable.
     """
@@ -40,16 +40,18 @@ class Scanner:
     def __init__(self, cluster: Cluster, progress: Callable[[int], object] = int) -> None:
         self._indexed = cluster.capabilities.time_index
         self._progress = progress
-        self._admin = Admin(cluster)
+        self.cluster = cluster
+        self.admin = Admin(cluster)
         ours = {"fetch.wait.max.ms": _WAIT_MS, "queued.max.messages.kbytes": _AHEAD_KBYTES}
         with translated("Kafka settings"):
             self._reader = reader(clients.reader(cluster) | ours | dict(cluster.overrides))
         self._consumer = self._reader.consumers[0]
         with translated(f"topics at {cluster.bootstrap}"):
             # Of a topic that the client has not heard of, the first message would come a second later.
-            listed = self._consumer.list_topics(timeout=REQUEST_SECONDS).topics
+            listed = self._consumer.list_topics(timeout=REQUEST_SECONDS)
+        self.cluster_id = str(listed.cluster_id)
         self.topics: Mapping[str, int] = {
-            name: len(topic.partitions) for name, topic in listed.items() if topic.error is None
+            name: len(topic.partitions) for name, topic in listed.topics.items() if topic.error is None
         }
         self.read: Counter[str] = Counter()
 
@@ -71,7 +73,7 @@ class Scanner:
         ]
         if not wanted:
             return []
-        bounds = self._admin.watermarks(wanted, uncommitted=False)
+        bounds = self.admin.watermarks(wanted, uncommitted=False)
         starts = self._offsets(wanted, since) if since is not None else {}
         ends = self._offsets(wanted, until + 1) if until is not None else {}
         found = []
@@ -126,6 +128,11 @@ class Scanner:
             self._reader.pause(done)
         for key in done:
             del ends[key]
+
+    def prepare(self) -> None:
+        """Make ready what a large search needs, while its caller still has to find out what is wanted."""
+        with translated(f"topics at {self.cluster.bootstrap}"):
+            self._reader.prepare()
 
     def close(self) -> None:
         self._reader.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.config.models import Topology
 from router.config.topics import topics_of
@@ -14,8 +14,12 @@ from router.events.times import iso, milliseconds
 from router.mask import Mask
 from router.trace.journey import journey
 from router.trace.records import Evidence, GroupProgress, Sighting, json_object, text_id
-from router.trace.rules import RoutingRefusal, RoutingRules
 from router.trace.step import StoryStep
+
+if TYPE_CHECKING:
+    from router.trace.rules import RoutingRefusal
+
+    Refusals = Callable[[Body, str], Mapping[str, RoutingRefusal]]  # of an event and its source, by destination
 
 _MOST_VIOLATIONS = 5
 
@@ -49,11 +53,14 @@ class EventStory:
 
 
 class Storyteller:
-    """Makes stories of what was found. `now` in ms since 1970; masked values are left out of all texts."""
+    """Makes stories of what was found. `now` in ms since 1970; masked values are left out of all texts.
 
-    def __init__(self, topology: Topology, rules: RoutingRules, evidence: Evidence, mask: Mask, now: int) -> None:
+    `refusals` is asked why destinations do not have an event, and only where one does not.
+    """
+
+    def __init__(self, topology: Topology, refusals: Refusals, evidence: Evidence, mask: Mask, now: int) -> None:
         self._topology = topology
-        self._rules = rules
+        self._refusals = refusals
         self._evidence = evidence
         self._mask = mask
         self._now = now
@@ -188,12 +195,14 @@ class Storyteller:
     def _destination_steps(
         self, message_id: str, body: Body, source: str, resolved: Sequence[Sighting]
     ) -> Iterator[StoryStep]:  # fmt: skip
-        refusals = self._rules.refusals(body, source) if resolved and body.get("type") else {}
+        refusals: Mapping[str, RoutingRefusal] | None = None
         for name, found in self._evidence.destinations.items():
             routed = self._of(found.routed, message_id)
             if routed:
                 yield from journey(name, message_id, routed, found, self._evidence.redriven, self._topology)
             elif resolved:
+                if refusals is None:
+                    refusals = self._refusals(body, source) if body.get("type") else {}
                 yield _not_routed(name, refusals, resolved[0].time)
 
 

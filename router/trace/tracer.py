@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.config.loader import Loaded
 from router.config.topics import topics_of
+from router.events.event import Body
 from router.events.times import iso
-from router.kafka.admin import Admin
-from router.kafka.cluster import Cluster
 from router.mask import Mask
 from router.trace.deliveries import DeliveryFinder
 from router.trace.finder import Finder
-from router.trace.rules import RoutingRules
 from router.trace.scan import Scanner
 from router.trace.search import Question
 from router.trace.step import StoryStep
 from router.trace.story import EventStory, Storyteller
+
+if TYPE_CHECKING:
+    from router.trace.rules import RoutingRefusal, RoutingRules
 
 
 @dataclass
@@ -44,39 +45,43 @@ class Traced:
 
 
 class Tracer:
-    """Of one topology. `progress` is told how many messages each step of a search has looked at."""
+    """Of one topology, by a scanner that stays open meanwhile."""
 
-    def __init__(
-        self, loaded: Loaded, cluster: Cluster, mask: Mask, progress: Callable[[int], object] = int
-    ) -> None:  # fmt: skip
+    def __init__(self, loaded: Loaded, scanner: Scanner, mask: Mask) -> None:
         self._loaded = loaded
-        self._cluster = cluster
+        self._scanner = scanner
         self._mask = mask
-        self._progress = progress
+        self._rules: RoutingRules | None = None
 
     def trace(self, asked: str, since: int, now: int, count: int) -> Traced:
         """The stories of the events that `asked` names, received from `since` to `now` (ms since 1970).
 
         Raises Unavailable.
         """
-        with Scanner(self._cluster, self._progress) as scanner:
-            cluster_id = Admin(self._cluster).cluster_id()
-            finder = Finder(self._loaded, scanner, cluster_id, Question(asked, since, now, count))
-            finder.find()
-            found = finder.found
-            DeliveryFinder(self._loaded.topology, self._cluster, scanner, found, finder.ids).find()
-            teller = Storyteller(self._loaded.topology, RoutingRules(self._loaded), found, self._mask, now)
-            traced = Traced(asked, since, read=dict(scanner.read))
-            traced.stories = sorted(map(teller.story, finder.ids), key=lambda story: story.received or 0)
-            traced.refused = teller.refused_messages()
-            traced.notes = self._notes(traced, scanner, count)
+        finder = Finder(self._loaded, self._scanner, Question(asked, since, now, count))
+        finder.find()
+        found = finder.found
+        DeliveryFinder(self._loaded.topology, self._scanner, found, finder.ids).find()
+        teller = Storyteller(self._loaded.topology, self._refusals, found, self._mask, now)
+        traced = Traced(asked, since, read=dict(self._scanner.read))
+        traced.stories = sorted(map(teller.story, finder.ids), key=lambda story: story.received or 0)
+        traced.refused = teller.refused_messages()
+        traced.notes = self._notes(traced, count)
         return traced
 
-    def _notes(self, traced: Traced, scanner: Scanner, count: int) -> list[str]:
-        topics = topics_of(self._loaded.topology)
+    def _refusals(self, body: Body, source: str) -> Mapping[str, RoutingRefusal]:
+        """Most events are where they should be: only for the others are the agents imported and built, 0.2 s of CPU."""
+        if self._rules is None:
+            from router.trace.rules import RoutingRules
+
+            self._rules = RoutingRules(self._loaded)
+        return self._rules.refusals(body, source)
+
+    def _notes(self, traced: Traced, count: int) -> list[str]:
+        topics, known = topics_of(self._loaded.topology), self._scanner.topics
         wanted = [topics.raw, topics.dedupe_changelog, topics.delivery_log]
         wanted += [topics.resolved] if self._loaded.topology.topics.resolved else []
-        notes = [f"{topic} is missing: see `router topics check`" for topic in wanted if topic not in scanner.topics]
+        notes = [f"{topic} is missing: see `router topics check`" for topic in wanted if topic not in known]
         if len(traced.stories) == count > 1:
             notes.append(f"the latest {count} events; --count shows more")
         if traced.found:

@@ -88,7 +88,7 @@ class Found:
 
     def story(self, *masked: str) -> EventStory:
         topology_: Topology = self.loaded.topology
-        teller = Storyteller(topology_, RoutingRules(self.loaded), self.evidence, Mask(masked), AT + 3_600_000)
+        teller = Storyteller(topology_, RoutingRules(self.loaded).refusals, self.evidence, Mask(masked), AT + 3_600_000)
         return teller.story(self._id)
 
     def lines(self, *masked: str) -> list[str]:

@@ -62,6 +62,7 @@ class MemoryTopics:
         names = topics_of(loaded.topology)
         self.topics = {spec.name: spec.partitions for spec in wanted_topics(loaded.topology)}
         self.read: Counter[str] = Counter()
+        self.cluster_id = "test"
         self._log: dict[tuple[str, int], list[StoredMessage]] = defaultdict(list)
         self._names = names
         self._window = MemoryWindow(names.window_ms)

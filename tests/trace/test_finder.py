@@ -38,7 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
 
 
 def find(topics: MemoryTopics, loaded: Loaded, asked: str, since: int = AT) -> tuple[list[str], Evidence]:
-    finder = Finder(loaded, cast("Scanner", topics), "test", Question(asked, since, AT + 3_600_000, 100))
+    finder = Finder(loaded, cast("Scanner", topics), Question(asked, since, AT + 3_600_000, 100))
     finder.find()
     return finder.ids, finder.found
 

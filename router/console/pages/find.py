@@ -17,6 +17,7 @@ from router.console.templates import Shown
 from router.embedded.broker import recognised
 from router.errors import RouterError
 from router.replay.selection import moment
+from router.trace.scan import Scanner
 from router.trace.step import StoryStep
 from router.trace.story import EventStory
 from router.trace.tracer import Traced, Tracer
@@ -50,8 +51,9 @@ def trace(sight: Sight, asked: str, since: str) -> Traced:
     """Raises UsageError for a time that is none, Unavailable."""
     now = int(time.time() * 1000)
     start = moment(since, "since", now)
-    tracer = Tracer(sight.loaded, recognised(sight.cluster), sight.mask)
-    return tracer.trace(asked, start if start is not None else now - 86_400_000, now, MOST_EVENTS)
+    with Scanner(recognised(sight.cluster)) as scanner:
+        tracer = Tracer(sight.loaded, scanner, sight.mask)
+        return tracer.trace(asked, start if start is not None else now - 86_400_000, now, MOST_EVENTS)
 
 
 def find(asked: str, since: str, traced: Traced | None, error: str) -> Shown:
