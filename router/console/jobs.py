@@ -86,10 +86,13 @@ class Jobs:
         with self._lock:
             return next((one for one in reversed(self._jobs) if (one.kind, one.target) == (kind, target)), None)
 
-    def of(self, kind: str) -> list[Job]:
-        """All of a kind as they are now, the newest first: what is read after it is not older than what they say."""
+    def of(self, kind: str, target: str | None = None) -> list[Job]:
+        """Those of a kind, and of a target where one is given, as they are now, the newest first.
+
+        What is read after it is not older than what they say.
+        """
         with self._lock:
-            return [replace(one) for one in reversed(self._jobs) if one.kind == kind]
+            return [replace(one) for one in reversed(self._jobs) if one.kind == kind and target in (None, one.target)]
 
     def stop(self, kind: str, target: str) -> None:
         """Ask it to end after what is under way. Raises UsageError where none runs."""

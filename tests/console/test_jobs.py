@@ -56,6 +56,9 @@ def test_a_job_is_stopped_and_only_one_of_a_target_runs() -> None:
     jobs.close()
     assert finished(other).state == "stopped"
     assert [one.target for one in ended] == ["crm", "ads"]
+    assert [one.target for one in jobs.of("redrive")] == ["ads", "crm"]
+    assert [one.target for one in jobs.of("redrive", "crm")] == ["crm"]
+    assert jobs.of("replay", "crm") == []
     assert jobs.latest("redrive", "crm") is job
     assert jobs.latest("replay", "crm") is None
 

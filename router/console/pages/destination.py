@@ -70,7 +70,7 @@ async def answer(sight: Sight, request: web.Request) -> Shown:
     if tab == "filtered":
         return about.shown(kept=await newest_filtered(sight, name))
     if tab == "letters":
-        job = next((one for one in sight.jobs.of(REDRIVE) if one.target == name), None)
+        job = next(iter(sight.jobs.of(REDRIVE, name)), None)
         return about.shown(letters=await sight.read(lambda: read_letters(sight, name)), job=job)
     if tab == "try":
         asked, at = (request.query.get(key, "") for key in ("source", "at"))
