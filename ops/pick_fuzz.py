@@ -7,17 +7,14 @@ beside a key or value, or behind a message's end, is found. What is kept, destro
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import random
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from ops.sanitizers import sanitized
+from ops.sanitizers import fuzzed
 from router.kafka import native_consumer as consumer
 from router.kafka.native_handle import typed
-from router.native import library
 from router.trace.wanted import Wanted
 
 LETTERS = b'"u1\0y'
@@ -135,30 +132,18 @@ def run(chance: random.Random, loop: ctypes.CDLL, first: int, count: int) -> str
     return ""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sanitize", action="store_true", help="find what the C does that it must not")
-    parser.add_argument("--library", type=Path, help="folder of another build, with the sources that it is made of")
-    chosen = parser.parse_args()
-    if chosen.sanitize:
-        return sanitized("ops.pick_fuzz", ["--inputs", str(chosen.inputs), "--seed", str(chosen.seed)])
-    if chosen.library:
-        library.HERE = chosen.library
-    if (native := library.native()).library is None:
-        print(f"the native library is {native}", file=sys.stderr)
-        return 1
-    typed(native.library.router_pick, None, *[ctypes.c_void_p] * 3, ctypes.c_uint64, ctypes.c_int, ctypes.c_void_p,
+def found(native: ctypes.CDLL, inputs: int, seed: int) -> int:
+    """Prints what was wrong; the status."""
+    typed(native.router_pick, None, *[ctypes.c_void_p] * 3, ctypes.c_uint64, ctypes.c_int, ctypes.c_void_p,
           ctypes.c_uint64, ctypes.c_void_p)  # fmt: skip
-    chance = random.Random(chosen.seed)
+    chance = random.Random(seed)
     size = 50
-    found = [said for first in range(0, chosen.inputs, size) if (said := run(chance, native.library, first, size))]
-    for said in found[:10]:
+    wrong = [said for first in range(0, inputs, size) if (said := run(chance, native, first, size))]
+    for said in wrong[:10]:
         print(said)
-    print(f"{chosen.inputs:,} messages of seed {chosen.seed}: {len(found) or 'no'} findings")
-    return 1 if found else 0
+    print(f"{inputs:,} messages of seed {seed}: {len(wrong) or 'no'} findings")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzzed("ops.pick_fuzz", __doc__, 20_000, found))

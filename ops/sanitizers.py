@@ -1,18 +1,42 @@
-"""The native library with AddressSanitizer and UndefinedBehaviorSanitizer, for the fuzz runs that try it."""
+"""What fuzz runs of the native library share: their options, and a build with sanitizers (ASan and UBSan)."""
 
 from __future__ import annotations
 
+import argparse
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from router.native import library
 
+Found = Callable[[ctypes.CDLL, int, int], int]
+"""Tries the library with so many inputs of a seed, and tells what it found; the status to end with."""
 
-def sanitized(module: str, arguments: list[str]) -> int:
+
+def fuzzed(module: str, about: str | None, inputs: int, found: Found) -> int:
+    """The command line of a fuzz run, `about` its help: --inputs, --seed, --sanitize, --library. Returns its status."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=inputs)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sanitize", action="store_true", help="find what the C does that it must not")
+    parser.add_argument("--library", type=Path, help="folder of another build, with the sources that it is made of")
+    chosen = parser.parse_args()
+    if chosen.sanitize:
+        return _sanitized(module, ["--inputs", str(chosen.inputs), "--seed", str(chosen.seed)])
+    if chosen.library:
+        library.HERE = chosen.library
+    if (native := library.native()).library is None:
+        print(f"the native library is {native}", file=sys.stderr)
+        return 1
+    return found(native.library, chosen.inputs, chosen.seed)
+
+
+def _sanitized(module: str, arguments: list[str]) -> int:
     """Run the module with `--library FOLDER`, a build with sanitizers, in a process that ends with their first finding.
 
     Returns its status; 0, with a line that says why, where the machine cannot build it.

@@ -8,17 +8,16 @@ is compiled with AddressSanitizer and UndefinedBehaviorSanitizer for the run, wh
 
 from __future__ import annotations
 
-import argparse
+import ctypes
 import json
 import random
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from ops.sanitizers import sanitized
+from ops.sanitizers import fuzzed
 from router.agents.agent import Agent
 from router.agents.batch import Batch
 from router.agents.bots import Bots
@@ -42,7 +41,6 @@ from router.events.event import Limits
 from router.events.topics import Topics
 from router.identity import IdentityRules, Replica
 from router.identity.store_memory import MemoryIdentityStore
-from router.native import library
 from router.plan import Plan, compile_plan
 from router.plan.model import Rule
 from router.privacy.classes import DataClass, DataClasses
@@ -353,26 +351,14 @@ def _different(batch: list[Told], one: Batch, other: Batch) -> list[bytes]:
     return ids or [told.raw for told in batch]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=200_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sanitize", action="store_true", help="find what the C does that it must not")
-    parser.add_argument("--library", type=Path, help="folder of another build, with the sources that it is made of")
-    chosen = parser.parse_args()
-    if chosen.sanitize:
-        return sanitized("ops.scan_fuzz", ["--inputs", str(chosen.inputs), "--seed", str(chosen.seed)])
-    if chosen.library:
-        library.HERE = chosen.library
-    if (native := library.native()).library is None:
-        print(f"the native library is {native}", file=sys.stderr)
-        return 1
-    taken, found = run(chosen.inputs, chosen.seed)
-    for raw in found:
+def found(_: ctypes.CDLL, inputs: int, seed: int) -> int:
+    """Prints the inputs that came out otherwise; the status."""
+    taken, wrong = run(inputs, seed)
+    for raw in wrong:
         print(repr(raw))
-    print(f"{chosen.inputs:,} inputs of seed {chosen.seed}, {taken:,} taken: {len(found) or 'no'} findings")
-    return 1 if found else 0
+    print(f"{inputs:,} inputs of seed {seed}, {taken:,} taken: {len(wrong) or 'no'} findings")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(fuzzed("ops.scan_fuzz", __doc__, 200_000, found))
