@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Condition, Lock
 from typing import Any, ClassVar
 
 from router.warehouse.fitting import TableFit
@@ -40,6 +41,19 @@ def load(store: WarehouseStore, *loads: Iterable[LoadEvent], rules: LoadRules | 
             pending.add(one)
         counts.append(loader.load(pending))
     return counts
+
+
+def unlocked(lock: Lock | Condition, what: Callable[[], object]) -> Callable[[], None]:
+    """Something that a double does amid one of its answers, but asks that same double for: without its lock."""
+
+    def run() -> None:
+        lock.release()
+        try:
+            what()
+        finally:
+            lock.acquire()
+
+    return run
 
 
 class MemoryStore(WarehouseStore):

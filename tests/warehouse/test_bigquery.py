@@ -15,7 +15,7 @@ from router.warehouse.store import WarehouseStore
 from router.warehouse.store_bigquery import BigQueryStore
 from tests.warehouse import bigquery, test_load
 from tests.warehouse.bigquery import BigQuery, Refused
-from tests.warehouse.databases import MemoryStore, columns, event, load, order, tables
+from tests.warehouse.databases import MemoryStore, columns, event, load, order, tables, unlocked
 
 EVENTS = [order(1, total=5), event(2, "identify", traits={"plan": "pro"}), event(3, event="Other")]
 DENIED = "Access Denied: Dataset shop-4711:web: Permission bigquery.tables.create denied for somebody"
@@ -94,13 +94,7 @@ def test_of_two_loads_at_once_the_second_is_made_again(store: BigQueryStore, goo
     """Both found nothing of the event, and the one that commits first keeps it."""
     load(store, [event(9, event="Other")])
     other = connected(google)
-
-    def first() -> None:
-        google.lock.release()
-        load(other, [order(1, total=5)])
-        google.lock.acquire()
-
-    google.trouble("/upload/", first)
+    google.trouble("/upload/", unlocked(google.lock, lambda: load(other, [order(1, total=5)])))
     with pytest.raises(Exception) as failed:  # noqa: PT011
         load(store, [order(1, total=6)])
     load(store, [order(1, total=6)])

@@ -14,7 +14,7 @@ import pytest
 from router.warehouse.store import Failure, WarehouseStore
 from router.warehouse.store_snowflake import SnowflakeStore
 from tests.warehouse import test_load, test_questions
-from tests.warehouse.databases import MemoryStore, columns, event, load, order, tables
+from tests.warehouse.databases import MemoryStore, columns, event, load, order, tables, unlocked
 from tests.warehouse.snowflake import Hung, connected, why
 from tests.warehouse.snowflake_account import Snowflake
 from tests.warehouse.snowflake_sql import Refused
@@ -127,13 +127,7 @@ def test_of_two_loads_at_once_the_second_is_made_again(store: SnowflakeStore, ac
     """Both found nothing of the event, and the one that commits first keeps it."""
     load(store, [event(9, event="Other")])
     other = connected(account)
-
-    def first() -> None:
-        account.changed.release()
-        load(other, [order(1, total=5)])
-        account.changed.acquire()
-
-    account.trouble("PUT ", first)
+    account.trouble("PUT ", unlocked(account.changed, lambda: load(other, [order(1, total=5)])))
     failure = why(store, lambda: load(store, [order(1, total=6)]))
     load(store, [order(1, total=6)])
     other.close()
@@ -146,13 +140,9 @@ def test_of_two_loads_that_make_a_schema_at_once_the_second_is_made_again(
     store: SnowflakeStore, account: Snowflake
 ) -> None:
     other = connected(account)
-
-    def first() -> None:
-        account.changed.release()
-        load(other, [order(1, total=5)])
-        account.changed.acquire()
-
-    account.trouble('CREATE TABLE "WEB"."_LOADING"', first)
+    account.trouble(
+        'CREATE TABLE "WEB"."_LOADING"', unlocked(account.changed, lambda: load(other, [order(1, total=5)]))
+    )
     failure = why(store, lambda: load(store, [order(1, total=6)]))
     load(store, [order(1, total=6), order(2, total=7)])
     other.close()
@@ -197,13 +187,7 @@ def test_a_transaction_that_was_broken_off_meanwhile(store: SnowflakeStore, acco
     load(store, [event(9, event="Other")])
     account.patience = 0.1
     other = connected(account)
-
-    def meanwhile() -> None:
-        account.changed.release()
-        load(other, [order(1, total=5)])
-        account.changed.acquire()
-
-    account.trouble('INTO "WEB"."ORDER_COMPLETED"', meanwhile)
+    account.trouble('INTO "WEB"."ORDER_COMPLETED"', unlocked(account.changed, lambda: load(other, [order(1, total=5)])))
     failure = why(store, lambda: load(store, [order(1, total=6)]))
     load(store, [order(1, total=6), order(2, total=7)])
     other.close()
