@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import aiohttp
@@ -29,6 +28,7 @@ from tests.brokers.messages import produce
 from tests.browser import npm_package
 from tests.console.devtools import DEADLINE, BrowserPage, browser_page
 from tests.console.recount import Said, recount, said, wanted_of
+from tests.serving import serving
 
 pytestmark = pytest.mark.browser
 KEY, APP_KEY = "a-key-of-the-site", "a-key-of-the-app"
@@ -142,17 +142,14 @@ class Running:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with Partner() as partner:
-        thread = Thread(target=partner.serve_forever)
-        thread.start()
+    partner = Partner()
+    with serving(partner):
         running = Running(tmp_path_factory.mktemp("up"), partner)
         try:
             running.start()
             yield running
         finally:
             running.process.kill()
-            partner.shutdown()
-            thread.join()
 
 
 def row(event: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from router.gateway.snippets import snippet
 from tests.brokers.messages import eventually
 from tests.browser import npm_package
 from tests.gateway.running import KEY, body, running
+from tests.serving import serving
 
 LIBRARY = "@segment/analytics-next@1.84.3"
 pytestmark = pytest.mark.browser
@@ -54,7 +54,6 @@ TRACKED = {"Mail Clicked", "Signed Up", "Form Sent", "Link Clicked", "After Rese
 class Site(ThreadingHTTPServer):
     """A web site whose pages have the snippet that `router snippet` prints for the gateway at `url`."""
 
-    daemon_threads = True
     url = ""
 
     @property
@@ -95,23 +94,17 @@ def test_the_official_library_sends_all_that_a_visit_does(
     package = npm_package(LIBRARY, tmp_path)
     site = Site(("127.0.0.1", 0), Page)
     events: dict[str, dict[str, Any]] = {}
-    with site, running(unique, embedded, analytics_js=package, cors_origins=[site.origin]) as gateway:
+    with serving(site), running(unique, embedded, analytics_js=package, cors_origins=[site.origin]) as gateway:
         site.url = gateway.url
-        thread = Thread(target=site.serve_forever)
-        thread.start()
 
         def complete() -> bool:
             events.update({one["messageId"]: one for one in map(body, gateway.new(gateway.topics.raw))})
             pages = {one["context"]["page"]["path"] for one in events.values() if one["type"] == "page"}
             return {one.get("event") for one in events.values()} >= TRACKED and pages >= set(PAGES)
 
-        try:
-            start = f"{site.origin}/?utm_campaign=spring&ajs_uid=u9&ajs_event=Mail+Clicked&ajs_prop_mail=m1"
-            with visited(chromium, start, tmp_path / "profile"):
-                eventually(complete, "the events of the visit")
-        finally:
-            site.shutdown()
-            thread.join()
+        start = f"{site.origin}/?utm_campaign=spring&ajs_uid=u9&ajs_event=Mail+Clicked&ajs_prop_mail=m1"
+        with visited(chromium, start, tmp_path / "profile"):
+            eventually(complete, "the events of the visit")
 
     named = {name: [one for one in events.values() if one.get("event") == name] for name in TRACKED}
     assert {name: len(found) for name, found in named.items()} == dict.fromkeys(TRACKED, 1)

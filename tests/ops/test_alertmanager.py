@@ -7,11 +7,10 @@ import os
 import shutil
 import socketserver
 import subprocess
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 
 from ops.kafka.kraft import free_port
 from ops.running import ROOT
+from tests.serving import serving
 
 START = ROOT / "ops/alertmanager/start"
 DEADLINE_SECONDS = 240.0
@@ -92,19 +92,6 @@ class _Chat(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Nothing to the test's output."""
-
-
-@contextmanager
-def serving(server: socketserver.TCPServer) -> Iterator[str]:
-    """HOST:PORT of the server while it runs."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from router.config.options import Address
+from router.config.options import Address, parse_address
 from router.errors import Unavailable
 from router.process.scrape import health, scrape
+from tests.serving import serving
 
 
 class _Stranger(BaseHTTPRequestHandler):
@@ -29,12 +29,8 @@ class _Stranger(BaseHTTPRequestHandler):
 @pytest.fixture
 def stranger() -> Iterator[Address]:
     """A server that answers everything with `_Stranger.body`."""
-    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield "127.0.0.1", server.server_port
-        server.shutdown()
-        thread.join()
+    with serving(HTTPServer(("127.0.0.1", 0), _Stranger)) as place:
+        yield parse_address(place)
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff\xfe", b"router_x not-a-number\n", b'x{a="1"'])

@@ -10,7 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 import duckdb
 import sqlglot
 from sqlglot import exp
+
+from tests.serving import serving
 
 Answer = tuple[int, Any]
 _TYPES = {"BIGINT": "INTEGER", "DOUBLE": "FLOAT", "BOOLEAN": "BOOLEAN", "VARCHAR": "STRING", "HUGEINT": "INTEGER"}
@@ -182,18 +184,9 @@ def running() -> Iterator[BigQuery]:
     class Requests(_Requests):
         partner = made
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with closing(made.database), serving(ThreadingHTTPServer(("127.0.0.1", 0), Requests)) as place:
+        made.url = f"http://{place}"
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        made.database.close()
 
 
 class _Requests(BaseHTTPRequestHandler):

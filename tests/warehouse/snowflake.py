@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ import pytest
 
 from router.warehouse.store import Failure, WarehouseStore
 from router.warehouse.store_snowflake import SnowflakeStore
+from tests.serving import serving
 from tests.warehouse.snowflake_account import Snowflake
 from tests.warehouse.snowflake_sql import Refused, success
 
@@ -32,18 +32,9 @@ def running() -> Iterator[Snowflake]:
     class Requests(_Requests):
         partner = made
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with closing(made.store), serving(ThreadingHTTPServer(("127.0.0.1", 0), Requests)) as place:
+        made.url = f"http://{place}"
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        made.store.close()
 
 
 class _Requests(BaseHTTPRequestHandler):
