@@ -39,6 +39,33 @@ def test_past_its_memory_it_only_gets_less_sharp(monkeypatch: pytest.MonkeyPatch
     assert filter_.perhaps(probe(keys(3, 500))) == list(range(500))
 
 
+@pytest.mark.parametrize("expected", [4096, 8192])
+def test_at_the_number_of_keys_it_is_made_for_it_is_as_sharp_as_it_says(
+    monkeypatch: pytest.MonkeyPatch, expected: int
+) -> None:
+    """16 bits a key, and 0.6 % of the new keys look known."""
+    monkeypatch.setattr(bloom, "FIRST_WORDS", 64)
+    filter_ = Bloom(expected)
+    filter_.add(probe(keys("in", expected)))
+    assert filter_.bytes == 2 * expected
+    assert len(filter_.perhaps(probe(keys("out", 40_000)))) < 0.007 * 40_000
+
+
+def test_a_block_has_bounds_whatever_is_expected() -> None:
+    assert Bloom().bytes == 512 * 1024
+    assert Bloom(1 << 40).bytes == 64 * 1024 * 1024
+
+
+def test_it_grows_only_once_its_keys_have_no_room_and_by_doubling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bloom, "FIRST_WORDS", 64)
+    filter_ = Bloom(most_bytes=64 * 8 * 7)
+    sizes = []
+    for number in range(0, 2304, 128):  # 256 keys fill the first block
+        filter_.add(probe(keys(number, 128)))
+        sizes.append(filter_.bytes // 8)
+    assert sizes == [*[64] * 2, *[64 + 128] * 4, *[64 + 128 + 256] * 12]  # the most it may take
+
+
 def test_an_empty_filter_knows_nothing() -> None:
     assert Bloom().perhaps(probe(keys("x", 2000))) == []
 

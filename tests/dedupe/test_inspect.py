@@ -62,9 +62,11 @@ def test_rows_that_are_not_in_the_window_are_found_missing_or_different(tmp_path
 
 def test_rows_that_were_dropped_as_expired_are_not_missed(tmp_path: Path) -> None:
     writer = open_window(tmp_path)
-    writer.write([(key("old"), NOON - DAY, MARK), (key("new"), NOON, MARK)], {0: 1})
+    old, new = (key("old"), NOON - DAY // 2 - 1, MARK), (key("new"), NOON - DAY // 2, MARK)
+    writer.write([old, new], {0: 1})
     writer.advance(NOON + DAY // 2 + MARGIN_MS, {0})
     writer.close()
-    outcome = _compared(tmp_path, [(key("old"), NOON - DAY, MARK), (key("new"), NOON, MARK)])
+    outcome = _compared(tmp_path, [old, new])
     assert outcome == Comparison(checked=1, expired=1)
     assert outcome.same
+    assert _compared(tmp_path, [old, new, (key("lost"), new[1], MARK)]) == Comparison(checked=2, expired=1, missing=1)

@@ -58,6 +58,13 @@ def test_a_mark_comes_back_and_a_row_of_an_older_version_has_none(make: Make) ->
     assert {mark for _, _, mark in window.rows()} == {b"\xff\0", b"", b"\0\1"}
 
 
+@pytest.mark.parametrize("at", [NOON, NOON + 1, NOON + DAY // 2 - 1])
+def test_an_id_is_known_a_whole_window_later_wherever_its_half_began(make: Make, at: int) -> None:
+    window = make()
+    window.write([(key("a"), at, MARK)], {0: 1})
+    assert first_times(window.first_seen([key("a")], at + DAY)) == [at]
+
+
 def test_a_write_in_two_halves_of_the_window_is_found_in_both(make: Make) -> None:
     window = make()
     window.write([(key(n), NOON - 1 + n % 2, MARK) for n in range(100)], {0: 1})
@@ -101,6 +108,13 @@ def test_a_reset_forgets_everything(make: Make) -> None:
     assert window.checkpoint(0) is None
     window.write([(key("b"), NOON, MARK)], {0: 1})
     assert list(window.rows()) == [(key("b"), NOON, MARK)]
+
+
+def test_to_close_it_twice_is_to_close_it_once(make: Make) -> None:
+    window = make()
+    window.write([(key("a"), NOON, MARK)], {0: 5})
+    window.close()
+    window.close()
 
 
 names = st.integers(0, 12)

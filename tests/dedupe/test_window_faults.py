@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from router.dedupe import window_rocksdb as window_module
+from router.dedupe.bloom import Bloom, Probe
 from router.dedupe.window import MARGIN_MS
 from router.dedupe.window_rocksdb import RocksWindow
+from router.state import rocks
 from router.state.rocks import StateError, size_of
 from tests.dedupe.windows import DAY, HOUR, MARK, NOON, asides, damage, first_times, key, keys, open_window, tables
 
@@ -105,7 +109,49 @@ def test_the_filter_is_filled_again_after_a_start(tmp_path: Path, monkeypatch: p
         assert first_times(window.first_seen([key(("new", number)), key("nobody")], NOON)) == [NOON, None]
 
 
-def test_dropped_ids_leave_the_disk(tmp_path: Path) -> None:
+def test_once_it_is_filled_the_filter_alone_answers_for_new_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is read once for it; from then on a new id costs no look-up on disk."""
+    _fill(tmp_path, 4)
+    read: list[bytes] = []
+    asked: list[list[int]] = []
+
+    def scan(db: Any) -> Iterator[tuple[bytes, bytes]]:
+        for one, value in rocks.scan(db):
+            read.append(one)
+            yield one, value
+
+    class Asked(Bloom):
+        def perhaps(self, keys: Probe) -> list[int]:
+            asked.append(super().perhaps(keys))
+            return asked[-1]
+
+    monkeypatch.setattr(window_module, "scan", scan)
+    monkeypatch.setattr(window_module, "Bloom", Asked)
+    window = open_window(tmp_path)
+    for number in range(3):
+        window.first_seen(keys(("new", number), 100), NOON)
+    assert (len(read), asked) == (2000, [])
+    window.first_seen(keys("none left", 1), NOON)  # finds that all are read
+
+    assert window.first_seen(keys("new", 1), NOON) == [None]
+    assert asked == [[]]
+    assert sorted(read) == sorted(key((number, one)) for number in range(4) for one in range(500))
+
+
+def test_what_is_on_disk_is_as_older_versions_wrote_it(tmp_path: Path) -> None:
+    """In families of half a window; a row is four bytes of ms from its family's beginning, and the mark."""
+    window = open_window(tmp_path)
+    window.write([(key("a"), NOON + 258, MARK)], {3: 7, 11: 5})
+    window.close()
+    store: Any = rocks.open_to_read(tmp_path / "window", tmp_path)
+    assert store.get_column_family(f"w{NOON // (DAY // 2)}").get(key("a")) == b"\0\0\1\2" + MARK
+    assert (store.get(b"~checkpoint:3"), store.get(b"~checkpoint:11")) == (b"7", b"5")
+
+
+def test_dropped_ids_leave_the_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     window = open_window(tmp_path)
     for number in range(100):
         window.write([(k, NOON, MARK) for k in keys(number, 1000)], {0: number})
@@ -120,6 +166,7 @@ def test_dropped_ids_leave_the_disk(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert size_of(tmp_path / "window") <= before // 10
     assert list(window.rows()) == []
+    assert f"dropped the ids of {NOON} ms to {NOON + DAY // 2} ms" in caplog.text
 
 
 @pytest.mark.parametrize(
