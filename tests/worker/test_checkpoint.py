@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -175,6 +176,21 @@ def test_at_least_once_the_changelog_waits_until_outputs_are_acknowledged(produc
     assert landed == {0: 41, 3: 44}
 
 
+@pytest.mark.parametrize("exactly_once", [True, False])
+def test_a_batch_knows_only_of_its_own_changelog_records(
+    producer: Any, watchdog: Watchdog, *, exactly_once: bool
+) -> None:
+    """A partition that went in between has moved on in another process."""
+    checkpoint = transactional(producer, watchdog) if exactly_once else at_least_once(producer)
+    publish(checkpoint)
+    one = batch()
+    one.changelog = {3: b"rows"}
+
+    checkpoint.publish(one)
+
+    assert one.landed == {3: 43 + 1}
+
+
 def test_an_output_that_is_not_acknowledged_ends_it_before_the_changelog(producer: Any) -> None:
     producer.failing = KafkaError(KafkaError._MSG_TIMED_OUT)
 
@@ -316,6 +332,16 @@ def test_a_full_queue_is_waited_for_with_the_changelog_too(producer: Any, watchd
     assert producer.calls.count("poll") == 2
 
 
+def test_a_closed_producer_is_watched_no_more(producer: Any) -> None:
+    before = set(threading.enumerate())
+    writer = TransactionalWriter(producer, CHANGELOG)  # with a watchdog of its own
+    assert len(set(threading.enumerate()) - before) == 1
+
+    writer.close()
+
+    assert set(threading.enumerate()) <= before
+
+
 def test_a_producer_that_is_over_can_be_closed(producer: Producer, watchdog: Watchdog) -> None:
     """Closing must not hide why the worker ends."""
     producer.errors["close"] = [failure(KafkaError._FENCED, fatal=True)]
@@ -355,10 +381,39 @@ def test_a_commit_runs_while_its_owner_goes_on() -> None:
     assert commits.finished(30)
     assert commits.busy
     commits.finish()
+    slow.go_on.clear()
     commits.start(second)  # and the next one may come
+    assert not commits.finished(0)
+    slow.go_on.set()
     commits.finish()
     commits.close()
     assert slow.done == [first, second]
+
+
+def test_a_commit_is_waited_for_where_it_is_collected() -> None:
+    class Late(Slow):
+        def publish(self, batch: CommitBatch) -> None:
+            time.sleep(0.1)
+            self.done.append(batch)
+
+    late, one = Late(), batch()
+    commits = CommitThread(late)
+    commits.start(one)
+    commits.finish()
+
+    assert late.done == [one]
+    assert not commits.busy
+    commits.close()
+
+
+def test_a_commit_that_hangs_does_not_keep_the_process() -> None:
+    """Its end is the same as kill -9's."""
+    before = set(threading.enumerate())
+    commits = CommitThread(Slow())
+
+    (thread,) = set(threading.enumerate()) - before
+    assert thread.daemon
+    commits.close()
 
 
 @pytest.mark.parametrize("exactly_once", [True, False])
