@@ -63,12 +63,18 @@ PARTS = {
     ),
     "consumer": Part(
         ("router/kafka/group_consumer.py",),
-        ("tests/kafka/test_group_consumer.py", "tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
+        (
+            *("tests/kafka/test_group_changes.py", "tests/kafka/test_group_consumer.py"),
+            *("tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
+        ),
         least=70,
     ),
     "window": Part(
         ("router/dedupe/window_rocksdb.py", "router/dedupe/bloom.py"),
-        ("tests/dedupe/test_window.py", "tests/dedupe/test_bloom.py", "tests/dedupe/test_window_faults.py"),
+        (
+            *("tests/dedupe/test_window.py", "tests/dedupe/test_bloom.py", "tests/dedupe/test_inspect.py"),
+            "tests/dedupe/test_window_faults.py",
+        ),
         least=0,
     ),
 }
