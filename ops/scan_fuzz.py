@@ -335,7 +335,8 @@ def run(inputs: int, seed: int) -> tuple[int, list[bytes]]:
     for batch in batches(inputs, seed):
         values = [told.raw for told in batch]
         if native.scan is not None:
-            taken += sum(event is not None for event in native.scan.events(batch, values, LANES))
+            scanned = native.scan.events(batch, values, [0] * len(batch))
+            taken += len(batch) - len(scanned.left) if scanned else 0
         one, other = native.run(batch, LANES), python.run(batch, LANES)
         if one != other:
             found += _different(batch, one, other)

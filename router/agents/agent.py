@@ -11,12 +11,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from prometheus_client import Counter as Metric
 
 from router import metrics
-from router.agents.batch import Batch, Seen, lane_of
+from router.agents.batch import Batch, Seen
+from router.agents.events import Events
 from router.config.loader import Loaded
 from router.config.topics import topics_of
 from router.events.event import Event, Invalid
@@ -76,13 +77,7 @@ class Setup(NamedTuple):
         return topics_of(self.loaded.topology)
 
 
-class Ended(Protocol):
-    """An event, or what was meant to be one: its lane, and its source (empty where there is none)."""
-
-    @property
-    def lane(self) -> int: ...
-    @property
-    def source(self) -> str: ...
+Ended = tuple[int, str]  # of an event, or what was meant to be one: its lane, and its source, empty where it has none
 
 
 class Agent:
@@ -150,7 +145,7 @@ class Agent:
         """
         return ()
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+    def process(self, events: Events, batch: Batch) -> Events:
         """Do what needs the whole batch; returns the events that go on, in order. The others have been ended."""
         return events
 
@@ -159,6 +154,6 @@ class Agent:
         if self.ending is None or reason not in self.reasons:
             raise ValueError(f"agent {self.name}: expected one of its reasons, got {reason}")
         if events:
-            batch.ended[self.ending.name].update(map(lane_of, events))
-            for source, number in Counter(event.source for event in events).items():
+            batch.ended[self.ending.name].update(lane for lane, _ in events)
+            for source, number in Counter(source for _, source in events).items():
                 batch.count(metrics.STOPPED, self.name, source, reason, number=number)

@@ -7,21 +7,20 @@ kill -9 takes a batch as a whole, and it is read again.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Protocol
 
 from prometheus_client import Counter as Metric
 
 from router.dedupe.window import First, Row
 from router.events.event import Body, Event
-from router.events.records import Fan, Place, Record, keyed_record
+from router.events.fans import Fan
+from router.events.records import Place, Record, keyed_record
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
 Fresh = dict[bytes, tuple[int, bytes, int]]  # key to (receive time in ms, mark, lane), in order
 Pending = Mapping[bytes, tuple[int, bytes, int]]
-lane_of = attrgetter("lane")
 
 
 class Seen(Protocol):
@@ -46,7 +45,7 @@ class Batch:
     places: Sequence[tuple[str, int]] = field(default=(), compare=False)
     pending: Pending = field(default_factory=dict, compare=False)
     records: list[Record] = field(default_factory=list)
-    fans: list[Fan] = field(default_factory=list)
+    fans: Collection[Fan] = ()
     fresh: Fresh = field(default_factory=dict)
     received: Counter[int] = field(default_factory=Counter)
     ended: defaultdict[str, Counter[int]] = field(default_factory=_by_lane)
@@ -76,7 +75,9 @@ class Batch:
     def merge(self, other: Batch) -> None:
         """Add what another part of the same batch leads to."""
         self.records += other.records
-        self.fans += other.fans
+        if not isinstance(self.fans, list):
+            self.fans = list(self.fans)
+        self.fans.extend(other.fans)
         self.fresh.update(other.fresh)
         self.received.update(other.received)
         for name, lanes in other.ended.items():

@@ -17,7 +17,7 @@ import orjson
 
 from router import metrics
 from router.agents.agent import Agent, Ending, Rejected, Setup
-from router.agents.batch import Batch, Lanes, lane_of
+from router.agents.batch import Batch
 from router.agents.nesting import nesting_bounds
 from router.events.event import (
     LEAST_BYTES_OF_A_KEY,
@@ -57,9 +57,6 @@ class Message(Protocol):
     def topic(self) -> Any: ...
     def partition(self) -> Any: ...
     def offset(self) -> Any: ...
-
-
-Scanning = Callable[[Sequence[Message], Sequence[bytes | None], Lanes], Sequence[Event | None]]
 
 
 class _Origin(NamedTuple):
@@ -139,30 +136,20 @@ class Decode(Agent):
         )
 
     def events(
-        self, messages: Sequence[Message], lanes: Lanes, batch: Batch, scan: Scanning | None = None
-    ) -> Iterator[Event]:
-        """The events of these messages, in order. Whoever takes one prepares it before the next.
-
-        Those that `scan` gives for some of the messages are prepared, and have no body.
+        self, messages: Sequence[Message], values: Sequence[bytes | None], lanes: Sequence[int], batch: Batch
+    ) -> Iterator[tuple[int, Event]]:
+        """The events of these messages, in order, each with its message's index. Whoever takes one prepares it before
+        the next. `lanes` are the messages'.
         """
         fast, depth = self.fast, self.limits.depth
-        values = [message.value() for message in messages]
-        prepared = scan(messages, values, lanes) if scan else None
-        if prepared is not None:
-            bounds = iter(nesting_bounds([v for v, event in zip(values, prepared, strict=True) if event is None]))
-        else:
-            prepared, bounds = [None] * len(messages), iter(nesting_bounds(values))
-        for message, value, event in zip(messages, values, prepared, strict=True):
+        for index, bound in enumerate(nesting_bounds(values)):
+            message, lane = messages[index], lanes[index]
+            event = fast(message, values[index], lane) if bound <= depth else None
             if event is not None:
-                yield event
-                continue
-            bound = next(bounds)
-            lane = lanes[message.topic(), message.partition()]
-            event = fast(message, value, lane) if bound <= depth else None
-            if event is not None:
-                yield event
+                yield index, event
             else:
-                yield from self.take(message, lane, batch)
+                for one in self.take(message, lane, batch):
+                    yield index, one
 
     def source_of(self, message: Message) -> str:
         """The source of a message whose value names none; empty where only a closer look can say, or it is refused."""
@@ -198,14 +185,14 @@ class Decode(Agent):
 
     def reject(self, rejected: Sequence[Rejected], batch: Batch) -> None:
         """Keep what is not an event in `events.invalid`, and count it."""
-        batch.received.update(map(lane_of, rejected))
+        batch.received.update(item.lane for item in rejected)
         for item in rejected:
             topic = self._topics.invalid
             record = invalid_record(
                 topic, item.invalid, item.place, item.key, item.stage, item.source, received=item.received
             )
             batch.records.append(record)
-            self.end([item], item.invalid.reason, batch)
+            self.end([(item.lane, item.source)], item.invalid.reason, batch)
 
     # The fast way. It stands in two functions because a call costs 0.1 µs, and every event takes it.
 

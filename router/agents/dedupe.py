@@ -12,12 +12,12 @@ at_least_once, outputs come first, so a known key implies a durable output and t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from hashlib import blake2b
 from typing import ClassVar, Self
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch, Seen
+from router.agents.events import Events
 from router.dedupe.window import MARK_BYTES, NO_MARK
 from router.events.event import Event
 
@@ -78,26 +78,24 @@ class Dedupe(Agent):
         """What stands before a source's ids when they become keys."""
         return key_prefix("" if self._across else source)
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+    def process(self, events: Events, batch: Batch) -> Events:
         """First seen wins, here and in the batches before; the keys of what passes are fresh."""
         if not events:
             return events
-        keys = [event.digest for event in events]
-        stored = self._seen.first_seen(keys, min(event.received for event in events))
+        keys = events.digests
+        stored = self._seen.first_seen(keys, min(events.received))
+        rows = zip(events.received, [one.mark for one in events.alike], events.lanes, strict=True)
         fresh, pending, window = batch.fresh, batch.pending, self._window_ms
-        passed: list[Event] = []
-        repeats: list[Event] = []
-        others: list[Event] = []
-        for event, key, known in zip(events, keys, stored, strict=True):
-            at, mark = event.received, event.mark
+        repeats: list[int] = []
+        others: list[int] = []
+        for row, (key, known, new) in enumerate(zip(keys, stored, rows, strict=True)):
             first = fresh.get(key) or pending.get(key) or known
-            if first is None or at - first[0] >= window:
-                fresh[key] = (at, mark, event.lane)
-                passed.append(event)
-            elif first[1] and first[1] != mark:
-                others.append(event)
+            if first is None or new[0] - first[0] >= window:
+                fresh[key] = new
+            elif first[1] and first[1] != new[1]:
+                others.append(row)
             else:
-                repeats.append(event)
-        self.end(repeats, "repeat", batch)
-        self.end(others, "other_event", batch)
-        return passed
+                repeats.append(row)
+        self.end(events.ended(repeats), "repeat", batch)
+        self.end(events.ended(others), "other_event", batch)
+        return events.without(repeats + others)

@@ -11,17 +11,19 @@ Without state: kill -9 loses nothing here.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import orjson
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
+from router.agents.events import PROFILE_BYTES, PROFILE_END, ROOM, Alike, Events
 from router.agents.route import Choice
 from router.events.event import RELEASED, Event
+from router.events.fans import Fan, FanHeaders, Fans, Spans
 from router.events.parser import encode
-from router.events.records import FanHeaders, Headers
+from router.events.records import Headers
 from router.metrics import FILTERED, SOURCE_RESOLVED, UNKNOWN_INTEGRATIONS
 
 
@@ -33,7 +35,7 @@ class OutHeaders(NamedTuple):
 
 
 class Emit(Agent):
-    """The last agent. `value` of an event is its JSON without the profile."""
+    """The last agent. `value` of an event is its JSON, with room for its profile."""
 
     name = "emit"
     ending = Ending("resolved", "Events that passed all agents", "resolved")
@@ -62,9 +64,9 @@ class Emit(Agent):
             if "profileId" in body:
                 del body["profileId"]
             try:
-                event.value = dumps(body)
+                event.value = dumps(body)[:-1] + ROOM
             except TypeError:  # a whole number beyond 64 bits
-                event.value = encode(body)
+                event.value = encode(body)[:-1] + ROOM
             if event.choice.bodies:
                 event.own = _serialised(event.choice)
             if not event.keep:
@@ -72,40 +74,51 @@ class Emit(Agent):
 
         return prepare
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
-        append, join = batch.fans.append, b"".join
-        for event in events:
-            key = event.profile.encode()
-            choice: Choice = event.choice
-            if choice.bodies:
-                _emit_own(event, key, choice, batch)
-            else:
-                value = join((memoryview(event.value)[:-1], b',"profileId":"', key, b'"}'))
-                append((choice.topics, value, key, event.out.shared))
-            if choice.unknown:
-                batch.count(UNKNOWN_INTEGRATIONS, event.source, number=choice.unknown)
+    def process(self, events: Events, batch: Batch) -> Events:
+        """Write the profiles where there is room for them, and send each event to the topics of its choice."""
+        shaped = {row: event for row, event in events.own() if event.choice.bodies}
+        batch.fans = _fans_of_own(events, shaped) if shaped else _fans(events)
         self._count(events, batch)
         return events
 
-    def _count(self, events: Sequence[Event], batch: Batch) -> None:
-        for source, number in Counter([event.source for event in events]).items():
-            batch.count(SOURCE_RESOLVED, source, number=number)
+    def _count(self, events: Events, batch: Batch) -> None:
         resolved = batch.ended[self.ending.name]
-        for (lane, choice), number in Counter([(event.lane, event.choice) for event in events]).items():
+        for (lane, alike), number in Counter(zip(events.lanes, events.alike, strict=True)).items():
+            choice = alike.choice
+            batch.count(SOURCE_RESOLVED, alike.source, number=number)
             resolved[lane] += number
             for destination in choice.chosen:
                 batch.routed[lane, destination] += number
             for destination, reason in choice.refused:
                 batch.count(FILTERED, destination, reason, number=number)
+            if choice.unknown:
+                batch.count(UNKNOWN_INTEGRATIONS, alike.source, number=number * choice.unknown)
 
 
-def _emit_own(event: Event, key: bytes, choice: Choice, batch: Batch) -> None:
+def _fans(events: Events) -> Fans:
+    """The events as they lie in their block, each with its profile written where there is room for it."""
+    kinds: dict[Alike, int] = {}
+    of_kind = [kinds.setdefault(alike, len(kinds)) for alike in events.alike]
+    block = memoryview(events.block)
+    ends = [start + size - PROFILE_END for start, size in zip(events.starts, events.sizes, strict=True)]
+    keys = Spans(events.block, [end - PROFILE_BYTES for end in ends], [PROFILE_BYTES] * len(ends))
+    for start, end, profile in zip(keys.starts, ends, events.profiles, strict=True):
+        block[start:end] = profile.encode()
+    topics = [(alike.choice.topics, alike.headers) for alike in kinds]
+    return Fans(topics, of_kind, Spans(events.block, events.starts, events.sizes), keys)
+
+
+def _fans_of_own(events: Events, shaped: Mapping[int, Event]) -> list[Fan]:
     """In the order of the batch, as all: what goes to one topic stays in order."""
-    shared = tuple(topic for topic in choice.topics if topic not in event.own)
-    if shared:
-        batch.fans.append((shared, _with_profile(event.value, key), key, event.out.shared))
-    for topic, own in event.own.items():
-        batch.fans.append(((topic,), _with_profile(own, key), key, event.out.own))
+    fans: list[Fan] = []
+    for row, (alike, profile) in enumerate(zip(events.alike, events.profiles, strict=True)):
+        key, event = profile.encode(), shaped.get(row)
+        own = event.own if event else {}
+        if shared := tuple(topic for topic in alike.choice.topics if topic not in own):
+            fans.append((shared, _with_profile(events.value(row), key), key, alike.headers))
+        if event:
+            fans += [((topic,), _with_profile(value, key), key, event.out.own) for topic, value in own.items()]
+    return fans
 
 
 def _serialised(choice: Choice) -> dict[str, bytes]:
@@ -114,9 +127,9 @@ def _serialised(choice: Choice) -> dict[str, bytes]:
     for body in choice.bodies.values():
         if id(body) not in made:
             body.pop("profileId", None)
-            made[id(body)] = encode(body)
+            made[id(body)] = encode(body)[:-1] + ROOM
     return {choice.topic(name): made[id(body)] for name, body in choice.bodies.items()}
 
 
 def _with_profile(value: bytes, key: bytes) -> bytes:
-    return b"".join((memoryview(value)[:-1], b',"profileId":"', key, b'"}'))
+    return b"".join((memoryview(value)[: -PROFILE_END - PROFILE_BYTES], key, value[-PROFILE_END:]))

@@ -7,11 +7,12 @@ links, whichever worker it meets. kill -9 can append a fact whose event is then 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Self
 
 from router.agents.agent import Agent, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
+from router.agents.events import Events
 from router.events.event import Event
 from router.identity import Extraction, Fact, IdentityRules, Replica, alias, link, pack_facts
 
@@ -41,20 +42,18 @@ class Identify(Agent):
         event.keep = True
         self.prepare(event)
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
-        wanted = [event.ids for event in events]
-        profiles, linking = self._identities.resolve_many(wanted)
+    def process(self, events: Events, batch: Batch) -> Events:
+        profiles, linking = self._identities.resolve_many(events.ids)
         facts = [*map(link, linking), *self._aliases(events)]
         if facts:
             for record in pack_facts(dict.fromkeys(facts)):
                 self._append(record)
-            profiles, _ = self._identities.resolve_many(wanted)
-        for event, profile in zip(events, profiles, strict=True):
-            event.profile = profile
+            profiles, _ = self._identities.resolve_many(events.ids)
+        events.profiles = profiles
         return events
 
-    def _aliases(self, events: Sequence[Event]) -> list[Fact]:
-        calls = [(event.body["previousId"], event.body["userId"]) for event in events if event.type == "alias"]
+    def _aliases(self, events: Events) -> list[Fact]:
+        calls = [(event.body["previousId"], event.body["userId"]) for _, event in events.own() if event.type == "alias"]
         blocked = self._extraction.is_blocked
         facts = [alias(previous, user) for previous, user in calls if not blocked(previous) and not blocked(user)]
         return [fact for fact in facts if self._identities.wants(fact)]

@@ -14,6 +14,7 @@ from router import metrics
 from router.agents.agent import Rejected
 from router.agents.batch import Batch, Fresh, Lanes, Pending
 from router.agents.decode import Message
+from router.agents.events import Events
 from router.agents.pipeline import Pipeline
 from router.errors import RouterError
 from router.events.event import Event, Invalid
@@ -68,7 +69,7 @@ class Isolated:
         raw = encode(event.body)
         try:
             self.pipeline.prepare(event)
-            self.pipeline.process([event], part)
+            self.pipeline.process(Events.of([event]), part)
         except RouterError:
             raise
         except Exception as error:  # noqa: BLE001

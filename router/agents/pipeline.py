@@ -1,21 +1,24 @@
 """The pipeline: the order of the agents, and a batch's way through them.
 
 An event is prepared by all agents while its body is fresh from the parser, and the body is then released: a whole batch
-of bodies would not fit the processor's cache. Then the agents process the batch, one after the other. Pure but for the
-state that agents read: what is to be written is collected in a `Batch`.
+of bodies would not fit the processor's cache. What the native scanner takes comes prepared. Then the agents process the
+batch, which is columns by then (`router.agents.events`), one after the other. Pure but for the state that agents read:
+what is to be written is collected in a `Batch`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from router.agents.agent import RENAMED, Agent, Prepare, RouteKey, Setup
-from router.agents.batch import Batch, Lanes, Pending, lane_of
+from router.agents.batch import Batch, Lanes, Pending
 from router.agents.bots import Bots
 from router.agents.consent import Consent
 from router.agents.decode import Decode, Message
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
+from router.agents.events import Events
 from router.agents.filter import FilterEvents
 from router.agents.identify import Identify
 from router.agents.privacy import Privacy
@@ -24,7 +27,7 @@ from router.agents.scan import Scan
 from router.agents.source_rules import SourceRules
 from router.agents.transform import Transform
 from router.agents.validate import Validate
-from router.events.event import RELEASED, Event
+from router.events.event import Event
 
 AGENTS: tuple[type[Agent], ...] = (
     Decode, Dedupe, Transform, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
@@ -66,14 +69,44 @@ class Pipeline:
         """
         batch = Batch(list(lanes), pending or {})
         self.at_work = self.decode.name
-        events = []
-        scan = self.scan.events if self.scan else None
-        for event in self.expanded(self.decode.events(messages, lanes, batch, scan), batch):
-            if event.body is not RELEASED:
-                self.prepare(event)
-            events.append(event)
-        self.process(events, batch)
+        self.process(self._events(messages, lanes, batch), batch)
         return batch
+
+    def _events(self, messages: Sequence[Message], lanes: Lanes, batch: Batch) -> Events:
+        """What the scanner takes of the messages, and in the places of the others the events that are in them."""
+        values = [message.value() for message in messages]
+        of_lane = [lanes[message.topic(), message.partition()] for message in messages]
+        scanned = self.scan.events(messages, values, of_lane) if self.scan else None
+        if scanned is None:
+            return Events.of([event for _, event in self._prepared(messages, values, of_lane, batch)])
+        left = scanned.left
+        prepared = self._prepared(
+            [messages[index] for index in left],
+            [values[index] for index in left],
+            [of_lane[index] for index in left],
+            batch,
+        )
+        others = [*scanned.changed, *((left[at], event) for at, event in prepared)]
+        gone = [*(index for index, _ in scanned.changed), *left]
+        return scanned.events.with_others(sorted(others, key=itemgetter(0)), sorted(gone))
+
+    def _prepared(
+        self, messages: Sequence[Message], values: Sequence[bytes | None], lanes: Sequence[int], batch: Batch
+    ) -> list[tuple[int, Event]]:
+        """The events of these messages, each with the index of its message."""
+        events = []
+        found = self.decode.events(messages, values, lanes, batch)
+        for index, event in self._replaced(messages, lanes, found, batch) if self._expanding else found:
+            self.prepare(event)
+            events.append((index, event))
+        return events
+
+    def _replaced(
+        self, messages: Sequence[Message], lanes: Sequence[int], found: Iterable[tuple[int, Event]], batch: Batch
+    ) -> Iterator[tuple[int, Event]]:
+        index = {(lane, message.offset()): at for at, (message, lane) in enumerate(zip(messages, lanes, strict=True))}
+        for event in self.expanded((event for _, event in found), batch):
+            yield index[event.lane, event.offset], event
 
     def expanded(self, events: Iterable[Event], batch: Batch) -> Iterable[Event]:
         """The events with those in place that agents replace some of them by; as they come where none does."""
@@ -99,9 +132,9 @@ class Pipeline:
         if ended is RENAMED:
             self.prepare(event)
 
-    def process(self, events: Sequence[Event], batch: Batch) -> None:
+    def process(self, events: Events, batch: Batch) -> None:
         """The agents' work on a whole batch of prepared events."""
-        batch.received.update(map(lane_of, events))
+        batch.received.update(events.lanes)
         for agent in self.agents:
             self.at_work = agent.name
             events = agent.process(events, batch)

@@ -8,12 +8,13 @@ Repeats are gone by then, so a violation is reported once; the same one beyond t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, NamedTuple, Self
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.dedupe import key_of_blocked
+from router.agents.events import Events
 from router.agents.verdict import Enforcement, Verdict, mark
 from router.agents.violation_reports import ViolationReports
 from router.config.models import Enforce
@@ -105,21 +106,24 @@ class Validate(Agent):
         for violation in event.verdict.violations if event.verdict is not None else ():
             yield f"{violation.klass}: {violation.pointer or '(event)'}: {violation.message}"
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
+    def process(self, events: Events, batch: Batch) -> Events:
         """Report violations; keep what is blocked in `events.blocked`."""
-        judged = [event for event in events if event.verdict is not None]
+        judged = [(row, event) for row, event in events.own() if event.verdict is not None]
         if not judged:
             return events
-        for kind, number, record in self._reports.records(judged):
+        for kind, number, record in self._reports.records([event for _, event in judged]):
             batch.records.append(record)
             batch.count(VIOLATIONS, kind.source, kind.violation.klass, number=number)
-        for event in judged:
+        for _, event in judged:
             self._keep(event, batch)
-        blocked = [event for event in judged if event.verdict.blocked]
-        by_rule = [event for event in blocked if event.verdict.violations[0].klass == "source_rule"]
-        self.end(by_rule, "source_rule", batch)
-        self.end([event for event in blocked if event not in by_rule] if by_rule else blocked, "plan", batch)
-        return [event for event in events if event.verdict is None or not event.verdict.blocked]
+        by_plan: list[int] = []
+        by_rule: list[int] = []
+        for row, event in judged:
+            if event.verdict.blocked:
+                (by_rule if event.verdict.violations[0].klass == "source_rule" else by_plan).append(row)
+        self.end(events.ended(by_rule), "source_rule", batch)
+        self.end(events.ended(by_plan), "plan", batch)
+        return events.without(by_plan + by_rule)
 
     def _keep(self, event: Event, batch: Batch) -> None:
         """Write the event itself where it is blocked, and what goes to other sources."""

@@ -95,7 +95,7 @@ class Event:
 
     __slots__ = (
         *("body", "headers", "key", "lane", "message_id", "name", "offset", "received", "source", "type"),
-        *("choice", "digest", "ids", "keep", "mark", "out", "own", "profile", "value", "verdict"),
+        *("choice", "digest", "ids", "keep", "mark", "out", "own", "value", "verdict"),
     )
 
     def __init__(
@@ -118,7 +118,6 @@ class Event:
         self.type: str = body["type"]
         self.name: str = body["event"] if self.type == "track" else ""
         self.keep = False
-        self.profile = ""
         self.value = b""
         self.digest = b""
         self.mark = b""
@@ -145,7 +144,6 @@ class Event:
         event.type = call_type
         event.name = name
         event.keep = False
-        event.profile = ""
         event.verdict = None
         return event
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import re2
 
@@ -53,6 +54,13 @@ _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LONG_STARTS = frozenset("0fF")  # of zeros, of the UUID of ones, of a function's text
 
 
+class CertainlyNot(NamedTuple):
+    """A text of more than `short` characters that begins with one of `starts` (ASCII) is no placeholder."""
+
+    short: int
+    starts: bytes
+
+
 class Placeholders:
     """The built-in placeholders with what a topology adds and takes back, as globs of `*` and `?`.
 
@@ -66,6 +74,11 @@ class Placeholders:
         self._added = _globs(add)
         self._removed = _globs(remove)
         self._plain = _ALPHANUMERIC - _LONG_STARTS - _first_characters(add)
+
+    @property
+    def certainly_not(self) -> CertainlyNot:
+        """How to tell that most texts are none of them."""
+        return CertainlyNot(_SHORT, "".join(self._plain).encode())
 
     def matches(self, text: str) -> bool:
         """Whether a text is a placeholder: blank, or one of them but for letter case, quotes and blanks around it."""

@@ -29,21 +29,6 @@ Record = tuple[str, bytes, bytes | None, Headers | None]  # a message to produce
 PlacedRecord = tuple[str, int, bytes | None, bytes | None, Headers]  # topic, partition, value, key, headers
 
 
-class FanHeaders(NamedTuple):
-    """Of one message for several topics: those in the first topic, and those in each of the others."""
-
-    first: Headers
-    others: Headers
-
-    @classmethod
-    def alike(cls, headers: Headers) -> FanHeaders:
-        """The same in all topics."""
-        return cls(headers, headers)
-
-
-Fan = tuple[tuple[str, ...], bytes, bytes, FanHeaders]  # one message for several topics: value, key, headers
-
-
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One way in which an event breaks its tracking plan: where and what, never the value.

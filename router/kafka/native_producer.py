@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from router.errors import Unavailable
-from router.events.records import Fan, FanHeaders, Headers
+from router.events.fans import Fan, FanKind, Fans, Spans
+from router.events.records import Headers
 from router.kafka.native_handle import NativeClient, address, native_client, typed
 
 QUEUE_SECONDS = 60.0
@@ -29,7 +29,6 @@ _FUNCTIONS = (
     *("headers_new", "header_add", "headers_copy", "headers_destroy"),
 )
 _ADDRESS, _TEXT, _SIZE, _COUNT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64
-_Numbers = npt.NDArray[np.uint64]
 
 
 class _Client(ctypes.Structure):
@@ -42,8 +41,7 @@ class _Group(ctypes.Structure):
 
 class _Messages(ctypes.Structure):
     _fields_ = [
-        *(("values", _TEXT), ("value_starts", _ADDRESS), ("value_sizes", _ADDRESS)),
-        *(("keys", _TEXT), ("key_starts", _ADDRESS), ("key_sizes", _ADDRESS)),
+        *((f"{part}s", _ADDRESS) for part in ("value", "value_start", "value_size", "key", "key_start", "key_size")),
         *(("groups", _ADDRESS), ("count", _COUNT)),
     ]
 
@@ -87,31 +85,24 @@ class NativeFan:
         self._handle = handle
         self._functions = functions
 
-    def produce(self, shared: Sequence[Fan]) -> bool:
+    def produce(self, shared: Collection[Fan]) -> bool:
         """Queue all messages in order; False, and nothing is queued, where the Python client is as good.
 
         Raises KafkaException, or Unavailable while the client's queue stays full.
         """
         if len(shared) < FEWEST:
             return False
-        numbers: dict[tuple[tuple[str, ...], int], int] = {}
-        groups = [numbers.setdefault((topics, id(headers)), len(numbers)) for topics, _, _, headers in shared]
-        if len(numbers) > MOST_GROUPS:
+        fans = Fans.of(shared)
+        if len(fans.kinds) > MOST_GROUPS:
             return False
-        of_message = np.array(groups, dtype=np.uint32)
-        firsts = [shared[index] for index in np.unique(of_message, return_index=True)[1]]
-        with self._grouped([(topics, headers) for topics, _, _, headers in firsts]) as native_groups:
-            self._queue(shared, native_groups, of_message)
+        with self._grouped(fans.kinds) as native_groups:
+            self._queue(fans, native_groups)
         return True
 
-    def _queue(self, shared: Sequence[Fan], groups: Any, numbers: npt.NDArray[np.uint32]) -> None:
-        values, keys = [fan[1] for fan in shared], [fan[2] for fan in shared]
-        (value_starts, value_sizes), (key_starts, key_sizes) = _spans(values), _spans(keys)
-        messages = _Messages(
-            b"".join(values), value_starts.ctypes.data, value_sizes.ctypes.data,
-            b"".join(keys), key_starts.ctypes.data, key_sizes.ctypes.data,
-            numbers.ctypes.data, len(shared),
-        )  # fmt: skip
+    def _queue(self, fans: Fans, groups: Any) -> None:
+        values, keys = _Parts(fans.values), _Parts(fans.keys)
+        numbers = np.array(fans.of_kind, dtype=np.uint32)
+        messages = _Messages(*values.addresses(), *keys.addresses(), numbers.ctypes.data, len(fans))
         position, client = _Position(), self._functions.client
         deadline = 0.0
         while code := self._functions.fan(
@@ -125,7 +116,7 @@ class NativeFan:
             self._producer.poll(0.01)
 
     @contextmanager
-    def _grouped(self, groups: Sequence[tuple[tuple[str, ...], FanHeaders]]) -> Iterator[Any]:
+    def _grouped(self, groups: Sequence[FanKind]) -> Iterator[Any]:
         """The groups as the loop takes them; what they point to is given back afterwards."""
         functions = self._functions
         topics: dict[str, int] = {}
@@ -166,10 +157,17 @@ class NativeFan:
         return address
 
 
-def _spans(parts: Sequence[bytes]) -> tuple[_Numbers, _Numbers]:
-    """Where each part begins when they lie one behind the other, and their sizes."""
-    sizes = np.fromiter(map(len, parts), dtype=np.uint64, count=len(parts))
-    return np.cumsum(sizes, dtype=np.uint64) - sizes, sizes
+class _Parts:
+    """Parts of a block as the loop takes them."""
+
+    def __init__(self, spans: Spans) -> None:
+        self._block = np.frombuffer(spans.block, dtype=np.uint8)
+        self._starts = np.array(spans.starts, dtype=np.uint64)
+        self._sizes = np.array(spans.sizes, dtype=np.uint64)
+
+    def addresses(self) -> tuple[int, int, int]:
+        """Of the block, of where the parts begin, and of their sizes; good for as long as this lives."""
+        return self._block.ctypes.data, self._starts.ctypes.data, self._sizes.ctypes.data
 
 
 def _refused(code: int) -> KafkaException:

@@ -7,13 +7,14 @@ that leaves any part of the batch written. In a transaction (`router.kafka.trans
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaError, Message, Producer
 
 from router.errors import Unavailable
-from router.events.records import Fan, PlacedRecord, Record
+from router.events.fans import Fan
+from router.events.records import PlacedRecord, Record
 from router.kafka.native_producer import QUEUE_SECONDS, NativeFan
 
 FLUSH_SECONDS = 60.0
@@ -36,7 +37,7 @@ class Writer:
         self._places: list[int | None] = []
         self._failed: KafkaError | None = None
 
-    def produce(self, records: Iterable[Record], shared: Sequence[Fan], report: Report | None = None) -> None:
+    def produce(self, records: Iterable[Record], shared: Collection[Fan], report: Report | None = None) -> None:
         """Queue single records, and records that go to several topics. Raises KafkaException or Unavailable."""
         produce = self._producer.produce
         if report is None and self._native is not None and self._native.produce(shared):
@@ -61,7 +62,7 @@ class Writer:
         """Whether the produce loop is the native one."""
         return self._native is not None
 
-    def produce_reported(self, records: Iterable[Record], shared: Sequence[Fan]) -> None:
+    def produce_reported(self, records: Iterable[Record], shared: Collection[Fan]) -> None:
         """As `produce`; `flush` raises when one of them is not taken."""
         self.produce(records, shared, self._note_failure)
 

@@ -69,15 +69,17 @@ typedef struct {
     u32 mask;         /* slots - 1, a power of two */
     u32 most_bytes, most_levels, most_id;
     u32 refuses_metadata; /* an agent reads `_metadata` */
-    u32 unused;
+    u32 short_id;         /* bytes; ids that are not longer are looked at by the agents */
+    const u8 *plain;      /* by its first byte, whether a longer id is certainly no placeholder */
 } Tables;
 
 /* ---- what is asked and answered ---- */
 
 enum { NO_SOURCE = 255 }; /* in place of a source: a message that is not to be looked at */
 
-/* What is left for the agents to say of a message that is taken: who it is about, where it goes, whether it conforms. */
-enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4 };
+/* What is left for the agents to say of a message that is taken: who it is about, where it goes, whether it conforms,
+ * whether its messageId is one. LONG_IDS: userId and anonymousId are too long for a digest of both. */
+enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4, ODD_ID = 8, LONG_IDS = 16 };
 
 typedef struct { /* an answer; places are offsets into the input, `out` into the output */
     i32 kind;    /* -1: not taken */
@@ -103,8 +105,15 @@ void router_scan_sizes(u32 *sizes) {
 
 /* As hash_of in tables.py. Two names with one hash in an object look like a repeated name: not taken. */
 static u64 hash_of(const u8 *at, u32 size) {
-    u64 hash = 0xcbf29ce484222325ull;
-    for (u32 i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3ull;
+    u64 hash = size;
+    for (u32 i = 0; i < size; i += 8) {
+        u64 eight = 0;
+        if (size - i >= 8) memcpy(&eight, at + i, 8);
+        else
+            for (u32 k = 0; k < size - i; k++) eight |= (u64)at[i + k] << 8 * k;
+        hash = (hash ^ eight) * 0x9e3779b97f4a7c15ull;
+        hash ^= hash >> 32;
+    }
     return hash;
 }
 
@@ -112,11 +121,14 @@ static int is(const u8 *at, u32 size, const char *word) { return strlen(word) ==
 
 typedef struct { const u8 *at; u32 size; u32 more; int escaped; } Text; /* more: bytes of UTF-8 beyond one a character */
 
-/* Whether a byte of the eight is a quote, a backslash, below 0x20 or above 0x7F (or, at times, beside one). */
-static u64 special(u64 eight) {
+/* The first of eight bytes that is a quote, a backslash, below 0x20 or above 0x7F; 8 where none is. The lowest bit that
+ * is found is exact, what is above it may be of a byte beside one.
+ */
+static u32 first_special(u64 eight) {
     const u64 ones = 0x0101010101010101ull, high = 0x8080808080808080ull;
     u64 quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
-    return ((quote - ones) | (backslash - ones) | (eight - ones * 0x20) | eight) & high;
+    u64 found = (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((eight - ones * 0x20) & ~eight) | eight) & high;
+    return found ? (u32)__builtin_ctzll(found) >> 3 : 8;
 }
 
 /* The text behind an opening quote; returns its closing quote, or NULL. Escapes are those that orjson writes. */
@@ -128,8 +140,9 @@ static const u8 *text(const u8 *p, const u8 *end, Text *found) {
         while (end - p >= 8) { /* eight bytes at once, while all are plain */
             u64 eight;
             memcpy(&eight, p, 8);
-            if (special(eight)) break;
-            p += 8;
+            u32 plain = first_special(eight);
+            p += plain;
+            if (plain < 8) break;
         }
         if (p == end) return NULL;
         u8 c = *p;
@@ -448,15 +461,19 @@ typedef enum {
 } Field;
 
 static Field field_of(const Text *name) {
-    static const struct { const char *name; Field field; } NAMES[] = {
-        {"type", TYPE}, {"event", EVENT}, {"messageId", MESSAGE_ID}, {"userId", USER_ID}, {"anonymousId", ANONYMOUS_ID},
-        {"context", CONTEXT}, {"properties", PROPERTIES}, {"traits", TRAITS}, {"integrations", INTEGRATIONS},
-        {"sentAt", SENT_AT}, {"timestamp", TIMESTAMP}, {"originalTimestamp", ORIGINAL}, {"receivedAt", RECEIVED_AT},
-        {"groupId", GROUP_ID}, {"previousId", PREVIOUS_ID}, {"_metadata", METADATA},
+#define NAMED(name, field) {sizeof name - 1, name, field}
+    static const struct { u32 size; char name[20]; Field field; } NAMES[] = {
+        NAMED("type", TYPE), NAMED("event", EVENT), NAMED("messageId", MESSAGE_ID), NAMED("userId", USER_ID),
+        NAMED("anonymousId", ANONYMOUS_ID), NAMED("context", CONTEXT), NAMED("properties", PROPERTIES),
+        NAMED("traits", TRAITS), NAMED("integrations", INTEGRATIONS), NAMED("sentAt", SENT_AT),
+        NAMED("timestamp", TIMESTAMP), NAMED("originalTimestamp", ORIGINAL), NAMED("receivedAt", RECEIVED_AT),
+        NAMED("groupId", GROUP_ID), NAMED("previousId", PREVIOUS_ID), NAMED("_metadata", METADATA),
         /* read, or left out, by agents that look further than the scanner */
-        {"writeKey", REFUSED}, {"batch", REFUSED}, {"payload", REFUSED}, {"options", REFUSED}, {"profileId", REFUSED}};
+        NAMED("writeKey", REFUSED), NAMED("batch", REFUSED), NAMED("payload", REFUSED), NAMED("options", REFUSED),
+        NAMED("profileId", REFUSED)};
+#undef NAMED
     for (u32 i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
-        if (is(name->at, name->size, NAMES[i].name)) return NAMES[i].field;
+        if (NAMES[i].size == name->size && !memcmp(NAMES[i].name, name->at, name->size)) return NAMES[i].field;
     return OTHER;
 }
 
@@ -588,6 +605,9 @@ static u8 *put_member(u8 *out, const char *name, const void *from, size_t size) 
     return out;
 }
 
+/* Where the profile will be written: ROOM in router/agents/events.py. */
+static const char ROOM[] = ",\"profileId\":\"                                  \"}";
+
 /* The event with its times and its plan's reference, each where Python's dict has it: in its place, or at the end. */
 static u8 *put_event(u8 *out, const Tables *tables, const Parts *parts, const Times *times) {
     const Kind *kind = parts->kind;
@@ -616,8 +636,7 @@ static u8 *put_event(u8 *out, const Tables *tables, const Parts *parts, const Ti
         out = put(out, reference, kind->plan_size);
         out = put(out, "}}", 2);
     }
-    *out++ = '}';
-    return out;
+    return put(out, ROOM, sizeof ROOM - 1);
 }
 
 /* The first letter of the call type; 0 for those that are not taken. */
@@ -649,10 +668,22 @@ static void place(const u8 *input, const Member *member, u32 *at, u32 *size) {
     *size = member ? (u32)(member->end - member->value) : 0;
 }
 
+/* A digest of both ids, which stands for them in memory. Returns 0 where they are too long. */
+static int person_of(const Text *user, const Text *anonymous, u8 *person) {
+    u8 block[BLOCK] = {0};
+    u32 size = user->size, all = (u32)sizeof size + user->size + anonymous->size;
+    if (user->size > BLOCK || anonymous->size > BLOCK || all > BLOCK) return 0;
+    memcpy(block, &size, sizeof size);
+    if (user->size) memcpy(block + sizeof size, user->at, user->size);
+    if (anonymous->size) memcpy(block + sizeof size + user->size, anonymous->at, anonymous->size);
+    digest_of(block, all, person);
+    return 1;
+}
+
 enum { NOT_TAKEN, TAKEN, UNREAD }; /* UNREAD: not in the spelling that is read here */
 
-/* Of a message that is taken, the row, the digest and the output are complete; its places where `more` asks for them. */
-static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *out) {
+/* Of a message that is taken, the row, both digests and the output are complete; its places where `more` asks for them. */
+static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *person, u8 *out) {
     const u8 *at = input + begin;
     Scan scan = {tables, at + size, 0, 0};
     Parts parts;
@@ -680,9 +711,11 @@ static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 
     if (prefix + id.size > BLOCK) return NOT_TAKEN;
     for (u32 i = 0; i < id.size; i++)
         if (id.at[i] >= 0x80) return NOT_TAKEN; /* its length is counted in characters */
+    if (id.size <= tables->short_id || !tables->plain[id.at[0]]) row->more |= ODD_ID;
     memcpy(block, tables->text + kind->prefix, prefix);
     memcpy(block + prefix, id.at, id.size);
     digest_of(block, prefix + id.size, digest);
+    if (!person_of(&user, &anonymous, person)) row->more |= LONG_IDS;
     row->out_size = (u32)(put_event(out, tables, &parts, &times) - out);
     row->id = (u32)(id.at - input), row->id_size = id.size;
     row->user = user.size ? (u32)(user.at - input) : 0, row->user_size = user.size;
@@ -699,18 +732,18 @@ u32 router_respell(u8 *text, u32 size); /* respell.c */
 /* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]; one in another spelling of
  * JSON is respelled there. `out` has room for all of them and, for each, for what put_event adds:
  * router/native/scanner.py has the sum. Returns the bytes written to it. */
-u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *out) {
+u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *persons, u8 *out) {
     u32 written = 0, begin = 0;
     for (u32 i = 0; i < count; begin = ends[i++]) {
         Row *row = &rows[i];
         u32 size = ends[i] - begin;
-        u8 *digest = digests + (size_t)i * DIGEST;
+        u8 *digest = digests + (size_t)i * DIGEST, *person = persons + (size_t)i * DIGEST;
         row->kind = -1;
         if (sources[i] == NO_SOURCE || size > tables->most_bytes) continue;
         row->out = written;
-        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, out + written);
+        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, out + written);
         if (taken == UNREAD && (size = router_respell(input + begin, size)))
-            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, out + written);
+            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, out + written);
         if (taken == TAKEN) written += row->out_size;
         else row->kind = -1;
     }

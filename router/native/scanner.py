@@ -21,8 +21,8 @@ from router.native.tables import ANYTHING, Nodes, hash_of
 NO_SOURCE = 255
 DIGEST_BYTES = 16
 NOT_TAKEN = -1
-IDENTIFIERS, INTEGRATIONS, ASK = 1, 2, 4  # of `more`, as in scan.c
-_ADDED_BYTES = 320  # to an event, beside its plan's reference: four members with a time each, and the names around it
+IDENTIFIERS, INTEGRATIONS, ASK, ODD_ID, LONG_IDS = 1, 2, 4, 8, 16  # of `more`, as in scan.c
+_ADDED_BYTES = 370  # to an event beside its plan's reference: four members with a time each, room for its profile
 _LARGEST_INPUT = 1 << 29  # bytes of a batch: places are 32 bits wide
 _MOST_LEVELS = 64
 _NODE = np.dtype(
@@ -33,6 +33,7 @@ _NODE = np.dtype(
     ]
 )
 _PROPERTY = np.dtype([("hash", "u8"), ("name", "u4"), ("size", "u4"), ("node", "i4"), ("bit", "i4")])
+_DIGEST = np.dtype(f"V{DIGEST_BYTES}")
 _WORD = np.dtype([("text", "u4"), ("size", "u4")])
 _AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4"), ("one_sided", "u4")])
 _KIND = np.dtype(
@@ -58,7 +59,8 @@ Array = npt.NDArray[Any]
 class _Tables(ctypes.Structure):
     _fields_ = [
         *((name, _ADDRESS) for name in _ARRAYS),
-        *((name, _COUNT) for name in ("mask", "most_bytes", "most_levels", "most_id", "refuses_metadata", "unused")),
+        *((name, _COUNT) for name in ("mask", "most_bytes", "most_levels", "most_id", "refuses_metadata", "short_id")),
+        ("plain", _ADDRESS),
     ]
 
 
@@ -78,26 +80,67 @@ class KindOf(NamedTuple):
     asks: bool = False
 
 
-class Scanned(NamedTuple):
-    """The answers of a batch: rows as tuples in the struct's order, digests one behind the other, and the output.
-
-    `input` is what was read, perhaps in another spelling than the messages.
+class ScanLimits(NamedTuple):
+    """Of what is taken. `refuses_metadata`: an agent may read `_metadata` of events. Ids of more than `short_id` bytes
+    that begin with a byte of `plain` are certainly no placeholders.
     """
 
-    rows: list[tuple[int, ...]]
+    most_bytes: int
+    most_levels: int
+    most_id: int
+    refuses_metadata: bool = False
+    short_id: int = 0
+    plain: bytes = bytes(range(256))
+
+
+@dataclass(slots=True)
+class Scanned:
+    """The answers of a batch, message by message. What stands for one that is not taken means nothing.
+
+    `digests` are those of dedupe, `persons` those of userId and anonymousId together. `output` has the events, of which
+    `rows` says where they are; `input` is what was read, perhaps in another spelling than the messages.
+    """
+
+    rows: Array
     places: Array
-    digests: bytes
-    input: bytes
-    output: bytes
+    digests: list[bytes]
+    persons: list[bytes]
+    input: bytearray
+    output: memoryview
+
+    def column(self, name: str) -> list[int]:
+        """One of the row's fields, as in the struct."""
+        column: list[int] = self.rows[name].tolist()
+        return column
+
+    def ids(self, index: int) -> tuple[str | None, str | None, str]:
+        """userId, anonymousId and messageId of a message."""
+        _, _, _, _, user, user_size, anonymous, anonymous_size, message, message_size = self.rows[index].item()
+        given = self.input
+        return (
+            given[user : user + user_size].decode() if user_size else None,
+            given[anonymous : anonymous + anonymous_size].decode() if anonymous_size else None,
+            given[message : message + message_size].decode(),
+        )
+
+    def message_id(self, index: int) -> str:
+        """That of a message alone."""
+        at = int(self.rows["id"][index])
+        return self.input[at : at + int(self.rows["id_size"][index])].decode()
+
+    def value(self, index: int) -> bytes:
+        """The event that was made of a message."""
+        at, size = self.rows["out"][index], self.rows["out_size"][index]
+        return bytes(self.output[at : at + size])
 
     def sections(self, index: int) -> tuple[bytes, bytes, bytes]:
         """Properties or traits, context and integrations of a message, as JSON; empty where it has none."""
         at, size, context, context_size, integrations, integrations_size = self.places[index].item()
         given = self.input
         return (
-            given[at : at + size],
-            given[context : context + context_size],
-            given[integrations : integrations + integrations_size],
+            bytes(given[at : at + size]),
+            bytes(given[context : context + context_size]),
+            bytes(given[integrations : integrations + integrations_size]),
         )
 
 
@@ -112,22 +155,19 @@ class _Sealed:
 class EventScanner:
     """One for a pipeline; used by one thread. `nodes` may be added to before a kind is."""
 
-    def __init__(
-        self, library: ctypes.CDLL, *, most_bytes: int, most_levels: int, most_id: int, refuses_metadata: bool
-    ) -> None:
+    def __init__(self, library: ctypes.CDLL, limits: ScanLimits) -> None:
         self.nodes = Nodes()
-        self._limits = most_bytes, min(most_levels, _MOST_LEVELS), most_id, int(refuses_metadata)
+        self._limits = limits
+        self._plain = np.isin(np.arange(256), list(limits.plain)).astype(np.uint8)
         self._kinds: list[KindOf] = []
         self._sealed: _Sealed | None = None
         self._scan = library.router_scan
         self._scan.restype = _COUNT
-        self._scan.argtypes = [*[_ADDRESS] * 4, ctypes.c_char_p, _COUNT, *[_ADDRESS] * 4]
+        self._scan.argtypes = [*[_ADDRESS] * 4, ctypes.c_char_p, _COUNT, *[_ADDRESS] * 5]
 
     @classmethod
-    def open(
-        cls, *, most_bytes: int, most_levels: int, most_id: int, refuses_metadata: bool = False
-    ) -> EventScanner | None:
-        """None where the library is not in use, or is of other structs. An agent may read `_metadata` of events."""
+    def open(cls, limits: ScanLimits) -> EventScanner | None:
+        """None where the library is not in use, or is of other structs."""
         library = native().library
         if library is None or sys.byteorder != "little":
             return None
@@ -137,13 +177,7 @@ class EventScanner:
         types = [kind.itemsize for kind in (_NODE, _PROPERTY, _WORD, _AUTOMATON, _KIND)]
         if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize, _PLACES.itemsize]:
             return None
-        return cls(
-            library,
-            most_bytes=most_bytes,
-            most_levels=most_levels,
-            most_id=most_id,
-            refuses_metadata=refuses_metadata,
-        )
+        return cls(library, limits)
 
     def add(self, kind: KindOf) -> int:
         """Its number, in `rows` from the next batch on."""
@@ -161,14 +195,13 @@ class EventScanner:
         ends = np.cumsum(np.fromiter(map(len, values), dtype=np.uint32, count=count), dtype=np.uint32)
         given, times = np.frombuffer(joined, dtype=np.uint8), np.array(received, dtype=np.int64)
         rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
-        digests = np.empty(DIGEST_BYTES * count, dtype=np.uint8)
+        digests, persons = np.empty(count, dtype=_DIGEST), np.empty(count, dtype=_DIGEST)
         output = np.empty(len(joined) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
         used = self._scan(
             ctypes.byref(sealed.struct), given.ctypes.data, ends.ctypes.data, times.ctypes.data, sources, count,
-            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, output.ctypes.data,
+            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, output.ctypes.data,
         )  # fmt: skip
-        answers: list[tuple[int, ...]] = rows.tolist()  # type: ignore[assignment]
-        return Scanned(answers, places, digests.tobytes(), bytes(joined), output[:used].tobytes())
+        return Scanned(rows, places, digests.tolist(), persons.tolist(), joined, output[:used].data)
 
     def _seal(self) -> _Sealed:
         nodes, text = self.nodes, bytearray(self.nodes.text)
@@ -197,7 +230,12 @@ class EventScanner:
             "kinds": np.array(kinds, dtype=_KIND),
             "slots": slots,
         }
-        struct = _Tables(*(arrays[name].ctypes.data for name in _ARRAYS), len(slots) - 1, *self._limits)
+        limits = self._limits
+        struct = _Tables(
+            *(arrays[name].ctypes.data for name in _ARRAYS), len(slots) - 1, limits.most_bytes,
+            min(limits.most_levels, _MOST_LEVELS), limits.most_id, int(limits.refuses_metadata), limits.short_id,
+            self._plain.ctypes.data,
+        )  # fmt: skip
         return _Sealed(struct, arrays)
 
     def _slots(self) -> Array:

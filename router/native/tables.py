@@ -52,9 +52,10 @@ Referred = Callable[[str, str], Part]  # of the URI of a root and a reference in
 
 def hash_of(text: bytes) -> int:
     """As in scan.c."""
-    found = 0xCBF29CE484222325
-    for byte in text:
-        found = (found ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    found = len(text)
+    for at in range(0, len(text), 8):
+        found = (found ^ int.from_bytes(text[at : at + 8], "little")) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        found ^= found >> 32
     return found
 
 

@@ -16,7 +16,8 @@ from confluent_kafka import Producer
 
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
-from router.events.records import Fan, FanHeaders, Record
+from router.events.fans import Fan, FanHeaders
+from router.events.records import Record
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated

@@ -14,6 +14,7 @@ from router.agents.agent import RENAMED, Agent
 from router.agents.batch import Batch, Lanes, Pending
 from router.agents.decode import Message
 from router.agents.emit import Emit
+from router.agents.events import Events
 from router.agents.pipeline import Pipeline
 from router.agents.route import Choice
 from router.agents.transform import Transform
@@ -106,16 +107,18 @@ class TracedPipeline(Pipeline):
             if ended:
                 return
 
-    def process(self, events: Sequence[Event], batch: Batch) -> None:
+    def process(self, events: Events, batch: Batch) -> None:
         """The agents' work on the batch; who ends here is noted with the reason."""
-        batch.received.update(event.lane for event in events)
+        batch.received.update(events.lanes)
         for agent in self.agents:
             self.at_work = agent.name
             going_on = agent.process(events, batch)
-            for event in [event for event in events if event not in going_on]:
-                self._ended(event, agent, batch)
+            left = {id(event) for _, event in going_on.own()}
+            for _, event in events.own():
+                if id(event) not in left:
+                    self._ended(event, agent, batch)
             events = going_on
-        chosen = [event for event in events if self._destination in event.choice.chosen]
+        chosen = [event for _, event in events.own() if self._destination in event.choice.chosen]
         written = [record for record in batch.outputs() if record[0] == self._topic]
         for event, record in zip(chosen, written, strict=True):
             self._of[id(event)].record = record

@@ -8,14 +8,15 @@ consumer and the local state.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
 from router.dedupe.window import Row
-from router.events.records import Fan, PlacedRecord, Record
+from router.events.fans import Fan
+from router.events.records import PlacedRecord, Record
 from router.kafka.transactions import Transactions
 from router.kafka.writer import Writer
 
@@ -31,7 +32,7 @@ class CommitBatch:
     records: Sequence[Record]
     offsets: list[TopicPartition]
     group: Any = None
-    shared: Sequence[Fan] = ()
+    shared: Collection[Fan] = ()
     changelog: Mapping[int, bytes] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     landed: dict[int, int] = field(default_factory=dict)

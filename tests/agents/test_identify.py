@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.agents.batch import Batch
+from router.agents.events import Events
 from router.agents.identify import Identify
 from router.config.models import BlockedConfig, IdentityConfig
 from router.identity import IdentityRules, profile_id, unpack_facts
@@ -38,8 +39,7 @@ class Worker:
         events = [event({"messageId": f"m{number}", **body}) for number, body in enumerate(bodies)]
         for one in events:
             self.agent.prepare(one)
-        self.agent.process(events, Batch())
-        return [one.profile for one in events]
+        return self.agent.process(Events.of(events), Batch()).profiles
 
 
 @pytest.fixture

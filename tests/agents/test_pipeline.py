@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,6 +13,7 @@ from router import metrics
 from router.agents import table
 from router.agents.agent import Agent, Ending, Setup
 from router.agents.batch import Batch
+from router.agents.events import Events
 from router.agents.pipeline import AGENTS, Pipeline
 from router.agents.route import Choice
 from router.agents.totals import Totals
@@ -51,11 +51,11 @@ class Suppress(Agent):
         event.keep = event.body["userId"] == "u-gone"
         return bool(event.keep)
 
-    def process(self, events: Sequence[Event], batch: Batch) -> Sequence[Event]:
-        gone = [event for event in events if event.keep]
-        self.end(gone, "user", batch)
+    def process(self, events: Events, batch: Batch) -> Events:
+        gone = [row for row, event in events.own() if event.keep]
+        self.end(events.ended(gone), "user", batch)
         batch.count(SIZES, "web", number=len(events))
-        return [event for event in events if not event.keep]
+        return events.without(gone)
 
 
 class Trim(Agent):

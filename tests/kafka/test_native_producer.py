@@ -10,7 +10,8 @@ import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from router.embedded.mock import MockCluster
-from router.events.records import Fan, FanHeaders, Headers
+from router.events.fans import Fan, FanHeaders
+from router.events.records import Headers
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.native_producer import FEWEST, MOST_GROUPS, NativeFan, native_producer

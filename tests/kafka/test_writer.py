@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 
 from router.errors import Unavailable
-from router.events.records import Fan, FanHeaders, Headers, PlacedRecord, Record
+from router.events.fans import Fan, FanHeaders
+from router.events.records import Headers, PlacedRecord, Record
 from router.kafka import writer as module
 from router.kafka.native_producer import NativeFan
 from router.kafka.writer import Writer

@@ -12,7 +12,7 @@ import pytest
 
 from router.native.automaton import CHARACTERS, Uncertain, automaton
 from router.native.library import native
-from router.native.scanner import ASK, NOT_TAKEN, EventScanner, KindOf
+from router.native.scanner import ASK, NOT_TAKEN, EventScanner, KindOf, ScanLimits
 from router.native.tables import ANYTHING, FORMATS, Nodes
 
 AT = 1_767_225_600_000
@@ -125,7 +125,7 @@ VALUES: tuple[Any, ...] = (
 @built
 @pytest.mark.parametrize("schema", SCHEMAS, ids=repr)
 def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(schema: dict[str, Any]) -> None:
-    scanner = EventScanner.open(most_bytes=10_000, most_levels=32, most_id=100)
+    scanner = EventScanner.open(ScanLimits(10_000, 32, 100))
     assert scanner is not None
     scanner.add(KindOf(0, "page", "", b"", b"e\0web\0", scanner.nodes.node([schema])))
     validator = jsonschema_rs.validator_for({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
@@ -140,7 +140,8 @@ def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(sche
     found = scanner.scan(list(map(orjson.dumps, bodies)), [AT] * len(bodies), bytes(len(bodies)))
 
     assert found is not None
-    taken = [row[0] != NOT_TAKEN and not row[1] & ASK for row in found.rows]
+    answers = zip(found.column("kind"), found.column("more"), strict=True)
+    taken = [kind != NOT_TAKEN and not more & ASK for kind, more in answers]
     valid = [validator.is_valid(value) for value in some]
     assert [value for value, one, other in zip(some, taken, valid, strict=True) if one and not other] == []
     assert sum(taken) >= 0.5 * sum(valid) > 0

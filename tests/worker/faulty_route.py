@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from router.agents.emit import Emit
+from router.agents.events import Events
 from router.agents.isolate import Isolated
 from router.cli import main
 from router.dedupe.window_rocksdb import RocksWindow
-from router.events.event import Event
 from router.worker.restore import Restore
 
 SLOW_SECONDS = 9.0  # the session is over after six
@@ -24,8 +24,8 @@ SLOW_SECONDS = 9.0  # the session is over after six
 def agent() -> None:
     process = Emit.process
 
-    def raising(self: Emit, events: Sequence[Event], batch: Any) -> Sequence[Event]:
-        if any(event.value.find(b'"messageId":"poison') >= 0 for event in events):
+    def raising(self: Emit, events: Events, batch: Any) -> Events:
+        if any(b'"messageId":"poison' in events.value(row) for row in range(len(events))):
             raise ZeroDivisionError
         return process(self, events, batch)
 

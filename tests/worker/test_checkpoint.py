@@ -12,7 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router.dedupe.window import Row
 from router.errors import Fenced, RouterError, Unavailable
-from router.events.records import Fan, FanHeaders, Record
+from router.events.fans import Fan, FanHeaders
+from router.events.records import Record
 from router.kafka import transactions
 from router.kafka.transactions import AlternatingWriters, CommitRefused, TransactionAborted, TransactionalWriter
 from router.kafka.watchdog import Watchdog

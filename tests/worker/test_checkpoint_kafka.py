@@ -7,7 +7,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from ops.checker import read
 from router.errors import Unavailable
-from router.events.records import Fan, FanHeaders, Record
+from router.events.fans import Fan, FanHeaders
+from router.events.records import Record
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.admin import Admin

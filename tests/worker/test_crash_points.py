@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.agents.agent import Agent
+from router.agents.batch import Batch
 from router.agents.dedupe import Dedupe
 from router.agents.emit import Emit
+from router.agents.events import Events
 from router.agents.isolate import Isolated
 from router.agents.pipeline import Pipeline
 from router.agents.route import Route, subscription
@@ -28,6 +30,7 @@ from router.config.models import DestinationConfig, Enforce
 from router.dedupe.window import First, Row
 from router.events.event import Event
 from router.events.topics import Topics
+from router.identity import profile_id
 from router.kafka.group_consumer import GroupConsumer
 from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
@@ -112,7 +115,11 @@ class ByDevice(Agent):
     name = "identify"
 
     def prepare(self, event: Event) -> None:
-        event.profile = event.body["anonymousId"]
+        event.ids = (("anonymous_id", event.body["anonymousId"]),)
+
+    def process(self, events: Events, batch: Batch) -> Events:
+        events.profiles = [profile_id(device) for (device,) in events.ids]
+        return events
 
 
 class Topology:
