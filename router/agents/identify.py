@@ -44,9 +44,9 @@ class Identify(Agent):
 
     def process(self, events: Events, batch: Batch) -> Events:
         profiles, linking = self._identities.resolve_many(events.ids)
-        facts = [*map(link, linking), *self._aliases(events)]
+        facts = [*map(link, linking), *dict.fromkeys(self._aliases(events))]
         if facts:
-            for record in pack_facts(dict.fromkeys(facts)):
+            for record in pack_facts(facts):
                 self._append(record)
             profiles, _ = self._identities.resolve_many(events.ids)
         events.profiles = profiles
