@@ -4,7 +4,8 @@ usage: python -m ops.bench.repair [outages | replay] [--rate 150] [--seconds 30]
 
 outages: three destinations of every event; the third fails in each way between calm phases, and comes back. What counts
 is the P95 of the other two against that of the calm phases beside it, and how soon the third has its first delivery.
-replay: one destination, with and without a replay into it, by turns. All at a fixed rate, on a real Kafka.
+replay: one destination, with and without a replay into it, by turns; medians of the rounds, and the CPU that each
+process took, in hundredths of a core. All at a fixed rate, on a real Kafka.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
+import psutil
 import yaml
 
 from ops.bench.latency import percentiles, send, started
+from ops.bench.route import cpu_seconds
 from ops.kafka.kraft import BENCH_JVM, KraftBroker
 from router.receiver import read_log
 
@@ -31,6 +36,24 @@ FAULTS = ["down", "hang", "500", "429", "429,retry_after=2", "401", "garbage"]
 WARM_SECONDS = 45.0  # until then the JVM of the broker compiles more than it works
 BACK_SECONDS = 90.0
 SETTLE_SECONDS = 2.0
+
+
+class Phase(NamedTuple):
+    """P50 and P95 in ms; hundredths of a core by process."""
+
+    p50: float
+    p95: float
+    cores: dict[str, float]
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{name} {share:.0f}" for name, share in self.cores.items())
+        return f"P50 {self.p50:.1f} ms, P95 {self.p95:.1f} ms; % of a core: {shares}"
+
+
+def middle(phases: Sequence[Phase]) -> Phase:
+    """The median of each figure."""
+    cores = {name: median(one.cores[name] for one in phases) for name in phases[0].cores}
+    return Phase(median(one.p50 for one in phases), median(one.p95 for one in phases), cores)
 
 
 class Partner:
@@ -48,6 +71,10 @@ class Partner:
         self._process = started(self._stack, command, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().decode().strip()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def fail(self, fault: str) -> None:
         """Be this way from now on; `down` is a closed port, nothing is health."""
@@ -68,12 +95,15 @@ class Stage:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="router-repair-")))
         self.rate, self.seed = rate, 0
         self.partners = [Partner(stack, folder, name) for name in names]
-        self.bootstrap = stack.enter_context(KraftBroker(jvm=BENCH_JVM)).bootstrap
+        broker = stack.enter_context(KraftBroker(jvm=BENCH_JVM))
+        self.bootstrap = broker.bootstrap
         self.file = self._topology(folder)
         common = [str(self.file), "--bootstrap", self.bootstrap]
         subprocess.run([*ROUTER, "topics", "apply", *common], check=True, stdout=subprocess.DEVNULL)
-        for name in ("route", "deliver"):
-            started(stack, [*ROUTER, name, *common, "--state", str(folder / "state"), "--metrics", "127.0.0.1:0"])
+        shared = ["--state", str(folder / "state"), "--metrics", "127.0.0.1:0"]
+        pids = {name: started(stack, [*ROUTER, name, *common, *shared]).pid for name in ("route", "deliver")}
+        pids |= {"broker": broker.pid, **{f"partner {partner.name}": partner.pid for partner in self.partners}}
+        self.processes = {name: psutil.Process(pid) for name, pid in pids.items()}
         self.live(WARM_SECONDS)
 
     def _topology(self, folder: Path) -> Path:
@@ -97,6 +127,20 @@ class Stage:
         due = send(self.bootstrap, self.rate, seconds, seed=self.seed)
         time.sleep(SETTLE_SECONDS)
         return due
+
+    def measured(self, name: str, seconds: float, others: Mapping[str, psutil.Process]) -> Phase:
+        """Of the first partner, and of the CPU that all processes took meanwhile."""
+        processes = {**self.processes, **others}
+        before = {one: cpu_seconds(process) for one, process in processes.items()}
+        begun = time.monotonic()
+        due = self.live(seconds)
+        took = time.monotonic() - begun
+        cores = {one: (cpu_seconds(process) - before[one]) / took * 100 for one, process in processes.items()}
+        arrived = self.partners[0].arrived()
+        late = sorted(arrived[id_] - at for id_, at in due.items() if id_ in arrived)
+        phase = Phase(late[len(late) // 2] * 1000, late[int(len(late) * 0.95)] * 1000, cores)
+        print(f"{name:<20} {len(late):>6} of {len(due)}  {phase}", flush=True)
+        return phase
 
     def phase(self, name: str, seconds: float, partners: Sequence[Partner]) -> None:
         due = self.live(seconds)
@@ -144,20 +188,28 @@ def _drained(stage: Stage, late: Partner, other: Partner) -> None:
 def replay(stack: ExitStack, rate: int, seconds: float, rounds: int) -> None:
     stage = Stage(stack, ["one"], rate)
     until = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    alone, beside = [], []
     for _ in range(rounds):
-        stage.phase("live alone", seconds, stage.partners)
+        alone.append(stage.measured("live alone", seconds, {}))
         for running in replayed(stage, until):
-            stage.phase("beside a replay", seconds, stage.partners)
+            beside.append(stage.measured("beside a replay", seconds, {"replay": psutil.Process(running.pid)}))
             if running.poll() is not None:
                 raise SystemExit("the replay was over before the phase: give it more to do")
+    ratios = sorted(two.p95 / one.p95 for one, two in zip(alone, beside, strict=True))
+    print(f"{'median alone':<20} {middle(alone)}\n{'median beside':<20} {middle(beside)}")
+    print(f"P95 beside over alone, by rounds: {', '.join(f'{one:.2f}' for one in ratios)}; median {median(ratios):.2f}")
 
 
 def replayed(stage: Stage, until: str) -> Iterator[subprocess.Popen[bytes]]:
     """While it is held, what was sent to warm up is sent again at the live rate."""
     command = [*ROUTER, "replay", "--to", "one", "--since", "1h", "--until", until, "--rate", str(stage.rate)]
     command += ["--topology", str(stage.file), "--bootstrap", stage.bootstrap]
+    partner = stage.partners[0]
     with ExitStack() as own:
+        before = len(read_log(partner.log))
         process = started(own, command, stdout=subprocess.DEVNULL)
+        while len(read_log(partner.log)) == before:
+            time.sleep(0.1)
         time.sleep(SETTLE_SECONDS)
         yield process
 
