@@ -19,6 +19,7 @@ from router.trace.wanted import Wanted
 
 LETTERS = b'"u1\0y'
 ROOM = 20
+MANY, MUCH_ROOM = 3_000, 1_800  # each queue has more than the loop takes at a time, and some more than there is room
 END = -191  # RD_KAFKA_RESP_ERR__PARTITION_EOF
 
 CONSUME = ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
@@ -59,7 +60,7 @@ class FakeClient:
 
     def _consume(self, queue: int, wait_ms: int, messages: int, room: int) -> int:
         left = self._left[queue - 1]
-        count = min(len(left), room, self._chance.choice((0, 1, 3, 100)))
+        count = min(len(left), room, self._chance.choice((0, 1, 3, 100, room)))
         out = (ctypes.c_void_p * room).from_address(messages)
         for at in range(count):
             out[at] = self._made(left.pop(0))
@@ -99,7 +100,7 @@ def told(chance: random.Random, number: int) -> Told:
     return Told(number, key, value, END if chance.random() < 0.05 else 0)
 
 
-def run(chance: random.Random, loop: ctypes.CDLL, first: int, count: int) -> str:
+def run(chance: random.Random, loop: ctypes.CDLL, first: int, count: int, room: int = ROOM) -> str:
     """One search; what was wrong, or nothing."""
     queues = [[told(chance, first + number) for number in range(at, count, 3)] for at in range(3)]
     wanted = Wanted(
@@ -110,12 +111,12 @@ def run(chance: random.Random, loop: ctypes.CDLL, first: int, count: int) -> str
     picks = consumer.Picks(wanted.keys, wanted.needles, wanted.value_size, all_messages=wanted.all_messages)
     client = FakeClient(chance, queues)
     lanes = (consumer._Lane * len(queues))(*(consumer._Lane(number + 1, 0) for number in range(len(queues))))
-    kept_count, messages = ctypes.c_uint64(), (ctypes.c_void_p * ROOM)()
+    kept_count, messages = ctypes.c_uint64(), (ctypes.c_void_p * room)()
     kept: list[Told] = []
     while not client.empty:
         loop.router_pick(
             ctypes.byref(client.reading), ctypes.byref(picks.native), lanes, len(lanes), 1, messages,
-            chance.choice((0, 1, ROOM)), ctypes.byref(kept_count),
+            chance.choice((0, 1, room)), ctypes.byref(kept_count),
         )  # fmt: skip
         places: list[Any] = messages[: kept_count.value]
         kept += [client.live[place] for place in places]
@@ -138,7 +139,8 @@ def found(native: ctypes.CDLL, inputs: int, seed: int) -> int:
           ctypes.c_uint64, ctypes.c_void_p)  # fmt: skip
     chance = random.Random(seed)
     size = 50
-    wrong = [said for first in range(0, inputs, size) if (said := run(chance, native, first, size))]
+    wrong = [said for _ in range(3) if (said := run(chance, native, 0, MANY, MUCH_ROOM))]
+    wrong += [said for first in range(0, inputs, size) if (said := run(chance, native, first, size))]
     for said in wrong[:10]:
         print(said)
     print(f"{inputs:,} messages of seed {seed}: {len(wrong) or 'no'} findings")
