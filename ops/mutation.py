@@ -64,8 +64,8 @@ PARTS = {
     "consumer": Part(
         ("router/kafka/group_consumer.py",),
         (
-            *("tests/kafka/test_group_changes.py", "tests/kafka/test_group_consumer.py"),
-            *("tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
+            *("tests/kafka/test_group_changes.py", "tests/delivery/test_consume.py", "tests/worker/test_traps.py"),
+            "tests/kafka/test_group_consumer.py",  # last: it starts a Kafka
         ),
         least=70,
     ),
@@ -182,6 +182,7 @@ def _pass(copy: Path, tests: Iterable[str], seconds: float | None) -> bool:
     # -B: bytecode that Python caches is told apart by second and size, in which a mutant may not differ; ours by hash.
     command = [sys.executable, "-B", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["ROUTER_TEST_PROFILE"] = "mutants"
     process = subprocess.Popen(
         command, cwd=copy, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from ops.kafka import kraft as kraft_jars
 from ops.kafka.kraft import KraftBroker
@@ -33,7 +33,9 @@ for number in (signal.SIGINT, signal.SIGHUP):
 
 # A loaded machine is no finding: no test asserts how long an example takes.
 settings.register_profile("router", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("router")
+# That a test fails is all that ops/mutants asks: looking for the smallest example would take it minutes each time.
+settings.register_profile("mutants", settings.get_profile("router"), phases=set(Phase) - {Phase.shrink, Phase.explain})
+settings.load_profile(os.environ.get("ROUTER_TEST_PROFILE", "router"))
 
 
 @pytest.fixture(scope="session")
