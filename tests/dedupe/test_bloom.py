@@ -26,7 +26,7 @@ def test_it_grows_and_stays_sharp(monkeypatch: pytest.MonkeyPatch) -> None:
         filter_.add(probe(batch))
     assert all(filter_.perhaps(probe(batch)) == list(range(500)) for batch in added)
     strangers = probe(keys("out", 5000))
-    assert len(filter_.perhaps(strangers)) < 0.1 * 5000
+    assert len(filter_.perhaps(strangers)) < 6 * 0.006 * 5000  # six blocks that are full, and one that is not
     assert 2 * 20_000 <= filter_.bytes <= 5 * 20_000
 
 
