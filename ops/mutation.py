@@ -117,7 +117,7 @@ def _changes(tree: ast.AST, *, inside: bool) -> Iterator[tuple[ast.stmt | ast.ex
     inside = inside or isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
     for name, value in ast.iter_fields(tree):
         for node in value if isinstance(value, list) else [value]:
-            if not isinstance(node, ast.AST) or name in ANNOTATIONS:
+            if not isinstance(node, ast.AST) or name in ANNOTATIONS or _is_size(node):
                 continue
             if isinstance(node, REMOVABLE) and inside and not _says_only(node):
                 yield node, "pass"
@@ -138,6 +138,13 @@ def _others(node: ast.expr) -> Iterator[ast.expr]:
         yield ast.BinOp(node.left, OPPOSITES[type(node.op)](), node.right)  # type: ignore[arg-type]
     elif isinstance(node, ast.Constant) and isinstance(node.value, bool | int):
         yield ast.Constant(not node.value if isinstance(node.value, bool) else node.value + 1)
+
+
+def _is_size(node: ast.AST) -> bool:
+    """Numbers multiplied, such as `64 * 1024`: no outcome hangs on a byte more or less."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult):
+        return False
+    return all(isinstance(each, ast.Constant) or _is_size(each) for each in (node.left, node.right))
 
 
 def _says_only(node: ast.AST) -> bool:

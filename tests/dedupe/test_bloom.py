@@ -56,9 +56,12 @@ def test_a_block_has_bounds_whatever_is_expected() -> None:
     assert Bloom(1 << 40).bytes == 64 * 1024 * 1024
 
 
-def test_it_grows_only_once_its_keys_have_no_room_and_by_doubling(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("most_words", [64 * 7, 64 * 15 - 1])
+def test_it_grows_only_once_its_keys_have_no_room_and_by_doubling(
+    monkeypatch: pytest.MonkeyPatch, most_words: int
+) -> None:
     monkeypatch.setattr(bloom, "FIRST_WORDS", 64)
-    filter_ = Bloom(most_bytes=64 * 8 * 7)
+    filter_ = Bloom(most_bytes=8 * most_words)
     sizes = []
     for number in range(0, 2304, 128):  # 256 keys fill the first block
         filter_.add(probe(keys(number, 128)))

@@ -20,10 +20,13 @@ def settle(log, value: int | None = None, *, last: bool = True) -> list[str]:
         value += 1
         raise ValueError(value - 1)
     return [str(value)]
+
+
+ROOM = 4 * 1024 * 1024
 '''
 
 
-def test_statements_go_and_operators_turn_but_texts_and_types_stay() -> None:
+def test_statements_go_and_operators_turn_but_texts_types_and_sizes_stay() -> None:
     made = list(mutants("m.py", SOURCE))
 
     assert [(mutant.line, mutant.change) for mutant in made] == [
