@@ -108,7 +108,7 @@ def test_what_was_routed_arrives_once_more_and_is_counted_apart(one: Routed, run
 def test_most_batches_come_from_one_partition_and_go_to_one(one: Routed, run: Run) -> None:
     """A live event of another partition does not wait behind their transaction."""
     one.route(200)
-    assert run("--to", "crm", *RANGE, "--rate", "50").status == 0
+    assert run("--to", "crm", *RANGE, "--rate", "100").status == 0
     end = Admin(one.cluster).watermarks([(one.topics.replays, 0)])[one.topics.replays, 0].high
     records = chain.from_iterable(span(one.cluster, one.topics.replays, 0, 0, end))
     states = [orjson.loads(message.value() or b"") for message in records]
@@ -171,7 +171,7 @@ def test_a_replay_that_was_stopped_goes_on_where_it_is(one: Routed, run: Run, mo
     one.route(30)
     with monkeypatch.context() as patched:
         patched.setattr("router.replay.room.DestinationRoom.wait", lambda self: False)
-        stopped = run("--to", "crm", *RANGE, "--rate", 50)
+        stopped = run("--to", "crm", *RANGE, "--rate", 100)
     assert stopped.status == 1
     assert "stopped before the end: router replay resume r1 goes on" in stopped.err
     assert len(one.replayed("crm")) == 10
