@@ -48,7 +48,7 @@ class Identify(Agent):
         if facts:
             for record in pack_facts(facts):
                 self._append(record)
-            profiles, _ = self._identities.resolve_many(events.ids)
+            self._identities.resolve_linked(events.ids, profiles, linking)
         events.profiles = profiles
         return events
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from router import metrics
 from router.identity.facts import Fact, unpack_facts
 from router.identity.graph import IdentityGraph
-from router.identity.resolver import Resolver
+from router.identity.resolver import Places, Resolver
 from router.identity.rules import Identifiers, IdentityRules
 from router.identity.store import IdentityStore, Merge
 
@@ -46,10 +46,15 @@ class Replica:
         self._resolver.note(merges)
         return merges
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]:
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], Places]:
         """The profile id of each, and those that want a link; see Resolver."""
         with self.store.session():
             return self._resolver.resolve_many(wanted)
+
+    def resolve_linked(self, wanted: Sequence[Identifiers], profiles: list[str], linked: Places) -> None:
+        """The same for `profiles` once links were applied; see Resolver."""
+        with self.store.session():
+            self._resolver.resolve_linked(wanted, profiles, linked)
 
     def wants(self, fact: Fact) -> bool:
         """Whether a fact would change anything."""

@@ -11,6 +11,7 @@ from router.identity.rules import Identifier, Identifiers
 from router.identity.store import IdentityStore, Merge, profile_id
 
 REMEMBERED = 200_000
+Places = dict[Identifiers, list[int]]  # of identifiers in a batch
 
 
 class Resolver:
@@ -25,17 +26,35 @@ class Resolver:
         self._known: dict[Identifiers, str] = {}
         self._refused: list[Identifiers] = []
         self._moved: dict[str, str] = {}
+        self._forgot = False  # since the last look-up
 
-    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], list[Identifiers]]:
-        """The profile id of each, and those that want a link, each once: their identifiers are not yet in one profile,
-        and the rules would let them be. None of `wanted` may be empty.
+    def resolve_many(self, wanted: Sequence[Identifiers]) -> tuple[list[str], Places]:
+        """The profile id of each, and those that want a link, with their places in `wanted`: their identifiers are not
+        yet in one profile, and the rules would let them be. None of `wanted` may be empty.
         """
+        self._forgot = False
         profiles = list(map(self._known.get, wanted, repeat("")))
         if not self._moved.keys().isdisjoint(profiles):
             self._follow(wanted, profiles)
         if "" not in profiles:
-            return profiles, []
-        return profiles, self._look(wanted, profiles)
+            return profiles, {}
+        missed: Places = {}
+        for place, profile in enumerate(profiles):
+            if not profile:
+                missed.setdefault(wanted[place], []).append(place)
+        return profiles, self._look(missed, profiles)
+
+    def resolve_linked(self, wanted: Sequence[Identifiers], profiles: list[str], linked: Places) -> None:
+        """Bring the answer of `resolve_many` up to date once the links that it wanted were applied."""
+        if self._forgot:
+            profiles[:], _ = self.resolve_many(wanted)
+            return
+        for places in linked.values():
+            for place in places:
+                profiles[place] = ""
+        if not self._moved.keys().isdisjoint(profiles):
+            self._follow(wanted, profiles)
+        self._look(linked, profiles)
 
     def _follow(self, wanted: Sequence[Identifiers], profiles: list[str]) -> None:
         moved = self._moved
@@ -45,21 +64,17 @@ class Resolver:
                     profile = moved[profile]
                 profiles[place] = self._known[wanted[place]] = profile
 
-    def _look(self, wanted: Sequence[Identifiers], profiles: list[str]) -> list[Identifiers]:
+    def _look(self, missed: Places, profiles: list[str]) -> Places:
         """Fill in what memory did not have; returns what wants a link."""
-        missed: dict[Identifiers, list[int]] = {}
-        for place, profile in enumerate(profiles):
-            if not profile:
-                missed.setdefault(wanted[place], []).append(place)
         found = self._store.profiles_of({identifier for ids in missed for identifier in ids})
-        wanting = []
+        wanting: Places = {}
         for ids, places in missed.items():
             best = found[ids[0]] or profile_id(ids[0])
             for place in places:
                 profiles[place] = best
             one = _is_one(ids, best, found)
             if not one and (self._graph.are_unlinked(ids) or self._graph.allowed(Fact(ids)) is not None):
-                wanting.append(ids)
+                wanting[ids] = places
             else:
                 self._remember(ids, best, refused=not one)
         return wanting
@@ -86,6 +101,7 @@ class Resolver:
             self._refused.clear()
 
     def forget(self) -> None:
+        self._forgot = True
         self._known.clear()
         self._refused.clear()
         self._moved.clear()

@@ -208,9 +208,9 @@ def test_an_alias_lets_links_be_that_it_was_needed_for() -> None:
     a, b = (("user_id", "a"), ("anonymous_id", "a")), (("user_id", "b"), ("anonymous_id", "a"), ("anonymous_id", "b"))
     replica = applied([link(a), link(b)])
     assert not together(replica, b)
-    assert replica.resolve_many([b]) == ([profile_id(("user_id", "b"))], [])
+    assert replica.resolve_many([b]) == ([profile_id(("user_id", "b"))], {})
     append(replica, alias("a", "b"))
-    assert replica.resolve_many([b])[1] == [b]
+    assert replica.resolve_many([b])[1] == {b: [0]}
     append(replica, link(b))
     assert together(replica, (*a, *b))
 

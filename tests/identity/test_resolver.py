@@ -61,24 +61,27 @@ def test_an_event_resolves_to_the_profile_of_its_best_identifier(
         assert profiles == [memory(replica).ids.get(ids[0]) or profile_id(ids[0]) for ids in step]
 
 
-@given(STEPS)
+@given(STEPS, st.sampled_from([1, 3, 1000]))
 def test_links_that_are_wanted_are_wanted_until_they_are_appended(
-    steps: list[Fact | list[tuple[Identifier, ...]]],
+    steps: list[Fact | list[tuple[Identifier, ...]]], remembered: int
 ) -> None:
-    """Appending what an event wants is enough: then it wants nothing more."""
-    replica = memory_replica()
+    """Appending what an event wants is enough: then it wants nothing more, and has the profile that all would find."""
+    replica = Remembering(remembered)
     for step in steps:
         if isinstance(step, Fact):
             append(replica, step)
             continue
-        for ids in replica.resolve_many(step)[1]:
+        profiles, linking = replica.resolve_many(step)
+        for ids in linking:
             append(replica, link(ids))
-        assert replica.resolve_many(step)[1] == []
+        replica.resolve_linked(step, profiles, linking)
+        assert profiles == _without_memory(replica).resolve_many(step)[0]
+        assert replica.resolve_many(step)[1] == {}
 
 
 def test_an_identifier_that_was_never_linked_needs_no_record() -> None:
     replica = memory_replica()
-    assert replica.resolve_many([(("anonymous_id", "a"),)]) == ([profile_id(("anonymous_id", "a"))], [])
+    assert replica.resolve_many([(("anonymous_id", "a"),)]) == ([profile_id(("anonymous_id", "a"))], {})
     assert memory(replica).ids == {}
 
 

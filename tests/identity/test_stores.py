@@ -27,11 +27,11 @@ def replica(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnyRepli
 
 
 def test_what_was_linked_resolves_to_one_profile(replica: AnyReplica) -> None:
-    assert replica.resolve_many([(USER, DEVICE)]) == ([profile_id(USER)], [(USER, DEVICE)])
+    assert replica.resolve_many([(USER, DEVICE)]) == ([profile_id(USER)], {(USER, DEVICE): [0]})
     merges = replica.apply_record(0, 1000, record(link((USER, DEVICE))))
     assert replica.resolve_many([(USER, DEVICE), (DEVICE,), (EMAIL,)]) == (
         [profile_id(USER), profile_id(USER), profile_id(EMAIL)],
-        [],
+        {},
     )
     assert [(merge.old, merge.new, merge.reason, merge.time_ms) for merge in merges] == [
         (profile_id(DEVICE), profile_id(USER), "link", 1000)
