@@ -33,15 +33,14 @@ class NewerRecord(RouterError):
 
 def pack(rows: Sequence[Row]) -> bytes:
     """One record of these rows; times are milliseconds from 0 to LATEST_MS."""
-    base = min((at for _, at, _ in rows), default=0)
-    distances = [at - base for _, at, _ in rows]
-    version = 3 if max(distances, default=0) < 1 << 32 else 4
-    times = array(_CODES[version], distances)
+    keys, at, marks = zip(*rows, strict=True) if rows else ((), (), ())
+    base = min(at, default=0)
+    version = 3 if max(at, default=0) - base < 1 << 32 else 4
+    times = array(_CODES[version], [one - base for one in at])
     if sys.byteorder == "big":
         times.byteswap()
-    keys = b"".join([key for key, _, _ in rows])
-    marks = b"".join([mark or NO_MARK for _, _, mark in rows])
-    record = bytes((version,)) + base.to_bytes(8, "little") + keys + times.tobytes() + marks
+    head = bytes((version,)) + base.to_bytes(8, "little")
+    record = b"".join((head, *keys, times.tobytes(), *[mark or NO_MARK for mark in marks]))
     return record + crc32(record).to_bytes(_TAIL, "little")
 
 
