@@ -146,6 +146,31 @@ def test_only_an_error_that_is_fatal_ends_the_worker(*, fatal: bool) -> None:
         assert group.consumer.read(0) == []
 
 
+def test_a_topic_that_is_not_there_is_named() -> None:
+    group = Group([1, 1])
+    group.client.consume = lambda *_: [Failed(KafkaError._UNKNOWN_TOPIC)]  # type: ignore[method-assign]
+
+    with pytest.raises(Unavailable, match=f"the topic {RAW} is not there"):
+        group.consumer.read(0)
+
+
+def test_a_partition_that_cannot_seek_keeps_no_other_from_going_back(caplog: pytest.LogCaptureFixture) -> None:
+    group = Group([3, 2])
+    group.consumer.read(0)
+    seek = group.client.seek
+
+    def refuse(partition: TopicPartition) -> None:
+        if partition.partition == 0:
+            raise KafkaException(KafkaError(KafkaError._STATE, "not fetched"))
+        seek(partition)
+
+    group.client.seek = refuse  # type: ignore[method-assign]
+    group.consumer.rewind()
+
+    assert [message.partition() for message in group.consumer.read(0)] == [1, 1]
+    assert f"seek {RAW} [0]: not fetched" in caplog.text
+
+
 def test_a_paused_member_asks_for_one_message_and_waits_as_long_as_it_is_told() -> None:
     group = Group([3, 2])
     group.consumer.set_paused(group.consumer.partitions)
