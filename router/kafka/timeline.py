@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
@@ -27,26 +27,6 @@ def timeline(cluster: Cluster, topic: str, bounds: Bounds) -> Iterator[Message]:
         chain.from_iterable(span(cluster, topic, number, at.low, at.high)) for number, at in sorted(bounds.items())
     ]
     return heapq.merge(*parts, key=_time)
-
-
-def by_turns(cluster: Cluster, topic: str, bounds: Bounds, run: int) -> Iterator[Message]:
-    """Every message within the bounds, each partition's in their order, up to `run` of one partition in a row: next
-    come those of the partition whose next message is the oldest.
-    """
-    waiting: list[tuple[int, int, Message, Iterator[Message]]] = []
-
-    def await_turn(number: int, rest: Iterator[Message]) -> None:
-        first = next(rest, None)
-        if first is not None:
-            heapq.heappush(waiting, (_time(first), number, first, rest))
-
-    for number, at in sorted(bounds.items()):
-        await_turn(number, chain.from_iterable(span(cluster, topic, number, at.low, at.high)))
-    while waiting:
-        _, number, first, rest = heapq.heappop(waiting)
-        yield first
-        yield from islice(rest, run - 1)
-        await_turn(number, rest)
 
 
 def latest(

@@ -20,7 +20,7 @@ from router.replay.redrive_writer import RedriveWriter
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 8 * 1024 * 1024
-BATCHES_A_SECOND = 10  # at least, at a given rate: what is live waits behind a transaction, and behind its requests
+BATCHES_A_SECOND = 5  # at least, at a given rate: what is live waits behind a transaction for as long as it is open
 SKIPPED = {
     "redriven": "redriven before; --again sends them once more",
     "cut": "larger than 1 MB: only the first 64 KiB are kept, they cannot be sent",

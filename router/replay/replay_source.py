@@ -20,7 +20,7 @@ from router.kafka.admin import REQUEST_SECONDS, Admin, Watermarks
 from router.kafka.cluster import Cluster
 from router.kafka.failure import translated
 from router.kafka.span import span
-from router.kafka.timeline import by_turns
+from router.kafka.timeline import timeline
 from router.replay.dead_letters import RawHeaders, ends
 
 MARGIN_MS = 60_000  # clocks of the producers of one partition may differ
@@ -76,12 +76,9 @@ class ReplaySource(Protocol):
 
 
 class TopicSource:
-    """A topic of events, its partitions by turns: `run` messages of one, then of the one with the oldest next. With 1
-    they are merged by time. `extent` is first and last offset by partition.
-    """
+    """A topic of events, its partitions merged by time. `extent` is first and last offset by partition."""
 
-    def __init__(self, cluster: Cluster, topic: str, extent: Mapping[str, Any], run: int = 1) -> None:
-        self._run = run
+    def __init__(self, cluster: Cluster, topic: str, extent: Mapping[str, Any]) -> None:
         self.extent = dict(extent)  # as ReplaySource has it
         self._cluster = cluster
         self._topic = topic
@@ -132,7 +129,7 @@ class TopicSource:
             if number in now:
                 begin = max(position.get(part, start), now[number].low)
                 bounds[number] = Watermarks(min(begin, end), min(end, now[number].high))
-        return map(candidate, by_turns(self._cluster, self._topic, bounds, self._run))
+        return map(candidate, timeline(self._cluster, self._topic, bounds))
 
 
 def share(extent: Mapping[str, Any], position: Mapping[str, Any]) -> float:

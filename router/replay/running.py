@@ -28,7 +28,7 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.replay.archive_source import ArchiveReader, ArchiveSource
 from router.replay.dead_letters import ends, letters
-from router.replay.redrive import BATCH_EVENTS, Pace
+from router.replay.redrive import Pace
 from router.replay.redrive_log import RedriveLog
 from router.replay.redrive_writer import open_writer
 from router.replay.replay import Replay, ReplayOutput, ReplayRules
@@ -41,7 +41,6 @@ from router.replay.selection import moment
 from router.replay.stored_rules import Identities, StoredRules
 
 ARCHIVE = "archive:"
-BATCHES_IN_A_ROW = 4  # of one partition
 TAKING_OVER_SECONDS = 20.0
 RESOLVED, BLOCKED, INVALID = "events.resolved", "events.blocked", "events.invalid"
 STORED = (BLOCKED, INVALID)
@@ -267,15 +266,8 @@ def begin(replays: Replays, state: ReplayState) -> None:
 
 
 def source_of(replays: Replays, state: ReplayState) -> ReplaySource:
-    """What it reads. Of what was routed, most batches come from one partition and go to one of each destination: live
-    events of the others do not wait behind their transactions. What still has to be identified comes by time.
-    """
     topic = topic_of(replays, state)
-    if not topic:
-        return _archive(replays, state)
-    batch = Pace(state.request.rate, time.monotonic, time.sleep).most
-    run = min(BATCH_EVENTS, BATCHES_IN_A_ROW * batch) if state.request.origin == RESOLVED else 1
-    return TopicSource(replays.cluster, topic, state.extent, run)
+    return TopicSource(replays.cluster, topic, state.extent) if topic else _archive(replays, state)
 
 
 def _archive(replays: Replays, state: ReplayState) -> ArchiveSource:
