@@ -49,6 +49,11 @@ class Figure:
     rss_mb: float
 
     @property
+    def topics(self) -> int:
+        """Each event goes to so many."""
+        return int(self.row.split(", ")[1].split()[0])
+
+    @property
     def quiet(self) -> bool:
         return self.others <= DISTURBED
 
@@ -221,9 +226,10 @@ def _ratios(figures: list[Figure]) -> None:
     bare = [figure for figure in quiet if figure.row.startswith("bare")]
     if not bare:
         return
-    rate, cpu = mean(one.events_s for one in bare), mean(one.cpu_per_million for one in bare)
     for figure in quiet:
-        if not figure.row.startswith("bare"):
+        beside = [one for one in bare if one.topics == figure.topics]
+        if beside and not figure.row.startswith("bare"):
+            rate, cpu = mean(one.events_s for one in beside), mean(one.cpu_per_million for one in beside)
             times = figure.cpu_per_million / cpu if cpu else 0.0
             print(f"{figure.row}: {times:.1f} times the CPU, {figure.events_s / rate:.0%} of the rate of the bare loop")
 
