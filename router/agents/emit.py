@@ -76,7 +76,7 @@ class Emit(Agent):
 
     def process(self, events: Events, batch: Batch) -> Events:
         """Write the profiles where there is room for them, and send each event to the topics of its choice."""
-        shaped = {row: event for row, event in events.own() if event.choice.bodies}
+        shaped = {row: event for row, event in events.with_object() if event.choice.bodies}
         batch.fans = _fans_of_own(events, shaped) if shaped else _fans(events)
         self._count(events, batch)
         return events

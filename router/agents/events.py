@@ -104,7 +104,7 @@ class Events:
         """Lane and source of each of these rows, for `Agent.end`."""
         return [(self.lanes[row], self.alike[row].source) for row in rows]
 
-    def own(self) -> Iterator[tuple[int, Event]]:
+    def with_object(self) -> Iterator[tuple[int, Event]]:
         """The events that have an object, with their rows."""
         return ((row, event) for row, event in enumerate(self.objects) if event is not None)
 

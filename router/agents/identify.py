@@ -53,7 +53,11 @@ class Identify(Agent):
         return events
 
     def _aliases(self, events: Events) -> list[Fact]:
-        calls = [(event.body["previousId"], event.body["userId"]) for _, event in events.own() if event.type == "alias"]
+        calls = [
+            (event.body["previousId"], event.body["userId"])
+            for _, event in events.with_object()
+            if event.type == "alias"
+        ]
         blocked = self._extraction.is_blocked
         facts = [alias(previous, user) for previous, user in calls if not blocked(previous) and not blocked(user)]
         return [fact for fact in facts if self._identities.wants(fact)]

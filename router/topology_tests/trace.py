@@ -113,12 +113,12 @@ class TracedPipeline(Pipeline):
         for agent in self.agents:
             self.at_work = agent.name
             going_on = agent.process(events, batch)
-            left = {id(event) for _, event in going_on.own()}
-            for _, event in events.own():
+            left = {id(event) for _, event in going_on.with_object()}
+            for _, event in events.with_object():
                 if id(event) not in left:
                     self._ended(event, agent, batch)
             events = going_on
-        chosen = [event for _, event in events.own() if self._destination in event.choice.chosen]
+        chosen = [event for _, event in events.with_object() if self._destination in event.choice.chosen]
         written = [record for record in batch.outputs() if record[0] == self._topic]
         for event, record in zip(chosen, written, strict=True):
             self._of[id(event)].record = record
