@@ -64,9 +64,10 @@ class Emit(Agent):
             if "profileId" in body:
                 del body["profileId"]
             try:
-                event.value = dumps(body)[:-1] + ROOM
+                text = dumps(body)
             except TypeError:  # a whole number beyond 64 bits
-                event.value = encode(body)[:-1] + ROOM
+                text = encode(body)
+            event.value = text[:-1] + ROOM
             if event.choice.bodies:
                 event.own = _serialised(event.choice)
             if not event.keep:

@@ -65,15 +65,17 @@ class Fans(Collection[Fan]):
         """The columns of single messages."""
         if isinstance(fans, Fans):
             return fans
-        kinds: dict[tuple[tuple[str, ...], int], FanKind] = {}
+        kinds: list[FanKind] = []
         numbers: dict[tuple[tuple[str, ...], int], int] = {}
         of_kind = []
         for topics, _, _, headers in fans:
             key = (topics, id(headers))
-            kinds[key] = (topics, headers)
-            of_kind.append(numbers.setdefault(key, len(numbers)))
+            if key not in numbers:
+                numbers[key] = len(kinds)
+                kinds.append((topics, headers))
+            of_kind.append(numbers[key])
         values, keys = [fan[1] for fan in fans], [fan[2] for fan in fans]
-        return cls(list(kinds.values()), of_kind, Spans.of(values), Spans.of(keys))
+        return cls(kinds, of_kind, Spans.of(values), Spans.of(keys))
 
     def __len__(self) -> int:
         return len(self.of_kind)
