@@ -160,7 +160,8 @@ class Scan:
                 numbers[index] = NOT_TAKEN
             elif more & ~(ODD_ID | LONG_IDS) or kind.looks:
                 event = _event(kind, events, index, messages[index])
-                if not self._answers.answer(event, OpenEvent(found, index, kind, more, values[index] or b"")):
+                one = OpenEvent(found, index, kind, more, values[index] or b"", found.sections(index))
+                if not self._answers.answer(event, one):
                     numbers[index] = NOT_TAKEN
                 elif event.value:
                     changed.append((index, event))

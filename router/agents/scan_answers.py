@@ -29,6 +29,7 @@ class OpenEvent(NamedTuple):
     kind: ScanKind
     more: int
     raw: bytes  # the message
+    sections: tuple[bytes, bytes, bytes]  # properties or traits, context, integrations
 
     def ids(self) -> Body:
         """The fields that say what the event is and of whom."""
@@ -51,7 +52,7 @@ class ScanAnswers:
     def _asked(self, event: Event, one: OpenEvent) -> bool:
         """Whether the plan, where it is asked, says yes. Sets whom the event is about, and where it goes."""
         kind, more = one.kind, one.more
-        section, context, integrations = one.found.sections(one.at)
+        section, context, integrations = one.sections
         if more & INTEGRATIONS:
             event.choice = self._choice(kind, integrations)
         if not more & (ASK | IDENTIFIERS):
@@ -103,7 +104,7 @@ def _read(one: OpenEvent) -> Body | None:
         return None
     ids = one.ids()
     known = ids | {"event": kind.name} if kind.type == "track" else ids
-    section, context, _ = one.found.sections(one.at)
+    section, context, _ = one.sections
     texts = {section_of(kind.type): section, "context": context}
     body: Body = {}
     for name in kind.reads:
