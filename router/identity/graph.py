@@ -64,7 +64,7 @@ class IdentityGraph:
         for identifier in ids:
             if profile_of(identifier) is not None:
                 return False
-        return len(dict(ids)) == len(ids) > 1
+        return len({kind for kind, _ in ids}) == len(ids) > 1
 
     def _new_profile(self, ids: Identifiers, time_ms: int, position: int) -> list[Merge]:
         """The outcome of `apply` for unlinked identifiers, the case of nearly all links."""
