@@ -2,8 +2,8 @@
 
 usage: python -m ops.bench.endurance [--events 50000000] [--window 4m]
 
-Events are produced as fast as they are routed, each with a messageId of its own, people that come and go, and the share
-of repeats and violations of the other benches. Ids are remembered for the window, some 5 bytes each: with a window
+Events are produced as fast as they are routed, each with a messageId of its own, of devices that come and go, with the
+share of repeats and violations of the other benches. Ids are remembered for the window, some 5 bytes each: where it is
 shorter than the run, what is remembered stops growing, and so must memory. The first column of the table is the events
 routed so far, in millions.
 """
@@ -30,7 +30,6 @@ from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 
 HERE = Path(__file__).parent
-PARTITIONS = 12
 TEMPLATES = 100_000  # events that come again with other ids
 AHEAD = 400_000  # events that may wait
 MILLION = 1_000_000
@@ -43,7 +42,7 @@ MARK = 8  # characters of each id that tell one round from the next
 
 
 class Rounds:
-    """Events without end: each round has those of the load, about other people."""
+    """Events without end: each round has those of the load, of other devices."""
 
     def __init__(self) -> None:
         self._round = 0
