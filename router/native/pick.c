@@ -97,16 +97,14 @@ static void ask_for(const Picks *picks, const Taken *message) {
     if (picks->needle_count && message->value) __builtin_prefetch(message->value);
 }
 
-/* Keeps those of `taken` messages at `messages` that are wanted, and errors, at `kept` and behind it, which is not behind
- * `messages`; destroys the others. Returns how many are kept. */
-static uint64_t keep(const Reading *reading, const Picks *picks, Lane *lane, Taken **messages, uint64_t taken,
-                     Taken **kept) {
+/* Keeps those of `taken` messages that are wanted, and errors, at the front; destroys the others. Returns how many. */
+static uint64_t keep(const Reading *reading, const Picks *picks, Lane *lane, Taken **messages, uint64_t taken) {
     uint64_t count = 0;
     for (uint64_t t = 0; t < taken; t++) {
         Taken *message = messages[t];
         if (t + AHEAD < taken) ask_for(picks, messages[t + AHEAD]);
         lane->looked += !message->error;
-        if (message->error || is_wanted(picks, message)) kept[count++] = message;
+        if (message->error || is_wanted(picks, message)) messages[count++] = message;
         else reading->message_destroy(message);
     }
     return count;
@@ -128,7 +126,7 @@ void router_pick(const Reading *reading, const Picks *picks, Lane *lanes, uint64
             wanted = waits ? 1 : left < PIECE ? left : PIECE;
             taken = reading->consume_batch_queue(lane->queue, waits ? wait_ms : 0, messages + kept, wanted);
             if (taken <= 0) break;
-            kept += keep(reading, picks, lane, messages + kept, (uint64_t)taken, messages + kept);
+            kept += keep(reading, picks, lane, messages + kept, (uint64_t)taken);
             left -= (uint64_t)taken;
         } while (!waits && left && (uint64_t)taken == wanted);
     }
