@@ -14,7 +14,7 @@ from router.agents.agent import Agent, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.events import Events
 from router.events.event import Event
-from router.identity import Extraction, Fact, IdentityRules, Replica, alias, link, pack_facts
+from router.identity import Extraction, Fact, IdentityRules, Replica, alias, pack_facts
 
 
 class Identify(Agent):
@@ -44,7 +44,7 @@ class Identify(Agent):
 
     def process(self, events: Events, batch: Batch) -> Events:
         profiles, linking = self._identities.resolve_many(events.ids)
-        facts = [*map(link, linking), *dict.fromkeys(self._aliases(events))]
+        facts = [*map(Fact, linking), *dict.fromkeys(self._aliases(events))]
         if facts:
             for record in pack_facts(facts):
                 self._append(record)

@@ -6,12 +6,12 @@ Reading is total: whatever a record holds, all replicas find the same facts in i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import orjson
 
-from router.identity.rules import Identifiers, IdentityRules
+from router.identity.rules import Identifier, Identifiers, IdentityRules
 
 VERSION = 1
 RECORD_BYTES = 256 * 1024
@@ -44,24 +44,18 @@ def alias(previous: str, user: str) -> Fact:
 
 def pack_facts(facts: Iterable[Fact]) -> list[bytes]:
     """Log records of about 256 KiB at most: a batch of long identifiers would be too large for one message."""
-    return list(_records(orjson.dumps([int(fact.alias), fact.ids]) for fact in facts))
+    return _records([(int(alias), ids) for ids, alias in facts])
 
 
-def _records(packed: Iterable[bytes]) -> Iterator[bytes]:
-    part: list[bytes] = []
-    size = 0
-    for fact in packed:
-        part.append(fact)
-        size += len(fact)
-        if size >= RECORD_BYTES:
-            yield _record(part)
-            part, size = [], 0
-    if part:
-        yield _record(part)
-
-
-def _record(packed: list[bytes]) -> bytes:
-    return b"[%d,[%s]]" % (VERSION, b",".join(packed))
+def _records(items: list[tuple[int, Identifiers]]) -> list[bytes]:
+    """One record, or those of each half where it would be too large."""
+    if not items:
+        return []
+    record = orjson.dumps((VERSION, items))
+    if len(record) <= RECORD_BYTES or len(items) == 1:
+        return [record]
+    half = len(items) // 2
+    return _records(items[:half]) + _records(items[half:])
 
 
 def unpack_facts(record: bytes, rules: IdentityRules) -> Facts:
@@ -83,6 +77,7 @@ def _fact(item: Any, rules: IdentityRules) -> Fact | None:
     if not 0 < len(ids) <= rules.event_identifiers:
         return None
     longest_kind, longest = rules.kind_characters, rules.value_characters
+    found: list[Identifier] = []
     for pair in ids:
         if type(pair) is not list or len(pair) != 2:
             return None
@@ -91,7 +86,8 @@ def _fact(item: Any, rules: IdentityRules) -> Fact | None:
             return None
         if not (0 < len(kind) <= longest_kind and 0 < len(value) <= longest):
             return None
-    fact = Fact(tuple(map(tuple, ids)), item[0] == 1)
+        found.append((kind, value))
+    fact = Fact(tuple(found), item[0] == 1)
     return fact if not fact.alias or _is_alias(fact) else None
 
 

@@ -35,6 +35,7 @@ class IdentityGraph:
     def __init__(self, store: IdentityStore, rules: IdentityRules) -> None:
         self._store = store
         self._rank = rules.ranking()
+        self._best_kind = rules.priority[0]
         self._most_merges = rules.profile_merges
         self._most_identifiers = rules.profile_identifiers
         self._limits = dict(rules.kind_limits)
@@ -48,30 +49,35 @@ class IdentityGraph:
         if join is None:
             return []
         profiles, joined = join.profiles, join.fresh
-        new, removed, since = profile_id(min(join.ids, key=self._rank)), [], position
+        new, removed, since = profile_id(self._best(join.ids)), [], position
         if profiles:
             since = min([profile.since for profile in profiles.values()])
             removed = [id_ for id_ in profiles if id_ != new]
             joined = joined + [pair for id_ in removed for pair in profiles[id_].ids]
+        alone = [own for own in map(self._store.profile_of, join.fresh) if own != new]
         self._store.replace(new, Profile(since, join.merges, join.ids), joined, removed)
         reason = "alias" if fact.alias else "link"
-        alone = [own for own in map(profile_id, join.fresh) if own != new]
         return [Merge(old, new, reason, time_ms) for old in removed + alone]
 
     def are_unlinked(self, ids: Identifiers) -> bool:
         """Whether these are several, all new and of different kinds: no rule can forbid their link."""
-        profile_of = self._store.profile_of
-        for identifier in ids:
-            if profile_of(identifier) is not None:
-                return False
-        return len({kind for kind, _ in ids}) == len(ids) > 1
+        return self._store.are_alone(ids) and len(dict(ids)) == len(ids) > 1
 
     def _new_profile(self, ids: Identifiers, time_ms: int, position: int) -> list[Merge]:
         """The outcome of `apply` for unlinked identifiers, the case of nearly all links."""
-        best = min(ids, key=self._rank)
-        new = profile_id(best)
+        profile_of = self._store.profile_of
+        new = profile_of(self._best(ids))
+        merges = []
+        for identifier in ids:
+            own = profile_of(identifier)
+            if own != new:
+                merges.append(Merge(own, new, "link", time_ms))
         self._store.replace(new, Profile(position, 0, ids), ids, ())
-        return [Merge(profile_id(pair), new, "link", time_ms) for pair in ids if pair is not best]
+        return merges
+
+    def _best(self, ids: Identifiers) -> Identifier:
+        """The one of the best kind; of several, the first."""
+        return ids[0] if ids[0][0] == self._best_kind else min(ids, key=self._rank)
 
     def allowed(self, fact: Fact) -> Join | None:
         """What of a fact the rules let join, or None when nothing would change.
@@ -91,10 +97,9 @@ class IdentityGraph:
         found: dict[str, Profile] = {}
         fresh = []
         for identifier in dict.fromkeys(ids):
-            id_ = self._store.profile_of(identifier)
-            if id_ is None:
+            if self._store.are_alone((identifier,)):
                 fresh.append(identifier)
-            elif id_ not in found:
+            elif (id_ := self._store.profile_of(identifier)) not in found:
                 found[id_] = self._store.profile(id_)
         if not found:
             return Join(found, fresh, tuple(fresh), 0)

@@ -25,6 +25,8 @@ APPEND_SECONDS = 20.0  # well before max.poll.interval
 CATCH_UP_SECONDS = 3600.0
 REPORT_SECONDS = 10.0
 
+Answer = tuple[KafkaError | None, Message]  # of the broker
+
 
 class LinkLog:
     """Appends facts and feeds the replica, which reads its own appends back in the log's order."""
@@ -101,22 +103,27 @@ class LinkLog:
             log.info("restoring: %s", self.progress())
 
     def _apply(self, message: Message) -> None:
+        self._replica.apply_record(*self._stamp(message), message.value() or b"")
+
+    def _stamp(self, message: Message) -> tuple[int, int]:
+        """Offset and time in the log."""
         offset = message.offset()
         assert offset is not None
         _, at = message.timestamp()
-        self._replica.apply_record(offset, at or self._now_ms(), message.value() or b"")
+        return offset, at or self._now_ms()
 
     def append(self, record: bytes) -> None:
         """Append one record of facts; returns once the replica has applied it. Raises Unavailable past the deadline.
 
         Where the replica stands right before it, the broker's acknowledgement has its offset and time, so it is applied
-        at once; else the records that other workers wrote come first, from the log.
+        at once; else the records that other workers wrote come first, from the log. It is read while the broker writes.
         """
         deadline = time.monotonic() + APPEND_SECONDS
-        written = self._produced(record, deadline)
-        landed = written.offset() or 0
+        answers = self._produce(record)
+        facts = self._replica.read(record)
+        landed, at = self._stamp(self._written(answers, deadline))
         if landed == self._replica.position():
-            self._apply(written)
+            self._replica.apply(landed, at, facts)
         while self._replica.position() <= landed:
             for message in self._consumer.consume(1, 0.05):
                 if message.error() is None:
@@ -125,23 +132,20 @@ class LinkLog:
                 raise Unavailable("identity facts did not come back from the log")
         metrics.LINKS.labels("appended").inc()
 
-    def _produced(self, record: bytes, deadline: float) -> Message:
+    def _produce(self, record: bytes) -> list[Answer]:
+        """Where the broker's answer will be, which `poll` brings."""
+        answers: list[Answer] = []
+        self._producer.produce(self._topic, record, None, 0, on_delivery=lambda *answer: answers.append(answer))
+        return answers
+
+    def _written(self, answers: list[Answer], deadline: float) -> Message:
         """The broker's acknowledgement, with the offset and the time of the record in the log."""
-        landed: list[Message] = []
-        failed: list[KafkaError] = []
-
-        def note(error: KafkaError | None, message: Message) -> None:
-            if error is not None:
-                failed.append(error)
-            else:
-                landed.append(message)
-
-        self._producer.produce(self._topic, record, None, 0, on_delivery=note)
-        while not landed and not failed and time.monotonic() < deadline:
+        while not answers and time.monotonic() < deadline:
             self._producer.poll(0.05)
-        if not landed:
-            raise Unavailable(f"identity facts were not taken: {failed[0].str() if failed else 'no answer'}")
-        return landed[0]
+        error, message = answers[0] if answers else (None, None)
+        if error is not None or message is None:
+            raise Unavailable(f"identity facts were not taken: {error.str() if error else 'no answer'}")
+        return message
 
     def close(self) -> None:
         self._producer.close()

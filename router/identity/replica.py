@@ -7,9 +7,10 @@ takes what the store had not flushed; the log from the flushed position on gives
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from router import metrics
-from router.identity.facts import Fact, unpack_facts
+from router.identity.facts import Fact, Facts, unpack_facts
 from router.identity.graph import IdentityGraph
 from router.identity.resolver import Places, Resolver
 from router.identity.rules import Identifiers, IdentityRules
@@ -29,18 +30,23 @@ class Replica:
         """The next offset of the log."""
         return self.store.position()
 
+    def read(self, record: bytes) -> Facts:
+        """The facts of a record; needs nothing of the state."""
+        return unpack_facts(record, self._rules)
+
     def apply_record(self, offset: int, time_ms: int, record: bytes) -> list[Merge]:
         """Apply a record of the log, once; a bad fact is skipped alike everywhere, and counted."""
+        return self.apply(offset, time_ms, self.read(record)) if offset >= self.position() else []
+
+    def apply(self, offset: int, time_ms: int, facts: Facts) -> list[Merge]:
+        """Apply what was read of the record at this offset, which must not have been applied yet."""
         store = self.store
-        if offset < store.position():
-            return []
         with store.session():
-            facts, bad = unpack_facts(record, self._rules)
-            if bad:
-                metrics.LINKS.labels("skipped").inc(bad)
-            store.profiles_of({identifier for fact in facts for identifier in fact.ids})  # one look-up for them all
+            if facts.bad:
+                metrics.LINKS.labels("skipped").inc(facts.bad)
+            store.profiles_of(chain.from_iterable([fact.ids for fact in facts.facts]))  # one look-up for them all
             merges: list[Merge] = []
-            for number, fact in enumerate(facts):
+            for number, fact in enumerate(facts.facts):
                 merges += self._graph.apply(fact, time_ms, (offset << 16) + number)
             store.commit(offset, merges)
         self._resolver.note(merges)

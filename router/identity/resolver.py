@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import repeat
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain, repeat
 
 from router.identity.facts import Fact
 from router.identity.graph import IdentityGraph
-from router.identity.rules import Identifier, Identifiers
-from router.identity.store import IdentityStore, Merge, profile_id
+from router.identity.rules import Identifiers
+from router.identity.store import IdentityStore, Merge
 
 REMEMBERED = 200_000
 Places = dict[Identifiers, list[int]]  # of identifiers in a batch
@@ -38,10 +39,10 @@ class Resolver:
             self._follow(wanted, profiles)
         if "" not in profiles:
             return profiles, {}
-        missed: Places = {}
+        missed: Places = defaultdict(list)
         for place, profile in enumerate(profiles):
             if not profile:
-                missed.setdefault(wanted[place], []).append(place)
+                missed[wanted[place]].append(place)
         return profiles, self._look(missed, profiles)
 
     def resolve_linked(self, wanted: Sequence[Identifiers], profiles: list[str], linked: Places) -> None:
@@ -66,13 +67,13 @@ class Resolver:
 
     def _look(self, missed: Places, profiles: list[str]) -> Places:
         """Fill in what memory did not have; returns what wants a link."""
-        found = self._store.profiles_of({identifier for ids in missed for identifier in ids})
+        found = self._store.profiles_of(chain.from_iterable(missed))
         wanting: Places = {}
         for ids, places in missed.items():
-            best = found[ids[0]] or profile_id(ids[0])
+            best = found[ids[0]]
             for place in places:
                 profiles[place] = best
-            one = _is_one(ids, best, found)
+            one = len({*map(found.get, ids)}) == 1
             if not one and (self._graph.are_unlinked(ids) or self._graph.allowed(Fact(ids)) is not None):
                 wanting[ids] = places
             else:
@@ -92,7 +93,7 @@ class Resolver:
         """
         if not self._known:
             return
-        self._moved.update([(merge.old, merge.new) for merge in merges])
+        self._moved |= {old: new for old, new, _, _ in merges}
         if len(self._moved) > self._most:
             self.forget()
         elif self._refused and any(merge.reason == "alias" for merge in merges):
@@ -105,11 +106,3 @@ class Resolver:
         self._known.clear()
         self._refused.clear()
         self._moved.clear()
-
-
-def _is_one(ids: Identifiers, best: str, found: Mapping[Identifier, str | None]) -> bool:
-    """Whether there is nothing to link: all identifiers are in one profile."""
-    for identifier in ids:
-        if found[identifier] != best:
-            return len(ids) == 1
-    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
@@ -40,14 +39,17 @@ class IdentityStore(Protocol):
     def session(self) -> AbstractContextManager[None]:
         """Around reads and changes that belong together; changes not committed when it raises are dropped."""
 
-    def profile_of(self, identifier: Identifier) -> str | None:
-        """The id of the profile that holds a linked identifier."""
+    def profile_of(self, identifier: Identifier) -> str:
+        """The id of the profile that holds an identifier; its own while it stands alone."""
 
-    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str | None]:
+    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str]:
         """Many at once. The answer holds them all, and maybe others."""
 
+    def are_alone(self, identifiers: Iterable[Identifier]) -> bool:
+        """Whether none of these was ever linked, so that no profile is kept for any."""
+
     def profile(self, id_: str) -> Profile:
-        """The profile of an id that `profile_of` gave."""
+        """The profile of an id that `profile_of` gave for an identifier that is not alone."""
 
     def replace(self, id_: str, profile: Profile, joined: Iterable[Identifier], removed: Iterable[str]) -> None:
         """Keep `profile` under `id_`; `joined` now point to it; the profiles `removed` are no more."""
@@ -71,7 +73,6 @@ class IdentityStore(Protocol):
         """Twice is once."""
 
 
-@lru_cache(maxsize=8192)  # a new link needs it six times
 def digest(identifier: Identifier) -> bytes:
     """16 bytes that stand for an identifier; no two identifiers are spelled alike."""
     kind, value = identifier

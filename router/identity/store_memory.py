@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from router.identity.rules import Identifier
-from router.identity.store import Merge, Profile
+from router.identity.store import Merge, Profile, profile_id
 
 
 class MemoryIdentityStore:
@@ -21,11 +21,14 @@ class MemoryIdentityStore:
     def session(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def profile_of(self, identifier: Identifier) -> str | None:
-        return self.ids.get(identifier)
+    def profile_of(self, identifier: Identifier) -> str:
+        return self.ids.get(identifier) or profile_id(identifier)
 
-    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str | None]:
-        return {identifier: self.ids.get(identifier) for identifier in identifiers}
+    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str]:
+        return {identifier: self.profile_of(identifier) for identifier in identifiers}
+
+    def are_alone(self, identifiers: Iterable[Identifier]) -> bool:
+        return self.ids.keys().isdisjoint(identifiers)
 
     def profile(self, id_: str) -> Profile:
         return self.profiles[id_]

@@ -5,7 +5,7 @@ kill -9 takes what was not flushed; the log from the flushed position on gives i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -30,13 +30,15 @@ class RocksIdentityStore:
     """Keys: `i` + digest of an identifier, `m` + log offset to the merges of that record.
 
     A profile's id is the digest of its best identifier, and the profile lies there; its other identifiers hold the id.
+    One that stands alone has no row; its digest is kept, since most of those that are looked up are linked next.
     What was read lately is remembered, and written through: linking looks at the same rows again and again.
     """
 
     def __init__(self, path: Path, identity: str, cache_bytes: int = CACHE_BYTES) -> None:
         self.path = path
         self._cache = Cache(cache_bytes)
-        self._ids: dict[Identifier, str | None] = {}
+        self._ids: dict[Identifier, str] = {}
+        self._alone: dict[Identifier, bytes] = {}  # those without a row, with their digests
         self._profiles: dict[str, Profile | bytes] = {}  # as stored until they are wanted
         self._batch = WriteBatch(raw_mode=True)
         self._db: Any = open_store(path, identity, self._options)  # Rdict; its stubs know no raw keys
@@ -54,22 +56,35 @@ class RocksIdentityStore:
         chosen.set_memtable_prefix_bloom_ratio(0.1)  # most identifiers that are looked up here are new
         return chosen
 
-    def profile_of(self, identifier: Identifier) -> str | None:
+    def profile_of(self, identifier: Identifier) -> str:
         if identifier not in self._ids:
             self._load([identifier])
         return self._ids[identifier]
 
-    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str | None]:
+    def profiles_of(self, identifiers: Iterable[Identifier]) -> Mapping[Identifier, str]:
         """One multi-get for those not remembered."""
-        self._load([identifier for identifier in identifiers if identifier not in self._ids])
+        self._load(set(identifiers).difference(self._ids))
         return self._ids
 
-    def _load(self, wanted: list[Identifier]) -> None:
+    def are_alone(self, identifiers: Iterable[Identifier]) -> bool:
+        alone = self._alone
+        for identifier in identifiers:
+            if identifier not in alone:
+                self.profile_of(identifier)  # maybe not looked up yet
+                if identifier not in alone:
+                    return False
+        return True
+
+    def _load(self, wanted: Collection[Identifier]) -> None:
         if wanted:
-            keys = [digest(identifier) for identifier in wanted]
+            keys = list(map(digest, wanted))
             values = self._db.get([b"i" + key for key in keys])
             for identifier, key, value in zip(wanted, keys, values, strict=True):
-                self._ids[identifier] = None if value is None else self._found(key, value)
+                if value is None:
+                    self._alone[identifier] = key
+                    self._ids[identifier] = _id(key)
+                else:
+                    self._ids[identifier] = self._found(key, value)
 
     def _found(self, key: bytes, value: bytes) -> str:
         """The profile id of a row. A profile is remembered as stored: it may be wanted next."""
@@ -92,11 +107,11 @@ class RocksIdentityStore:
         return profile
 
     def replace(self, id_: str, profile: Profile, joined: Iterable[Identifier], removed: Iterable[str]) -> None:
-        put, ids, raw = self._batch.put, self._ids, _raw(id_)
+        put, ids, alone, raw = self._batch.put, self._ids, self._alone, _raw(id_)
         for old in removed:
             self._profiles.pop(old, None)
         for identifier in joined:
-            key = digest(identifier)
+            key = alone.pop(identifier, None) or digest(identifier)
             if key != raw:  # there the profile lies itself
                 put(b"i" + key, raw)
             ids[identifier] = id_
@@ -108,8 +123,7 @@ class RocksIdentityStore:
 
     def commit(self, offset: int, merges: Sequence[Merge]) -> None:
         if merges:
-            rows = [[merge.old, merge.new, merge.reason, merge.time_ms] for merge in merges]
-            self._batch.put(_merges(offset), orjson.dumps(rows))
+            self._batch.put(_merges(offset), orjson.dumps(list(map(tuple, merges))))
         self._batch.put(POSITION, str(offset + 1).encode())
         batch, self._batch = self._batch, WriteBatch(raw_mode=True)
         write(self._db, batch)
@@ -129,6 +143,7 @@ class RocksIdentityStore:
 
     def _forget(self) -> None:
         self._ids.clear()
+        self._alone.clear()
         self._profiles.clear()
         self._batch = WriteBatch(raw_mode=True)
 

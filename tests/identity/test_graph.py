@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.identity import Extraction, Fact, Identifier, IdentityRules, Replica, alias, link, profile_id
+from router.identity import (
+    Extraction,
+    Fact,
+    Identifier,
+    Identifiers,
+    IdentityGraph,
+    IdentityRules,
+    Replica,
+    alias,
+    link,
+    profile_id,
+)
 from tests.identity.logs import FACTS, LINKS, LOGS, append, applied, profile_now, state
 from tests.identity.replicas import memory, memory_replica
 
@@ -47,6 +58,24 @@ def union_find(facts: Iterable[Fact]) -> set[frozenset[Identifier]]:
 @given(LOGS)
 def test_the_same_log_gives_the_same_state(log: list[Fact]) -> None:
     assert state(applied(log)) == state(applied(log))
+
+
+class Thorough(IdentityGraph):
+    """Takes the long way with every fact."""
+
+    def are_unlinked(self, ids: Identifiers) -> bool:
+        return False
+
+
+@given(LOGS, st.booleans())
+def test_the_short_way_of_new_links_comes_to_the_same_as_the_long_one(log: list[Fact], reverse: bool) -> None:
+    """Also where a record has its identifiers in another order than events give them."""
+    facts = [link(fact.ids[::-1]) if reverse and not fact.alias else fact for fact in log]
+    short, long = memory_replica(), memory_replica()
+    vars(long)["_graph"] = Thorough(long.store, RULES)
+    for fact in facts:
+        assert append(short, fact) == append(long, fact)
+    assert state(short) == state(long)
 
 
 @given(LOGS, st.data())

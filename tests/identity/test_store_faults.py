@@ -129,8 +129,7 @@ def test_a_reset_is_whole_after_kill_9(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     replica = open_replica(tmp_path)
     assert replica.position() == 0
-    known = replica.store.profiles_of(memory(expected(20)).ids)
-    assert {known[identifier] for identifier in memory(expected(20)).ids} == {None}
+    assert replica.store.are_alone(memory(expected(20)).ids)
     replica.close()
 
 

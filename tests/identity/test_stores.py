@@ -149,6 +149,8 @@ def test_both_replicas_give_the_same_answers_whatever_happens(
             assert stored.resolve_many(asked) == model.resolve_many(asked)
     assert stored.store.merges_from(0, 1000) == model.store.merges_from(0, 1000)
     assert {id_: stored.store.profile(id_) for id_ in memory(model).profiles} == memory(model).profiles
+    for ids in asked:
+        assert stored.store.are_alone(ids) == model.store.are_alone(ids)
     known = stored.store.profiles_of(memory(model).ids)
     assert {identifier: known[identifier] for identifier in memory(model).ids} == memory(model).ids
     stored.close()
