@@ -28,6 +28,7 @@ from uuid import UUID
 import psutil
 
 from router.dedupe.changelog import pack
+from router.dedupe.window import Rows
 from router.dedupe.window_rocksdb import RocksWindow
 from router.identity import Identifiers, IdentityRules, Replica, link, pack_facts
 from router.identity.store_rocksdb import RocksIdentityStore
@@ -87,10 +88,11 @@ def window_row(ids: int, size: int, folder: Path, *, recent: bool) -> list[str]:
         making += time.process_time() - before
         timer = late if done > 0.9 * ids else look
         found = timer.run(lambda keys=keys, now=now: window.first_seen(keys, now))  # type: ignore[misc]
-        rows = [(key, now, key[:2]) for key, first in zip(keys, found, strict=True) if first is None]
+        new = [key for key, first in zip(keys, found, strict=True) if first is None]
+        rows = Rows.of(new, [now] * len(new), [key[:2] for key in new])
         write.run(lambda rows=rows, done=done: window.write(rows, {0: done}))  # type: ignore[misc]
-        record = record or len(pack(rows)) // len(rows)
-        known.append(rows[0][0])
+        record = record or len(*pack(rows, [len(rows)])) // len(rows)
+        known.append(new[0])
     process = time.process_time() - making
     size_on_disk = size_of(folder / "window")
     memory = rss() - empty

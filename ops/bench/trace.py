@@ -36,6 +36,7 @@ from ops.kafka.kraft import BENCH_JVM, KraftBroker
 from router.config.loader import load_topology
 from router.config.topics import topics_of
 from router.dedupe.changelog import pack
+from router.dedupe.window import Rows
 from router.destinations.registry import destination_types
 from router.events.topics import Topics
 from router.kafka import clients
@@ -70,9 +71,9 @@ def fill(bootstrap: str, topics: Topics, count: int, partitions: int) -> None:
         for topic in (topics.raw, topics.resolved):
             load.produce(producer, topic, body, key=key, timestamp=at)
         if number % ROWS == 0:
-            rows = [(os.urandom(16), at + one, b"") for one in range(ROWS)]
+            rows = Rows.of([os.urandom(16) for _ in range(ROWS)], range(at, at + ROWS), [b""] * ROWS)
             place = number // ROWS % partitions
-            load.produce(producer, topics.dedupe_changelog, pack(rows), partition=place, timestamp=at)
+            load.produce(producer, topics.dedupe_changelog, *pack(rows, [ROWS]), partition=place, timestamp=at)
     if producer.flush(300):
         raise SystemExit("the broker did not take the load")
 

@@ -13,14 +13,14 @@ from typing import Protocol
 
 from prometheus_client import Counter as Metric
 
-from router.dedupe.window import First, Row
+from router.dedupe.window import First, Rows
 from router.events.event import Body, Event
 from router.events.fans import Fan
 from router.events.records import Place, Record, keyed_record
 
 Lanes = Mapping[tuple[str, int], int]  # topic and partition to their position in this mapping
-Fresh = dict[bytes, tuple[int, bytes, int]]  # key to (receive time in ms, mark, lane), in order
-Pending = Mapping[bytes, tuple[int, bytes, int]]
+Fresh = dict[bytes, First]  # by key
+Pending = Mapping[bytes, First]
 
 
 class Seen(Protocol):
@@ -39,7 +39,8 @@ class Batch:
     """`fans` are the messages of the clean stream and the destinations, `records` those of all other topics.
 
     `places` gives topic and partition of each lane. `pending` holds the keys of batches that are not yet committed,
-    which the store does not know. received = the sum of `ended` (by the ending's name), for each lane.
+    which the store does not know; `fresh` are those of this one, `remembered` its rows and `row_lanes` their lanes.
+    received = the sum of `ended` (by the ending's name), for each lane.
     """
 
     places: Sequence[tuple[str, int]] = field(default=(), compare=False)
@@ -47,6 +48,8 @@ class Batch:
     records: list[Record] = field(default_factory=list)
     fans: Collection[Fan] = ()
     fresh: Fresh = field(default_factory=dict)
+    remembered: list[Rows] = field(default_factory=list, compare=False)
+    row_lanes: list[int] = field(default_factory=list, compare=False)
     received: Counter[int] = field(default_factory=Counter)
     ended: defaultdict[str, Counter[int]] = field(default_factory=_by_lane)
     routed: Counter[tuple[int, str]] = field(default_factory=Counter)  # lane, destination
@@ -61,9 +64,9 @@ class Batch:
         place = Place(*self.places[event.lane], event.offset)
         self.records.append(keyed_record(topic, body, source, event.received, place, event.headers))
 
-    def rows(self) -> list[Row]:
-        """The fresh keys as the window's rows."""
-        return [(key, at, mark) for key, (at, mark, _) in self.fresh.items()]
+    def rows(self) -> Rows:
+        """What the window is to remember, in the order of `row_lanes`."""
+        return Rows.joined(self.remembered)
 
     def outputs(self) -> Iterator[Record]:
         """Every message to produce."""
@@ -79,6 +82,8 @@ class Batch:
             self.fans = list(self.fans)
         self.fans.extend(other.fans)
         self.fresh.update(other.fresh)
+        self.remembered += other.remembered
+        self.row_lanes += other.row_lanes
         self.received.update(other.received)
         for name, lanes in other.ended.items():
             self.ended[name].update(lanes)

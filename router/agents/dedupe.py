@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch, Seen
 from router.agents.events import Events
-from router.dedupe.window import MARK_BYTES, NO_MARK
+from router.dedupe.window import MARK_BYTES, NO_MARK, Rows
 from router.events.event import Event
 
 
@@ -84,7 +84,7 @@ class Dedupe(Agent):
             return events
         keys = events.digests
         stored = self._seen.first_seen(keys, min(events.received))
-        rows = zip(events.received, [one.mark for one in events.alike], events.lanes, strict=True)
+        rows = zip(events.received, [one.mark for one in events.alike], strict=True)
         fresh, pending, window = batch.fresh, batch.pending, self._window_ms
         repeats: list[int] = []
         others: list[int] = []
@@ -98,4 +98,7 @@ class Dedupe(Agent):
                 repeats.append(row)
         self.end(events.ended(repeats), "repeat", batch)
         self.end(events.ended(others), "other_event", batch)
-        return events.without(repeats + others)
+        passed = events.without(repeats + others)
+        batch.remembered.append(Rows.of(passed.digests, passed.received, [one.mark for one in passed.alike]))
+        batch.row_lanes += passed.lanes
+        return passed

@@ -18,7 +18,7 @@ from router.config.options import RunOptions
 from router.config.topics import topics_of
 from router.dedupe.changelog import ChangelogError, unpack
 from router.dedupe.inspect import WindowReader, compare_window, window_reader
-from router.dedupe.window import Row
+from router.dedupe.window import NO_ROWS, Rows
 from router.errors import RouterError
 from router.events.times import iso
 from router.events.topics import Topics
@@ -156,12 +156,12 @@ def _verify_window(window: WindowReader, cluster: Cluster, changelog: str, ends:
     return outcome
 
 
-def _rows(value: bytes) -> list[Row]:
+def _rows(value: bytes) -> Rows:
     """The rows of a record; none of a foreign record, which a restore skips as well."""
     try:
         return unpack(value)
     except ChangelogError:
-        return []
+        return NO_ROWS
 
 
 def _verify_identity(replica: ReplicaReader, slot: Path, cluster: Cluster, log: str, ends: Ends) -> Comparison:

@@ -7,20 +7,22 @@ at 16 bits a key 0.6 % of the new keys look known and are looked up in vain. It 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-KEY_BYTES = 16
+from router.dedupe.window import Keys
+
 KEYS_A_WORD = 4
 FIRST_WORDS = 1 << 16  # half a MiB
 MOST_WORDS = 1 << 23  # 64 MiB
 
 Words = NDArray[np.uint64]
-_ONE = np.uint64(1)
-_LOW_SIX = np.uint64(63)
+_TWELVE, _LOW_TWELVE = np.array(12, np.uint64), np.array(0xFFF, np.uint64)
+_TWO_BITS = np.array([1 << (number & 63) | 1 << (number >> 6) for number in range(1 << 12)], dtype=np.uint64)
 
 
 class Probe(NamedTuple):
@@ -30,16 +32,11 @@ class Probe(NamedTuple):
     bits: Words
 
 
-def probe(keys: Sequence[bytes]) -> Probe:
-    """Prepare keys of 16 bytes each, evenly spread as hashes are. Raises ValueError for other lengths."""
-    joined = b"".join(keys)
-    if len(joined) != KEY_BYTES * len(keys):
-        raise ValueError(f"expected keys of {KEY_BYTES} bytes, got {len(joined)} bytes for {len(keys)} keys")
-    halves = np.frombuffer(joined, dtype="<u8")
+def probe(keys: Keys) -> Probe:
+    """Prepare keys, evenly spread as hashes are."""
+    halves = keys.view("<u8")
     spread = halves[1::2]
-    bits = _ONE << (spread & _LOW_SIX)
-    for shift in (6, 12, 18):
-        bits |= _ONE << ((spread >> np.uint64(shift)) & _LOW_SIX)
+    bits = _TWO_BITS.take(spread & _LOW_TWELVE) | _TWO_BITS.take((spread >> _TWELVE) & _LOW_TWELVE)
     return Probe(halves[0::2], bits)
 
 
@@ -73,15 +70,13 @@ class Bloom:
 
     def perhaps(self, keys: Probe) -> list[int]:
         """Positions of the keys that may have been added; the others were not."""
-        found = np.zeros(len(keys.bits), dtype=np.bool_)
-        for block in self._blocks:
-            found |= (block[_indices(block, keys)] & keys.bits) == keys.bits
-        positions: list[int] = np.flatnonzero(found).tolist()
+        found = reduce(or_, [(block.take(_indices(block, keys)) & keys.bits) == keys.bits for block in self._blocks])
+        positions: list[int] = found.nonzero()[0].tolist()
         return positions
 
 
-def _indices(block: Words, keys: Probe) -> Words:
-    return keys.places >> np.uint64(65 - len(block).bit_length())
+def _indices(block: Words, keys: Probe) -> NDArray[np.int64]:
+    return (keys.places >> np.uint64(65 - len(block).bit_length())).view(np.int64)
 
 
 def _power_of_two(number: int) -> int:

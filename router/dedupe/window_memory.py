@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from router.dedupe.window import First, Row, expired_before
+from router.dedupe.window import First, Row, Rows, expired_before
 
 
 class MemoryWindow:
@@ -19,7 +19,7 @@ class MemoryWindow:
     def first_seen(self, keys: list[bytes], now_ms_min: int) -> list[First | None]:
         return [next((f[key] for f in self._families.values() if key in f), None) for key in keys]
 
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
+    def write(self, rows: Rows, checkpoints: dict[int, int]) -> None:
         for key, at, mark in rows:
             self._families.setdefault(at // self._span, {})[key] = (at, mark)
         self._families = dict(sorted(self._families.items(), reverse=True))

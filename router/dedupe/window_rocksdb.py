@@ -13,14 +13,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from rocksdict import Cache, ColumnFamily, Options, Rdict, WriteBatch
 
 from router.dedupe.bloom import Bloom, Probe, probe
-from router.dedupe.window import First, Row, expired_before
+from router.dedupe.window import MARK_BYTES, NO_MARK, First, Row, Rows, expired_before, key_array
 from router.state.rocks import (
     append_only,
     estimated_rows,
@@ -41,7 +42,8 @@ TIME_BYTES = 4
 FOLDER = "window"  # of a slot
 CHECKPOINT = b"~checkpoint:"
 FLOOR = b"~floor"  # rows received before it (ms) may have been dropped
-_BY_KEY = itemgetter(0)
+_VALUE = np.dtype([("time", f">u{TIME_BYTES}"), ("mark", f"V{MARK_BYTES}")])
+_VALUE_BYTES = np.dtype(f"V{_VALUE.itemsize}")
 
 
 class _Family:
@@ -58,12 +60,24 @@ class _Family:
         """The time and the mark of a row; a row of an older version has no mark."""
         return self.start_ms + int.from_bytes(value[:TIME_BYTES], "big"), value[TIME_BYTES:]
 
+    def values(self, rows: Rows) -> NDArray[np.void]:
+        """What these rows are written as; a mark that is not known as NO_MARK."""
+        since = rows.times - self.start_ms
+        if since.max() >> 8 * TIME_BYTES:
+            raise OverflowError(
+                f"expected times of at most {TIME_BYTES} bytes from {self.start_ms} on, got {since.max()}"
+            )
+        values = np.empty(len(rows), _VALUE)
+        values["time"] = since
+        values["mark"] = rows.marks
+        return values.view(_VALUE_BYTES)
+
     def fill(self, count: int) -> None:
         """Take the next rows into the filter."""
         assert self.unread is not None
         keys = [key for key, _ in islice(self.unread, count)]
         if keys:
-            self.filter.add(probe(keys))
+            self.filter.add(probe(key_array(keys)))
         else:
             self.unread = None
 
@@ -123,7 +137,7 @@ class RocksWindow:
         found: list[First | None] = [None] * len(keys)
         if not keys:
             return found
-        at = probe(keys)
+        at = probe(key_array(keys))
         oldest = now_ms_min - self._window_ms - self._span
         with guarded(self.path):
             for family in self._families.values():
@@ -140,30 +154,32 @@ class RocksWindow:
             if value is not None:
                 found[place] = family.first(value)
 
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
+    def write(self, rows: Rows, checkpoints: dict[int, int]) -> None:
         with guarded(self.path):
             batch = WriteBatch(raw_mode=True)
+            for partition, offset in checkpoints.items():  # first: the rows' family becomes the default of the batch
+                batch.put(CHECKPOINT + str(partition).encode(), str(offset).encode())
             for number, part in self._by_family(rows):
                 self._put(batch, self._families.get(number) or self._create(number), part)
-            for partition, offset in checkpoints.items():
-                batch.put(CHECKPOINT + str(partition).encode(), str(offset).encode())
             write(self._db, batch)
 
-    def _by_family(self, rows: list[Row]) -> list[tuple[int, list[Row]]]:
-        span = self._span
-        numbers = {at // span for _, at, _ in rows}
-        if len(numbers) == 1:
-            return [(numbers.pop(), rows)]
-        return [(number, [row for row in rows if row[1] // span == number]) for number in sorted(numbers)]
+    def _by_family(self, rows: Rows) -> Iterator[tuple[int, Rows]]:
+        numbers = rows.times // self._span
+        different = sorted(set(numbers.tolist()))
+        for number in different:
+            yield number, rows if len(different) == 1 else rows.at(numbers == number)
 
     @staticmethod
-    def _put(batch: WriteBatch, family: _Family, rows: list[Row]) -> None:
-        """In key order, which halves the cost of the memtable."""
-        family.filter.add(probe([key for key, _, _ in rows]))
-        put, handle, start = batch.put, family.handle, family.start_ms
-        times = {at: (at - start).to_bytes(TIME_BYTES, "big") for at in {at for _, at, _ in rows}}
-        for key, at, mark in sorted(rows, key=_BY_KEY):
-            put(key, times[at] + mark, handle)
+    def _put(batch: WriteBatch, family: _Family, rows: Rows) -> None:
+        """In key order, which halves the cost of the memtable; of equal keys the last one stays."""
+        family.filter.add(probe(rows.keys))
+        order = rows.keys.view(">u8")[::2].argsort(kind="stable")
+        values = family.values(rows)[order].tolist()
+        if np.count_nonzero(rows.marks.view(np.uint16)) < len(rows):
+            values = [value.removesuffix(NO_MARK) for value in values]
+        batch.set_default_column_family(family.handle)
+        for key, value in zip(rows.keys[order].tolist(), values, strict=True):
+            batch[key] = value
 
     def advance(self, watermark_ms: int, owned: Collection[int] | None = None) -> None:
         limit = expired_before(watermark_ms, self._window_ms)

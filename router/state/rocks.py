@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rocksdict import (
     AccessType,
@@ -40,6 +40,10 @@ _IDENTITY = b"~identity"
 # What RocksDB says of files that are damaged, missing or not its own; the rest (disk full, no rights, held by another
 # process) is no reason to throw a store away.
 _DAMAGE = re.compile("corruption|no such file|not a directory|invalid argument|not supported", re.IGNORECASE)
+
+
+_NO_WAL: Any = WriteOptions()  # only the memtable takes a write
+_NO_WAL.disable_wal = True
 
 
 class StateError(RouterError):
@@ -95,13 +99,6 @@ def append_only(chosen: Options) -> Options:
     chosen.set_level_zero_slowdown_writes_trigger(40)
     chosen.set_level_zero_stop_writes_trigger(60)
     return chosen
-
-
-def no_wal() -> WriteOptions:
-    """Writes that only the memtable takes."""
-    chosen: Any = WriteOptions()
-    chosen.disable_wal = True
-    return cast("WriteOptions", chosen)
 
 
 def open_store(path: Path, identity: str, make: Callable[[], Options]) -> Rdict:
@@ -202,7 +199,7 @@ def size_of(path: Path) -> int:
 
 def write(db: Any, batch: WriteBatch) -> None:
     """Apply a batch, all families or none."""
-    db.write(batch, no_wal())
+    db.write(batch, _NO_WAL)
 
 
 def flush(db: Any, families: Iterable[Any]) -> None:

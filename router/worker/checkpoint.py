@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from confluent_kafka import TopicPartition
 
-from router.dedupe.window import Row
+from router.dedupe.window import NO_ROWS, Rows
 from router.events.fans import Fan
 from router.events.records import PlacedRecord, Record
 from router.kafka.transactions import Transactions
@@ -34,7 +34,7 @@ class CommitBatch:
     group: Any = None
     shared: Collection[Fan] = ()
     changelog: Mapping[int, bytes] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
+    rows: Rows = NO_ROWS
     landed: dict[int, int] = field(default_factory=dict)
     placed: Sequence[PlacedRecord] = ()
     places: list[int] = field(default_factory=list)
@@ -43,7 +43,7 @@ class CommitBatch:
 class LocalState(Protocol):
     """What this process keeps of its input: rows, and the changelog offset that they reflect, in one write."""
 
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None: ...
+    def write(self, rows: Rows, checkpoints: dict[int, int]) -> None: ...
 
 
 class Checkpoint(Protocol):

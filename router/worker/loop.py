@@ -148,8 +148,8 @@ class Worker:
             one.ahead.add(batch, self.consumer.index[one.place])
             partitions.append((one, one.next, one.ahead))
             offsets.append(TopicPartition(*one.place, one.next, metadata=encode_totals(one.ahead, destinations)))
-        changelog = changelog_of(batch, self.consumer.partitions)
         rows = batch.rows()
+        changelog = changelog_of(batch, rows, self.consumer.partitions)
         return InFlight(
             batch, CommitBatch(batch.records, offsets, group, batch.fans, changelog, rows), partitions, started
         )

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from router import metrics
 from router.dedupe.changelog import ChangelogError, unpack
-from router.dedupe.window import Row, Window
+from router.dedupe.window import NO_ROWS, Rows, Window
 from router.errors import RouterError, Unavailable
 from router.kafka.offsets import log_ends
 
@@ -107,7 +107,7 @@ class Restore:
             log.info("restoring: %s", self.progress())
 
     def _apply(self, messages: list[Message]) -> None:
-        rows: list[Row] = []
+        rows: list[Rows] = []
         reached: dict[int, int] = {}
         for message in messages:
             error, partition, offset = message.error(), message.partition(), message.offset()
@@ -117,10 +117,10 @@ class Restore:
             assert partition is not None
             assert offset is not None
             if error is None:
-                rows += self._rows(message, partition)
+                rows.append(self._rows(message, partition))
                 offset += 1
             reached[partition] = offset
-        self._store.write(rows, reached)
+        self._store.write(Rows.joined(rows), reached)
         self._move(reached)
 
     def _move(self, reached: Mapping[int, int]) -> None:
@@ -135,7 +135,7 @@ class Restore:
             raise Unavailable(f"cannot read {self._topic}: {error.str()}")
         log.warning("reading %s: %s", self._topic, error.str())
 
-    def _rows(self, message: Message, partition: int) -> list[Row]:
+    def _rows(self, message: Message, partition: int) -> Rows:
         """The rows of a record. One that is none of ours is skipped: it says nothing about any id."""
         try:
             return unpack(message.value() or b"")
@@ -146,7 +146,7 @@ class Restore:
                 log.error("%s [%d] at %s: %s; skipped, and so are others", *_place(message), error)
         except RouterError as error:
             raise RouterError(f"{self._topic} [{partition}] at {message.offset()}: {error}") from error
-        return []
+        return NO_ROWS
 
     def close(self) -> None:
         self._consumer.close()

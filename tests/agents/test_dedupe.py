@@ -94,6 +94,22 @@ def test_the_window_slides_from_the_first_receive_time() -> None:
     assert [one.received - AT for one in passed] == [0, WINDOW]
 
 
+def test_what_passes_is_remembered_in_order_with_its_lane() -> None:
+    dedupe, batch = Dedupe(Seen(), WINDOW), Batch()
+    events = [prepared(dedupe, source) for source in ("web", "app", "web")]
+    for lane, one in enumerate(events):
+        one.lane = lane
+    passing(dedupe, events, batch)
+
+    assert list(batch.rows()) == [(one.digest, AT, one.mark) for one in events[:2]]
+    assert batch.row_lanes == [0, 1]
+    whole = Batch()
+    for part in (batch, batch):
+        whole.merge(part)
+    assert list(whole.rows()) == 2 * list(batch.rows())
+    assert whole.row_lanes == [0, 1, 0, 1]
+
+
 def test_sources_do_not_share_ids() -> None:
     """One source cannot suppress another's events."""
     dedupe = Dedupe(Seen(), WINDOW)

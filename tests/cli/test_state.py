@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from router.dedupe.changelog import pack
 from router.dedupe.window import Row
 from router.dedupe.window_rocksdb import RocksWindow
 from router.embedded.broker import EmbeddedBroker
@@ -14,7 +13,7 @@ from router.identity import link, pack_facts
 from router.kafka.cluster import EMBEDDED, Cluster
 from tests.brokers.messages import produce
 from tests.cli.lines import Line
-from tests.dedupe.windows import DAY, MARK, NOON, key, keys
+from tests.dedupe.windows import DAY, MARK, NOON, key, keys, packed, rows_of
 from tests.identity.replicas import open_replica
 
 BATCHES = 6
@@ -36,7 +35,7 @@ class Place:
         broker.create_topics({self.changelog: 2, links: 1})
         cluster = broker.cluster
         for partition in (0, 1):
-            values = [pack(self.rows(partition, batch)) for batch in range(BATCHES)]
+            values = [packed(self.rows(partition, batch)) for batch in range(BATCHES)]
             produce(cluster, self.changelog, values, partition=partition)
         produce(cluster, links, [pack_facts([fact])[0] for fact in FACTS])
 
@@ -50,7 +49,7 @@ class Place:
         for batch in range(until):
             for partition in (0, 1):
                 rows = [] if (partition, batch) == without else self.rows(partition, batch)
-                window.write(rows, {partition: batch + 1})
+                window.write(rows_of(rows), {partition: batch + 1})
         window.close()
         replica = open_replica(self.slot, cluster="c", topic="t")
         for offset in range(links):
@@ -135,7 +134,7 @@ def test_verify_finds_a_replica_that_took_another_way(line: Line, place: Place) 
 def test_a_store_past_the_end_of_its_log_is_said(line: Line, place: Place) -> None:
     place.store()
     window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
-    window.write([(key("more"), NOON, MARK)], {0: BATCHES + 1})
+    window.write(rows_of([(key("more"), NOON, MARK)]), {0: BATCHES + 1})
     window.close()
 
     ended = line(*place.arguments("verify"))
@@ -149,7 +148,7 @@ def test_records_that_no_router_wrote_are_no_difference(line: Line, place: Place
     produce(Cluster(place.bootstrap, capabilities=EMBEDDED), place.changelog, [b"garbage"])
     place.store()
     window = RocksWindow.open(place.slot / "window", "c", "t", window_ms=DAY)
-    window.write([], {0: BATCHES + 1})
+    window.write(rows_of([]), {0: BATCHES + 1})
     window.close()
 
     ended = line(*place.arguments("verify"))

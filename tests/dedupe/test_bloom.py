@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.dedupe import bloom
-from router.dedupe.bloom import Bloom, probe
+from router.dedupe.bloom import Bloom, Probe
+from router.dedupe.bloom import probe as probe_of
+from router.dedupe.window import key_array
 from tests.dedupe.windows import keys
+
+
+def probe(keys: list[bytes]) -> Probe:
+    return probe_of(key_array(keys))
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=50), st.integers(0, 2_000_000))

@@ -20,19 +20,33 @@ from router.dedupe.window import MARGIN_MS
 from router.dedupe.window_rocksdb import RocksWindow
 from router.state import rocks
 from router.state.rocks import StateError, size_of
-from tests.dedupe.windows import DAY, HOUR, MARK, NOON, asides, damage, first_times, key, keys, open_window, tables
+from tests.dedupe.windows import (
+    DAY,
+    HOUR,
+    MARK,
+    NOON,
+    asides,
+    damage,
+    first_times,
+    key,
+    keys,
+    open_window,
+    rows_of,
+    tables,
+)
 
 BATCH = 200
 WRITER = f"""
 import sys
 from pathlib import Path
 from router.dedupe import window_rocksdb as window_module
-from tests.dedupe.windows import HOUR, MARK, NOON, keys, open_window
+from tests.dedupe.windows import HOUR, MARK, NOON, keys, open_window, rows_of
 window_module.WRITE_BUFFER = 64 * 1024
 window = open_window(Path(sys.argv[1]))
 number = window.checkpoint(0) or 0
 while True:
-    window.write([(key, NOON + number % 3 * 12 * HOUR, MARK) for key in keys(number, {BATCH})], {{0: number + 1}})
+    rows = [(key, NOON + number % 3 * 12 * HOUR, MARK) for key in keys(number, {BATCH})]
+    window.write(rows_of(rows), {{0: number + 1}})
     number += 1
     print(number, flush=True)
 """
@@ -41,7 +55,7 @@ while True:
 def _fill(path: Path, batches: int = 40) -> None:
     window = open_window(path)
     for number in range(batches):
-        window.write([(k, NOON, MARK) for k in keys(number, 500)], {0: number + 1})
+        window.write(rows_of([(k, NOON, MARK) for k in keys(number, 500)]), {0: number + 1})
     window.close()
 
 
@@ -84,10 +98,10 @@ def test_forgetting_a_checkpoint_survives_kill_9_and_leads_no_other(tmp_path: Pa
     code = """
 import os, sys
 from pathlib import Path
-from tests.dedupe.windows import DAY, MARK, NOON, keys, open_window
+from tests.dedupe.windows import DAY, MARK, NOON, keys, open_window, rows_of
 window = open_window(Path(sys.argv[1]))
-window.write([(key, NOON, MARK) for key in keys("a", 300)], {0: 1, 1: 1})
-window.write([(key, NOON - 2 * DAY, MARK) for key in keys("old", 3)], {})
+window.write(rows_of([(key, NOON, MARK) for key in keys("a", 300)]), {0: 1, 1: 1})
+window.write(rows_of([(key, NOON - 2 * DAY, MARK) for key in keys("old", 3)]), {})
 window.advance(NOON, {0})
 os.kill(os.getpid(), 9)
 """
@@ -104,7 +118,7 @@ def test_the_filter_is_filled_again_after_a_start(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(window_module, "FILL_FACTOR", 1)
     window = open_window(tmp_path)
     for number in range(60):
-        window.write([(key(("new", number)), NOON, MARK)], {})
+        window.write(rows_of([(key(("new", number)), NOON, MARK)]), {})
         assert None not in window.first_seen(keys(number % 40, 500), NOON)
         assert first_times(window.first_seen([key(("new", number)), key("nobody")], NOON)) == [NOON, None]
 
@@ -143,18 +157,28 @@ def test_once_it_is_filled_the_filter_alone_answers_for_new_ids(
 def test_what_is_on_disk_is_as_older_versions_wrote_it(tmp_path: Path) -> None:
     """In families of half a window; a row is four bytes of ms from its family's beginning, and the mark."""
     window = open_window(tmp_path)
-    window.write([(key("a"), NOON + 258, MARK)], {3: 7, 11: 5})
+    window.write(rows_of([(key("a"), NOON + 258, MARK)]), {3: 7, 11: 5})
     window.close()
     store: Any = rocks.open_to_read(tmp_path / "window", tmp_path)
     assert store.get_column_family(f"w{NOON // (DAY // 2)}").get(key("a")) == b"\0\0\1\2" + MARK
     assert (store.get(b"~checkpoint:3"), store.get(b"~checkpoint:11")) == (b"7", b"5")
 
 
+def test_a_time_that_four_bytes_cannot_hold_is_not_written(tmp_path: Path) -> None:
+    """Half a window of more than 49 days: a row would come back with a wrong time."""
+    window = open_window(tmp_path, window_ms=200 * DAY)
+    start = NOON // (100 * DAY) * 100 * DAY
+    window.write(rows_of([(key("a"), start + (1 << 32) - 1, MARK)]), {})
+    with pytest.raises(OverflowError, match="4 bytes"):
+        window.write(rows_of([(key("b"), start + (1 << 32), MARK)]), {})
+    assert first_times(window.first_seen([key("a"), key("b")], NOON)) == [start + (1 << 32) - 1, None]
+
+
 def test_dropped_ids_leave_the_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     window = open_window(tmp_path)
     for number in range(100):
-        window.write([(k, NOON, MARK) for k in keys(number, 1000)], {0: number})
+        window.write(rows_of([(k, NOON, MARK) for k in keys(number, 1000)]), {0: number})
     window.close()
     window = open_window(tmp_path)
     before = size_of(tmp_path / "window")
@@ -229,7 +253,7 @@ def test_damage_found_while_running_stops_the_worker_and_the_next_start_begins_e
 
 def test_a_store_in_use_is_not_touched(tmp_path: Path) -> None:
     window = open_window(tmp_path)
-    window.write([(key("a"), NOON, MARK)], {0: 1})
+    window.write(rows_of([(key("a"), NOON, MARK)]), {0: 1})
     with pytest.raises(StateError, match="lock"):
         open_window(tmp_path)
     assert asides(tmp_path) == []
@@ -243,14 +267,14 @@ import resource, signal, sys
 from pathlib import Path
 from router.dedupe import window_rocksdb as window_module
 from router.state.rocks import StateError, size_of
-from tests.dedupe.windows import MARK, NOON, keys, open_window
+from tests.dedupe.windows import MARK, NOON, keys, open_window, rows_of
 window_module.WRITE_BUFFER = 256 * 1024
 window = open_window(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     for number in range(2000):
-        window.write([(key, NOON, MARK) for key in keys(number, 200)], {0: number + 1})
+        window.write(rows_of([(key, NOON, MARK) for key in keys(number, 200)]), {0: number + 1})
 except StateError as error:
     print(number, error)
     raise SystemExit(7)
@@ -267,6 +291,6 @@ except StateError as error:
     window = open_window(tmp_path)
     for number in range(window.checkpoint(0) or 0):
         assert None not in window.first_seen(keys(number, 200), NOON)
-    window.write([(key("room"), NOON + HOUR, MARK)], {0: 5000})
+    window.write(rows_of([(key("room"), NOON + HOUR, MARK)]), {0: 5000})
     assert window.checkpoint(0) == 5000
     assert asides(tmp_path) == []

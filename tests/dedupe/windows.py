@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
-from router.dedupe.window import First
+from router.dedupe.changelog import pack
+from router.dedupe.window import First, Row, Rows
 from router.dedupe.window_rocksdb import RocksWindow
 
 HOUR = 3_600_000
@@ -21,6 +22,18 @@ def key(name: object) -> bytes:
 
 def keys(names: object, count: int) -> list[bytes]:
     return [key((names, number)) for number in range(count)]
+
+
+def rows_of(rows: Iterable[Row]) -> Rows:
+    """Rows as the window takes them."""
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
+    return Rows.of(*columns)
+
+
+def packed(rows: Sequence[Row]) -> bytes:
+    """One record of the changelog."""
+    (record,) = pack(rows_of(rows), [len(rows)])
+    return record
 
 
 def first_times(found: Sequence[First | None]) -> list[int | None]:

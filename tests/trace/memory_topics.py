@@ -77,10 +77,10 @@ class MemoryTopics:
         key = str(event.get("anonymousId") or event.get("userId") or "").encode()
         message = self._store(self._names.raw, orjson.dumps(event), key, time, [])
         batch = self._pipeline.run([message], self._lanes)
-        rows = [(key, at, mark) for key, (at, mark, _) in batch.fresh.items()]
+        rows = batch.rows()
         self._window.write(rows, {})
-        if rows:
-            self._store(self._names.dedupe_changelog, pack(rows), None, time + 5, [], message.number)
+        for record in pack(rows, [len(rows)] if len(rows) else []):
+            self._store(self._names.dedupe_changelog, record, None, time + 5, [], message.number)
         for topic, value, own, headers in batch.outputs():
             named = [(name, raw.encode() if isinstance(raw, str) else raw or b"") for name, raw in headers or ()]
             self._store(topic, value, own, time + 5, named)

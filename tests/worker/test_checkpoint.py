@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from router.dedupe.window import Row
+from router.dedupe.window import Rows
 from router.errors import Fenced, RouterError, Unavailable
 from router.events.fans import Fan, FanHeaders
 from router.events.records import Record
@@ -20,6 +20,7 @@ from router.kafka.watchdog import Watchdog
 from router.kafka.writer import Writer
 from router.worker.checkpoint import AtLeastOnce, CommitBatch, ExactlyOnce, committing
 from router.worker.commit_thread import CommitThread
+from tests.dedupe.windows import MARK, key, rows_of
 
 CHANGELOG = "shop.dedupe-changelog"
 SHARED: list[Fan] = [(("dest.crm",), b"1", b"k", FanHeaders.alike([("source", b"web")]))]
@@ -123,8 +124,8 @@ class Disk:
     def __init__(self) -> None:
         self.told: list[Any] = []
 
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
-        self.told.append((rows, checkpoints))
+    def write(self, rows: Rows, checkpoints: dict[int, int]) -> None:
+        self.told.append((list(rows), checkpoints))
 
     def commit_offsets(self, offsets: list[TopicPartition]) -> None:
         self.told.append([(row.topic, row.partition, row.offset) for row in offsets])
@@ -134,14 +135,14 @@ def test_local_state_follows_the_commit_with_the_changelog_offset_it_reflects(
     producer: Any, watchdog: Watchdog
 ) -> None:
     disk, one = Disk(), batch()
-    one.rows = [(b"key", 5, b"\1\2")]
+    one.rows = rows_of([(key("a"), 5, MARK)])
     checkpoint = ExactlyOnce(TransactionalWriter(producer, CHANGELOG, watchdog), disk)
 
     checkpoint.publish(one)
     assert disk.told == []
     checkpoint.apply(one)
 
-    assert disk.told == [([(b"key", 5, b"\1\2")], {0: 41, 3: 44})]
+    assert disk.told == [([(key("a"), 5, MARK)], {0: 41, 3: 44})]
 
 
 def test_at_least_once_offsets_follow_local_state(producer: Any) -> None:

@@ -27,7 +27,7 @@ from router.agents.route import Route, subscription
 from router.agents.validate import Validate
 from router.agents.verdict import Enforcement
 from router.config.models import DestinationConfig, Enforce
-from router.dedupe.window import First, Row
+from router.dedupe.window import First, Rows
 from router.events.event import Event
 from router.events.topics import Topics
 from router.identity import profile_id
@@ -67,7 +67,7 @@ class Store:
         self._fuse.check()
         return [self._disk.rows.get(key) for key in keys]
 
-    def write(self, rows: list[Row], checkpoints: dict[int, int]) -> None:
+    def write(self, rows: Rows, checkpoints: dict[int, int]) -> None:
         self._fuse.check()
         for key, at, mark in rows:
             self._disk.rows.setdefault(key, (at, mark))

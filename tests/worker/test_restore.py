@@ -12,13 +12,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from router import metrics
-from router.dedupe.changelog import pack
 from router.dedupe.window import Row
 from router.dedupe.window_memory import MemoryWindow
 from router.errors import RouterError, Unavailable
 from router.worker import restore as restore_module
 from router.worker.restore import Restore
-from tests.dedupe.windows import DAY, MARK, NOON, key
+from tests.dedupe.windows import DAY, MARK, NOON, key, packed, rows_of
 
 TOPIC = "shop.dedupe-changelog"
 
@@ -75,7 +74,7 @@ class Log:
                 at = self._next[partition]
                 self._next[partition] += 1
                 self.read.append((partition, at))
-                found.append(Record(partition, at, self.values.get((partition, at), pack([row(partition, at)]))))
+                found.append(Record(partition, at, self.values.get((partition, at), packed([row(partition, at)]))))
             if self._next[partition] >= end and (partition, end) not in self._said:
                 self._said.add((partition, end))
                 found.append(Record(partition, self._next[partition], error=KafkaError(KafkaError._PARTITION_EOF)))
@@ -112,7 +111,7 @@ def test_an_empty_store_gets_all_that_the_log_has() -> None:
 
 def test_a_store_reads_from_its_checkpoints_on() -> None:
     store, log = MemoryWindow(DAY), Log({0: (0, 30), 1: (0, 30), 2: (0, 30)})
-    store.write([], {0: 25, 1: 30})
+    store.write(rows_of([]), {0: 25, 1: 30})
     one = restore(store, log)
     assert one.progress() == f"0 of 35 records of {TOPIC} read, 2 partitions to go"
     run(one)
@@ -122,7 +121,7 @@ def test_a_store_reads_from_its_checkpoints_on() -> None:
 
 def test_what_the_log_no_longer_has_is_not_asked_for() -> None:
     store, log = MemoryWindow(DAY), Log({0: (20, 30)})
-    store.write([], {0: 3})
+    store.write(rows_of([]), {0: 3})
     run(restore(store, log))
     assert log.read == [(0, at) for at in range(20, 30)]
 
@@ -130,7 +129,7 @@ def test_what_the_log_no_longer_has_is_not_asked_for() -> None:
 def test_a_store_ahead_of_its_log_in_one_partition_is_emptied_and_all_are_read_anew() -> None:
     """Its rows know no partition: those of the log that is gone would drop events that never were."""
     store, log = MemoryWindow(DAY), Log({0: (0, 30), 1: (0, 30)})
-    store.write([(key("of another log"), NOON, MARK)], {0: 30, 1: 31})
+    store.write(rows_of([(key("of another log"), NOON, MARK)]), {0: 30, 1: 31})
     run(restore(store, log))
     assert store.first_seen([key("of another log")], NOON) == [None]
     assert known(store, [(p, at) for p in (0, 1) for at in range(30)])
@@ -165,7 +164,7 @@ def test_a_slice_ends_in_time_so_that_the_member_keeps_polling() -> None:
 def test_records_that_no_router_wrote_are_skipped_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     """Left out, a record can let a repeat pass; believed, it could drop an event. When in doubt, emit."""
     store, log = MemoryWindow(DAY), Log({3: (0, 10)})
-    log.values = {(3, 4): b"garbage", (3, 6): pack([row(3, 6)])[:-1], (3, 7): b""}
+    log.values = {(3, 4): b"garbage", (3, 6): packed([row(3, 6)])[:-1], (3, 7): b""}
     before = metrics.CHANGELOG_SKIPPED.labels("3")._value.get()
     with caplog.at_level(logging.ERROR):
         run(restore(store, log))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from router.dedupe.changelog import pack
 from router.dedupe.window import Row
 from router.dedupe.window_rocksdb import RocksWindow
 from router.errors import Unavailable
@@ -21,7 +20,7 @@ from router.kafka.transactions import TransactionalWriter
 from router.state.rocks import StateError
 from router.worker.restore import Restore
 from tests.brokers.messages import produce
-from tests.dedupe.windows import MARK, NOON, asides, damage, keys, open_window, tables
+from tests.dedupe.windows import MARK, NOON, asides, damage, keys, open_window, packed, rows_of, tables
 
 PARTITIONS = 3
 BATCHES = 60
@@ -45,7 +44,7 @@ class Changelog:
         writer = TransactionalWriter(self.producer(), self.topic)
         landed: dict[int, int] = {}
         for batch in batches:
-            values = {partition: pack(rows(partition, batch)) for partition in range(PARTITIONS)}
+            values = {partition: packed(rows(partition, batch)) for partition in range(PARTITIONS)}
             with writer.transaction() as transaction:
                 transaction.produce_changelog(values)
                 transaction.send_offsets([], self._group())
@@ -69,7 +68,7 @@ class Changelog:
         producer.init_transactions(30)
         producer.begin_transaction()
         for partition in range(PARTITIONS):
-            producer.produce(self.topic, pack(rows(partition, batch)), partition=partition)
+            producer.produce(self.topic, packed(rows(partition, batch)), partition=partition)
         assert producer.flush(30) == 0
         return producer
 
@@ -171,7 +170,7 @@ def test_a_store_past_the_end_of_its_log_is_set_aside_and_rebuilt(
     """As when the cluster was put back to an older state: the topic has its id, and fewer records."""
     changelog.write(range(BATCHES))
     store = window()
-    store.write([(key, NOON, MARK) for key in keys("gone", 10)], {0: 10**6, 1: 3})
+    store.write(rows_of([(key, NOON, MARK) for key in keys("gone", 10)]), {0: 10**6, 1: 3})
     changelog.bring_up(store)
     assert missing(store, range(BATCHES)) == 0
     assert store.first_seen(keys("gone", 10), NOON) == [None] * 10
