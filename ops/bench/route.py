@@ -4,8 +4,8 @@ usage: python -m ops.bench.route [--events N] [--rows bare,chain-3,…] [--boots
 
 Each row reads the same preloaded events.raw with a group of its own. The clock runs from a tenth of the events to 95 %,
 by committed offsets, so neither joining the group nor the last half batch counts; CPU seconds are per million events of
-these, those of the process under test and those of the broker. A row that is not counted, a bare loop, comes first: the
-broker's compiler is at work then. What other processes took of the cores stands beside each row; where that is more
+these, those of the process under test and those of the broker. Rows that are not counted come first, a bare loop and
+a chain: the broker's compiler is at work then. What others took of the cores stands beside each row; where that is more
 than 0.2, the row says so and is left out of the ratios. A row `chain-3-python` runs with ROUTER_NATIVE=0.
 """
 
@@ -198,8 +198,10 @@ def main() -> None:
             arguments.bootstrap = broker.start()
         bench = Bench(arguments.bootstrap, arguments.events, folder, broker.pid if broker else None)
         bench.prepare()
-        print("not counted: ", end="")
+        print("not counted:", flush=True)
         bench.bare(3)
+        bench.chain(3)
+        print("counted:", flush=True)
         figures = [_row(bench, row) for row in arguments.rows.split(",")]
         _ratios(figures)
     finally:

@@ -23,7 +23,6 @@ from ops.bench.fql import EVENT, QUERIES
 from router.agents.agent import Agent, Setup
 from router.agents.bots import Bots
 from router.agents.consent import Consent
-from router.agents.decode import LOG_APPEND_TIME
 from router.agents.filter import FilterEvents
 from router.agents.pipeline import AGENTS, Pipeline
 from router.agents.privacy import Privacy
@@ -36,6 +35,7 @@ from router.delivery.manager import connector_of
 from router.destinations.base import Delivery
 from router.destinations.http import HttpDestination
 from router.destinations.registry import destination_types
+from router.events.message_batch import LOG_APPEND_TIME
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 
 ROUNDS = 5

@@ -20,12 +20,12 @@ import yaml
 
 from ops.bench.load import events
 from router.agents.agent import Setup
-from router.agents.decode import LOG_APPEND_TIME
 from router.agents.pipeline import Pipeline
 from router.config.loader import load_topology
 from router.config.topics import topics_of
 from router.dedupe.window_memory import MemoryWindow
 from router.destinations.registry import destination_types
+from router.events.message_batch import LOG_APPEND_TIME
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 from router.worker.build import calm_collector
 

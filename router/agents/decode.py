@@ -31,6 +31,7 @@ from router.events.event import (
     normalise,
     shape_problem,
 )
+from router.events.message_batch import LOG_APPEND_TIME
 from router.events.parser import Repairs, encode
 from router.events.placeholders import Placeholders
 from router.events.reader import split
@@ -38,7 +39,6 @@ from router.events.records import FIRST_ORIGIN, REDRIVEN, REPLAY, Headers, Place
 from router.events.times import is_canonical, iso
 from router.events.topics import Topics
 
-LOG_APPEND_TIME = 2
 REMEMBERED_TIMES = 4096
 _OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY))
 _BRACE = ord("{")
@@ -135,13 +135,12 @@ class Decode(Agent):
             clock=setup.clock,
         )
 
-    def events(
-        self, messages: Sequence[Message], values: Sequence[bytes | None], lanes: Sequence[int], batch: Batch
-    ) -> Iterator[tuple[int, Event]]:
+    def events(self, messages: Sequence[Message], lanes: Sequence[int], batch: Batch) -> Iterator[tuple[int, Event]]:
         """The events of these messages, in order, each with its message's index. Whoever takes one prepares it before
         the next. `lanes` are the messages'.
         """
         fast, depth = self.fast, self.limits.depth
+        values = [message.value() for message in messages]
         for index, bound in enumerate(nesting_bounds(values)):
             message, lane = messages[index], lanes[index]
             event = fast(message, values[index], lane) if bound <= depth else None
@@ -151,16 +150,15 @@ class Decode(Agent):
                 for one in self.take(message, lane, batch):
                     yield index, one
 
-    def source_of(self, message: Message) -> str:
+    def source_of(self, topic: str, headers: Headers | None) -> str:
         """The source of a message whose value names none; empty where only a closer look can say, or it is refused."""
-        headers = message.headers()
         write_key = _write_key(headers) if headers else b""
         if write_key is None:
             return ""
-        place = message.topic(), write_key
+        place = topic, write_key
         found = self._source_of_place.get(place)
         if found is None:
-            source = self._source_of_topic.get(message.topic()) or self._source(write_key, None)
+            source = self._source_of_topic.get(topic) or self._source(write_key, None)
             if len(self._source_of_place) >= REMEMBERED_TIMES:
                 self._source_of_place.clear()
             found = self._source_of_place[place] = "" if source in self._refused else source

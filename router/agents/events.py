@@ -42,7 +42,8 @@ class Alike:
 class Events:
     """A row an event, in the batch's order. `objects` has the event itself, None of one that the scanner took.
 
-    `starts` and `sizes` say where its JSON is in `block`, with ROOM at its end. `profiles` are what identify sets.
+    `starts` and `sizes` say where its JSON is in `block`, with ROOM at its end; `used` bytes of the block are in use.
+    `profiles` are what identify sets.
     """
 
     lanes: list[int]
@@ -54,6 +55,7 @@ class Events:
     sizes: list[int]
     objects: list[Event | None]
     block: Block
+    used: int
     profiles: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ class Events:
             sizes,
             list(events),
             bytearray().join(values),
+            sum(sizes),
         )
 
     def with_others(self, others: Sequence[tuple[int, Event]], gone: Sequence[int]) -> Events:
@@ -81,7 +84,7 @@ class Events:
         own = Events.of([event for _, event in others])
         if len(gone) == len(self):
             return own
-        own.starts = [start + len(self.block) for start in own.starts]
+        own.starts = [start + self.used for start in own.starts]
         spans, end = [], 0
         for row in gone:
             begin = end
@@ -89,7 +92,15 @@ class Events:
                 end += 1
             spans.append((row, begin, end))
         columns = {name: _spliced(getattr(self, name), getattr(own, name), spans) for name in _COLUMNS}
-        return Events(**columns, block=bytearray().join((self.block, own.block)) if others else self.block)
+        return Events(**columns, block=self._block_with(own), used=self.used + own.used)
+
+    def _block_with(self, others: Events) -> Block:
+        """The block with that of others behind what is in use; copied where there is no room left."""
+        used, end = self.used, self.used + others.used
+        if end > len(self.block):
+            return bytearray().join((memoryview(self.block)[:used], others.block))
+        memoryview(self.block)[used:end] = others.block
+        return self.block
 
     def without(self, rows: Collection[int]) -> Events:
         """Those that go on when these rows end."""
@@ -98,7 +109,9 @@ class Events:
         kept = bytearray(b"\1") * len(self)
         for row in rows:
             kept[row] = 0
-        return Events(**{name: list(compress(getattr(self, name), kept)) for name in _COLUMNS}, block=self.block)
+        return Events(
+            **{name: list(compress(getattr(self, name), kept)) for name in _COLUMNS}, block=self.block, used=self.used
+        )
 
     def ended(self, rows: Collection[int]) -> list[tuple[int, str]]:
         """Lane and source of each of these rows, for `Agent.end`."""
@@ -113,7 +126,7 @@ class Events:
         return bytes(self.block[self.starts[row] : self.starts[row] + self.sizes[row]])
 
 
-_COLUMNS = tuple(column.name for column in fields(Events) if column.name != "block")
+_COLUMNS = tuple(column.name for column in fields(Events) if column.name not in ("block", "used"))
 
 
 def _alike(events: Sequence[Event]) -> Iterator[Alike]:

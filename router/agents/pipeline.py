@@ -28,6 +28,7 @@ from router.agents.source_rules import SourceRules
 from router.agents.transform import Transform
 from router.agents.validate import Validate
 from router.events.event import Event
+from router.events.message_batch import lanes_of
 
 AGENTS: tuple[type[Agent], ...] = (
     Decode, Dedupe, Transform, SourceRules, Validate, Identify, Route, Bots, Consent, FilterEvents, Privacy, Emit,
@@ -74,28 +75,20 @@ class Pipeline:
 
     def _events(self, messages: Sequence[Message], lanes: Lanes, batch: Batch) -> Events:
         """What the scanner takes of the messages, and in the places of the others the events that are in them."""
-        values = [message.value() for message in messages]
-        of_lane = [lanes[message.topic(), message.partition()] for message in messages]
-        scanned = self.scan.events(messages, values, of_lane) if self.scan else None
+        of_lane = lanes_of(messages, lanes)
+        scanned = self.scan.events(messages, of_lane) if self.scan else None
         if scanned is None:
-            return Events.of([event for _, event in self._prepared(messages, values, of_lane, batch)])
+            return Events.of([event for _, event in self._prepared(messages, of_lane, batch)])
         left = scanned.left
-        prepared = self._prepared(
-            [messages[index] for index in left],
-            [values[index] for index in left],
-            [of_lane[index] for index in left],
-            batch,
-        )
+        prepared = self._prepared([messages[index] for index in left], [of_lane[index] for index in left], batch)
         others = [*scanned.changed, *((left[at], event) for at, event in prepared)]
         gone = [*(index for index, _ in scanned.changed), *left]
         return scanned.events.with_others(sorted(others, key=itemgetter(0)), sorted(gone))
 
-    def _prepared(
-        self, messages: Sequence[Message], values: Sequence[bytes | None], lanes: Sequence[int], batch: Batch
-    ) -> list[tuple[int, Event]]:
+    def _prepared(self, messages: Sequence[Message], lanes: Sequence[int], batch: Batch) -> list[tuple[int, Event]]:
         """The events of these messages, each with the index of its message."""
         events = []
-        found = self.decode.events(messages, values, lanes, batch)
+        found = self.decode.events(messages, lanes, batch)
         for index, event in self._replaced(messages, lanes, found, batch) if self._expanding else found:
             self.prepare(event)
             events.append((index, event))

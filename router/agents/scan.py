@@ -20,15 +20,16 @@ import numpy as np
 from router import metrics
 from router.agents.agent import Agent, Prepare, RouteKey
 from router.agents.batch import Batch
-from router.agents.decode import LOG_APPEND_TIME, Decode, Message
+from router.agents.decode import Decode, Message
 from router.agents.events import Alike, Events
 from router.agents.identify import Identify
 from router.agents.route import Choice, Route
 from router.agents.scan_answers import OpenEvent, ScanAnswers
+from router.agents.scan_input import ScanInputs
 from router.agents.scan_kinds import USUAL, ScanKind, ScanKinds, only
 from router.events.event import Event
 from router.identity import Identifiers
-from router.native.scanner import LONG_IDS, NO_SOURCE, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
+from router.native.scanner import LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
 
 log = logging.getLogger(__name__)
 FEWEST = 8  # messages: below that the long way is as fast
@@ -57,6 +58,7 @@ class Scan:
         self._decode = decode
         self._prepare = prepare
         self._kinds = ScanKinds(scanner, agents)
+        self._inputs = ScanInputs(decode, self._kinds.sources)
         self._answers = ScanAnswers()
         self._alike: dict[tuple[ScanKind, Choice], Alike] = {}
         self._people: dict[bytes, Identifiers] = {}
@@ -81,25 +83,22 @@ class Scan:
         if not self._off:
             self._kinds.learn(key, steps)
 
-    def events(
-        self, messages: Sequence[Message], values: Sequence[bytes | None], lanes: Sequence[int]
-    ) -> ScannedEvents | None:
+    def events(self, messages: Sequence[Message], lanes: Sequence[int]) -> ScannedEvents | None:
         """The prepared events of messages in these lanes; None where all of them have to take the long way."""
         kinds = self._kinds.all
         if self._off or not kinds or len(messages) < FEWEST:
             return None
-        times = [message.timestamp() for message in messages]
-        received = [at for _, at in times]
-        found = self._scanner.scan([value or b"" for value in values], received, self._sources(messages, times, lanes))
+        given = self._inputs.of(messages)
+        found = self._scanner.scan(given.values, given.ends, given.received, given.sources)
         if found is None:
             return None
         numbers = found.column("kind")
         events = Events(
-            list(lanes), received, found.digests, self._identifiers(found, numbers),
+            list(lanes), given.received.tolist(), found.digests, self._identifiers(found, numbers),
             [kinds[number].alike for number in numbers], found.column("out"), found.column("out_size"),
-            [None] * len(numbers), found.output,
+            [None] * len(numbers), found.output, found.used,
         )  # fmt: skip
-        changed = self._close(found, numbers, events, messages, values)
+        changed = self._close(found, numbers, events, messages)
         taken = [index for index, number in enumerate(numbers) if number != NOT_TAKEN]
         own = dict(changed)
         for index in taken[self._until_check - 1 :: CHECKED]:
@@ -108,24 +107,6 @@ class Scan:
                 return None
         self._until_check = (self._until_check - len(taken)) % CHECKED or CHECKED
         return ScannedEvents(events, changed, [index for index, number in enumerate(numbers) if number == NOT_TAKEN])
-
-    def _sources(self, messages: Sequence[Message], times: Sequence[tuple[int, int]], lanes: Sequence[int]) -> bytes:
-        """The number of each message's source, for the scanner."""
-        of_lane: dict[int, int] = {}  # of messages without headers
-        sources = bytearray()
-        for message, (kind, _), lane in zip(messages, times, lanes, strict=True):
-            if kind != LOG_APPEND_TIME or message.key() is None:
-                sources.append(NO_SOURCE)
-            elif message.headers():
-                sources.append(self._source(message))
-            else:
-                if lane not in of_lane:
-                    of_lane[lane] = self._source(message)
-                sources.append(of_lane[lane])
-        return bytes(sources)
-
-    def _source(self, message: Message) -> int:
-        return self._kinds.sources.get(self._decode.source_of(message), NO_SOURCE)
 
     def _identifiers(self, found: Scanned, numbers: Sequence[int]) -> list[Identifiers]:
         """Of whom the events are."""
@@ -147,9 +128,8 @@ class Scan:
         return pair or (("message", message_id),)
 
     def _close(
-        self, found: Scanned, numbers: list[int], events: Events, messages: Sequence[Message],
-        values: Sequence[bytes | None],
-    ) -> list[tuple[int, Event]]:  # fmt: skip
+        self, found: Scanned, numbers: list[int], events: Events, messages: Sequence[Message]
+    ) -> list[tuple[int, Event]]:
         """Have the agents answer what the scanner leaves open, and look into events: into `events`, and into `numbers`
         for those that have to take the long way. Returns those that they have changed.
         """
@@ -159,8 +139,9 @@ class Scan:
             if more & ODD_ID and self._decode.placeholders.matches(found.message_id(index)):
                 numbers[index] = NOT_TAKEN
             elif more & ~(ODD_ID | LONG_IDS) or kind.looks:
-                event = _event(kind, events, index, messages[index])
-                one = OpenEvent(found, index, kind, more, values[index] or b"", found.sections(index))
+                message = messages[index]
+                event = _event(kind, events, index, message)
+                one = OpenEvent(found, index, kind, more, message.value() or b"", found.sections(index))
                 if not self._answers.answer(event, one):
                     numbers[index] = NOT_TAKEN
                 elif event.value:

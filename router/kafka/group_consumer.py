@@ -96,7 +96,7 @@ class GroupConsumer(Generic[State]):
 
     # Reading
 
-    def read(self, wait: float) -> list[Message]:
+    def read(self, wait: float) -> Sequence[Message]:
         """Messages that are there, at most `most` and about 16 MiB; waits only for the first. Moves past them.
 
         Nothing when partitions came or went meanwhile: their next owner reads the messages again.
@@ -134,7 +134,8 @@ class GroupConsumer(Generic[State]):
             self._advance(good)
         for message in messages:
             if (error := message.error()) is not None:
-                self._event(message, error)
+                number = message.partition()
+                self._event((message.topic() or "", -1 if number is None else number), message.offset(), error)
         return good
 
     def _advance(self, messages: Iterable[Message]) -> None:
@@ -142,12 +143,15 @@ class GroupConsumer(Generic[State]):
         for message in messages:
             last[message.topic(), message.partition()] = message
         for place, message in last.items():
-            state = self.partitions[self.index[place]]
-            state.next = (message.offset() or 0) + 1
-            kind, at = message.timestamp()
-            if kind == TIMESTAMP_LOG_APPEND_TIME:
-                state.reached_ms = at
-            self._advanced[place] = state
+            self._advance_to(place, message.offset() or 0, *message.timestamp())
+
+    def _advance_to(self, place: PartitionKey, offset: int, kind: int, at: int) -> None:
+        """The last message that was read of a partition: its offset, and its time with the kind of that."""
+        state = self.partitions[self.index[place]]
+        state.next = offset + 1
+        if kind == TIMESTAMP_LOG_APPEND_TIME:
+            state.reached_ms = at
+        self._advanced[place] = state
 
     def advanced(self) -> list[State]:
         """The partitions that `read` has moved since this was last asked."""
@@ -165,13 +169,12 @@ class GroupConsumer(Generic[State]):
 
     # Events and gaps
 
-    def _event(self, message: Message, error: KafkaError) -> None:
-        code, number = error.code(), message.partition()
-        place = (message.topic() or "", -1 if number is None else number)
+    def _event(self, place: PartitionKey, offset: int | None, error: KafkaError) -> None:
+        code = error.code()
         state = self.partitions[self.index[place]] if place in self.index else None
         if code == KafkaError._PARTITION_EOF:
             if state is not None:
-                state.end = message.offset()
+                state.end = offset
                 self._ended.append(state)
         elif code == KafkaError._AUTO_OFFSET_RESET:
             if state is not None:

@@ -1,4 +1,4 @@
-"""Messages that are wanted, picked by the native read loop (`router/native/pick.c`) on confluent's own consumer.
+"""Messages that are wanted, picked by the native read loop (`router/native/read.c`) on confluent's own consumer.
 
 Only the reading is native: assignment, positions and errors stay with the Python client. The loop takes the messages
 from each partition's own queue, where nothing else comes; what calls Python, such as log lines, stays in the client's
@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError
 
@@ -20,7 +20,7 @@ from router.kafka.offsets import PartitionKey
 
 _ROOM = 10_000  # messages of one call, which nothing interrupts: some milliseconds
 _ADDRESS, _TEXT, _COUNT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64
-_LOOP_USES = ("consume_batch_queue", "message_destroy")
+_LOOP_USES = ("consume_batch_queue", "message_destroy", "message_timestamp", "message_headers", "header_get_all")
 
 
 class PickedMessage(NamedTuple):
@@ -43,7 +43,9 @@ class PickedStep(NamedTuple):
     looked: list[tuple[str, int]]
 
 
-class _Taken(ctypes.Structure):
+class Taken(ctypes.Structure):
+    """librdkafka's rd_kafka_message_t; with an `error` it is no message."""
+
     _fields_ = [
         *(("error", ctypes.c_int), ("topic", _ADDRESS), ("partition", ctypes.c_int32)),
         *(("value", _ADDRESS), ("value_size", ctypes.c_size_t), ("key", _ADDRESS), ("key_size", ctypes.c_size_t)),
@@ -51,8 +53,14 @@ class _Taken(ctypes.Structure):
     ]
 
 
-class _Reading(ctypes.Structure):
+class Reading(ctypes.Structure):
+    """The functions of librdkafka that read loops call."""
+
     _fields_ = [(name, _ADDRESS) for name in _LOOP_USES]
+
+    @classmethod
+    def of(cls, kafka: ctypes.CDLL) -> Self:
+        return cls(*(address(kafka, name) for name in _LOOP_USES))
 
 
 class _Bytes(ctypes.Structure):
@@ -93,9 +101,9 @@ class _Functions:
     """What is called in the native library and in librdkafka. Raises OSError where their structs are others."""
 
     def __init__(self, client: NativeClient) -> None:
-        client.check_sizes("router_pick_sizes", _Taken, _Reading, _Bytes, _Picks, _Lane)
+        client.check_sizes("router_pick_sizes", Taken, Reading, _Bytes, _Picks, _Lane)
         kafka = client.kafka
-        self.reading = _Reading(*(address(kafka, name) for name in _LOOP_USES))
+        self.reading = Reading.of(kafka)
         number, reference = ctypes.c_int, ctypes.c_void_p
         self.pick = typed(
             client.loops.router_pick, None, *[reference] * 3, _COUNT, number, reference, _COUNT, reference
@@ -129,7 +137,7 @@ class NativePicker:
     def __init__(self, handle: int, functions: _Functions) -> None:
         self._handle = handle
         self._functions = functions
-        self._messages = (ctypes.POINTER(_Taken) * _ROOM)()
+        self._messages = (ctypes.POINTER(Taken) * _ROOM)()
 
     @contextmanager
     def lanes(self, places: Iterable[PartitionKey]) -> Iterator[dict[PartitionKey, int]]:
@@ -172,15 +180,13 @@ class NativePicker:
         for message in taken:
             one = message.contents
             topic = self._functions.topic_name(one.topic).decode() if one.topic else ""
-            value = _copied(one.value, one.value_size)
             if one.error:
-                said = (value or b"").decode(errors="backslashreplace")
-                errors.append(((topic, one.partition), KafkaError(one.error, said)))
+                errors.append(((topic, one.partition), error_of(one)))
                 continue
             found.append(
                 PickedMessage(
                     topic, one.partition, one.offset, self._functions.time(message, None),
-                    _copied(one.key, one.key_size), value, self._headers(message),
+                    _copied(one.key, one.key_size), _copied(one.value, one.value_size), self._headers(message),
                 )
             )  # fmt: skip
         return found, errors
@@ -195,6 +201,12 @@ class NativePicker:
             text = (name.value or b"").decode(errors="backslashreplace")
             found.append((text, _copied(value.value, size.value)))
         return found
+
+
+def error_of(message: Taken) -> KafkaError:
+    """What came in the place of a message."""
+    said = _copied(message.value, message.value_size) or b""
+    return KafkaError(message.error, said.decode(errors="backslashreplace"))
 
 
 def _copied(at: int | None, size: int) -> bytes | None:

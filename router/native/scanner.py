@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any, NamedTuple
 
@@ -98,15 +97,17 @@ class Scanned:
     """The answers of a batch, message by message. What stands for one that is not taken means nothing.
 
     `digests` are those of dedupe, `persons` those of userId and anonymousId together. `output` has the events, of which
-    `rows` says where they are; `input` is what was read, perhaps in another spelling than the messages.
+    `rows` says where they are, in its first `used` bytes; `input` is what was read, perhaps in another spelling than
+    the messages.
     """
 
     rows: Array
     places: Array
     digests: list[bytes]
     persons: list[bytes]
-    input: bytearray
+    input: memoryview
     output: memoryview
+    used: int
 
     def column(self, name: str) -> list[int]:
         """One of the row's fields, as in the struct."""
@@ -118,15 +119,15 @@ class Scanned:
         _, _, _, _, user, user_size, anonymous, anonymous_size, message, message_size = self.rows[index].item()
         given = self.input
         return (
-            given[user : user + user_size].decode() if user_size else None,
-            given[anonymous : anonymous + anonymous_size].decode() if anonymous_size else None,
-            given[message : message + message_size].decode(),
+            str(given[user : user + user_size], "utf-8") if user_size else None,
+            str(given[anonymous : anonymous + anonymous_size], "utf-8") if anonymous_size else None,
+            str(given[message : message + message_size], "utf-8"),
         )
 
     def message_id(self, index: int) -> str:
         """That of a message alone."""
         at = int(self.rows["id"][index])
-        return self.input[at : at + int(self.rows["id_size"][index])].decode()
+        return str(self.input[at : at + int(self.rows["id_size"][index])], "utf-8")
 
     def value(self, index: int) -> bytes:
         """The event that was made of a message."""
@@ -185,23 +186,23 @@ class EventScanner:
         self._sealed = None
         return len(self._kinds) - 1
 
-    def scan(self, values: Sequence[bytes], received: Sequence[int], sources: bytes) -> Scanned | None:
-        """`received` in milliseconds; `sources` has a number for each message, NO_SOURCE for those to leave alone."""
-        count, joined = len(values), bytearray().join(values)
-        if not self._kinds or not 0 < len(joined) <= _LARGEST_INPUT:
+    def scan(self, values: Array, ends: Array, received: Array, sources: bytes) -> Scanned | None:
+        """`values` are one behind the other, and may be written in; `received` in milliseconds; `sources` has a number
+        for each message, NO_SOURCE for those to leave alone.
+        """
+        count = len(ends)
+        if not self._kinds or not 0 < len(values) <= _LARGEST_INPUT:
             return None
         sealed = self._sealed = self._sealed or self._seal()
         longest = max(len(kind.plan) for kind in self._kinds)
-        ends = np.cumsum(np.fromiter(map(len, values), dtype=np.uint32, count=count), dtype=np.uint32)
-        given, times = np.frombuffer(joined, dtype=np.uint8), np.array(received, dtype=np.int64)
         rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
         digests, persons = np.empty(count, dtype=_DIGEST), np.empty(count, dtype=_DIGEST)
-        output = np.empty(len(joined) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
+        output = np.empty(len(values) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
         used = self._scan(
-            ctypes.byref(sealed.struct), given.ctypes.data, ends.ctypes.data, times.ctypes.data, sources, count,
+            ctypes.byref(sealed.struct), values.ctypes.data, ends.ctypes.data, received.ctypes.data, sources, count,
             rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, output.ctypes.data,
         )  # fmt: skip
-        return Scanned(rows, places, digests.tolist(), persons.tolist(), joined, output[:used].data)
+        return Scanned(rows, places, digests.tolist(), persons.tolist(), values.data, output.data, used)
 
     def _seal(self) -> _Sealed:
         nodes, text = self.nodes, bytearray(self.nodes.text)

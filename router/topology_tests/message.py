@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.agents.decode import LOG_APPEND_TIME
+from router.events.message_batch import LOG_APPEND_TIME
 from router.events.records import Headers
 from router.events.topics import Topics
 

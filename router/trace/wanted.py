@@ -1,4 +1,4 @@
-"""Which messages a search wants, as values: readers in Python and C (`router/native/pick.c`) take the same ones."""
+"""Which messages a search wants, as values: readers in Python and C (`router/native/read.c`) take the same ones."""
 
 from __future__ import annotations
 

@@ -32,12 +32,14 @@ from router.identity.store_rocksdb import FOLDER as IDENTITY_FOLDER
 from router.identity.store_rocksdb import RocksIdentityStore
 from router.kafka import clients
 from router.kafka.admin import Admin, wait_ready
+from router.kafka.batch_consumer import BatchConsumer
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import BATCH_MESSAGES, GroupConsumer
 from router.kafka.native_producer import native_producer
 from router.kafka.owners import Owners
 from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
+from router.native.heap import keep_freed_memory
 from router.process.health import Health
 from router.process.reload import Reload
 from router.process.rundir import check_state
@@ -62,6 +64,7 @@ def run_route(
 ) -> None:
     """Run one route worker until `stop` is set. Raises RouterError for what a restart cannot mend here."""
     with ExitStack() as stack:
+        keep_freed_memory()
         worker = WorkerBuilder(loaded, options, health, stack, stop=stop, reload=reload).worker()
         calm_collector()
         worker.run(stop)
@@ -203,7 +206,7 @@ class WorkerBuilder:
         most = TRANSACTION_MESSAGES if self.transactional else BATCH_MESSAGES
         if any(source.transform for source in self.loaded.topology.sources.values()):
             most = TRANSFORMED_MESSAGES
-        return GroupConsumer(settings, input_topics(self.loaded.topology), RoutePartition.open, most=most)
+        return BatchConsumer(settings, input_topics(self.loaded.topology), RoutePartition.open, most=most)
 
     def restore(self, window: Window, partitions: set[int]) -> Restore:
         """Brings the window up to the changelog of these partitions. Raises RouterError when there are too many."""

@@ -13,14 +13,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
 from router import metrics
 from router.agents.batch import Batch, Fresh
+from router.agents.decode import Message
 from router.agents.totals import Totals
 from router.dedupe.window import Window
 from router.embedded.capacity import Capacity
 from router.errors import Unavailable
+from router.events.message_batch import joined
 from router.identity.log import LinkLog
 from router.identity.merges import MergesTask
 from router.kafka.group_consumer import GroupConsumer
@@ -124,18 +126,18 @@ class Worker:
             self._start_over(aborted)
         self._keep_house()
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, messages: Sequence[Message]) -> None:
         started = time.monotonic()
         if self._committing.busy and len(messages) < self._small_batch:
             generation = self.consumer.generation
             self._committing.finished(STUCK_SECONDS)
             self._finish(None)  # a small batch grows while the one before it commits
-            messages += self.consumer.read(0)
+            messages = joined(messages, self.consumer.read(0))
             if generation != self.consumer.generation:
                 return
         self._finish(self._prepare(messages, started))
 
-    def _prepare(self, messages: list[Message], started: float) -> InFlight:
+    def _prepare(self, messages: Sequence[Message], started: float) -> InFlight:
         """Run the agents. The group's metadata is taken first: later it may be that of another generation."""
         group = self.consumer.group_metadata()
         batch = self._components.topology.agents.run(messages, self.consumer.index, self._pending)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -13,7 +14,7 @@ from router.kafka import clients
 from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import GroupConsumer
-from tests.kafka.test_group_consumer import Partition, member_of
+from tests.kafka.test_group_consumer import KINDS, Partition, member_of
 
 
 def read_until(consumer: GroupConsumer[Partition], count: int) -> list[Message]:
@@ -38,7 +39,10 @@ def commit(consumer: Consumer, offset: TopicPartition) -> None:
             time.sleep(0.2)
 
 
-def test_messages_that_retention_took_are_counted_and_reading_goes_on(kafka: str, unique: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_messages_that_retention_took_are_counted_and_reading_goes_on(
+    kafka: str, unique: str, kind: type[GroupConsumer[Partition]]
+) -> None:
     """Ten messages, two committed, then the first seven deleted: five are lost, three are read."""
     cluster = Cluster(kafka)
     Admin(cluster).create([TopicSpec(unique, 1)])
@@ -54,7 +58,7 @@ def test_messages_that_retention_took_are_counted_and_reading_goes_on(kafka: str
     for answer in client.delete_records([TopicPartition(unique, 0, 7)]).values():
         answer.result(30)
 
-    consumer = member_of(cluster, unique, [unique])
+    consumer = member_of(cluster, unique, [unique], kind)
     while not consumer.partitions:
         consumer.read(0.2)
     consumer.set_paused(())

@@ -15,6 +15,7 @@ from router.errors import Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients, group_consumer
 from router.kafka.admin import Admin
+from router.kafka.batch_consumer import BatchConsumer
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import GroupConsumer
 from router.kafka.partition_state import PartitionState, watermark_ms
@@ -364,13 +365,22 @@ def cluster(kafka: str) -> Cluster:
     return Cluster(kafka)
 
 
-def member_of(cluster: Cluster, group: str, topics: Sequence[str]) -> GroupConsumer[Partition]:
-    consumer = GroupConsumer(clients.consumer(cluster, group), topics, Partition.open)
+KINDS = (GroupConsumer, BatchConsumer)
+"""Both read the same: the second by the native loop, where it is in use."""
+
+
+def member_of(
+    cluster: Cluster, group: str, topics: Sequence[str], kind: type[GroupConsumer[Partition]] = GroupConsumer
+) -> GroupConsumer[Partition]:
+    consumer = kind(clients.consumer(cluster, group), topics, Partition.open, most=2000)
     consumer.join(Owner())
     return consumer
 
 
-def test_the_end_is_said_again_after_a_rewind(cluster: Cluster, unique: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_is_said_again_after_a_rewind(
+    cluster: Cluster, unique: str, kind: type[GroupConsumer[Partition]]
+) -> None:
     """Without it, a worker that has redone its last batch would not know that there is nothing to read."""
     topic = _topic(cluster, unique, 1)
     producer = Producer(clients.transactional(cluster, unique))
@@ -378,7 +388,7 @@ def test_the_end_is_said_again_after_a_rewind(cluster: Cluster, unique: str) -> 
     producer.begin_transaction()
     producer.produce(topic, b"one", partition=0)
     producer.commit_transaction(30)
-    consumer = member_of(cluster, unique, [topic])
+    consumer = member_of(cluster, unique, [topic], kind)
     try:
         _until(lambda: bool(consumer.partitions), consumer)
         consumer.set_paused(())

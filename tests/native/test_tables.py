@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import jsonschema_rs
+import numpy as np
 import orjson
 import pytest
 
@@ -137,7 +138,13 @@ def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(sche
     ]
     bodies = [{"type": "page", "messageId": "m", "userId": "u", "properties": value} for value in some]
 
-    found = scanner.scan(list(map(orjson.dumps, bodies)), [AT] * len(bodies), bytes(len(bodies)))
+    values = list(map(orjson.dumps, bodies))
+    found = scanner.scan(
+        np.frombuffer(bytearray().join(values), dtype=np.uint8),
+        np.cumsum(list(map(len, values)), dtype=np.uint32),
+        np.full(len(values), AT, dtype=np.int64),
+        bytes(len(values)),
+    )
 
     assert found is not None
     answers = zip(found.column("kind"), found.column("more"), strict=True)

@@ -63,7 +63,7 @@ def test_the_events_of_its_tests_come_out_alike_with_the_native_scanner_and_with
     assert one.run(given(path, loaded, 0), lanes) == other.run(given(path, loaded, 0), lanes)
     messages = given(path, loaded, 1) + given(path, loaded, 2)
 
-    taken = one.scan.events(messages, [message.raw for message in messages], [0] * len(messages))
+    taken = one.scan.events(messages, [0] * len(messages))
 
     resolved = other.run(messages, lanes)
     assert one.run(messages, lanes) == resolved

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from router.agents.agent import Setup
-from router.agents.decode import LOG_APPEND_TIME
 from router.agents.pipeline import Pipeline
 from router.config.loader import Loaded
 from router.config.topics import topics_of, wanted_topics
 from router.dedupe.changelog import pack
 from router.dedupe.window_memory import MemoryWindow
+from router.events.message_batch import LOG_APPEND_TIME
 from router.identity import IdentityRules, MemoryIdentityStore, Replica
 from router.kafka.partitioner import partition_for
 from router.trace.reading import TopicPart, sighting

@@ -10,9 +10,9 @@ from typing import Any
 import faust
 from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
 
-from router.agents.decode import LOG_APPEND_TIME
 from router.engines.faust.transport import Commits, NotingTransport
 from router.errors import RouterError, Unavailable
+from router.events.message_batch import LOG_APPEND_TIME
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.worker.build import WorkerBuilder

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from router import metrics
 from router.agents.batch import Batch
-from router.agents.decode import LOG_APPEND_TIME, Message
+from router.agents.decode import Message
 from router.agents.totals import Totals
 from router.engines.faust.transport import Standing
+from router.events.message_batch import LOG_APPEND_TIME
 from router.kafka.offsets import Committed, PartitionKey
 from router.process.health import Health
 from router.worker.partition import RoutePartition, encode_totals
