@@ -14,7 +14,7 @@ from router.agents.agent import Agent, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
 from router.agents.events import Events
 from router.events.event import Event
-from router.identity import Extraction, Fact, IdentityRules, Replica, alias, pack_facts
+from router.identity import Extraction, Fact, IdentityRules, Replica, alias
 
 
 class Identify(Agent):
@@ -46,7 +46,7 @@ class Identify(Agent):
         profiles, linking = self._identities.resolve_many(events.ids)
         facts = [*map(Fact, linking), *dict.fromkeys(self._aliases(events))]
         if facts:
-            for record in pack_facts(facts):
+            for record in self._identities.pack(facts):
                 self._append(record)
             self._identities.resolve_linked(events.ids, profiles, linking)
         events.profiles = profiles

@@ -66,12 +66,9 @@ class IdentityGraph:
     def _new_profile(self, ids: Identifiers, time_ms: int, position: int) -> list[Merge]:
         """The outcome of `apply` for unlinked identifiers, the case of nearly all links."""
         profile_of = self._store.profile_of
-        new = profile_of(self._best(ids))
-        merges = []
-        for identifier in ids:
-            own = profile_of(identifier)
-            if own != new:
-                merges.append(Merge(own, new, "link", time_ms))
+        best = self._best(ids)
+        new = profile_of(best)
+        merges = [Merge(profile_of(pair), new, "link", time_ms) for pair in ids if pair is not best]
         self._store.replace(new, Profile(position, 0, ids), ids, ())
         return merges
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from router import metrics
-from router.identity.facts import Fact, Facts, unpack_facts
+from router.identity.facts import Fact, Facts, pack_facts, unpack_facts
 from router.identity.graph import IdentityGraph
 from router.identity.resolver import Places, Resolver
 from router.identity.rules import Identifiers, IdentityRules
@@ -25,14 +25,28 @@ class Replica:
         self._rules = rules
         self._graph = IdentityGraph(store, rules)
         self._resolver = Resolver(self._graph, store)
+        self._packed: list[Fact] = []
 
     def position(self) -> int:
         """The next offset of the log."""
         return self.store.position()
 
+    def pack(self, facts: list[Fact]) -> list[bytes]:
+        """Records of these facts, to be appended in this order."""
+        self._packed = facts
+        return pack_facts(facts)
+
     def read(self, record: bytes) -> Facts:
-        """The facts of a record; needs nothing of the state."""
-        return unpack_facts(record, self._rules)
+        """The facts of a record; needs nothing of the state.
+
+        Of a record packed here, equal ones that are in memory already: a copy would be hashed anew and kept beside.
+        """
+        facts, bad = unpack_facts(record, self._rules)
+        own = self._packed[: len(facts)]
+        if facts != own:
+            return Facts(facts, bad)
+        self._packed = self._packed[len(own) :]
+        return Facts(own, bad)
 
     def apply_record(self, offset: int, time_ms: int, record: bytes) -> list[Merge]:
         """Apply a record of the log, once; a bad fact is skipped alike everywhere, and counted."""

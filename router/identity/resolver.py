@@ -47,15 +47,12 @@ class Resolver:
 
     def resolve_linked(self, wanted: Sequence[Identifiers], profiles: list[str], linked: Places) -> None:
         """Bring the answer of `resolve_many` up to date once the links that it wanted were applied."""
+        if not self._forgot:
+            self._look(linked, profiles)
         if self._forgot:
             profiles[:], _ = self.resolve_many(wanted)
-            return
-        for places in linked.values():
-            for place in places:
-                profiles[place] = ""
-        if not self._moved.keys().isdisjoint(profiles):
+        elif not self._moved.keys().isdisjoint(profiles):
             self._follow(wanted, profiles)
-        self._look(linked, profiles)
 
     def _follow(self, wanted: Sequence[Identifiers], profiles: list[str]) -> None:
         moved = self._moved

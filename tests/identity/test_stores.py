@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router import metrics
-from router.identity import Identifier, Replica, alias, link, profile_id
+from router.identity import Fact, Identifier, Replica, alias, link, pack_facts, profile_id
 from router.identity import store_rocksdb as store_module
-from tests.identity.logs import FACTS, IDENTIFIERS, ordered
+from tests.identity.logs import FACTS, IDENTIFIERS, ordered, state
 from tests.identity.replicas import memory, memory_replica, open_replica, record
 
 AnyReplica = Replica | Replica
@@ -51,6 +51,17 @@ def test_the_position_moves_past_records_that_change_nothing(replica: AnyReplica
     for offset, content in enumerate([b"garbage", record(link((USER,))), b"[1,[]]"]):
         assert replica.apply_record(offset, 1, content) == []
     assert replica.position() == 3
+
+
+def test_what_we_packed_is_not_kept_twice() -> None:
+    """Several records of it too, in order; what differs by one fact is what the log says."""
+    replica = memory_replica()
+    facts = [link((("user_id", str(number)), ("email", "e" * 450 + str(number)))) for number in range(1000)]
+    packed = replica.pack(facts)
+    assert len(packed) > 1
+    assert replica.read(record(*facts[:1], link((USER, EMAIL)))).facts == [facts[0], link((USER, EMAIL))]
+    read = [fact for content in packed for fact in replica.read(content).facts]
+    assert all(one is other for one, other in zip(read, facts, strict=True))
 
 
 def test_bad_facts_are_counted_and_their_neighbours_applied(tmp_path: Path) -> None:
@@ -154,3 +165,15 @@ def test_both_replicas_give_the_same_answers_whatever_happens(
     known = stored.store.profiles_of(memory(model).ids)
     assert {identifier: known[identifier] for identifier in memory(model).ids} == memory(model).ids
     stored.close()
+
+
+@given(facts=st.lists(st.lists(FACTS, min_size=1, max_size=6), min_size=1, max_size=8), own=st.lists(st.booleans()))
+def test_records_of_our_own_say_to_us_what_they_say_to_others(facts: list[list[Fact]], own: list[bool]) -> None:
+    """Also where those of others come between, as they do when several workers append at once."""
+    mine, other = memory_replica(), memory_replica()
+    for number, part in enumerate(facts):
+        packed = mine.pack(part) if number < len(own) and own[number] else pack_facts(part)
+        for offset, content in enumerate([record(*facts[0]), *packed], mine.position()):
+            assert mine.read(content) == other.read(content)
+            assert mine.apply_record(offset, 1, content) == other.apply_record(offset, 1, content)
+    assert state(mine) == state(other)
