@@ -20,6 +20,7 @@ from router.transform.function import SPELLING
 
 CallType = Literal["identify", "track", "page", "screen", "group", "alias"]
 Action = Literal["allow", "omit", "block"]
+LONGEST_WINDOW_DAYS = 99  # the window's store counts half of it in four bytes of milliseconds
 Guarantee = Literal["exactly_once", "at_least_once"]
 Labels = dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=100)]]
 
@@ -273,11 +274,17 @@ class GatewayConfig(Model):
     )
 
 
+def _window(seconds: float) -> float:
+    if seconds > LONGEST_WINDOW_DAYS * 86_400:
+        raise ValueError(f"expected at most {LONGEST_WINDOW_DAYS}d, got {seconds / 86_400:g}d")
+    return seconds
+
+
 class DedupeConfig(Model):
-    window: Duration = Field(
+    window: Annotated[Duration, AfterValidator(_window)] = Field(
         "24h",
         validate_default=True,
-        description="How long repeats of an event are recognized, counted from its first receive time",
+        description="How long repeats of an event are recognized, counted from its first receive time; at most 99 days",
     )
     scope: Literal["source", "all"] = Field(
         "source", description="source: repeats are recognized within a source; all: across sources"

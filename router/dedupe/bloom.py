@@ -40,43 +40,53 @@ def probe(keys: Keys) -> Probe:
     return Probe(halves[0::2], bits)
 
 
+class _Block(NamedTuple):
+    """Words, a power of two; the upper bits of a key's `places` say which one is its own."""
+
+    words: Words
+    shift: Words
+
+    @classmethod
+    def of(cls, words: int) -> _Block:
+        return cls(np.zeros(words, dtype=np.uint64), np.array(65 - words.bit_length(), dtype=np.uint64))
+
+    def indices(self, keys: Probe) -> NDArray[np.int64]:
+        return (keys.places >> self.shift).view(np.int64)
+
+
 class Bloom:
     """Grows by doubling blocks up to `most_bytes`; past that it only gets less sharp."""
 
     def __init__(self, expected_keys: int = 0, most_bytes: int = 256 * 1024 * 1024) -> None:
         self._most_words = most_bytes // 8
-        self._blocks: list[Words] = []
+        self._blocks: list[_Block] = []
         self._room = 0
         self._grow(max(FIRST_WORDS, _power_of_two(expected_keys // KEYS_A_WORD)))
 
     def _grow(self, words: int) -> None:
         words = min(words, MOST_WORDS)
-        self._blocks.append(np.zeros(words, dtype=np.uint64))
+        self._blocks.append(_Block.of(words))
         self._room = words * KEYS_A_WORD
 
     @property
     def bytes(self) -> int:
         """Memory taken."""
-        return sum(block.nbytes for block in self._blocks)
+        return sum(block.words.nbytes for block in self._blocks)
 
     def add(self, keys: Probe) -> None:
         """Take these keys in."""
         block = self._blocks[-1]
-        if self._room < len(keys.bits) and self.bytes // 8 + 2 * len(block) <= self._most_words:
-            self._grow(2 * len(block))
+        if self._room < len(keys.bits) and self.bytes // 8 + 2 * len(block.words) <= self._most_words:
+            self._grow(2 * len(block.words))
             block = self._blocks[-1]
-        np.bitwise_or.at(block, _indices(block, keys), keys.bits)
+        np.bitwise_or.at(block.words, block.indices(keys), keys.bits)
         self._room -= len(keys.bits)
 
     def perhaps(self, keys: Probe) -> list[int]:
         """Positions of the keys that may have been added; the others were not."""
-        found = reduce(or_, [(block.take(_indices(block, keys)) & keys.bits) == keys.bits for block in self._blocks])
+        found = reduce(or_, [block.words.take(block.indices(keys)) & keys.bits == keys.bits for block in self._blocks])
         positions: list[int] = found.nonzero()[0].tolist()
         return positions
-
-
-def _indices(block: Words, keys: Probe) -> NDArray[np.int64]:
-    return (keys.places >> np.uint64(65 - len(block).bit_length())).view(np.int64)
 
 
 def _power_of_two(number: int) -> int:

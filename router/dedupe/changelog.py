@@ -42,7 +42,7 @@ def pack(rows: Rows, sizes: Sequence[int]) -> list[bytes]:
     starts = [0, *ends[:-1]]
     bases = np.minimum.reduceat(rows.times, starts)
     distances = rows.times - bases.repeat(sizes)
-    version = 3 if max(distances.tolist()) < 1 << 32 else 4
+    version = 3 if distances[distances.argmax()] < 1 << 32 else 4  # max() takes thrice as long for a few rows
     width = _TIMES[version].itemsize
     keys, times, marks = rows.keys.tobytes(), distances.astype(_TIMES[version]).tobytes(), rows.marks.tobytes()
     return [

@@ -62,13 +62,8 @@ class _Family:
 
     def values(self, rows: Rows) -> NDArray[np.void]:
         """What these rows are written as; a mark that is not known as NO_MARK."""
-        since = rows.times - self.start_ms
-        if since.max() >> 8 * TIME_BYTES:
-            raise OverflowError(
-                f"expected times of at most {TIME_BYTES} bytes from {self.start_ms} on, got {since.max()}"
-            )
         values = np.empty(len(rows), _VALUE)
-        values["time"] = since
+        values["time"] = rows.times - self.start_ms  # fits: `LONGEST_WINDOW_DAYS`
         values["mark"] = rows.marks
         return values.view(_VALUE_BYTES)
 

@@ -151,7 +151,7 @@ class Worker:
             partitions.append((one, one.next, one.ahead))
             offsets.append(TopicPartition(*one.place, one.next, metadata=encode_totals(one.ahead, destinations)))
         rows = batch.rows()
-        changelog = changelog_of(batch, rows, self.consumer.partitions)
+        changelog = changelog_of(batch, self.consumer.partitions)
         return InFlight(
             batch, CommitBatch(batch.records, offsets, group, batch.fans, changelog, rows), partitions, started
         )

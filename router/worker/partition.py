@@ -6,7 +6,6 @@ The counts ride with the committed offset, so they are exact across kill -9, and
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +16,6 @@ from router.agents.batch import Batch
 from router.agents.table import ROUTE_TOTALS
 from router.agents.totals import Totals
 from router.dedupe.changelog import pack
-from router.dedupe.window import Rows
 from router.errors import RouterError
 from router.kafka import offset_metadata
 from router.kafka.offset_metadata import MetadataTooLong, not_ours
@@ -83,14 +81,14 @@ def decode_totals(metadata: str) -> Totals:
         raise not_ours(error) from error
 
 
-def changelog_of(batch: Batch, rows: Rows, partitions: Sequence[RoutePartition]) -> dict[int, bytes]:
+def changelog_of(batch: Batch, partitions: Sequence[RoutePartition]) -> dict[int, bytes]:
     """The batch's rows, packed into one changelog value for each partition."""
-    numbers = [partitions[lane].number for lane in batch.row_lanes]
-    sizes = Counter(numbers)
+    numbers = np.fromiter([partitions[lane].number for lane in batch.row_lanes], np.int32, len(batch.row_lanes))
+    sizes = {number: size for number, size in enumerate(np.bincount(numbers).tolist()) if size}
+    rows = batch.rows()
     if len(sizes) > 1:
-        rows = rows.at(np.array(numbers).argsort(kind="stable"))
-    found = sorted(sizes)
-    return dict(zip(found, pack(rows, [sizes[number] for number in found]), strict=True))
+        rows = rows.at(numbers.argsort(kind="stable"))
+    return dict(zip(sizes, pack(rows, list(sizes.values())), strict=True))
 
 
 def export_counts(batch: Batch) -> None:

@@ -161,6 +161,12 @@ def test_an_unknown_key_without_a_near_one_names_the_known_ones(tmp_path: Path) 
     ]
 
 
+def test_a_window_that_its_store_cannot_hold_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "t.yaml", MINIMAL + "dedupe: {window: 120d}\n")
+
+    assert problems(path) == ["t.yaml:6:18: dedupe.window: expected at most 99d, got 120d"]
+
+
 def test_a_placeholder_that_would_block_every_id_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "t.yaml", 'name: t\nsources: {}\nidentity: {blocked: {add: ["guest-*", "*"]}}\n')
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from router.config.models import LONGEST_WINDOW_DAYS
 from router.dedupe import window_rocksdb as window_module
 from router.dedupe.bloom import Bloom, Probe
 from router.dedupe.window import MARGIN_MS
@@ -164,14 +165,12 @@ def test_what_is_on_disk_is_as_older_versions_wrote_it(tmp_path: Path) -> None:
     assert (store.get(b"~checkpoint:3"), store.get(b"~checkpoint:11")) == (b"7", b"5")
 
 
-def test_a_time_that_four_bytes_cannot_hold_is_not_written(tmp_path: Path) -> None:
-    """Half a window of more than 49 days: a row would come back with a wrong time."""
-    window = open_window(tmp_path, window_ms=200 * DAY)
-    start = NOON // (100 * DAY) * 100 * DAY
-    window.write(rows_of([(key("a"), start + (1 << 32) - 1, MARK)]), {})
-    with pytest.raises(OverflowError, match="4 bytes"):
-        window.write(rows_of([(key("b"), start + (1 << 32), MARK)]), {})
-    assert first_times(window.first_seen([key("a"), key("b")], NOON)) == [start + (1 << 32) - 1, None]
+def test_half_of_the_longest_window_fits_into_a_row(tmp_path: Path) -> None:
+    longest = LONGEST_WINDOW_DAYS * DAY
+    last = NOON // (longest // 2) * (longest // 2) + longest // 2 - 1
+    window = open_window(tmp_path, window_ms=longest)
+    window.write(rows_of([(key("a"), last, MARK)]), {})
+    assert window.first_seen([key("a")], last) == [(last, MARK)]
 
 
 def test_dropped_ids_leave_the_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -28,6 +28,6 @@ def test_each_partition_has_its_rows_in_order_whatever_topic_they_came_from(lane
         expected.setdefault(PLACES[lane][1], []).append(row)
 
     batch = remembering(rows_of(rows), lanes)
-    found = changelog_of(batch, batch.rows(), PARTITIONS)
+    found = changelog_of(batch, PARTITIONS)
 
     assert {number: list(unpack(record)) for number, record in found.items()} == expected

@@ -158,7 +158,7 @@ class FaustEngine:
         self._partitions.look_for_gaps(messages)
         batch = parts.topology.agents.run(messages, self._partitions.index)
         rows = batch.rows()
-        changelog = changelog_of(batch, rows, self._partitions.rows)
+        changelog = changelog_of(batch, self._partitions.rows)
         commit = CommitBatch(batch.records, [], shared=batch.fans, changelog=changelog, rows=rows)
         self._checkpoint.publish(commit)
         self._checkpoint.apply(commit)
