@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 
 from ops.sanitizers import fuzzed
@@ -334,7 +335,7 @@ def run(inputs: int, seed: int) -> tuple[int, list[bytes]]:
     taken, found = 0, []
     for batch in batches(inputs, seed):
         if native.scan is not None:
-            scanned = native.scan.events(batch, [0] * len(batch))
+            scanned = native.scan.events(batch, np.zeros(len(batch), dtype=np.int64))
             taken += len(batch) - len(scanned.left) if scanned else 0
         one, other = native.run(batch, LANES), python.run(batch, LANES)
         if one != other:

@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch, Seen
 from router.agents.events import Events
-from router.dedupe.window import MARK_BYTES, NO_MARK, Rows
+from router.dedupe.window import MARK_BYTES, NO_MARK, Rows, key_array
 from router.events.event import Event
 
 
@@ -83,8 +83,9 @@ class Dedupe(Agent):
         if not events:
             return events
         keys = events.digests
-        stored = self._seen.first_seen(keys, min(events.received))
-        rows = zip(events.received, [one.mark for one in events.alike], strict=True)
+        stored = self._seen.first_seen(keys, int(events.received.min()))
+        marks = [kind.mark for kind in events.kinds]
+        rows = zip(events.received.tolist(), [marks[kind] for kind in events.of_kind.tolist()], strict=True)
         fresh, pending, window = batch.fresh, batch.pending, self._window_ms
         repeats: list[int] = []
         others: list[int] = []
@@ -99,6 +100,6 @@ class Dedupe(Agent):
         self.end(events.ended(repeats), "repeat", batch)
         self.end(events.ended(others), "other_event", batch)
         passed = events.without(repeats + others)
-        batch.remembered.append(Rows.of(passed.digests, passed.received, [one.mark for one in passed.alike]))
-        batch.row_lanes += passed.lanes
+        batch.remembered.append(Rows(key_array(passed.digests), passed.received, passed.marks()))
+        batch.row_lanes += passed.lanes.tolist()
         return passed

@@ -10,21 +10,25 @@ Without state: kill -9 loses nothing here.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
+from itertools import compress
 from typing import NamedTuple, Self
 
+import numpy as np
 import orjson
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
-from router.agents.events import PROFILE_BYTES, PROFILE_END, ROOM, Alike, Events
+from router.agents.events import PROFILE_BYTES, PROFILE_END, ROOM, Events
 from router.agents.route import Choice
 from router.events.event import RELEASED, Event
-from router.events.fans import Fan, FanHeaders, Fans, Spans
+from router.events.fans import Block, Fan, FanHeaders, Fans, Spans
+from router.events.message_batch import Array
 from router.events.parser import encode
 from router.events.records import Headers
 from router.metrics import FILTERED, SOURCE_RESOLVED, UNKNOWN_INTEGRATIONS
+
+_PROFILE = np.dtype(f"V{PROFILE_BYTES}")
 
 
 class OutHeaders(NamedTuple):
@@ -77,14 +81,17 @@ class Emit(Agent):
 
     def process(self, events: Events, batch: Batch) -> Events:
         """Write the profiles where there is room for them, and send each event to the topics of its choice."""
-        shaped = {row: event for row, event in events.with_object() if event.choice.bodies}
+        shaped = {row: event for row, event in events.objects.items() if event.choice.bodies}
         batch.fans = _fans_of_own(events, shaped) if shaped else _fans(events)
         self._count(events, batch)
         return events
 
     def _count(self, events: Events, batch: Batch) -> None:
-        resolved = batch.ended[self.ending.name]
-        for (lane, alike), number in Counter(zip(events.lanes, events.alike, strict=True)).items():
+        resolved, kinds = batch.ended[self.ending.name], len(events.kinds)
+        counts = np.bincount(events.lanes * kinds + events.of_kind)
+        for place in counts.nonzero()[0].tolist():
+            lane, kind = divmod(place, kinds)
+            alike, number = events.kinds[kind], int(counts[place])
             choice = alike.choice
             batch.count(SOURCE_RESOLVED, alike.source, number=number)
             resolved[lane] += number
@@ -98,22 +105,26 @@ class Emit(Agent):
 
 def _fans(events: Events) -> Fans:
     """The events as they lie in their block, each with its profile written where there is room for it."""
-    kinds: dict[Alike, int] = {}
-    of_kind = [kinds.setdefault(alike, len(kinds)) for alike in events.alike]
-    block = memoryview(events.block)
-    ends = [start + size - PROFILE_END for start, size in zip(events.starts, events.sizes, strict=True)]
-    keys = Spans(events.block, [end - PROFILE_BYTES for end in ends], [PROFILE_BYTES] * len(ends))
-    for start, end, profile in zip(keys.starts, ends, events.profiles, strict=True):
-        block[start:end] = profile.encode()
-    topics = [(alike.choice.topics, alike.headers) for alike in kinds]
-    return Fans(topics, of_kind, Spans(events.block, events.starts, events.sizes), keys)
+    present = np.bincount(events.of_kind, minlength=len(events.kinds)) > 0
+    topics = [(alike.choice.topics, alike.headers) for alike in compress(events.kinds, present)]
+    places = events.starts + events.sizes - (PROFILE_BYTES + PROFILE_END)
+    profiles = np.frombuffer("".join(events.profiles).encode(), dtype=_PROFILE)
+    if len(places):
+        _every_place(events.block)[places] = profiles
+    keys = Spans(events.block, places, np.full(len(places), PROFILE_BYTES))
+    return Fans(topics, (present.cumsum() - 1)[events.of_kind], Spans(events.block, events.starts, events.sizes), keys)
+
+
+def _every_place(block: Block) -> Array:
+    """The profile's room at each byte of a block, as if one began there."""
+    return np.ndarray((len(block) - PROFILE_BYTES + 1,), dtype=_PROFILE, buffer=block, strides=(1,))
 
 
 def _fans_of_own(events: Events, shaped: Mapping[int, Event]) -> list[Fan]:
     """In the order of the batch, as all: what goes to one topic stays in order."""
     fans: list[Fan] = []
-    for row, (alike, profile) in enumerate(zip(events.alike, events.profiles, strict=True)):
-        key, event = profile.encode(), shaped.get(row)
+    for row, profile in enumerate(events.profiles):
+        alike, key, event = events.alike(row), profile.encode(), shaped.get(row)
         own = event.own if event else {}
         if shared := tuple(topic for topic in alike.choice.topics if topic not in own):
             fans.append((shared, _with_profile(events.value(row), key), key, alike.headers))

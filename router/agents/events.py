@@ -7,13 +7,18 @@ verdict, find it in `objects`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import accumulate, compress
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from router.dedupe.window import MARK, NO_MARK
 from router.events.event import Event
 from router.events.fans import Block, FanHeaders
+from router.events.message_batch import Array
 from router.identity.rules import Identifiers
 
 if TYPE_CHECKING:
@@ -40,20 +45,22 @@ class Alike:
 
 @dataclass(slots=True)
 class Events:
-    """A row an event, in the batch's order. `objects` has the event itself, None of one that the scanner took.
+    """A row an event, in the batch's order. `of_kind` has the place in `kinds` of what it has in common with others.
 
-    `starts` and `sizes` say where its JSON is in `block`, with ROOM at its end; `used` bytes of the block are in use.
-    `profiles` are what identify sets.
+    `objects` are the events that the scanner did not take, by row. `starts` and `sizes` say where an event's JSON is in
+    `block`, with ROOM at its end; `used` bytes of the block are in use. `received` is in ms, `profiles` are what
+    identify sets.
     """
 
-    lanes: list[int]
-    received: list[int]
+    lanes: Array
+    received: Array
     digests: list[bytes]
     ids: list[Identifiers]
-    alike: list[Alike]
-    starts: list[int]
-    sizes: list[int]
-    objects: list[Event | None]
+    kinds: list[Alike]
+    of_kind: Array
+    starts: Array
+    sizes: Array
+    objects: dict[int, Event]
     block: Block
     used: int
     profiles: list[str] = field(default_factory=list)
@@ -65,34 +72,54 @@ class Events:
     def of(cls, events: Sequence[Event]) -> Events:
         """Of events that all agents have prepared."""
         values = [event.value for event in events]
-        sizes = list(map(len, values))
+        sizes = np.array(list(map(len, values)), dtype=np.int64)
+        kinds, of_kind = _kinds(events)
         return cls(
-            [event.lane for event in events],
-            [event.received for event in events],
+            np.array([event.lane for event in events], dtype=np.int64),
+            np.array([event.received for event in events], dtype=np.int64),
             [event.digest for event in events],
             [event.ids for event in events],
-            list(_alike(events)),
-            list(accumulate(sizes, initial=0))[:-1],
-            sizes,
-            list(events),
-            bytearray().join(values),
-            sum(sizes),
+            kinds=kinds,
+            of_kind=np.array(of_kind, dtype=np.int64),
+            starts=sizes.cumsum() - sizes,
+            sizes=sizes,
+            objects=dict(enumerate(events)),
+            block=bytearray().join(values),
+            used=int(sizes.sum()),
         )
 
     def with_others(self, others: Sequence[tuple[int, Event]], gone: Sequence[int]) -> Events:
-        """With events in the places of some rows: of each row that is `gone`, in order, those that name it."""
+        """With events in the places of some rows: of each row that is `gone`, in order, those that name it.
+
+        Only of events without objects.
+        """
+        if not gone:
+            return self
         own = Events.of([event for _, event in others])
         if len(gone) == len(self):
             return own
-        own.starts = [start + self.used for start in own.starts]
-        spans, end = [], 0
-        for row in gone:
-            begin = end
-            while end < len(others) and others[end][0] == row:
-                end += 1
-            spans.append((row, begin, end))
-        columns = {name: _spliced(getattr(self, name), getattr(own, name), spans) for name in _COLUMNS}
-        return Events(**columns, block=self._block_with(own), used=self.used + own.used)
+        rows = [row for row, _ in others]
+        kept = _all_but(gone, len(self))
+        order = np.concatenate((np.flatnonzero(kept), np.array(rows, dtype=np.int64))).argsort(kind="stable")
+        new = np.flatnonzero(order >= len(self) - len(gone)).tolist()
+
+        def placed(ours: Array, theirs: Array) -> Array:
+            found: Array = np.concatenate((ours[kept], theirs))[order]
+            return found
+
+        return Events(
+            placed(self.lanes, own.lanes),
+            placed(self.received, own.received),
+            _spliced(self.digests, own.digests, gone, rows),
+            _spliced(self.ids, own.ids, gone, rows),
+            kinds=self.kinds + own.kinds,
+            of_kind=placed(self.of_kind, own.of_kind + len(self.kinds)),
+            starts=placed(self.starts, own.starts + self.used),
+            sizes=placed(self.sizes, own.sizes),
+            objects=dict(zip(new, own.objects.values(), strict=True)),
+            block=self._block_with(own),
+            used=self.used + own.used,
+        )
 
     def _block_with(self, others: Events) -> Block:
         """The block with that of others behind what is in use; copied where there is no room left."""
@@ -102,48 +129,76 @@ class Events:
         memoryview(self.block)[used:end] = others.block
         return self.block
 
-    def without(self, rows: Collection[int]) -> Events:
+    def without(self, rows: Sequence[int]) -> Events:
         """Those that go on when these rows end."""
         if not rows:
             return self
-        kept = bytearray(b"\1") * len(self)
-        for row in rows:
-            kept[row] = 0
+        kept = _all_but(rows, len(self))
+        new = (kept.cumsum() - 1).tolist()
         return Events(
-            **{name: list(compress(getattr(self, name), kept)) for name in _COLUMNS}, block=self.block, used=self.used
+            self.lanes[kept],
+            self.received[kept],
+            list(compress(self.digests, kept)),
+            list(compress(self.ids, kept)),
+            kinds=self.kinds,
+            of_kind=self.of_kind[kept],
+            starts=self.starts[kept],
+            sizes=self.sizes[kept],
+            objects={new[row]: event for row, event in self.objects.items() if kept[row]},
+            block=self.block,
+            used=self.used,
         )
 
-    def ended(self, rows: Collection[int]) -> list[tuple[int, str]]:
-        """Lane and source of each of these rows, for `Agent.end`."""
-        return [(self.lanes[row], self.alike[row].source) for row in rows]
+    def alike(self, row: int) -> Alike:
+        """What an event has in common with others."""
+        return self.kinds[int(self.of_kind[row])]
 
-    def with_object(self) -> Iterator[tuple[int, Event]]:
-        """The events that have an object, with their rows."""
-        return ((row, event) for row, event in enumerate(self.objects) if event is not None)
+    def marks(self) -> Array:
+        """Of each event, as dedupe remembers them."""
+        found: Array = np.frombuffer(b"".join([kind.mark or NO_MARK for kind in self.kinds]), MARK)[self.of_kind]
+        return found
+
+    def by_lane(self) -> Counter[int]:
+        """How many events each lane has."""
+        return Counter({lane: count for lane, count in enumerate(np.bincount(self.lanes).tolist()) if count})
+
+    def ended(self, rows: Iterable[int]) -> list[tuple[int, str]]:
+        """Lane and source of each of these rows, for `Agent.end`."""
+        return [(int(self.lanes[row]), self.alike(row).source) for row in rows]
 
     def value(self, row: int) -> bytes:
         """An event's JSON, with room for its profile."""
         return bytes(self.block[self.starts[row] : self.starts[row] + self.sizes[row]])
 
 
-_COLUMNS = tuple(column.name for column in fields(Events) if column.name not in ("block", "used"))
-
-
-def _alike(events: Sequence[Event]) -> Iterator[Alike]:
-    found: dict[tuple[str, bytes, int, int], Alike] = {}
+def _kinds(events: Sequence[Event]) -> tuple[list[Alike], list[int]]:
+    """What the events have in common, and the place of each event's."""
+    kinds: list[Alike] = []
+    places: dict[tuple[str, bytes, int, int], int] = {}
+    of_kind = []
     for event in events:
         choice, out = event.choice, event.out
-        key = (event.source, event.mark, id(choice), id(out))
-        one = found.get(key)
-        if one is None:
-            one = found[key] = Alike(event.source, event.mark, choice, out and out.shared)
-        yield one
+        place = places.setdefault((event.source, event.mark, id(choice), id(out)), len(kinds))
+        if place == len(kinds):
+            kinds.append(Alike(event.source, event.mark, choice, out and out.shared))
+        of_kind.append(place)
+    return kinds, of_kind
 
 
-def _spliced(column: list[Any], other: list[Any], spans: Sequence[tuple[int, int, int]]) -> list[Any]:
+def _all_but(rows: Sequence[int], count: int) -> Array:
+    kept = np.ones(count, dtype=np.bool_)
+    kept[rows] = False
+    return kept
+
+
+def _spliced(column: list[Any], other: list[Any], gone: Sequence[int], rows: Sequence[int]) -> list[Any]:
+    """The column without the rows that are `gone`; in the place of each, those of `other` that name it in `rows`."""
     made: list[Any] = []
-    at = 0
-    for row, begin, end in spans:
+    at = end = 0
+    for row in gone:
+        begin = end
+        while end < len(rows) and rows[end] == row:
+            end += 1
         made += column[at:row]
         made += other[begin:end]
         at = row + 1

@@ -55,7 +55,7 @@ class Identify(Agent):
     def _aliases(self, events: Events) -> list[Fact]:
         calls = [
             (event.body["previousId"], event.body["userId"])
-            for _, event in events.with_object()
+            for event in events.objects.values()
             if event.type == "alias"
         ]
         blocked = self._extraction.is_blocked

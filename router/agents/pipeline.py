@@ -78,9 +78,9 @@ class Pipeline:
         of_lane = lanes_of(messages, lanes)
         scanned = self.scan.events(messages, of_lane) if self.scan else None
         if scanned is None:
-            return Events.of([event for _, event in self._prepared(messages, of_lane, batch)])
+            return Events.of([event for _, event in self._prepared(messages, of_lane.tolist(), batch)])
         left = scanned.left
-        prepared = self._prepared([messages[index] for index in left], [of_lane[index] for index in left], batch)
+        prepared = self._prepared([messages[index] for index in left], of_lane[left].tolist(), batch)
         others = [*scanned.changed, *((left[at], event) for at, event in prepared)]
         gone = [*(index for index, _ in scanned.changed), *left]
         return scanned.events.with_others(sorted(others, key=itemgetter(0)), sorted(gone))
@@ -127,7 +127,7 @@ class Pipeline:
 
     def process(self, events: Events, batch: Batch) -> None:
         """The agents' work on a whole batch of prepared events."""
-        batch.received.update(events.lanes)
+        batch.received.update(events.by_lane())
         for agent in self.agents:
             self.at_work = agent.name
             events = agent.process(events, batch)

@@ -28,6 +28,7 @@ from router.agents.scan_answers import OpenEvent, ScanAnswers
 from router.agents.scan_input import ScanInputs
 from router.agents.scan_kinds import USUAL, ScanKind, ScanKinds, only
 from router.events.event import Event
+from router.events.message_batch import Array
 from router.identity import Identifiers
 from router.native.scanner import LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
 
@@ -83,7 +84,7 @@ class Scan:
         if not self._off:
             self._kinds.learn(key, steps)
 
-    def events(self, messages: Sequence[Message], lanes: Sequence[int]) -> ScannedEvents | None:
+    def events(self, messages: Sequence[Message], lanes: Array) -> ScannedEvents | None:
         """The prepared events of messages in these lanes; None where all of them have to take the long way."""
         kinds = self._kinds.all
         if self._off or not kinds or len(messages) < FEWEST:
@@ -92,28 +93,27 @@ class Scan:
         found = self._scanner.scan(given.values, given.ends, given.received, given.sources)
         if found is None:
             return None
-        numbers = found.column("kind")
+        numbers = found.kinds
         events = Events(
-            list(lanes), given.received.tolist(), found.digests, self._identifiers(found, numbers),
-            [kinds[number].alike for number in numbers], found.column("out"), found.column("out_size"),
-            [None] * len(numbers), found.output, found.used,
+            lanes, given.received, found.digests, self._identifiers(found),
+            [kind.alike for kind in kinds], numbers.clip(0), *found.places_of_events(), {}, found.output, found.used,
         )  # fmt: skip
-        changed = self._close(found, numbers, events, messages)
-        taken = [index for index, number in enumerate(numbers) if number != NOT_TAKEN]
+        changed = self._close(found, events, messages)
+        taken = np.flatnonzero(numbers != NOT_TAKEN).tolist()
         own = dict(changed)
         for index in taken[self._until_check - 1 :: CHECKED]:
             one, row = (Events.of([own[index]]), 0) if index in own else (events, index)
             if not self._is_right(messages[index], one, row):
                 return None
         self._until_check = (self._until_check - len(taken)) % CHECKED or CHECKED
-        return ScannedEvents(events, changed, [index for index, number in enumerate(numbers) if number == NOT_TAKEN])
+        return ScannedEvents(events, changed, np.flatnonzero(numbers == NOT_TAKEN).tolist())
 
-    def _identifiers(self, found: Scanned, numbers: Sequence[int]) -> list[Identifiers]:
+    def _identifiers(self, found: Scanned) -> list[Identifiers]:
         """Of whom the events are."""
         people, persons = self._people, found.persons
         known = list(map(people.get, persons))
         for index in [index for index, ids in enumerate(known) if ids is None]:
-            if numbers[index] != NOT_TAKEN:
+            if found.kinds[index] != NOT_TAKEN:
                 known[index] = people.get(persons[index]) or self._new_person(found, index)
         return known  # type: ignore[return-value]  # but for those that are not taken
 
@@ -127,35 +127,36 @@ class Scan:
             self._people[found.persons[index]] = pair
         return pair or (("message", message_id),)
 
-    def _close(
-        self, found: Scanned, numbers: list[int], events: Events, messages: Sequence[Message]
-    ) -> list[tuple[int, Event]]:
-        """Have the agents answer what the scanner leaves open, and look into events: into `events`, and into `numbers`
-        for those that have to take the long way. Returns those that they have changed.
+    def _close(self, found: Scanned, events: Events, messages: Sequence[Message]) -> list[tuple[int, Event]]:
+        """Have the agents answer what the scanner leaves open, and look into events: into `events`, and into the kinds
+        of `found` for those that have to take the long way. Returns those that they have changed.
         """
         changed = []
-        for index in self._open(found, numbers):
-            kind, more = self._kinds.all[numbers[index]], int(found.rows["more"][index])
+        others: dict[Alike, int] = {}  # than those of the kinds
+        for index in self._open(found):
+            kind, more = self._kinds.all[found.kinds[index]], int(found.rows["more"][index])
             if more & ODD_ID and self._decode.placeholders.matches(found.message_id(index)):
-                numbers[index] = NOT_TAKEN
+                found.kinds[index] = NOT_TAKEN
             elif more & ~(ODD_ID | LONG_IDS) or kind.looks:
                 message = messages[index]
                 event = _event(kind, events, index, message)
                 one = OpenEvent(found, index, kind, more, message.value() or b"", found.sections(index))
                 if not self._answers.answer(event, one):
-                    numbers[index] = NOT_TAKEN
+                    found.kinds[index] = NOT_TAKEN
                 elif event.value:
                     changed.append((index, event))
                 else:
-                    events.ids[index], events.alike[index] = event.ids, self._alike_of(kind, event.choice)
+                    events.ids[index] = event.ids
+                    if (alike := self._alike_of(kind, event.choice)) is not kind.alike:
+                        events.of_kind[index] = others.setdefault(alike, len(events.kinds) + len(others))
+        events.kinds.extend(others)
         return changed
 
-    def _open(self, found: Scanned, numbers: Sequence[int]) -> list[int]:
+    def _open(self, found: Scanned) -> list[int]:
         """The events that the scanner leaves a question about, or that an agent looks into."""
         looked_into = np.array([bool(kind.looks) for kind in self._kinds.all])
-        of_kind = np.array(numbers)
         asked = (found.rows["more"] & ~np.uint32(LONG_IDS)) != 0
-        indices: list[int] = np.flatnonzero((of_kind != NOT_TAKEN) & (asked | looked_into[of_kind])).tolist()
+        indices: list[int] = np.flatnonzero((found.kinds != NOT_TAKEN) & (asked | looked_into[found.kinds])).tolist()
         return indices
 
     def _alike_of(self, kind: ScanKind, choice: Choice) -> Alike:
@@ -172,14 +173,14 @@ class Scan:
 
     def _is_right(self, message: Message, events: Events, row: int) -> bool:
         """Whether the long way leads to the same for an event. Where it does not, the scanner is not used again."""
-        lane = events.lanes[row]
+        lane = int(events.lanes[row])
         found = self._decode.take(message, lane, Batch([("", 0)] * (lane + 1)))
         for one in found:
             self._prepare(one)
         same = len(found) == 1 and _said(Events.of(found), 0) == _said(events, row)
         metrics.SCAN_CHECKS.labels("same" if same else "different").inc()
         if not same:
-            source = events.alike[row].source
+            source = events.alike(row).source
             log.error("the native scanner differs from the agents; it is not used any more", extra={"source": source})
             self._off = True
             metrics.NATIVE.labels("scan").set(0)
@@ -188,8 +189,8 @@ class Scan:
 
 def _event(kind: ScanKind, events: Events, index: int, message: Message) -> Event:
     """The object of a row, without its value."""
-    event = Event.prepared(kind.source, kind.type, kind.name, events.received[index], message.key())
-    event.lane, event.offset = events.lanes[index], message.offset()
+    event = Event.prepared(kind.source, kind.type, kind.name, int(events.received[index]), message.key())
+    event.lane, event.offset = int(events.lanes[index]), message.offset()
     event.digest, event.ids, event.value = events.digests[index], events.ids[index], b""
     event.mark, event.choice, event.out = kind.alike.mark, kind.alike.choice, kind.headers
     return event
@@ -197,7 +198,7 @@ def _event(kind: ScanKind, events: Events, index: int, message: Message) -> Even
 
 def _said(events: Events, row: int) -> tuple[Any, ...]:
     """All that the agents read of an event; choices by what they say, None of an event that an agent ends."""
-    alike, event = events.alike[row], events.objects[row]
+    alike, event = events.alike(row), events.objects.get(row)
     choice: Choice | None = alike.choice
     said = choice and (choice.chosen, choice.topics, choice.refused, choice.unknown, choice.bodies)
     own = event.own if event and choice and choice.bodies else None

@@ -108,7 +108,7 @@ class Validate(Agent):
 
     def process(self, events: Events, batch: Batch) -> Events:
         """Report violations; keep what is blocked in `events.blocked`."""
-        judged = [(row, event) for row, event in events.with_object() if event.verdict is not None]
+        judged = [(row, event) for row, event in events.objects.items() if event.verdict is not None]
         if not judged:
             return events
         for kind, number, record in self._reports.records([event for _, event in judged]):

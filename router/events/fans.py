@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
+from router.events.message_batch import Array
 from router.events.records import Headers
 
 Block = bytearray | memoryview
@@ -37,8 +38,8 @@ class Spans:
     """Parts of a block: where they begin, and their sizes."""
 
     block: Block
-    starts: Sequence[int]
-    sizes: Sequence[int]
+    starts: Sequence[int] | Array
+    sizes: Sequence[int] | Array
 
     @classmethod
     def of(cls, parts: Sequence[bytes]) -> Spans:
@@ -56,7 +57,7 @@ class Fans(Collection[Fan]):
     """In the order in which they are to be written; `of_kind` has the place of each message's kind in `kinds`."""
 
     kinds: Sequence[FanKind]
-    of_kind: Sequence[int]
+    of_kind: Sequence[int] | Array
     values: Spans
     keys: Spans
 

@@ -128,13 +128,12 @@ def _headers(packed: bytes) -> Headers:
     return found
 
 
-def lanes_of(messages: Sequence[Any], lanes: Mapping[tuple[str, int], int]) -> list[int]:
+def lanes_of(messages: Sequence[Any], lanes: Mapping[tuple[str, int], int]) -> Array:
     """The lane of each message, by its topic and partition."""
     if isinstance(messages, MessageBatch):
         of_place = np.array([lanes[place] for place in messages.places], dtype=np.int64)
-        found: list[int] = of_place[messages.of_place].tolist()
-        return found
-    return [lanes[message.topic(), message.partition()] for message in messages]
+        return of_place[messages.of_place]
+    return np.array([lanes[message.topic(), message.partition()] for message in messages], dtype=np.int64)
 
 
 def joined(first: Sequence[Any], second: Sequence[Any]) -> Sequence[Any]:

@@ -101,7 +101,7 @@ class NativeFan:
 
     def _queue(self, fans: Fans, groups: Any) -> None:
         values, keys = _Parts(fans.values), _Parts(fans.keys)
-        numbers = np.array(fans.of_kind, dtype=np.uint32)
+        numbers = np.asarray(fans.of_kind, dtype=np.uint32)
         messages = _Messages(*values.addresses(), *keys.addresses(), numbers.ctypes.data, len(fans))
         position, client = _Position(), self._functions.client
         deadline = 0.0
@@ -162,8 +162,8 @@ class _Parts:
 
     def __init__(self, spans: Spans) -> None:
         self._block = np.frombuffer(spans.block, dtype=np.uint8)
-        self._starts = np.array(spans.starts, dtype=np.uint64)
-        self._sizes = np.array(spans.sizes, dtype=np.uint64)
+        self._starts = np.asarray(spans.starts, dtype=np.uint64)
+        self._sizes = np.asarray(spans.sizes, dtype=np.uint64)
 
     def addresses(self) -> tuple[int, int, int]:
         """Of the block, of where the parts begin, and of their sizes; good for as long as this lives."""

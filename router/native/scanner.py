@@ -109,10 +109,15 @@ class Scanned:
     output: memoryview
     used: int
 
-    def column(self, name: str) -> list[int]:
-        """One of the row's fields, as in the struct."""
-        column: list[int] = self.rows[name].tolist()
-        return column
+    @property
+    def kinds(self) -> Array:
+        """Of each message; to be changed where one is not taken after all."""
+        kinds: Array = self.rows["kind"]
+        return kinds
+
+    def places_of_events(self) -> tuple[Array, Array]:
+        """Where they begin in the output, and their sizes."""
+        return self.rows["out"].astype(np.int64), self.rows["out_size"].astype(np.int64)
 
     def ids(self, index: int) -> tuple[str | None, str | None, str]:
         """userId, anonymousId and messageId of a message."""

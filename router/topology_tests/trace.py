@@ -109,16 +109,16 @@ class TracedPipeline(Pipeline):
 
     def process(self, events: Events, batch: Batch) -> None:
         """The agents' work on the batch; who ends here is noted with the reason."""
-        batch.received.update(events.lanes)
+        batch.received.update(events.by_lane())
         for agent in self.agents:
             self.at_work = agent.name
             going_on = agent.process(events, batch)
-            left = {id(event) for _, event in going_on.with_object()}
-            for _, event in events.with_object():
+            left = {id(event) for event in going_on.objects.values()}
+            for event in events.objects.values():
                 if id(event) not in left:
                     self._ended(event, agent, batch)
             events = going_on
-        chosen = [event for _, event in events.with_object() if self._destination in event.choice.chosen]
+        chosen = [event for event in events.objects.values() if self._destination in event.choice.chosen]
         written = [record for record in batch.outputs() if record[0] == self._topic]
         for event, record in zip(chosen, written, strict=True):
             self._of[id(event)].record = record

@@ -30,7 +30,7 @@ def commit(seen: Seen, batch: Batch) -> None:
 
 def passing(dedupe: Dedupe, events: list[Event], batch: Batch) -> list[Event]:
     """Those that go on."""
-    return [one for _, one in dedupe.process(Events.of(events), batch).with_object()]
+    return list(dedupe.process(Events.of(events), batch).objects.values())
 
 
 def sent(message_id: str, received: int = AT, source: str = "web") -> Event:

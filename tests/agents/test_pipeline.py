@@ -52,7 +52,7 @@ class Suppress(Agent):
         return bool(event.keep)
 
     def process(self, events: Events, batch: Batch) -> Events:
-        gone = [row for row, event in events.with_object() if event.keep]
+        gone = [row for row, event in events.objects.items() if event.keep]
         self.end(events.ended(gone), "user", batch)
         batch.count(SIZES, "web", number=len(events))
         return events.without(gone)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -30,7 +31,7 @@ def told(count: int, **fields: Any) -> list[Told]:
 
 def taken(made: Pipeline, messages: list[Told]) -> int:
     assert made.scan is not None
-    found = made.scan.events(messages, [0] * len(messages))
+    found = made.scan.events(messages, np.zeros(len(messages), dtype=np.int64))
     return len(messages) - len(found.left) if found else 0
 
 

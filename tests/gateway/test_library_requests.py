@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 
 from router.agents.agent import Setup
@@ -120,7 +121,7 @@ async def test_the_scanner_takes_all_that_libraries_send_but_alias_calls() -> No
     pipeline.run(messages, lanes)  # it learns names
 
     assert pipeline.scan is not None
-    taken = pipeline.scan.events(messages, [0] * len(messages))
+    taken = pipeline.scan.events(messages, np.zeros(len(messages), dtype=np.int64))
     assert taken is not None
     left = [json.loads(messages[index].raw or b"")["type"] for index in taken.left]
     assert (len(messages), left) == (6 * len(ROWS), ["alias"] * len(ROWS))

@@ -147,7 +147,7 @@ def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(sche
     )
 
     assert found is not None
-    answers = zip(found.column("kind"), found.column("more"), strict=True)
+    answers = zip(found.kinds.tolist(), found.rows["more"].tolist(), strict=True)
     taken = [kind != NOT_TAKEN and not more & ASK for kind, more in answers]
     valid = [validator.is_valid(value) for value in some]
     assert [value for value, one, other in zip(some, taken, valid, strict=True) if one and not other] == []

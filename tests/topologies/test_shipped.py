@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -63,7 +64,7 @@ def test_the_events_of_its_tests_come_out_alike_with_the_native_scanner_and_with
     assert one.run(given(path, loaded, 0), lanes) == other.run(given(path, loaded, 0), lanes)
     messages = given(path, loaded, 1) + given(path, loaded, 2)
 
-    taken = one.scan.events(messages, [0] * len(messages))
+    taken = one.scan.events(messages, np.zeros(len(messages), dtype=np.int64))
 
     resolved = other.run(messages, lanes)
     assert one.run(messages, lanes) == resolved
