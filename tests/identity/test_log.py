@@ -119,6 +119,22 @@ def test_what_an_append_learns_is_what_the_log_tells_others(log: Log, replica: C
     two.close()
 
 
+def test_facts_that_nobody_answered_for_in_time_come_by_the_log(
+    log: Log, replica: Callable[..., Replica], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = replica()
+    one = log.join(mine)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module, "APPEND_SECONDS", 0.0)
+        with pytest.raises(Unavailable, match="not taken: no answer"):
+            one.append(record(fact(0, 0)))
+    assert mine.position() == 0
+    one.append(record(fact(0, 1)))
+    assert mine.position() == 2
+    assert profiles(mine, 2) == [profile_id(("user_id", f"u{number % USERS}")) for number in range(2)]
+    one.close()
+
+
 def test_workers_that_append_at_once_end_up_with_the_same_profiles(log: Log, replica: Callable[..., Replica]) -> None:
     stores = [replica(f"w{number}") for number in range(3)]
     workers = [log.join(store) for store in stores]
