@@ -84,11 +84,13 @@ class NativeFan:
         self._producer = producer
         self._handle = handle
         self._functions = functions
+        self._lent: list[Any] = []  # blocks of values
 
     def produce(self, shared: Collection[Fan]) -> bool:
         """Queue all messages in order; False, and nothing is queued, where the Python client is as good.
 
-        Raises KafkaException, or Unavailable while the client's queue stays full.
+        Their values are lent to the client and may not be written to until `take_back`. Raises KafkaException, or
+        Unavailable while the client's queue stays full.
         """
         if len(shared) < FEWEST:
             return False
@@ -99,8 +101,13 @@ class NativeFan:
             self._queue(fans, native_groups)
         return True
 
+    def take_back(self) -> None:
+        """To be called when the transaction is over: none of its messages is left then, sent or not."""
+        self._lent.clear()
+
     def _queue(self, fans: Fans, groups: Any) -> None:
         values, keys = _Parts(fans.values), _Parts(fans.keys)
+        self._lent.append(values)
         numbers = np.asarray(fans.of_kind, dtype=np.uint32)
         messages = _Messages(*values.addresses(), *keys.addresses(), numbers.ctypes.data, len(fans))
         position, client = _Position(), self._functions.client

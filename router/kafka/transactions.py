@@ -96,6 +96,7 @@ class TransactionalWriter(Writer):
     def commit(self) -> dict[int, int]:
         """Returns the next changelog offset of each partition written."""
         self._call("commit_transaction", CALL_SECONDS)
+        self._is_over()
         return self.landed
 
     def _call(self, name: str, *arguments: Any) -> None:
@@ -128,7 +129,12 @@ class TransactionalWriter(Writer):
             if second.args[0].fatal():
                 raise Fenced(f"this worker's transactions are over: {second.args[0].str()}") from second
             raise Unavailable(f"the transaction failed: {cause.str()}") from second
+        self._is_over()
         raise TransactionAborted(cause.name()) from error
+
+    def _is_over(self) -> None:
+        if self._native is not None:
+            self._native.take_back()
 
     def close(self) -> None:
         try:

@@ -17,6 +17,7 @@ uint32_t router_sources(void) { return ROUTER_SOURCES; }
 
 enum { VTYPE_RKT = 2, VTYPE_VALUE = 4, VTYPE_KEY = 5, VTYPE_MSGFLAGS = 7, VTYPE_HEADERS = 10 }; /* rd_kafka_vtype_t */
 enum { MSG_F_COPY = 2 };
+enum { MOST_LENT = 32768 }; /* bytes; a request may point to a value of more than 65535, even when its message is gone */
 
 typedef struct { /* rd_kafka_vu_t: one property of a message to produce */
     int vtype;
@@ -74,16 +75,17 @@ void router_fan_sizes(uint32_t *sizes) {
 }
 
 /* Queues messages from `position` on, in order, and moves it on. Returns 0 when all are queued, otherwise librdkafka's
- * code for the first refusal: a full queue (go on later, from there), or what ends the transaction. Keys and values are
- * copied. The messages carry no opaque, so confluent_kafka, whose report callback will see them, passes over them. */
+ * code for the first refusal: a full queue (go on later, from there), or what ends the transaction. Keys are copied, and
+ * values of more than MOST_LENT bytes; all others have to stay where they are until the transaction is over. The messages
+ * carry no opaque, so confluent_kafka, whose report callback will see them, passes over them. */
 int router_fan(const Client *client, void *producer, const Group *groups, const Messages *messages, Position *position) {
     Property properties[5] = {
         {.vtype = VTYPE_RKT}, {.vtype = VTYPE_VALUE}, {.vtype = VTYPE_KEY}, {.vtype = VTYPE_MSGFLAGS}, {.vtype = VTYPE_HEADERS}};
-    properties[3].u.number = MSG_F_COPY;
     for (uint64_t i = position->message; i < messages->count; i++) {
         const Group *group = &groups[messages->groups[i]];
         properties[1].u.memory.at = messages->values + messages->value_starts[i];
         properties[1].u.memory.size = messages->value_sizes[i];
+        properties[3].u.number = messages->value_sizes[i] > MOST_LENT ? MSG_F_COPY : 0;
         properties[2].u.memory.at = messages->keys + messages->key_starts[i];
         properties[2].u.memory.size = messages->key_sizes[i];
         for (uint64_t t = position->topic; t < group->count; t++) {

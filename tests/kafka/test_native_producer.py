@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from router.embedded.mock import MockCluster
-from router.events.fans import Fan, FanHeaders
+from router.events.fans import Fan, FanHeaders, Fans
 from router.events.records import Headers
 from router.kafka import clients
 from router.kafka.cluster import Cluster
 from router.kafka.native_producer import FEWEST, MOST_GROUPS, NativeFan, native_producer
+from router.kafka.transactions import TransactionAborted, TransactionalWriter
 from router.kafka.writer import Writer
 from router.native import library
 from router.native.library import native, sources_checksum
@@ -30,7 +34,7 @@ built = pytest.mark.skipif(native().library is None, reason=f"the native library
 @pytest.fixture(scope="module")
 def mock() -> MockCluster:
     cluster = MockCluster()
-    for way in ("native", "python", "full"):
+    for way in ("native", "python", "full", "lent"):
         for topic in TOPICS:
             cluster.create(f"{way}.{topic}", PARTITIONS)
     return cluster
@@ -52,7 +56,8 @@ def fans(way: str, count: int = 500) -> list[Fan]:
     made: list[Fan] = []
     for number in range(count):
         topics, headers = groups[number % 4]
-        value = b"" if number == 7 else b'{"number":%d,"text":"%s"}' % (number, b"x" * (number % 50))
+        length = 40_000 if number % 100 == 9 else number % 50
+        value = b"" if number == 7 else b'{"number":%d,"text":"%s"}' % (number, b"x" * length)
         key = b"" if number == 8 else b"er_%d" % (number % 20)
         made.append((tuple(f"{way}.{topic}" for topic in topics), value, key, headers))
     return made
@@ -134,6 +139,34 @@ def test_a_refusal_is_the_python_clients(settings: dict[str, Any]) -> None:
     )
     producer.purge()
     producer.close()
+
+
+class Block(bytearray):
+    """One that can be watched."""
+
+
+@built
+@pytest.mark.parametrize("aborted", [False, True])
+def test_values_are_kept_until_their_transaction_is_over(mock: MockCluster, unique: str, *, aborted: bool) -> None:
+    """librdkafka points to them: what Python would give away, the next batch would write into."""
+    producer, loop = native_producer(clients.transactional(Cluster(mock.bootstrap), unique))
+    writer = TransactionalWriter(producer, native=loop)
+    made = Fans.of(fans("lent"))
+    made.values.block = Block(made.values.block)
+    kept = weakref.ref(made.values.block)
+
+    with suppress(TransactionAborted), writer.transaction():
+        writer.produce([], made)
+        del made
+        gc.collect()
+        assert kept() is not None
+        if aborted:
+            raise KafkaException(KafkaError(KafkaError._APPLICATION))
+        writer.commit()
+    gc.collect()
+
+    assert kept() is None
+    writer.close()
 
 
 @built
