@@ -35,12 +35,12 @@ from router.events.message_batch import LOG_APPEND_TIME
 from router.events.parser import Repairs, encode
 from router.events.placeholders import Placeholders
 from router.events.reader import split
-from router.events.records import FIRST_ORIGIN, REDRIVEN, REPLAY, Headers, Place, invalid_record
+from router.events.records import FIRST_ORIGIN, RECEIVED_AT, REDRIVEN, REPLAY, Headers, Place, invalid_record
 from router.events.times import is_canonical, iso
 from router.events.topics import Topics
 
 REMEMBERED_TIMES = 4096
-_OURS = frozenset(("write-key", "received-at", "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY))
+_OURS = frozenset(("write-key", RECEIVED_AT, "origin", "source", "type", "event", REDRIVEN, FIRST_ORIGIN, REPLAY))
 _BRACE = ord("{")
 _TYPES = frozenset(("track", "page", "screen", "identify"))
 _IDS = frozenset(((str, str), (str, type(None)), (type(None), str)))
@@ -311,7 +311,7 @@ class Decode(Agent):
             topic, partition, offset = _place(named.get("origin", b""), topic, partition, offset)
         else:
             source = self._source_of_topic.get(topic, "")
-        at = _decimal(named.get("received-at")) or int(self._clock() * 1000) if appended_ms is None else appended_ms
+        at = _decimal(named.get(RECEIVED_AT)) or int(self._clock() * 1000) if appended_ms is None else appended_ms
         own = [pair for pair in headers if pair[0] not in _OURS] or None
         return _Origin(topic, partition, offset, at, source, named.get("write-key"), own)
 
@@ -336,7 +336,7 @@ def _write_key(headers: Headers) -> Any:
     for name, value in headers:
         if name == "write-key":
             found = value or b""
-        elif name != "received-at":
+        elif name != RECEIVED_AT:
             return None
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from router.agents.decode import Decode, Message
 from router.events.message_batch import LOG_APPEND_TIME, Array, MessageBatch
-from router.events.records import Headers
+from router.events.records import RECEIVED_AT, Headers
 from router.native.scanner import NO_SOURCE
 
 
@@ -41,9 +41,10 @@ class ScanInputs:
     def _of_batch(self, batch: MessageBatch) -> bytes:
         usual = np.array([self._number(topic, None) for topic, _ in batch.places], dtype=np.uint8)
         sources = usual[batch.of_place]
-        for index in batch.with_headers():
-            message = batch[index]
-            sources[index] = self._number(message.topic(), message.headers())
+        for indices, headers in batch.header_groups(RECEIVED_AT):
+            places = batch.of_place[indices]
+            for place in np.unique(places):
+                sources[indices[places == place]] = self._number(batch.places[place][0], headers)
         sources[~(batch.has_broker_time() & batch.has_key())] = NO_SOURCE
         return sources.tobytes()
 

@@ -13,6 +13,7 @@ from router.events.records import Headers
 
 KIND_OF_TIME, HAS_VALUE, HAS_KEY = 3, 4, 8  # of `marks`
 LOG_APPEND_TIME = 2
+MOST_BEGINNINGS = 32  # of headers in a batch, as with one write key each: more of them make groups of their own
 Array = npt.NDArray[Any]
 
 
@@ -59,10 +60,21 @@ class MessageBatch(Sequence["BatchMessage"]):
         found: Array = self.marks & HAS_KEY != 0
         return found
 
-    def with_headers(self) -> list[int]:
-        """Indices of the messages that have headers."""
-        found: list[int] = np.flatnonzero(self.rest_ends != self.key_ends).tolist()
-        return found
+    def header_groups(self, but_for: str) -> Iterator[tuple[Array, Headers]]:
+        """The messages that have headers, by what these say: the indices of each group, and the headers of one of it.
+
+        The value of the first header named `but_for` may differ within a group.
+        """
+        sizes = self.rest_ends - self.key_ends
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            indices = np.flatnonzero(sizes == size)
+            every_place = np.ndarray((len(self.rest) - size + 1,), f"V{size}", self.rest, strides=(1,))
+            packed = every_place[self.key_ends[indices]]
+            _clear(packed.view(np.uint8).reshape(-1, size), but_for)
+            _, firsts, counts = np.unique(packed, return_index=True, return_counts=True)
+            by_group = indices[packed.argsort(kind="stable")]
+            for first, group in zip(firsts, np.split(by_group, counts.cumsum()[:-1]), strict=True):
+                yield group, self[int(indices[first])].headers() or []
 
 
 class BatchMessage:
@@ -114,18 +126,43 @@ def _begin(ends: Array, index: int) -> int:
     return int(ends[index - 1]) if index else 0
 
 
-def _headers(packed: bytes) -> Headers:
-    """Of each the size of its name and of its value, -1 for none, as 32 bits, and both texts."""
-    found: Headers = []
-    at, end = 0, len(packed)
+def _places(packed: bytes) -> Iterator[tuple[str, int, int]]:
+    """The names of headers, where their values begin, and the sizes of these, -1 for none.
+
+    Packed are the size of the name and of the value, of 32 bits each, and both texts.
+    """
+    at = 0
     whole = int.from_bytes
-    while at < end:
-        name_end = at + 8 + whole(packed[at : at + 4], "little")
+    while at < len(packed):
+        begin = at + 8 + whole(packed[at : at + 4], "little")
         size = whole(packed[at + 4 : at + 8], "little", signed=True)
-        name = packed[at + 8 : name_end].decode(errors="backslashreplace")
-        at = name_end + max(size, 0)
-        found.append((name, packed[name_end:at] if size >= 0 else None))
-    return found
+        yield packed[at + 8 : begin].decode(errors="backslashreplace"), begin, size
+        at = begin + max(size, 0)
+
+
+def _headers(packed: bytes) -> Headers:
+    return [(name, packed[at : at + size] if size >= 0 else None) for name, at, size in _places(packed)]
+
+
+def _clear(packed: Array, name: str) -> None:
+    """Make one of the values of this header. Where it stands is known of rows that begin with the same bytes."""
+    left = np.arange(len(packed))
+    for _ in range(MOST_BEGINNINGS):
+        if not len(left):
+            return
+        first = packed[left[0]]
+        begin, end = _span(first.tobytes(), name)
+        alike = (packed[left, :begin] == first[:begin]).all(axis=1)
+        packed[left[alike], begin:end] = 0
+        left = left[~alike]
+
+
+def _span(packed: bytes, name: str) -> tuple[int, int]:
+    """Of the value of a header; the end of all where there is none."""
+    for found, begin, size in _places(packed):
+        if found == name:
+            return begin, begin + max(size, 0)
+    return len(packed), len(packed)
 
 
 def lanes_of(messages: Sequence[Any], lanes: Mapping[tuple[str, int], int]) -> Array:

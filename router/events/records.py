@@ -21,6 +21,7 @@ Headers = list[tuple[str, str | bytes | None]]
 DEAD_LETTER_HEADERS = frozenset({"error-code", "error-stage", "attempts", "origin", "partner-answer", "length"})
 REDRIVEN = "redriven"  # header: the place (topic:partition:offset) of the dead letter that an event was
 FIRST_ORIGIN = "first-origin"  # header of a redriven event: its place when it was first to be delivered
+RECEIVED_AT = "received-at"  # header: receive time in ms
 REPLAY = "replay"  # header: the id of the replay that sent an event once more
 RETRY_HEADERS = frozenset(
     {"error-code", "error-stage", "attempts", "origin", "parked-at", "retry-at", "retry-until", "retry-left"}
@@ -76,7 +77,7 @@ def invalid_record(
     if source:
         headers.append(("source", source.encode()))
     if received:
-        headers.append(("received-at", str(received).encode()))
+        headers.append((RECEIVED_AT, str(received).encode()))
     if len(raw) > MAX_VALUE:
         headers.append(("length", str(len(raw)).encode()))
         raw = raw[:KEPT_OF_OVERSIZE]
@@ -137,7 +138,7 @@ def keyed_record(topic: str, body: Body, source: str, received: int, origin: Pla
     """An `events.keyed` message: an event on its way round to the partition of its device, or to another source."""
     ours: Headers = [
         ("source", source.encode()),
-        ("received-at", str(received).encode()),
+        (RECEIVED_AT, str(received).encode()),
         ("origin", str(origin).encode()),
     ]
     return topic, encode(body), device_key(body), [*ours, *(headers or ())]

@@ -19,7 +19,7 @@ from uuid import uuid4
 from router.events.event import Body, Invalid, Limits, device_key, shape_problem
 from router.events.parser import Repairs, encode
 from router.events.reader import limited, merged
-from router.events.records import KEPT_OF_OVERSIZE, MAX_VALUE, Headers, Record, invalid_record
+from router.events.records import KEPT_OF_OVERSIZE, MAX_VALUE, RECEIVED_AT, Headers, Record, invalid_record
 from router.events.times import iso
 from router.gateway.address import Client, from_end_user
 from router.gateway.answers import Fault
@@ -184,7 +184,7 @@ class Ingest:
                 context.setdefault("userAgent", client.user_agent)
 
     def _accept(self, request: _Request, item: Body, value: bytes, credential: Credential) -> None:
-        headers: Headers = [("write-key", credential.header), ("received-at", request.received)]
+        headers: Headers = [("write-key", credential.header), (RECEIVED_AT, request.received)]
         result = request.result
         result.events.append((self._raw, value, device_key(item), headers))
         result.sources[credential.source] += 1

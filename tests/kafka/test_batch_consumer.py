@@ -123,7 +123,7 @@ def test_each_message_is_of_the_lane_of_its_partition(opened: Opened) -> None:
     batch = read_batch(consumer)
 
     assert isinstance(batch, MessageBatch)
-    assert lanes_of(batch, consumer.index) == lanes_of(list(batch), consumer.index)
+    assert lanes_of(batch, consumer.index).tolist() == lanes_of(list(batch), consumer.index).tolist()
     assert described(batch[2:5]) == described([batch[2], batch[3], batch[4]])
     assert described([batch[-1]]) == described(list(batch)[-1:])
 
