@@ -6,7 +6,8 @@ Each row reads the same preloaded events.raw with a group of its own. The clock 
 by committed offsets, so neither joining the group nor the last half batch counts; CPU seconds are per million events of
 these, those of the process under test and those of the broker. Rows that are not counted come first, a bare loop and
 a chain: the broker's compiler is at work then. What others took of the cores stands beside each row; where that is more
-than 0.2, the row says so and is left out of the ratios. A row `chain-3-python` runs with ROUTER_NATIVE=0.
+than 0.2, the row says so and is left out of the ratios. A row `chain-3-python` runs with ROUTER_NATIVE=0, a row
+`chain-3-2` two workers.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Bench:
         resolved = next(spec for spec in specs if spec.name == "events.resolved")
         self.admin.create([replace(resolved, name=name) for name in names])
 
-    def chain(self, destinations: int, engine: str = "", *, native: bool = True) -> Figure:
+    def chain(self, destinations: int, engine: str = "", *, native: bool = True, workers: int = 1) -> Figure:
         self.rows += 1
         name = f"bench{destinations}{engine}-{self.rows}"
         topology = self._topology(name, destinations)
@@ -125,8 +126,11 @@ class Bench:
         command = [*router, "route", str(topology), *common, "--metrics", "127.0.0.1:0"]
         if engine:
             command += ["--engine", engine]
+        if workers > 1:
+            command += ["--workers", str(workers)]
         group = Topics(name, prefix=f"{name}.").route_group
         row = f"chain{' on ' + engine if engine else ''}, {destinations} destinations"
+        row += f", {workers} workers" if workers > 1 else ""
         if native:
             return self._measure(row, command, group)
         return self._measure(f"{row}, Python", command, group, {"ROUTER_NATIVE": "0"})
@@ -151,7 +155,8 @@ class Bench:
             ended, after = self._wait(group, int(LAST * self.count), process), self._spent(watched)
             done = max(1, ended - begun)  # a small load may be over before the first look
             seconds, own, broker, everything = (one - other for one, other in zip(after, before, strict=True))
-            rss_mb, others = watched.memory_info().rss / 1e6, max(0.0, everything - own - broker) / seconds
+            others = max(0.0, everything - own - broker) / seconds
+            rss_mb = sum(one.memory_info().rss for one in _family(watched)) / 1e6
             figure = Figure(row, done / seconds, own / done * 1e6, broker / done * 1e6, others, rss_mb)
             self._wait(group, self.count, process)
         finally:
@@ -179,9 +184,13 @@ class Bench:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Of all its threads so far."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
+    """Of all its threads so far, and of its children."""
+    times = [one.cpu_times() for one in _family(process)]
+    return float(sum(each.user + each.system for each in times))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    return [process, *process.children(recursive=True)]
 
 
 def main() -> None:
@@ -216,7 +225,8 @@ def _row(bench: Bench, row: str) -> Figure:
         return bench.bare(int(count))
     if kind == "plainfaust":
         return bench.plain_faust(int(count))
-    return bench.chain(int(count), "faust" if kind == "faust" else "", native=way != ["python"])
+    workers = int(way[0]) if way and way[0].isdecimal() else 1
+    return bench.chain(int(count), "faust" if kind == "faust" else "", native=way != ["python"], workers=workers)
 
 
 def _ratios(figures: list[Figure]) -> None:
