@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 LINKS = 10
 REPEATS = 20
 VIOLATIONS = 50
+FOUR = {"total": "much", "currency": 978, "note": "not planned", "voucher": "not planned"}  # violations of an event
 _AGENT = (
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 )
@@ -71,8 +72,15 @@ def _event(number: int, device: str, user: str, chance: random.Random) -> dict[s
     }
 
 
-def send(bootstrap: str, topic: str, count: int, seed: int = 1) -> int:
-    """Produce the load; returns its bytes once all is acknowledged."""
+def changed(value: bytes, properties: Mapping[str, Any]) -> bytes:
+    """An event with these properties beside its own, and no violation of its own."""
+    event = orjson.loads(value)
+    event["properties"] |= {"total": 9.5, **properties}
+    return orjson.dumps(event)
+
+
+def send(bootstrap: str, topic: str, count: int, seed: int = 1, *, broken: bool = False) -> int:
+    """Produce the load; returns its bytes once all is acknowledged. `broken`: each event has FOUR violations."""
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
@@ -84,6 +92,7 @@ def send(bootstrap: str, topic: str, count: int, seed: int = 1) -> int:
     )
     size = 0
     for key, value in events(count, seed):
+        value = changed(value, FOUR) if broken else value
         size += len(value)
         produce(producer, topic, value, key=key)
     if producer.flush(120):

@@ -7,7 +7,7 @@ by committed offsets, so neither joining the group nor the last half batch count
 these, those of the process under test and those of the broker. Rows that are not counted come first, a bare loop and
 a chain: the broker's compiler is at work then. What others took of the cores stands beside each row; where that is more
 than 0.2, the row says so and is left out of the ratios. A row `chain-3-python` runs with ROUTER_NATIVE=0, a row
-`chain-3-2` two workers.
+`chain-3-2` two workers, and in a row `chain-3-broken` each event has four violations that the plan allows.
 """
 
 from __future__ import annotations
@@ -86,14 +86,18 @@ class Bench:
         self.folder = folder
         self.admin = Admin(Cluster(bootstrap))
         self.raw = "events.raw"
+        self.broken = ""  # the topic of events that break their plan, once there is one
         self.rows = 0
 
     def prepare(self) -> None:
         """Make the raw topic and fill it."""
-        specs = Topics("bench", partitions=PARTITIONS).specs([])
-        self.admin.create([spec for spec in specs if spec.name == self.raw])
-        size = load.send(self.bootstrap, self.raw, self.count)
+        size = self._fill(self.raw)
         print(f"{self.count} events of {size / self.count:.0f} bytes in {PARTITIONS} partitions", flush=True)
+
+    def _fill(self, name: str, *, broken: bool = False) -> int:
+        specs = Topics("bench", partitions=PARTITIONS).specs([])
+        self.admin.create([replace(spec, name=name) for spec in specs if spec.name == self.raw])
+        return load.send(self.bootstrap, name, self.count, broken=broken)
 
     def bare(self, destinations: int) -> Figure:
         targets = [f"bare{destinations}.dest.{number}" for number in range(destinations)]
@@ -116,10 +120,23 @@ class Bench:
         resolved = next(spec for spec in specs if spec.name == "events.resolved")
         self.admin.create([replace(resolved, name=name) for name in names])
 
-    def chain(self, destinations: int, engine: str = "", *, native: bool = True, workers: int = 1) -> Figure:
+    def breaking(self, destinations: int) -> Figure:
+        """The chain over events of which each has four violations, all allowed."""
+        if not self.broken:
+            self.broken = "events.broken"
+            self._fill(self.broken, broken=True)
+        conforming, self.raw = self.raw, self.broken
+        try:
+            return self.chain(destinations, violations="allow")
+        finally:
+            self.raw = conforming
+
+    def chain(
+        self, destinations: int, engine: str = "", *, native: bool = True, workers: int = 1, violations: str = "block"
+    ) -> Figure:
         self.rows += 1
         name = f"bench{destinations}{engine}-{self.rows}"
-        topology = self._topology(name, destinations)
+        topology = self._topology(name, destinations, violations)
         common = ["--bootstrap", self.bootstrap, "--state", str(self.folder / "state")]
         router = [sys.executable, "-m", "router"]
         subprocess.run([*router, "topics", "apply", str(topology), *common[:2]], check=True, stdout=subprocess.DEVNULL)
@@ -131,16 +148,19 @@ class Bench:
         group = Topics(name, prefix=f"{name}.").route_group
         row = f"chain{' on ' + engine if engine else ''}, {destinations} destinations"
         row += f", {workers} workers" if workers > 1 else ""
+        row += ", four violations" if violations == "allow" else ""
         if native:
             return self._measure(row, command, group)
         return self._measure(f"{row}, Python", command, group, {"ROUTER_NATIVE": "0"})
 
-    def _topology(self, name: str, destinations: int) -> Path:
+    def _topology(self, name: str, destinations: int, violations: str) -> Path:
         base = yaml.safe_load((HERE / "bench.yaml").read_text())
         one = base["destinations"]["one"]
         base["name"] = name
         base["topics"]["prefix"] = f"{name}."  # a log of identities of its own: the row before has filled another
         base["sources"]["web"]["topics"] = [self.raw]
+        if violations == "allow":
+            base["sources"]["web"]["enforce"] = {"violation": "allow", "unplanned_property": "allow"}
         base["destinations"] = {f"{name}-{number}": one for number in range(destinations)}
         base["sources"]["web"]["plan"] = str(HERE / "plan")
         path = self.folder / f"{name}.yaml"
@@ -225,6 +245,8 @@ def _row(bench: Bench, row: str) -> Figure:
         return bench.bare(int(count))
     if kind == "plainfaust":
         return bench.plain_faust(int(count))
+    if way == ["broken"]:
+        return bench.breaking(int(count))
     workers = int(way[0]) if way and way[0].isdecimal() else 1
     return bench.chain(int(count), "faust" if kind == "faust" else "", native=way != ["python"], workers=workers)
 
