@@ -110,10 +110,10 @@ class Scan:
 
     def _identifiers(self, found: Scanned) -> list[Identifiers]:
         """Of whom the events are."""
-        people, persons = self._people, found.persons
+        people, persons, numbers = self._people, found.persons, found.kinds
         known = list(map(people.get, persons))
         for index in [index for index, ids in enumerate(known) if ids is None]:
-            if found.kinds[index] != NOT_TAKEN:
+            if numbers[index] != NOT_TAKEN:
                 known[index] = people.get(persons[index]) or self._new_person(found, index)
         return known  # type: ignore[return-value]  # but for those that are not taken
 

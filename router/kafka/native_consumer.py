@@ -97,22 +97,46 @@ class Picks:
         )
 
 
-class _Functions:
-    """What is called in the native library and in librdkafka. Raises OSError where their structs are others."""
+class ReadFunctions:
+    """What is called in librdkafka around the read loops."""
 
-    def __init__(self, client: NativeClient) -> None:
-        client.check_sizes("router_pick_sizes", Taken, Reading, _Bytes, _Picks, _Lane)
-        kafka = client.kafka
+    def __init__(self, kafka: ctypes.CDLL) -> None:
         self.reading = Reading.of(kafka)
-        number, reference = ctypes.c_int, ctypes.c_void_p
-        self.pick = typed(
-            client.loops.router_pick, None, *[reference] * 3, _COUNT, number, reference, _COUNT, reference
-        )  # fmt: skip
         self.queue_of = typed(kafka.rd_kafka_queue_get_partition, _ADDRESS, _ADDRESS, _TEXT, ctypes.c_int32)
         self.forward = typed(kafka.rd_kafka_queue_forward, None, _ADDRESS, _ADDRESS)
         self.queue_destroy = typed(kafka.rd_kafka_queue_destroy, None, _ADDRESS)
         self.message_destroy = typed(kafka.rd_kafka_message_destroy, None, _ADDRESS)
         self.topic_name = typed(kafka.rd_kafka_topic_name, _TEXT, _ADDRESS)
+
+    def partition_queue(self, client: int, place: PartitionKey, target: int | None) -> int:
+        """The queue of a partition, forwarded to the target from now on, or to none; to be destroyed.
+
+        Raises Unavailable.
+        """
+        topic, number = place
+        queue = self.queue_of(client, topic.encode(), number)
+        if not queue:
+            raise Unavailable(f"the Kafka client has no queue of {topic} [{number}]")
+        self.forward(queue, target)
+        return int(queue)
+
+    def place(self, message: Taken) -> PartitionKey:
+        """The topic and partition of a message."""
+        name = self.topic_name(message.topic) if message.topic else b""
+        return name.decode(), message.partition
+
+
+class _Functions(ReadFunctions):
+    """What a search calls. Raises OSError where structs of the native library are others."""
+
+    def __init__(self, client: NativeClient) -> None:
+        client.check_sizes("router_pick_sizes", Taken, Reading, _Bytes, _Picks, _Lane)
+        kafka = client.kafka
+        super().__init__(kafka)
+        number, reference = ctypes.c_int, ctypes.c_void_p
+        self.pick = typed(
+            client.loops.router_pick, None, *[reference] * 3, _COUNT, number, reference, _COUNT, reference
+        )  # fmt: skip
         self.time = typed(kafka.rd_kafka_message_timestamp, ctypes.c_int64, _ADDRESS, _ADDRESS)
         self.headers = typed(kafka.rd_kafka_message_headers, number, _ADDRESS, _ADDRESS)
         self.header = typed(kafka.rd_kafka_header_get_all, number, _ADDRESS, ctypes.c_size_t, *[_ADDRESS] * 3)
@@ -148,12 +172,8 @@ class NativePicker:
         """
         queues: dict[PartitionKey, int] = {}
         try:
-            for topic, number in places:
-                queue = self._functions.queue_of(self._handle, topic.encode(), number)
-                if not queue:
-                    raise Unavailable(f"the Kafka client has no queue of {topic} [{number}]")
-                queues[topic, number] = queue
-                self._functions.forward(queue, None)
+            for place in places:
+                queues[place] = self._functions.partition_queue(self._handle, place, None)
             yield dict(queues)
         finally:
             for queue in queues.values():
@@ -179,13 +199,13 @@ class NativePicker:
         errors: list[tuple[PartitionKey, KafkaError]] = []
         for message in taken:
             one = message.contents
-            topic = self._functions.topic_name(one.topic).decode() if one.topic else ""
+            place = self._functions.place(one)
             if one.error:
-                errors.append(((topic, one.partition), error_of(one)))
+                errors.append((place, error_of(one)))
                 continue
             found.append(
                 PickedMessage(
-                    topic, one.partition, one.offset, self._functions.time(message, None),
+                    *place, one.offset, self._functions.time(message, None),
                     _copied(one.key, one.key_size), _copied(one.value, one.value_size), self._headers(message),
                 )
             )  # fmt: skip

@@ -15,13 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from confluent_kafka import Consumer, KafkaError
 
-from router.errors import Unavailable
 from router.events.message_batch import MessageBatch
-from router.kafka.native_consumer import Reading, Taken, error_of
+from router.kafka.native_consumer import ReadFunctions, Reading, Taken, error_of
 from router.kafka.native_handle import NativeClient, native_client, typed
 from router.kafka.offsets import PartitionKey
 
-_ADDRESS, _TEXT, _COUNT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64
+_ADDRESS, _COUNT = ctypes.c_void_p, ctypes.c_uint64
 _COLUMNS = {
     "values": np.uint8,
     "value_ends": np.uint32,
@@ -55,29 +54,19 @@ class _Columns(ctypes.Structure):
     _fields_ = [(name, _ADDRESS) for name in _COLUMNS]
 
 
-class _Functions:
-    """What is called in the native library and in librdkafka. Raises OSError where their structs are others."""
+class _Functions(ReadFunctions):
+    """What a batch's reader calls. Raises OSError where structs of the native library are others."""
 
     def __init__(self, client: NativeClient) -> None:
         client.check_sizes("router_read_sizes", Taken, Reading, _Amount, _Place, _Columns)
         kafka = client.kafka
-        self.reading = Reading.of(kafka)
+        super().__init__(kafka)
         number = ctypes.c_int
         self.take = typed(
             client.loops.router_take, None, _ADDRESS, _ADDRESS, number, _ADDRESS, _ADDRESS, _COUNT, _COUNT, _ADDRESS
         )
         self.lay = typed(client.loops.router_lay, _COUNT, _ADDRESS, _ADDRESS, _COUNT, _ADDRESS, _ADDRESS)
         self.queue_new = typed(kafka.rd_kafka_queue_new, _ADDRESS, _ADDRESS)
-        self.queue_of = typed(kafka.rd_kafka_queue_get_partition, _ADDRESS, _ADDRESS, _TEXT, ctypes.c_int32)
-        self.forward = typed(kafka.rd_kafka_queue_forward, None, _ADDRESS, _ADDRESS)
-        self.queue_destroy = typed(kafka.rd_kafka_queue_destroy, None, _ADDRESS)
-        self.message_destroy = typed(kafka.rd_kafka_message_destroy, None, _ADDRESS)
-        self.topic_name = typed(kafka.rd_kafka_topic_name, _TEXT, _ADDRESS)
-
-    def place(self, message: Taken) -> PartitionKey:
-        """The topic and partition of a message."""
-        name = self.topic_name(message.topic) if message.topic else b""
-        return name.decode(), message.partition
 
 
 def native_reader(settings: dict[str, Any], most: int) -> tuple[Consumer, BatchReader | None]:
@@ -107,12 +96,8 @@ class BatchReader:
     def follow(self, places: Iterable[PartitionKey]) -> None:
         """Have the messages of these partitions; to be called before each time they are assigned."""
         functions = self._functions
-        for topic, number in places:
-            queue = functions.queue_of(self._handle, topic.encode(), number)
-            if not queue:
-                raise Unavailable(f"the Kafka client has no queue of {topic} [{number}]")
-            functions.forward(queue, self._queue)
-            functions.queue_destroy(queue)
+        for place in places:
+            functions.queue_destroy(functions.partition_queue(self._handle, place, self._queue))
 
     def read(self, wait_ms: int, most_bytes: int) -> tuple[MessageBatch, list[int], list[ReadError]]:
         """What is there, until values have `most_bytes`, and of each place the index of its last message.
