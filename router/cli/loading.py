@@ -55,8 +55,8 @@ def require_broker(options: RunOptions) -> None:
 
 def named_cluster(options: RunOptions) -> Cluster:
     """The cluster of a command that waits for none. Raises Unavailable at once where no broker takes a connection."""
-    from router.kafka.admin import unreachable
     from router.kafka.cluster import Cluster
+    from router.kafka.ready import unreachable
 
     why = unreachable(options.bootstrap)
     if why:

@@ -24,9 +24,9 @@ from router.delivery.pauses import PauseFollower
 from router.destinations.base import Connector
 from router.document import nearest
 from router.errors import UsageError
-from router.kafka.admin import wait_ready
 from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
+from router.kafka.ready import wait_ready
 from router.mask import Mask
 from router.process.health import Health
 from router.process.reload import Reload, without_topics

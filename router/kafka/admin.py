@@ -1,24 +1,21 @@
-"""Administration: topics as they are and as they should be, ids, committed offsets, watermarks, readiness.
+"""Administration: topics as they are and as they should be, ids, committed offsets, watermarks.
 
 Without the capability `topic_administration`, all but `create` and topic settings can be asked.
 """
 
 from __future__ import annotations
 
-import logging
-import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import Event
 from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 
-from router.errors import RouterError, Stopped, Unavailable
+from router.errors import RouterError, Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients
 from router.kafka.cluster import Cluster
@@ -28,10 +25,6 @@ from router.kafka.offsets import Committed, GroupOffsets, PartitionKey
 REQUEST_SECONDS = 10.0
 _VISIBLE_SECONDS = 60.0  # a busy broker makes some hundred partitions in many seconds
 _RETRY_SECONDS = 0.1
-_ANSWER_SECONDS = 0.5  # while waiting for a broker: a stop is looked for in between
-_CONNECT_SECONDS = 0.2
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,40 +215,3 @@ class Admin:
 
 def _value(settings: Mapping[str, Any], key: str) -> str:
     return str(settings[key].value) if key in settings else "unknown to this broker"
-
-
-def wait_ready(cluster: Cluster, deadline: float, stop: Event | None = None) -> str:
-    """Wait at most `deadline` seconds until the cluster answers; returns its id.
-
-    Why nobody can be reached is logged at once. Raises Unavailable at the end, Stopped soon after `stop` is set.
-    """
-    end = time.monotonic() + deadline
-    admin = Admin(cluster, timeout=min(_ANSWER_SECONDS, deadline))
-    logged = False
-    while True:
-        if stop is not None and stop.is_set():
-            raise Stopped(f"stopped while waiting for {cluster.bootstrap}")
-        try:
-            return admin.cluster_id()
-        except Unavailable as error:
-            why = unreachable(cluster.bootstrap)
-            if time.monotonic() >= end:
-                raise Unavailable(f"no broker answers: {why or error}") from error
-            if not logged:
-                log.warning("no broker answers yet: %s", why or error, extra={"waiting_seconds": deadline})
-                logged = True
-            time.sleep(_RETRY_SECONDS)
-
-
-def unreachable(bootstrap: str) -> str:
-    """Why none of the brokers `HOST:PORT,…` accepts a connection, a reason each; empty where one does."""
-    reasons = []
-    for broker in bootstrap.split(","):
-        host, _, port = broker.strip().rpartition("://")[2].rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
-        except (OSError, ValueError) as error:
-            reasons.append(f"{broker.strip()}: {getattr(error, 'strerror', None) or error}")
-        else:
-            return ""
-    return "; ".join(reasons)

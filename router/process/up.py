@@ -26,9 +26,10 @@ from router.config.topics import owned_topics, wanted_topics
 from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Stopped, Unavailable, UsageError
 from router.events.topics import REGISTRY
-from router.kafka.admin import Admin, Difference, wait_ready
+from router.kafka.admin import Admin, Difference
 from router.kafka.cluster import Cluster
 from router.kafka.owners import Owners
+from router.kafka.ready import wait_ready
 from router.process.child import ChildSpec, describe
 from router.process.child_group import ChildGroup
 from router.process.logging import set_up

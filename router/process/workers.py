@@ -21,8 +21,9 @@ from router.config.loader import Loaded
 from router.config.options import AUTO, MOST_WORKERS, RunOptions
 from router.config.topics import topics_of
 from router.errors import RouterError, Stopped
-from router.kafka.admin import Admin, wait_ready
+from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.ready import wait_ready
 from router.process.child import ChildSpec
 from router.process.child_group import ChildGroup
 from router.process.logging import set_up

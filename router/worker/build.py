@@ -31,12 +31,13 @@ from router.identity.merges import MergesPartition, MergesTask
 from router.identity.store_rocksdb import FOLDER as IDENTITY_FOLDER
 from router.identity.store_rocksdb import RocksIdentityStore
 from router.kafka import clients
-from router.kafka.admin import Admin, wait_ready
+from router.kafka.admin import Admin
 from router.kafka.batch_consumer import BatchConsumer
 from router.kafka.cluster import Cluster
 from router.kafka.group_consumer import BATCH_MESSAGES, GroupConsumer
 from router.kafka.native_producer import native_producer
 from router.kafka.owners import Owners
+from router.kafka.ready import wait_ready
 from router.kafka.transactions import AlternatingWriters, TransactionalWriter
 from router.kafka.writer import Writer
 from router.native.heap import keep_freed_memory

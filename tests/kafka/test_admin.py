@@ -7,10 +7,11 @@ from router.embedded.broker import EmbeddedBroker
 from router.errors import RouterError, Unavailable, UsageError
 from router.events.topics import TopicSpec
 from router.kafka import clients
-from router.kafka.admin import Admin, Difference, Watermarks, wait_ready
+from router.kafka.admin import Admin, Difference, Watermarks
 from router.kafka.cluster import EMBEDDED, Cluster
 from router.kafka.failure import router_error
 from router.kafka.offsets import Committed
+from router.kafka.ready import wait_ready
 from tests.brokers.messages import DEADLINE, produce
 
 NOWHERE = Cluster("127.0.0.1:1")

@@ -14,8 +14,9 @@ from ops.kafka.kraft import KraftBroker, KraftError, cluster_id
 from router.errors import Unavailable
 from router.events.topics import TopicSpec
 from router.kafka import clients
-from router.kafka.admin import Admin, wait_ready
+from router.kafka.admin import Admin
 from router.kafka.cluster import Cluster
+from router.kafka.ready import wait_ready
 from tests.brokers.messages import DEADLINE, eventually, produce, read_all
 
 pytestmark = pytest.mark.kafka
