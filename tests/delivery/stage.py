@@ -32,7 +32,7 @@ from router.destinations.registry import destination_types
 from router.embedded.broker import EmbeddedBroker
 from router.kafka import clients
 from router.kafka.cluster import Cluster
-from router.kafka.offsets import stable_offsets
+from router.kafka.offsets import log_ends, stable_offsets
 from router.process.health import Health
 from router.process.reload import Reload
 
@@ -161,22 +161,34 @@ class Stage:
     # Topics
 
     def read(self, topic: str) -> list[Message]:
-        """All messages of a topic, in order of each partition."""
+        """All messages of a topic, in order of each partition; what a transaction still holds is waited for."""
         consumer = Consumer(clients.reader(self.cluster))
-        consumer.assign([TopicPartition(topic, number, 0) for number in range(PARTITIONS)])
-        messages, ends = [], 0
+        behind = self._ends(topic)
+        consumer.assign([TopicPartition(topic, number, 0) for number in behind])
+        messages = []
         deadline = time.monotonic() + DEADLINE
-        while ends < PARTITIONS and time.monotonic() < deadline:
+        while behind:
+            assert time.monotonic() < deadline, f"{topic}: not read to the ends of {sorted(behind)}"
             message = consumer.poll(0.2)
             error = message.error() if message is not None else None
-            if error is not None:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                ends += 1
-            elif message is not None:
+            if message is not None and error is None:
                 messages.append(message)
+            elif message is not None and error is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                number, offset = message.partition(), message.offset()
+                assert number is not None
+                assert offset is not None
+                if offset >= behind.get(number, 0):  # it was the last stable offset if it is less
+                    behind.pop(number, None)
         consumer.close()
-        assert ends == PARTITIONS
         return messages
+
+    def _ends(self, topic: str) -> dict[int, int]:
+        """The first offset of each partition that nobody has written."""
+        consumer = Consumer(clients.reader(self.cluster, uncommitted=True))
+        ends = {number: log_ends(consumer, topic, number, DEADLINE)[1] for number in range(PARTITIONS)}
+        consumer.close()
+        return ends
 
     def dead(self, destination: str) -> list[Message]:
         return self.read(self.topics.dead(destination))
