@@ -216,8 +216,11 @@ def pipeline(*, native: bool) -> Pipeline:
         clock=lambda: AT / 1000,
     )  # fmt: skip
     plan = compile_plan(PLAN)
-    planned = Enforcement(plan, Enforce(violation="block"))
-    rules = {"web": planned, "app": Enforcement(None, Enforce()), "shop": planned}
+    rules = {
+        "web": Enforcement(plan, Enforce()),
+        "app": Enforcement(None, Enforce()),
+        "shop": Enforcement(plan, Enforce(violation="block")),
+    }
     omitted = OmitRules(properties={"Counted": ("n*",)}, traits=())
     made = Pipeline(
         [

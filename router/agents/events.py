@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 
 from router.dedupe.window import MARK, NO_MARK
 from router.events.event import Event
@@ -22,7 +24,9 @@ from router.events.message_batch import Array
 from router.identity.rules import Identifiers
 
 if TYPE_CHECKING:
+    from router.agents.decode import Message
     from router.agents.route import Choice
+    from router.agents.verdict import Verdict
 
 PROFILE_BYTES = 34  # `p_` and 32 digits
 _PLACE = b',"profileId":"', b" " * PROFILE_BYTES, b'"}'
@@ -34,20 +38,25 @@ PROFILE_END = len(_PLACE[2])  # bytes behind the profile
 class Alike:
     """What many events have in common. Compared by identity: counting these counts events.
 
-    `choice` and `headers` are those of an event that goes on, None of one that an agent ends.
+    `choice` and `headers` are those of an event that goes on, None of one that an agent ends; `verdict` is that on an
+    event that breaks its plan or a rule.
     """
 
     source: str
+    type: str
+    name: str
     mark: bytes
     choice: Choice
     headers: FanHeaders
+    verdict: Verdict | None = None
 
 
 @dataclass(slots=True)
 class Events:
     """A row an event, in the batch's order. `of_kind` has the place in `kinds` of what it has in common with others.
 
-    `objects` are the events that the scanner did not take, by row. `starts` and `sizes` say where an event's JSON is in
+    `objects` are the events that the scanner did not take, by row; of others `given` has the messages, `origins` says
+    which (`event` makes an object of one). `starts` and `sizes` say where an event's JSON is in
     `block`, with ROOM at its end; `used` bytes of the block are in use. `received` is in ms, `profiles` are what
     identify sets.
     """
@@ -63,6 +72,8 @@ class Events:
     objects: dict[int, Event]
     block: Block
     used: int
+    given: Sequence[Message]
+    origins: Array
     profiles: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -86,6 +97,8 @@ class Events:
             objects=dict(enumerate(events)),
             block=bytearray().join(values),
             used=int(sizes.sum()),
+            given=(),
+            origins=np.zeros(len(events), dtype=np.int64),
         )
 
     def with_others(self, others: Sequence[tuple[int, Event]], gone: Sequence[int]) -> Events:
@@ -119,6 +132,8 @@ class Events:
             objects=dict(zip(new, own.objects.values(), strict=True)),
             block=self._block_with(own),
             used=self.used + own.used,
+            given=self.given,
+            origins=placed(self.origins, own.origins),
         )
 
     def _block_with(self, others: Events) -> Block:
@@ -147,11 +162,34 @@ class Events:
             objects={new[row]: event for row, event in self.objects.items() if kept[row]},
             block=self.block,
             used=self.used,
+            given=self.given,
+            origins=self.origins[kept],
         )
 
     def alike(self, row: int) -> Alike:
         """What an event has in common with others."""
         return self.kinds[int(self.of_kind[row])]
+
+    def event(self, row: int) -> Event:
+        """The object of a row; one of the scanner's has what records say of an event, and no body."""
+        if event := self.objects.get(row):
+            return event
+        alike, message = self.alike(row), self.given[int(self.origins[row])]
+        event = Event.prepared(alike.source, alike.type, alike.name, int(self.received[row]), message.key())
+        event.lane, event.offset, event.verdict = int(self.lanes[row]), message.offset(), alike.verdict
+        event.message_id = orjson.loads(self.value(row))["messageId"]
+        return event
+
+    def judged(self) -> list[tuple[Alike, list[int]]]:
+        """The rows of each kind that has a verdict, in the order of their first ones."""
+        has_verdict = np.array([alike.verdict is not None for alike in self.kinds], dtype=np.bool_)
+        rows = np.flatnonzero(has_verdict[self.of_kind])
+        if not len(rows):
+            return []
+        order = rows[self.of_kind[rows].argsort(kind="stable")]
+        ends = np.flatnonzero(np.diff(self.of_kind[order])) + 1
+        found = sorted((group.tolist() for group in np.split(order, ends)), key=itemgetter(0))
+        return [(self.alike(group[0]), group) for group in found]
 
     def marks(self) -> Array:
         """Of each event, as dedupe remembers them."""
@@ -174,13 +212,15 @@ class Events:
 def _kinds(events: Sequence[Event]) -> tuple[list[Alike], list[int]]:
     """What the events have in common, and the place of each event's."""
     kinds: list[Alike] = []
-    places: dict[tuple[str, bytes, int, int], int] = {}
+    places: dict[tuple[str, str, str, bytes, int, int, int], int] = {}
     of_kind = []
     for event in events:
-        choice, out = event.choice, event.out
-        place = places.setdefault((event.source, event.mark, id(choice), id(out)), len(kinds))
+        choice, out, verdict = event.choice, event.out, event.verdict
+        same = (event.source, event.type, event.name, event.mark, id(choice), id(out), id(verdict))
+        place = places.setdefault(same, len(kinds))
         if place == len(kinds):
-            kinds.append(Alike(event.source, event.mark, choice, out and out.shared))
+            shared = out and out.shared
+            kinds.append(Alike(event.source, event.type, event.name, event.mark, choice, shared, verdict))
         of_kind.append(place)
     return kinds, of_kind
 

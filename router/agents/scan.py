@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +28,11 @@ from router.agents.route import Choice, Route
 from router.agents.scan_answers import OpenEvent, ScanAnswers
 from router.agents.scan_input import ScanInputs
 from router.agents.scan_kinds import USUAL, ScanKind, ScanKinds, only
+from router.agents.verdict import Verdict
 from router.events.event import Event
 from router.events.message_batch import Array
 from router.identity import Identifiers
-from router.native.scanner import LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
+from router.native.scanner import BREAKS, LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
 
 log = logging.getLogger(__name__)
 FEWEST = 8  # messages: below that the long way is as fast
@@ -61,7 +63,7 @@ class Scan:
         self._kinds = ScanKinds(scanner, agents)
         self._inputs = ScanInputs(decode, self._kinds.sources)
         self._answers = ScanAnswers()
-        self._alike: dict[tuple[ScanKind, Choice], Alike] = {}
+        self._alike: dict[tuple[ScanKind, Choice, bytes], Alike] = {}
         self._people: dict[bytes, Identifiers] = {}
         self._pair = only(agents, Identify).pair
         self._until_check = CHECKED
@@ -97,6 +99,7 @@ class Scan:
         events = Events(
             lanes, given.received, found.digests, self._identifiers(found),
             [kind.alike for kind in kinds], numbers.clip(0), *found.places_of_events(), {}, found.output, found.used,
+            messages, np.arange(len(messages)),
         )  # fmt: skip
         changed = self._close(found, events, messages)
         taken = np.flatnonzero(numbers != NOT_TAKEN).tolist()
@@ -135,20 +138,29 @@ class Scan:
         others: dict[Alike, int] = {}  # than those of the kinds
         for index in self._open(found):
             kind, more = self._kinds.all[found.kinds[index]], int(found.rows["more"][index])
+            faults = found.faults_of(index) if more & BREAKS else b""
+            verdict = self._answers.verdict(kind, faults, found, index) if faults else None
+            if faults and verdict is None:
+                found.kinds[index] = NOT_TAKEN
+                continue
             if more & ODD_ID and self._decode.placeholders.matches(found.message_id(index)):
                 found.kinds[index] = NOT_TAKEN
-            elif more & ~(ODD_ID | LONG_IDS) or kind.looks:
+                continue
+            choice = kind.alike.choice
+            if more & ~(ODD_ID | LONG_IDS | BREAKS) or kind.looks:
                 message = messages[index]
                 event = _event(kind, events, index, message)
                 one = OpenEvent(found, index, kind, more, message.value() or b"", found.sections(index))
                 if not self._answers.answer(event, one):
                     found.kinds[index] = NOT_TAKEN
-                elif event.value:
+                    continue
+                if event.value:
+                    event.verdict, event.message_id = verdict, found.message_id(index)
                     changed.append((index, event))
-                else:
-                    events.ids[index] = event.ids
-                    if (alike := self._alike_of(kind, event.choice)) is not kind.alike:
-                        events.of_kind[index] = others.setdefault(alike, len(events.kinds) + len(others))
+                    continue
+                events.ids[index], choice = event.ids, event.choice
+            if (alike := self._alike_of(kind, choice, faults, verdict)) is not kind.alike:
+                events.of_kind[index] = others.setdefault(alike, len(events.kinds) + len(others))
         events.kinds.extend(others)
         return changed
 
@@ -159,16 +171,16 @@ class Scan:
         indices: list[int] = np.flatnonzero((found.kinds != NOT_TAKEN) & (asked | looked_into[found.kinds])).tolist()
         return indices
 
-    def _alike_of(self, kind: ScanKind, choice: Choice) -> Alike:
-        """What events of a kind have in common that make this choice."""
+    def _alike_of(self, kind: ScanKind, choice: Choice, faults: bytes, verdict: Verdict | None) -> Alike:
+        """What events of a kind have in common that make this choice, and break their plan in these ways or in none."""
         usual = kind.alike
-        if choice is usual.choice:
+        if choice is usual.choice and not faults:
             return usual
-        found = self._alike.get((kind, choice))
+        found = self._alike.get((kind, choice, faults))
         if found is None:
             if len(self._alike) >= REMEMBERED:
                 self._alike.clear()
-            found = self._alike[kind, choice] = Alike(usual.source, usual.mark, choice, usual.headers)
+            found = self._alike[kind, choice, faults] = replace(usual, choice=choice, verdict=verdict)
         return found
 
     def _is_right(self, message: Message, events: Events, row: int) -> bool:
@@ -202,6 +214,7 @@ def _said(events: Events, row: int) -> tuple[Any, ...]:
     choice: Choice | None = alike.choice
     said = choice and (choice.chosen, choice.topics, choice.refused, choice.unknown, choice.bodies)
     own = event.own if event and choice and choice.bodies else None
-    special = (event.verdict, event.keep, event.headers) if event else (None, False, None)
+    special = (event.keep, event.headers) if event else (False, None)
     ours = events.lanes[row], events.received[row], events.digests[row], events.ids[row], events.value(row)
-    return *ours, *special, alike.source, alike.mark, alike.headers, said, own
+    named = alike.source, alike.type, alike.name, alike.mark, alike.verdict
+    return *ours, *special, *named, alike.headers, said, own

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -19,9 +20,10 @@ from router.agents.events import Alike
 from router.agents.identify import Identify
 from router.agents.route import Route
 from router.agents.validate import Validate
+from router.agents.verdict import Verdict
 from router.events.event import Body
 from router.native.automaton import Uncertain
-from router.native.scanner import NO_SOURCE, EventScanner, KindOf
+from router.native.scanner import ALWAYS_JUDGED, JUDGED, LEFT, NO_SOURCE, EventScanner, KindOf
 from router.native.tables import ANYTHING, Referred
 from router.plan.compile import CompiledRule
 from router.plan.model import section_of
@@ -36,7 +38,8 @@ Steps = Sequence[tuple[Agent, Prepare]]
 class ScanPlan(NamedTuple):
     """What the plan says of events of a kind: nodes for the scanner, and whom to ask where they do not say it all.
 
-    `whole`: the plan needs all of the event to find its rule.
+    `whole`: the plan needs all of the event to find its rule. `broken` says what becomes of events that break it;
+    `allowed` gives the verdict on one that goes on as it is, None for others.
     """
 
     reference: str = ""
@@ -45,6 +48,8 @@ class ScanPlan(NamedTuple):
     asks: bool = False
     whole: bool = False
     ask: Callable[[Body], bool] | None = None
+    broken: int = LEFT
+    allowed: Callable[[Body], Verdict | None] | None = None
 
     def conforms(self, body: Body) -> bool:
         """Whether the plan is certain of these parts of an event, or of the whole."""
@@ -52,6 +57,13 @@ class ScanPlan(NamedTuple):
             return self.ask is None or self.ask(body)
         except ValueError:  # the plan's engine cannot look into it
             return False
+
+    def verdict(self, body: Body) -> Verdict | None:
+        """That on an event that breaks the plan, by these parts of it; None where it has to take the long way."""
+        try:
+            return self.allowed(body) if self.allowed else None
+        except ValueError:  # the plan's engine cannot look into it
+            return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,21 +119,26 @@ class ScanKinds:
         of = {type(agent): step for agent, step in steps}
         reference = orjson.dumps(plan.reference) if plan.reference else b""
         prefix = only(self._agents, Dedupe).prefix(source)
-        self._scanner.add(KindOf(number, call_type, name, reference, prefix, plan.node, plan.context, plan.asks))
+        self._scanner.add(
+            KindOf(number, call_type, name, reference, prefix, plan.node, plan.context, plan.asks, plan.broken)
+        )
         route: Route = only(self._agents, Route)
         headers, reads = only(self._agents, Emit).headers(key), _reads(key, steps, route.reached(key))
-        alike = Alike(source, mark_of(call_type, name), route.usual(key), headers.shared)
+        alike = Alike(*key, mark_of(call_type, name), route.usual(key), headers.shared)
         self.all.append(ScanKind(source, call_type, name, alike, headers, plan, of[Route], of[Identify], looks, reads))
 
     def _plan(self, key: RouteKey) -> ScanPlan:
-        """Raises Uncertain where no such event conforms, or the plan speaks of more than a section and the context."""
-        rules = only(self._agents, Validate).rules[key[0]]
+        """Raises Uncertain where the plan speaks of more than a section and the context, or no such event goes on."""
+        validate: Validate = only(self._agents, Validate)
+        source, call_type, name = key
+        rules = validate.rules[source]
         if rules.plan is None:
             return ScanPlan()
-        _, call_type, name = key
         rule = rules.plan.only_rule(call_type, name)
         looked_at = rules.plan.sections(call_type) if rule is None else {*rule.own, *rule.common}
-        if looked_at - {section_of(call_type), "context"} or (rule is not None and rule.unplanned):
+        unplanned = rule is not None and rule.unplanned is not None
+        goes_on = rules.allows(call_type) and not validate.forwards_violations(source)
+        if looked_at - {section_of(call_type), "context"} or (unplanned and not (goes_on and self._has_room())):
             raise Uncertain("a plan of more than a section and the context, or none")
         ask = rules.conforms(call_type, name)
         if rule is None:
@@ -130,8 +147,16 @@ class ScanKinds:
             referred = rules.plan.plan.resources.referred
             section, context = (self._node(rule, name, referred) for name in (section_of(call_type), "context"))
         except Uncertain:
+            if unplanned:
+                raise
             return ScanPlan(rules.reference, asks=True, ask=ask)
-        return ScanPlan(rules.reference, section, context, ask=ask)
+        broken = LEFT if not goes_on else ALWAYS_JUDGED if unplanned else JUDGED
+        return ScanPlan(rules.reference, section, context, ask=ask, broken=broken, allowed=partial(rules.allowed, rule))
+
+    def _has_room(self) -> bool:
+        """For kinds that their plan does not know; they take half of the places at most, since anyone can make some."""
+        unplanned = sum(kind.plan.broken == ALWAYS_JUDGED for kind in self.all)
+        return unplanned < MOST_KINDS // 2
 
     def _node(self, rule: CompiledRule, section: str, referred: Referred) -> int:
         schemas: list[Any] = [held[section].standalone() for held in (rule.own, rule.common) if section in held]

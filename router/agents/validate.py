@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self, cast
 
 from router.agents.agent import Agent, Ending, Prepare, RouteKey, Setup
 from router.agents.batch import Batch
@@ -82,7 +82,7 @@ class Validate(Agent):
         if rules.plan is None:
             return None
         conforms, reference = rules.conforms(call_type, name), rules.reference
-        forwards = self._forward.get(source, _NOWHERE).violations_to is not None
+        forwards = self.forwards_violations(source)
 
         def prepare(event: Event) -> bool:
             body = event.body
@@ -102,28 +102,35 @@ class Validate(Agent):
 
         return prepare
 
+    def forwards_violations(self, source: str) -> bool:
+        """Whether each violation of this source's events becomes an event of another source."""
+        return self._forward.get(source, _NOWHERE).violations_to is not None
+
     def explain(self, event: Event, destination: str) -> Iterator[str]:
         for violation in event.verdict.violations if event.verdict is not None else ():
             yield f"{violation.klass}: {violation.pointer or '(event)'}: {violation.message}"
 
     def process(self, events: Events, batch: Batch) -> Events:
         """Report violations; keep what is blocked in `events.blocked`."""
-        judged = [(row, event) for row, event in events.objects.items() if event.verdict is not None]
+        judged = events.judged()
         if not judged:
             return events
-        for kind, number, record in self._reports.records([event for _, event in judged]):
+        for kind, number, record in self._reports.records(events):
             batch.records.append(record)
             batch.count(VIOLATIONS, kind.source, kind.violation.klass, number=number)
-        for _, event in judged:
-            self._keep(event, batch)
-        by_plan: list[int] = []
-        by_rule: list[int] = []
-        for row, event in judged:
-            if event.verdict.blocked:
-                (by_rule if event.verdict.violations[0].klass == "source_rule" else by_plan).append(row)
-        self.end(events.ended(by_rule), "source_rule", batch)
-        self.end(events.ended(by_plan), "plan", batch)
-        return events.without(by_plan + by_rule)
+        kept: list[int] = []
+        ended: dict[str, list[int]] = {"source_rule": [], "plan": []}
+        for alike, rows in judged:
+            verdict = cast("Verdict", alike.verdict)
+            if verdict.blocked:
+                ended["source_rule" if verdict.violations[0].klass == "source_rule" else "plan"] += rows
+            if verdict.blocked or self.forwards_violations(alike.source):
+                kept += rows
+        for row in sorted(kept):
+            self._keep(events.objects[row], batch)
+        for reason, rows in ended.items():
+            self.end(events.ended(rows), reason, batch)
+        return events.without(ended["source_rule"] + ended["plan"])
 
     def _keep(self, event: Event, batch: Batch) -> None:
         """Write the event itself where it is blocked, and what goes to other sources."""

@@ -10,9 +10,10 @@ its events, so kill -9 neither loses a count nor writes it twice; after it, ten 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from router.agents.events import Events
 from router.events.event import Event
 from router.events.records import Record, Violation, violation_record
 
@@ -39,19 +40,19 @@ class ViolationReports:
         self._second = 0
         self._told: Counter[ViolationKind] = Counter()
 
-    def records(self, events: Sequence[Event]) -> Iterator[tuple[ViolationKind, int, Record]]:
-        """What to write about events that have a verdict, with the number of violations that each record stands for."""
+    def records(self, events: Events) -> Iterator[tuple[ViolationKind, int, Record]]:
+        """What to write about those that have a verdict, with the number of violations that each record stands for."""
         second = int(self._clock())
         if second != self._second:
             self._second = second
             self._told.clear()
-        for kind, found in by_kind(events).items():
-            single = min(self._left(kind), len(found))
+        for kind, rows in by_kind(events).items():
+            single = min(self._left(kind), len(rows))
             self._told[kind] += single
-            for event in found[:single]:
-                yield kind, 1, self._record(kind, event, 1)
-            if rest := len(found) - single:
-                yield kind, rest, self._record(kind, found[single], rest)
+            for row in rows[:single]:
+                yield kind, 1, self._record(kind, events.event(row), 1)
+            if rest := len(rows) - single:
+                yield kind, rest, self._record(kind, events.event(rows[single]), rest)
 
     def _left(self, kind: ViolationKind) -> int:
         if kind not in self._told and len(self._told) >= MOST_KINDS:
@@ -62,20 +63,15 @@ class ViolationReports:
         return violation_record(self._topic, event, kind.violation, kind.outcome, count)
 
 
-def by_kind(events: Sequence[Event]) -> dict[ViolationKind, list[Event]]:
-    """The events of each kind of violation, as often as they have it."""
-    alike: dict[tuple[str, str, str, int], list[Event]] = {}
-    for event in events:  # most share their verdict with others, so its violations are looked at once
-        key = (event.source, event.type, event.name, id(event.verdict))
-        if key in alike:
-            alike[key].append(event)
-        else:
-            alike[key] = [event]
-    found: dict[ViolationKind, list[Event]] = {}
-    for (source, call_type, name, _), same in alike.items():
-        verdict = same[0].verdict
-        outcome = "blocked" if verdict.blocked else "allowed"
-        for violation in verdict.violations:
-            kind = ViolationKind(source, call_type, name, violation, outcome)
-            found.setdefault(kind, []).extend(same)
+def by_kind(events: Events) -> dict[ViolationKind, list[int]]:
+    """The rows that have each kind of violation, in order, as often as they have it."""
+    found: dict[ViolationKind, list[int]] = {}
+    for alike, rows in events.judged():
+        assert alike.verdict is not None
+        outcome = "blocked" if alike.verdict.blocked else "allowed"
+        for violation in alike.verdict.violations:
+            kind = ViolationKind(alike.source, alike.type, alike.name, violation, outcome)
+            found.setdefault(kind, []).extend(rows)
+    for rows in found.values():
+        rows.sort()
     return found

@@ -1,10 +1,11 @@
 /* The scanner: one pass over each message of a batch, from its bytes to those that go out.
  *
  * It takes a message only where it is certain that the agents would make the very same bytes of it: one event of an
- * ordinary shape that conforms to its tracking plan. Whatever else it meets (a violation, a repair, a batch body, an odd
- * number, a repeated key) it does not take; router/agents then decides as if there were no scanner. What it takes may
- * leave a question open (`more`), which the agents answer with the part of the event that it is about.
- * So it knows no reason, no action and no violation, and a rule it does not know costs time, never correctness.
+ * ordinary shape. Whatever else it meets (a repair, a batch body, an odd number, a repeated key) it does not take;
+ * router/agents then decides as if there were no scanner. What it takes may leave a question open (`more`), which the
+ * agents answer with the part of the event that it is about. Of an event that breaks its plan it gives a digest of how,
+ * equal for all that break it in the same ways: what that means is for the agents to say, once for each.
+ * So it knows no reason, no action and no verdict, and a rule it does not know costs time, never correctness.
  *
  * Nothing is allocated, no function recurses deeper than the limit of nesting, and every byte read is checked against
  * the end first. Tables come from router/native/tables.py, the structs are mirrored in router/native/scanner.py.
@@ -24,7 +25,8 @@ typedef int64_t i64;
 /* ---- tables: what events of one source, type and name must look like ---- */
 
 enum { NULL_TYPE = 1, BOOLEAN = 2, INTEGER = 4, NUMBER = 8, STRING = 16, ARRAY = 32, OBJECT = 64 };
-enum { MINIMUM = 1, MAXIMUM = 2, ABOVE = 4, BELOW = 8, CLOSED = 16 }; /* flags of a node */
+/* Flags of a node. BLURRED: of what it refuses it cannot be told which of its schemas does. */
+enum { MINIMUM = 1, MAXIMUM = 2, ABOVE = 4, BELOW = 8, CLOSED = 16, BLURRED = 32 };
 enum { ANYTHING = -1 };                                                /* in place of a node */
 
 typedef struct { /* a schema; an index into the nodes stands for one inside it */
@@ -53,8 +55,11 @@ typedef struct { /* what events of one source, call type and name have in common
     u32 prefix, prefix_size; /* of the dedupe key */
     i32 node, context;       /* of `properties` or `traits`, and of the context */
     u8 source, type;         /* type: the first letter */
-    u8 asks, unused;         /* asks: the nodes do not say all that the plan does */
+    u8 asks;                 /* the nodes do not say all that the plan does */
+    u8 broken;               /* what becomes of events that break their plan: */
 } Kind;
+
+enum { LEFT, JUDGED, ALWAYS_JUDGED }; /* not taken; taken, with a digest; and so of every event: the plan has none such */
 
 typedef struct {
     const Node *nodes;
@@ -78,8 +83,9 @@ typedef struct {
 enum { NO_SOURCE = 255 }; /* in place of a source: a message that is not to be looked at */
 
 /* What is left for the agents to say of a message that is taken: who it is about, where it goes, whether it conforms,
- * whether its messageId is one. LONG_IDS: userId and anonymousId are too long for a digest of both. */
-enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4, ODD_ID = 8, LONG_IDS = 16 };
+ * whether its messageId is one. LONG_IDS: userId and anonymousId are too long for a digest of both. BREAKS: it breaks
+ * its plan, and has a digest of how. */
+enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4, ODD_ID = 8, LONG_IDS = 16, BREAKS = 32 };
 
 typedef struct { /* an answer; places are offsets into the input, `out` into the output */
     i32 kind;    /* -1: not taken */
@@ -171,30 +177,84 @@ static const u8 *text(const u8 *p, const u8 *end, Text *found) {
     return NULL;
 }
 
-/* ---- values, held against a node ---- */
+/* ---- what a node refuses ---- */
+
+enum { WRONG_TYPE = 1, NO_WORD = 2, TOO_LITTLE = 4, TOO_MUCH = 8, NO_MATCH = 16, UNSURE = 32 };
+
+/* What is refused of an event, and where: all that a description of its violations is made of, since none holds a value.
+ * A text of tokens, each a tag and what belongs to it. */
+typedef struct { u8 text[1024]; u32 size; } Faults;
+enum { PROPERTY = 'p', OTHER_NAME = 'o', ITEM = 'i', BACK = 'b', REFUSES = 'r', CLOSES = 'c', NAME = 'n', MISSES = 'm', SECTION = 's' };
 
 typedef struct {
     const Tables *tables;
     const u8 *end;
-    u32 not_empty; /* a list whose items are at this level may not be empty: the reader may take it for an object */
-    int uncertain; /* a node refused what may be right */
+    u32 not_empty;  /* a list whose items are at this level may not be empty: the reader may take it for an object */
+    int uncertain;  /* a node refused what may be right, or it is not known how */
+    Faults *faults; /* all that is refused; NULL: the first refusal is the end */
 } Scan;
 
-static int uncertain(Scan *scan) {
+static u32 unsure(Scan *scan) {
     scan->uncertain = 1;
-    return 0;
+    return UNSURE;
 }
+
+static void tell(Scan *scan, u8 tag, const void *what, u32 size) {
+    Faults *faults = scan->faults;
+    if (size >= sizeof faults->text - faults->size) { /* too many to be told */
+        scan->uncertain = 1;
+        return;
+    }
+    faults->text[faults->size++] = tag;
+    memcpy(faults->text + faults->size, what, size);
+    faults->size += size;
+}
+
+/* A refusal: whether it is to be told, and the walk to go on. */
+static int refused(Scan *scan, const Node *node) {
+    if (scan->faults && node->flags & BLURRED) scan->uncertain = 1;
+    return scan->faults != NULL;
+}
+
+static void tell_name(Scan *scan, u8 tag, const Text *name) {
+    tell(scan, tag, &name->size, sizeof name->size);
+    tell(scan, NAME, name->at, name->size);
+}
+
+/* Back from a step to a value inside, which was told from `before` to `after`; nothing stays of it if that is all. */
+static void step_back(Scan *scan, u32 before, u32 after) {
+    if (scan->faults->size == after) scan->faults->size = before;
+    else tell(scan, BACK, "", 0);
+}
+
+static u32 wrong_type(const Node *node, u32 type) {
+    return (node->types && !(node->types & type) ? WRONG_TYPE : 0) | (node->words && type != STRING ? NO_WORD : 0);
+}
+
+/* Whether to go on behind a value of this type that is `wrong` by what its node says of it as a whole. */
+static int passes(Scan *scan, const Node *node, u32 type, u32 wrong) {
+    u8 how[] = {(u8)type, (u8)wrong};
+    if (!wrong) return 1;
+    if (!refused(scan, node)) return 0;
+    tell(scan, REFUSES, how, sizeof how);
+    return 1;
+}
+
+/* ---- values, held against a node ---- */
 
 static const u8 *value(Scan *scan, const u8 *p, i32 node, u32 level);
 
 static const double POWERS[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 
+typedef struct { u64 digits; int places, negative, round; } Number; /* round: its fraction is .0 */
+
 /* A number written as orjson writes it: at most 15 digits, so that it is exact; no exponent, no zero at the end. */
-static const u8 *number(Scan *scan, const u8 *p, const Node *node) {
-    const u8 *end = scan->end, *begin;
-    int negative = p < end && *p == '-', digits, places = 0;
+static const u8 *number(const u8 *p, const u8 *end, Number *found) {
+    const u8 *begin;
+    int digits, places = 0;
     u64 all = 0;
-    p += negative;
+    found->negative = p < end && *p == '-';
+    p += found->negative;
     begin = p;
     while (p < end && *p >= '0' && *p <= '9' && p - begin <= 15) all = all * 10 + (u64)(*p++ - '0');
     digits = (int)(p - begin);
@@ -208,36 +268,43 @@ static const u8 *number(Scan *scan, const u8 *p, const Node *node) {
         if (*begin == '0' && places > 3 && !memcmp(first, "000", 3)) return NULL; /* with an exponent, soon */
     }
     if (p < end && (*p == 'e' || *p == 'E' || *p == '.' || (*p >= '0' && *p <= '9'))) return NULL;
-    if (negative && !all) return NULL;
-    if (!node) return p;
-    if (node->types && !(node->types & (places ? NUMBER : INTEGER | NUMBER))) return NULL;
-    if (node->words) return NULL;
-    double exact = (double)all / POWERS[places];
-    if (negative) exact = -exact;
-    if ((node->flags & MINIMUM && exact < node->minimum) || (node->flags & ABOVE && exact <= node->minimum)) return NULL;
-    if ((node->flags & MAXIMUM && exact > node->maximum) || (node->flags & BELOW && exact >= node->maximum)) return NULL;
+    if (found->negative && !all) return NULL;
+    found->digits = all;
+    found->places = places;
+    found->round = places == 1 && p[-1] == '0';
     return p;
 }
 
-static int fits(Scan *scan, const Node *node, const Text *found) {
+static u32 wrong_number(Scan *scan, const Node *node, const Number *found) {
+    u32 wrong = wrong_type(node, found->places ? NUMBER : INTEGER | NUMBER);
+    if (wrong & WRONG_TYPE && found->round) wrong |= unsure(scan); /* 1.0 is an integer too */
+    double exact = (double)found->digits / POWERS[found->places];
+    if (found->negative) exact = -exact;
+    if ((node->flags & MINIMUM && exact < node->minimum) || (node->flags & ABOVE && exact <= node->minimum)) wrong |= TOO_LITTLE;
+    if ((node->flags & MAXIMUM && exact > node->maximum) || (node->flags & BELOW && exact >= node->maximum)) wrong |= TOO_MUCH;
+    return wrong;
+}
+
+static u32 wrong_text(Scan *scan, const Node *node, const Text *found) {
     const Tables *tables = scan->tables;
-    if (node->types && !(node->types & STRING)) return 0;
-    if (!node->words && node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return 1;
-    if (found->escaped) return uncertain(scan);
+    u32 wrong = wrong_type(node, STRING);
+    if (!node->words && node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return wrong;
+    if (found->escaped) return unsure(scan);
     if (node->words) {
         const Word *word = tables->words + node->first_word, *last = word + node->words;
         while (word < last && (word->size != found->size || memcmp(tables->text + word->text, found->at, word->size))) word++;
-        if (word == last) return 0;
+        if (word == last) wrong |= NO_WORD;
     }
     i64 characters = (i64)found->size - found->more;
-    if (characters < node->min_length || (node->max_length >= 0 && characters > node->max_length)) return 0;
-    if (node->pattern < 0) return 1;
-    if (found->more) return uncertain(scan); /* automata are of ASCII */
+    if (characters < node->min_length) wrong |= TOO_LITTLE;
+    if (node->max_length >= 0 && characters > node->max_length) wrong |= TOO_MUCH;
+    if (node->pattern < 0) return wrong;
+    if (found->more) return unsure(scan); /* automata are of ASCII */
     const Automaton *automaton = &tables->automata[node->pattern];
     u32 state = 1;
     for (u32 i = 0; i < found->size && state; i++) state = tables->states[automaton->table + state * 128 + found->at[i]];
-    if (tables->accepting[automaton->accepting + state]) return 1;
-    return automaton->one_sided ? uncertain(scan) : 0;
+    if (tables->accepting[automaton->accepting + state]) return wrong;
+    return automaton->one_sided ? unsure(scan) : wrong | NO_MATCH;
 }
 
 enum { MOST_NAMES = 64 }; /* in one object */
@@ -259,55 +326,78 @@ static const u8 *name_at(const u8 *p, const u8 *end, Text *name) {
     return p + 2;
 }
 
+/* The member of this name that a node has, or NULL. */
+static const Property *property(const Tables *tables, const Node *node, const Text *name, u64 hash) {
+    const Property *one = tables->properties + node->first_property, *last = one + node->properties;
+    for (; one < last; one++)
+        if (one->hash == hash && one->size == name->size && !memcmp(tables->text + one->name, name->at, name->size)) return one;
+    return NULL;
+}
+
+/* A member's value, held against what the node says of this name. */
+static const u8 *member(Scan *scan, const u8 *p, const Node *node, const Text *name, u64 hash, u64 *have, u32 level) {
+    const Property *one = property(scan->tables, node, name, hash);
+    i32 inner = one ? one->node : node->additional;
+    if (one && one->bit >= 0) *have |= 1ull << one->bit;
+    if (!one && node->flags & CLOSED) {
+        if (!refused(scan, node)) return NULL;
+        tell_name(scan, CLOSES, name);
+    }
+    if (!scan->faults || inner == ANYTHING) return value(scan, p, inner, level);
+    u32 before = scan->faults->size, number = one ? (u32)(one - scan->tables->properties) : 0;
+    if (one) tell(scan, PROPERTY, &number, sizeof number);
+    else tell_name(scan, OTHER_NAME, name);
+    u32 after = scan->faults->size;
+    p = value(scan, p, inner, level);
+    step_back(scan, before, after);
+    return p;
+}
+
+static const u8 *object_end(Scan *scan, const u8 *p, const Node *node, u64 have) {
+    u64 missing = node ? node->required & ~have : 0;
+    if (!missing) return p + 1;
+    if (!refused(scan, node)) return NULL;
+    tell(scan, MISSES, &missing, sizeof missing);
+    return p + 1;
+}
+
 static const u8 *object(Scan *scan, const u8 *p, const Node *node, u32 level) {
     const u8 *end = scan->end;
     u64 seen[MOST_NAMES], have = 0;
     u32 count = 0;
-    if (p < end && *p == '}') return !node || !node->required ? p + 1 : NULL;
+    if (p < end && *p == '}') return object_end(scan, p, node, 0);
     for (;;) {
         Text name;
         p = name_at(p, end, &name);
         if (!p) return NULL;
         u64 hash = hash_of(name.at, name.size);
         if (!is_new(seen, &count, hash)) return NULL;
-        i32 inner = ANYTHING;
-        if (node) {
-            const Property *one = scan->tables->properties + node->first_property, *last = one + node->properties;
-            while (one < last && (one->hash != hash || one->size != name.size ||
-                                  memcmp(scan->tables->text + one->name, name.at, name.size)))
-                one++;
-            if (one < last) {
-                inner = one->node;
-                if (one->bit >= 0) have |= 1ull << one->bit;
-            } else if (node->flags & CLOSED) {
-                return NULL;
-            } else {
-                inner = node->additional;
-            }
-        }
-        p = value(scan, p, inner, level);
+        p = node ? member(scan, p, node, &name, hash, &have, level) : value(scan, p, ANYTHING, level);
         if (!p || p >= end) return NULL;
-        if (*p == '}') break;
+        if (*p == '}') return object_end(scan, p, node, have);
         if (*p++ != ',') return NULL;
     }
-    return !node || (have & node->required) == node->required ? p + 1 : NULL;
 }
 
 static const u8 *array(Scan *scan, const u8 *p, i32 items, u32 level) {
     if (p < scan->end && *p == ']') return level == scan->not_empty ? NULL : p + 1;
-    for (;;) {
+    for (u32 index = 0;; index++) {
+        int told = scan->faults && items != ANYTHING;
+        u32 before = told ? scan->faults->size : 0;
+        if (told) tell(scan, ITEM, &index, sizeof index);
+        u32 after = told ? scan->faults->size : 0;
         p = value(scan, p, items, level);
+        if (told) step_back(scan, before, after);
         if (!p || p >= scan->end) return NULL;
         if (*p == ']') return p + 1;
         if (*p++ != ',') return NULL;
     }
 }
 
-static const u8 *word(const u8 *p, const u8 *end, const char *expected, u32 type, const Node *node) {
+static const u8 *word(Scan *scan, const u8 *p, const char *expected, u32 type, const Node *node) {
     size_t size = strlen(expected);
-    if ((size_t)(end - p) < size || memcmp(p, expected, size)) return NULL;
-    if (node && (node->words || (node->types && !(node->types & type)))) return NULL;
-    return p + size;
+    if ((size_t)(scan->end - p) < size || memcmp(p, expected, size)) return NULL;
+    return !node || passes(scan, node, type, wrong_type(node, type)) ? p + size : NULL;
 }
 
 /* A value without blanks around or in it; returns what is behind it, or NULL: not certain, or not what the node wants. */
@@ -318,19 +408,24 @@ static const u8 *value(Scan *scan, const u8 *p, i32 index, u32 level) {
     case '"': {
         Text found;
         p = text(p + 1, scan->end, &found);
-        return p && (!node || fits(scan, node, &found)) ? p + 1 : NULL;
+        return p && (!node || passes(scan, node, STRING, wrong_text(scan, node, &found))) ? p + 1 : NULL;
     }
     case '{':
     case '[': {
         u32 type = *p == '{' ? OBJECT : ARRAY;
         if (level >= scan->tables->most_levels) return NULL;
-        if (node && (node->words || (node->types && !(node->types & type)))) return NULL;
+        if (node && !passes(scan, node, type, wrong_type(node, type))) return NULL;
         return type == OBJECT ? object(scan, p + 1, node, level + 1) : array(scan, p + 1, node ? node->items : ANYTHING, level + 1);
     }
-    case 't': return word(p, scan->end, "true", BOOLEAN, node);
-    case 'f': return word(p, scan->end, "false", BOOLEAN, node);
-    case 'n': return word(p, scan->end, "null", NULL_TYPE, node);
-    default: return number(scan, p, node);
+    case 't': return word(scan, p, "true", BOOLEAN, node);
+    case 'f': return word(scan, p, "false", BOOLEAN, node);
+    case 'n': return word(scan, p, "null", NULL_TYPE, node);
+    default: {
+        Number found;
+        p = number(p, scan->end, &found);
+        if (!p || !node) return p;
+        return passes(scan, node, found.places ? NUMBER : INTEGER, wrong_number(scan, node, &found)) ? p : NULL;
+    }
     }
 }
 
@@ -658,9 +753,31 @@ static int is_whole(const Parts *parts, u8 letter, Text *name) {
 /* Whether a section is as the node wants it; one that is absent counts as empty. */
 static int conforms(Scan *scan, const Member *section, i32 node) {
     static const u8 EMPTY[] = "{}";
-    Scan empty = {scan->tables, EMPTY + 2, 0, 0};
     if (node < 0) return 1;
-    return (section ? value(scan, section->value, node, 1) : value(&empty, EMPTY, node, 1)) != NULL;
+    const u8 *end = scan->end, *at = section ? section->value : EMPTY;
+    scan->end = section ? section->end : EMPTY + 2;
+    at = value(scan, at, node, 1);
+    scan->end = end;
+    return at != NULL;
+}
+
+/* A digest of the ways in which an event breaks its plan. Returns 0 where it is not certain that these are all. */
+static int faults_of(const Tables *tables, const Kind *kind, const Member *section, const Member *context, u8 *digest) {
+    Faults faults;
+    faults.size = 0;
+    Scan scan = {tables, NULL, 0, 0, &faults};
+    if (!conforms(&scan, section, kind->node)) return 0;
+    tell(&scan, SECTION, "", 0);
+    if (!conforms(&scan, context, kind->context) || scan.uncertain) return 0;
+    memset(digest, 0, DIGEST);
+    for (u32 at = 0, size; at < faults.size; at += size) { /* a chain of blocks, each with the digest of those before */
+        u8 block[BLOCK] = {0};
+        size = faults.size - at < BLOCK - DIGEST ? faults.size - at : BLOCK - DIGEST;
+        memcpy(block, digest, DIGEST);
+        memcpy(block + DIGEST, faults.text + at, size);
+        digest_of(block, DIGEST + size, digest);
+    }
+    return kind->broken == ALWAYS_JUDGED || faults.size > 1;
 }
 
 static void place(const u8 *input, const Member *member, u32 *at, u32 *size) {
@@ -682,10 +799,10 @@ static int person_of(const Text *user, const Text *anonymous, u8 *person) {
 
 enum { NOT_TAKEN, TAKEN, UNREAD }; /* UNREAD: not in the spelling that is read here */
 
-/* Of a message that is taken, the row, both digests and the output are complete; its places where `more` asks for them. */
-static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *person, u8 *out) {
+/* Of a message that is taken, the row, its places, both digests and the output are complete; `faults` where it BREAKS. */
+static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *person, u8 *faults, u8 *out) {
     const u8 *at = input + begin;
-    Scan scan = {tables, at + size, 0, 0};
+    Scan scan = {tables, at + size, 0, 0, NULL};
     Parts parts;
     Times times;
     Text type, name = {at, 0, 0, 0}, id, user, anonymous;
@@ -702,9 +819,11 @@ static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 
     row->more = parts.more | (kind->asks ? ASK : 0);
     if (integrations && integrations->end - integrations->value > 2) row->more |= INTEGRATIONS_GIVEN;
     if (letter == 'i' && section && section->end - section->value > 2) row->more |= IDENTIFIERS;
-    if (!conforms(&scan, section, kind->node) || !conforms(&scan, parts.field[CONTEXT], kind->context)) {
-        if (!scan.uncertain) return NOT_TAKEN;
-        row->more |= ASK;
+    const Member *of_context = parts.field[CONTEXT];
+    int broken = kind->broken == ALWAYS_JUDGED;
+    if (broken || !conforms(&scan, section, kind->node) || !conforms(&scan, of_context, kind->context)) {
+        if (!scan.uncertain && (kind->broken == LEFT || !faults_of(tables, kind, section, of_context, faults))) return NOT_TAKEN;
+        row->more |= scan.uncertain ? ASK : BREAKS;
     }
     u8 block[BLOCK] = {0};
     u32 prefix = kind->prefix_size;
@@ -721,7 +840,7 @@ static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 
     row->user = user.size ? (u32)(user.at - input) : 0, row->user_size = user.size;
     row->anonymous = anonymous.size ? (u32)(anonymous.at - input) : 0, row->anonymous_size = anonymous.size;
     place(input, section, &places->section, &places->section_size);
-    place(input, parts.field[CONTEXT], &places->context, &places->context_size);
+    place(input, of_context, &places->context, &places->context_size);
     place(input, integrations, &places->integrations, &places->integrations_size);
     row->kind = (i32)(kind - tables->kinds);
     return TAKEN;
@@ -732,18 +851,18 @@ u32 router_respell(u8 *text, u32 size); /* respell.c */
 /* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]; one in another spelling of
  * JSON is respelled there. `out` has room for all of them and, for each, for what put_event adds:
  * router/native/scanner.py has the sum. Returns the bytes written to it. */
-u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *persons, u8 *out) {
+u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *persons, u8 *faults, u8 *out) {
     u32 written = 0, begin = 0;
     for (u32 i = 0; i < count; begin = ends[i++]) {
         Row *row = &rows[i];
         u32 size = ends[i] - begin;
-        u8 *digest = digests + (size_t)i * DIGEST, *person = persons + (size_t)i * DIGEST;
+        u8 *digest = digests + (size_t)i * DIGEST, *person = persons + (size_t)i * DIGEST, *fault = faults + (size_t)i * DIGEST;
         row->kind = -1;
         if (sources[i] == NO_SOURCE || size > tables->most_bytes) continue;
         row->out = written;
-        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, out + written);
+        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, fault, out + written);
         if (taken == UNREAD && (size = router_respell(input + begin, size)))
-            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, out + written);
+            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, fault, out + written);
         if (taken == TAKEN) written += row->out_size;
         else row->kind = -1;
     }

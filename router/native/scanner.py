@@ -20,7 +20,8 @@ from router.native.tables import ANYTHING, Nodes, hash_of
 NO_SOURCE = 255
 DIGEST_BYTES = 16
 NOT_TAKEN = -1
-IDENTIFIERS, INTEGRATIONS, ASK, ODD_ID, LONG_IDS = 1, 2, 4, 8, 16  # of `more`, as in scan.c
+IDENTIFIERS, INTEGRATIONS, ASK, ODD_ID, LONG_IDS, BREAKS = 1, 2, 4, 8, 16, 32  # of `more`, as in scan.c
+LEFT, JUDGED, ALWAYS_JUDGED = 0, 1, 2  # of `KindOf.broken`, as in scan.c
 _ADDED_BYTES = 370  # to an event beside its plan's reference: four members with a time each, room for its profile
 _LARGEST_INPUT = 1 << 29  # bytes of a batch: places are 32 bits wide
 _MOST_LEVELS = 64
@@ -38,7 +39,7 @@ _AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4"), ("one_sided", "u4")
 _KIND = np.dtype(
     [
         *((name, "u4") for name in ("name", "name_size", "plan", "plan_size", "prefix", "prefix_size")),
-        *(("node", "i4"), ("context", "i4"), ("source", "u1"), ("type", "u1"), ("asks", "u1"), ("unused", "u1")),
+        *(("node", "i4"), ("context", "i4"), ("source", "u1"), ("type", "u1"), ("asks", "u1"), ("broken", "u1")),
     ]
 )
 _ROW = np.dtype(
@@ -67,6 +68,7 @@ class KindOf(NamedTuple):
     """What an event must be to be of a kind, and what is written into it. `plan` is JSON, empty without a plan.
 
     `node` is that of `properties` or `traits`, `context` that of the context. `asks`: they do not say all of the plan.
+    `broken` says what becomes of events that break it.
     """
 
     source: int
@@ -77,6 +79,7 @@ class KindOf(NamedTuple):
     node: int
     context: int = ANYTHING
     asks: bool = False
+    broken: int = LEFT
 
 
 class ScanLimits(NamedTuple):
@@ -96,15 +99,16 @@ class ScanLimits(NamedTuple):
 class Scanned:
     """The answers of a batch, message by message. What stands for one that is not taken means nothing.
 
-    `digests` are those of dedupe, `persons` those of userId and anonymousId together. `output` has the events, of which
-    `rows` says where they are, in its first `used` bytes; `input` is what was read, perhaps in another spelling than
-    the messages.
+    `digests` are those of dedupe, `persons` those of userId and anonymousId together, `faults` those of the ways in
+    which an event BREAKS its plan. `output` has the events, of which `rows` says where they are, in its first `used`
+    bytes; `input` is what was read, perhaps in another spelling than the messages.
     """
 
     rows: Array
     places: Array
     digests: list[bytes]
     persons: list[bytes]
+    faults: Array
     input: memoryview
     output: memoryview
     used: int
@@ -133,6 +137,11 @@ class Scanned:
         """That of a message alone."""
         at = int(self.rows["id"][index])
         return str(self.input[at : at + int(self.rows["id_size"][index])], "utf-8")
+
+    def faults_of(self, index: int) -> bytes:
+        """A digest of the ways in which a message of its kind breaks the plan."""
+        digest: bytes = self.faults[index].tobytes()
+        return digest
 
     def value(self, index: int) -> bytes:
         """The event that was made of a message."""
@@ -169,7 +178,7 @@ class EventScanner:
         self._sealed: _Sealed | None = None
         self._scan = library.router_scan
         self._scan.restype = _COUNT
-        self._scan.argtypes = [*[_ADDRESS] * 4, ctypes.c_char_p, _COUNT, *[_ADDRESS] * 5]
+        self._scan.argtypes = [*[_ADDRESS] * 4, ctypes.c_char_p, _COUNT, *[_ADDRESS] * 6]
 
     @classmethod
     def open(cls, limits: ScanLimits) -> EventScanner | None:
@@ -201,13 +210,14 @@ class EventScanner:
         sealed = self._sealed = self._sealed or self._seal()
         longest = max(len(kind.plan) for kind in self._kinds)
         rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
-        digests, persons = np.empty(count, dtype=_DIGEST), np.empty(count, dtype=_DIGEST)
+        digests, persons, faults = (np.empty(count, dtype=_DIGEST) for _ in range(3))
         output = np.empty(len(values) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
         used = self._scan(
             ctypes.byref(sealed.struct), values.ctypes.data, ends.ctypes.data, received.ctypes.data, sources, count,
-            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, output.ctypes.data,
+            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, faults.ctypes.data,
+            output.ctypes.data,
         )  # fmt: skip
-        return Scanned(rows, places, digests.tolist(), persons.tolist(), values.data, output.data, used)
+        return Scanned(rows, places, digests.tolist(), persons.tolist(), faults, values.data, output.data, used)
 
     def _seal(self) -> _Sealed:
         nodes, text = self.nodes, bytearray(self.nodes.text)
@@ -219,7 +229,7 @@ class EventScanner:
         kinds, slots = [], self._slots()
         for kind in self._kinds:
             places = (*put(kind.name.encode()), *put(kind.plan), *put(kind.prefix))
-            kinds.append((*places, kind.node, kind.context, kind.source, ord(kind.type[0]), kind.asks, 0))
+            kinds.append((*places, kind.node, kind.context, kind.source, ord(kind.type[0]), kind.asks, kind.broken))
         tables = []
         states = accepting = 0
         for automaton in nodes.automata:

@@ -2,7 +2,8 @@
 
 A schema is compiled only where all of it is understood: `Uncertain` for any other keyword, and its events are held
 against the plan in Python. So what is here may be narrower than the plan, never wider: of a format, the spellings that
-nearly all values have. Pure.
+nearly all values have. Where it may be, or where it is not known which of several schemas refuses a value, the scanner
+does not say what is wrong. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from router.native.automaton import Automaton, Uncertain, automaton
 ANYTHING = -1
 TYPES = {"null": 1, "boolean": 2, "integer": 4, "number": 12, "string": 16, "array": 32, "object": 64}
 _ALL = sum({1, 2, 4, 8, 16, 32, 64})
-MINIMUM, MAXIMUM, ABOVE, BELOW, CLOSED = 1, 2, 4, 8, 16
+MINIMUM, MAXIMUM, ABOVE, BELOW, CLOSED, BLURRED = 1, 2, 4, 8, 16, 32
 _BOUNDS = {"minimum": MINIMUM, "exclusiveMinimum": ABOVE, "maximum": MAXIMUM, "exclusiveMaximum": BELOW}
 _DAY = "[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
@@ -161,6 +162,8 @@ class Nodes:
             raise Uncertain("required")
         if any(schema.get("additionalProperties", True) is False for schema, _ in parts):
             row.flags |= CLOSED
+            if any(isinstance(schema.get("additionalProperties"), dict) for schema, _ in parts):
+                row.flags |= BLURRED
         row.additional = ANYTHING if row.flags & CLOSED else self._inner(parts, "additionalProperties", level)
         rows = []
         for name in [*named, *(name for name in required if name not in named)]:
@@ -177,6 +180,7 @@ class Nodes:
                 continue
             if name in required or not row.flags & CLOSED:
                 raise Uncertain("a name that one schema wants and another refuses")
+            row.flags |= BLURRED  # what else is wrong with its value is not looked for
         row.required = (1 << len(required)) - 1
         row.first_property, row.properties = len(self.properties), len(rows)
         self.properties += rows
@@ -217,9 +221,14 @@ def _scalar(row: NodeRow, schema: Mapping[str, Any]) -> None:
     for keyword, flag in _BOUNDS.items():
         if keyword in schema:
             _bound(row, flag, schema[keyword])
-    row.min_length = max(row.min_length, _whole(schema.get("minLength", 0)))
+    shortest = _whole(schema.get("minLength", 0))
+    if shortest and row.min_length:
+        row.flags |= BLURRED
+    row.min_length = max(row.min_length, shortest)
     if "maxLength" in schema:
         longest = _whole(schema["maxLength"])
+        if row.max_length >= 0:
+            row.flags |= BLURRED
         row.max_length = longest if row.max_length < 0 else min(longest, row.max_length)
 
 

@@ -189,14 +189,18 @@ class CompiledRule:
         return [(klass, section, self.engine({"allOf": [schema]})) for klass, section, schema in parts]
 
     def findings(self, body: dict[str, Any]) -> list[Finding]:
-        """Everything that is wrong with an event, the rule's own violations first."""
+        """Everything that is wrong with an event, the rule's own violations first, then by place.
+
+        The engine's order depends on how many names a value has, so equal fingerprints would not mean the same one.
+        """
         found = []
         if self.unplanned:
             found.append(self._finding("unplanned_event", self.unplanned))
         for klass, section, validator in self._parts:
             whole = section == "message"
             value = body if whole else body.get(section, {})
-            for fault in faults(validator.iter_errors(value), value, () if whole else (section,)):
+            found_here = faults(validator.iter_errors(value), value, () if whole else (section,))
+            for fault in sorted(found_here, key=_place):
                 if klass == "unplanned_property":
                     message = "expected a planned property, got another name"
                     fault = SchemaFault("Unplanned Property", fault.path, message)
@@ -209,6 +213,11 @@ class CompiledRule:
             klass, fault.type, pointer, fault.message, self.engine.plan.name, self.title, self.version
         )
         return Finding(violation, fault.path)
+
+
+def _place(fault: SchemaFault) -> tuple[list[tuple[int, str]], str, str]:
+    """By which faults are in order: items by their numbers, names by the alphabet."""
+    return [(part, "") if isinstance(part, int) else (-1, part) for part in fault.path], fault.type, fault.message
 
 
 def _always(body: Any) -> bool:

@@ -15,6 +15,7 @@ from router import metrics
 from router.agents.agent import Agent, RouteKey
 from router.agents.pipeline import Pipeline
 from router.agents.scan import CHECKED, FEWEST, Scan
+from router.agents.scan_kinds import MOST_KINDS
 from router.events.event import Event
 from router.native import library
 from router.native.library import native
@@ -57,8 +58,9 @@ def test_mutated_events_come_out_as_without_it() -> None:
         ({}, True),
         ({"sentAt": "2026-11-27T10:00:00.000Z", "timestamp": "2026-11-27T09:59:58.250Z"}, True),
         ({"integrations": {}, "context": {"ip": "203.0.113.9"}, "extra": {"a": [1, {"b": None}]}}, True),
-        ({"properties": {"order_id": "o1", "total": -1}}, False),
-        ({"properties": {"order_id": "o1", "total": 1, "unplanned": 1}}, False),
+        ({"properties": {"order_id": "o1", "total": -1}}, True),  # allowed, and told
+        ({"properties": {"order_id": "o1", "total": 1, "unplanned": 1}}, True),
+        ({"properties": {"order_id": "o1", "total": "x", "channel": 5, "currency": "eur", "products": [{}]}}, True),
         ({"properties": {"order_id": "o1", "total": 1, "products": []}}, True),
         (
             {"properties": {"order_id": "o1", "total": 1, "email": "Ada@example.com", "url": "https://example.com/"}},
@@ -92,7 +94,8 @@ def test_mutated_events_come_out_as_without_it() -> None:
         ({"anonymousId": "", "userId": None}, False),
         ({"anonymousId": 7}, False),
         ({"writeKey": "other"}, False),
-        ({"event": "Nobody plans it"}, False),
+        ({"event": "Nobody plans it"}, True),  # allowed as well
+        ({"event": "Nobody plans it", "context": {"locale": "longer"}}, True),
     ],
 )
 def test_an_event_is_taken_only_where_all_is_certain(fields: dict[str, Any], expected: bool) -> None:
@@ -101,6 +104,33 @@ def test_an_event_is_taken_only_where_all_is_certain(fields: dict[str, Any], exp
 
     assert taken(made, messages) == (FEWEST if expected else 0)
     assert made.run(messages, LANES) == _after_one(pipeline(native=False), messages)
+
+
+@built
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [({"order_id": "o1", "total": 1, "more": 1}, True), ({"order_id": "o1", "total": -1, "more": 1}, False)],
+)
+def test_what_the_plan_blocks_takes_the_long_way_and_what_it_allows_does_not(
+    properties: dict[str, Any], expected: bool
+) -> None:
+    messages = [one._replace(write_key=b"shop-key") for one in told(FEWEST, properties=properties)]
+    made = learned([one._replace(write_key=b"shop-key") for one in told(1)])
+
+    assert taken(made, messages) == (FEWEST if expected else 0)
+    assert made.run(messages, LANES) == _after_one(pipeline(native=False), messages)
+
+
+@built
+def test_names_that_no_plan_knows_leave_room_for_others() -> None:
+    made = pipeline(native=True)
+    for number in range(MOST_KINDS + 10):
+        made.run(told(1, event=f"Unplanned {number}"), LANES)
+    made.run(told(1), LANES)
+
+    assert taken(made, told(FEWEST, event="Unplanned 1")) == FEWEST
+    assert taken(made, told(FEWEST, event=f"Unplanned {MOST_KINDS}")) == 0
+    assert taken(made, told(FEWEST)) == FEWEST
 
 
 def _after_one(made: Pipeline, messages: list[Told]) -> object:

@@ -102,6 +102,16 @@ def test_what_is_wrong_in_another_way_has_another(one: Any, other: Any) -> None:
     assert SHOP_RULE.fingerprint(event(one)) != SHOP_RULE.fingerprint(event(other))
 
 
+def test_the_order_of_findings_does_not_depend_on_what_is_right() -> None:
+    numbers: dict[str, Any] = {"b": {"type": "number"}, "a": {"type": "number"}}
+    rule = rule_of({"properties": numbers | {"c": {}}, "additionalProperties": True})
+    few, many = event({"b": "x", "a": "x"}), event({"b": "x", "a": "x", "d": 1, "e": 1, "f": 1})
+
+    assert rule.fingerprint(few) == rule.fingerprint(many)
+    assert [found.path[-1] for found in rule.findings(few)] == ["a", "b"]
+    assert rule.findings(few) == rule.findings(many)
+
+
 def test_a_value_that_is_too_large_to_remember_has_none() -> None:
     few, many = ({"total": 1, "unplanned": 1, "either": ["x" * count]} for count in (10, 10_000))
 
