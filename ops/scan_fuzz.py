@@ -2,7 +2,8 @@
 
 `python -m ops.scan_fuzz [--inputs 200000] [--seed N]`. An input that comes out otherwise is printed as a Python
 literal, and the status is 1. Inputs run in batches, through a pipeline with the scanner and through one without. Events
-of the source `web` are the scanner's alone, at those of `app` and `shop` agents look as well. With `--sanitize` the C
+of the sources `web` and `lab` are the scanner's alone, at those of `app` and `shop` agents look as well; the plan
+allows violations, omits them in `lab`, and blocks them in `shop`. With `--sanitize` the C
 is compiled with AddressSanitizer and UndefinedBehaviorSanitizer for the run, where there is a compiler.
 """
 
@@ -211,8 +212,9 @@ def pipeline(*, native: bool) -> Pipeline:
         replica.apply_record(replica.position(), AT, record)
 
     first = Decode(
-        TOPICS, cluster="c", limits=Limits(depth=8), sources=("web", "app", "shop"), source_of_topic={},
-        source_of_key={"web-key": "web", "app-key": "app", "shop-key": "shop"}, default_source="web",
+        TOPICS, cluster="c", limits=Limits(depth=8), sources=("web", "app", "shop", "lab"),
+        source_of_topic={}, default_source="web",
+        source_of_key={"web-key": "web", "app-key": "app", "shop-key": "shop", "lab-key": "lab"},
         clock=lambda: AT / 1000,
     )  # fmt: skip
     plan = compile_plan(PLAN)
@@ -220,6 +222,7 @@ def pipeline(*, native: bool) -> Pipeline:
         "web": Enforcement(plan, Enforce()),
         "app": Enforcement(None, Enforce()),
         "shop": Enforcement(plan, Enforce(violation="block")),
+        "lab": Enforcement(plan, Enforce(violation="omit", unplanned_property="omit", common="omit")),
     }
     omitted = OmitRules(properties={"Counted": ("n*",)}, traits=())
     made = Pipeline(
@@ -324,7 +327,18 @@ def _change(chance: random.Random, body: dict[str, Any]) -> None:
 def batches(inputs: int, seed: int) -> Iterator[list[Told]]:
     chance = random.Random(seed)
     numbers = iter(range(inputs))
-    keys = (b"", b"web-key", b"web-key", b"app-key", b"app-key", b"shop-key", b"shop-key", b"other-key")
+    keys = (
+        b"",
+        b"web-key",
+        b"web-key",
+        b"app-key",
+        b"app-key",
+        b"shop-key",
+        b"shop-key",
+        b"other-key",
+        b"lab-key",
+        b"lab-key",
+    )
     while batch := [
         Told(mutated(chance, event(chance, n)), n, chance.choice(keys))
         for _, n in zip(range(BATCH), numbers, strict=False)

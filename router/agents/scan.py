@@ -28,7 +28,7 @@ from router.agents.route import Choice, Route
 from router.agents.scan_answers import OpenEvent, ScanAnswers
 from router.agents.scan_input import ScanInputs
 from router.agents.scan_kinds import USUAL, ScanKind, ScanKinds, only
-from router.agents.verdict import Verdict
+from router.agents.scan_verdicts import ScanVerdicts
 from router.events.event import Event
 from router.events.message_batch import Array
 from router.identity import Identifiers
@@ -62,8 +62,9 @@ class Scan:
         self._prepare = prepare
         self._kinds = ScanKinds(scanner, agents)
         self._inputs = ScanInputs(decode, self._kinds.sources)
+        self._verdicts = ScanVerdicts()
         self._answers = ScanAnswers()
-        self._alike: dict[tuple[ScanKind, Choice, bytes], Alike] = {}
+        self._alike: dict[tuple[Alike, Choice], Alike] = {}
         self._people: dict[bytes, Identifiers] = {}
         self._pair = only(agents, Identify).pair
         self._until_check = CHECKED
@@ -92,7 +93,7 @@ class Scan:
         if self._off or not kinds or len(messages) < FEWEST:
             return None
         given = self._inputs.of(messages)
-        found = self._scanner.scan(given.values, given.ends, given.received, given.sources)
+        found = self._scanner.scan(given.values, given.ends, given.received, given.sources, spare=self._verdicts.omits)
         if found is None:
             return None
         numbers = found.kinds
@@ -101,6 +102,7 @@ class Scan:
             [kind.alike for kind in kinds], numbers.clip(0), *found.places_of_events(), {}, found.output, found.used,
             messages, np.arange(len(messages)),
         )  # fmt: skip
+        self._verdicts.judge(kinds, found, events)
         changed = self._close(found, events, messages)
         taken = np.flatnonzero(numbers != NOT_TAKEN).tolist()
         own = dict(changed)
@@ -135,52 +137,43 @@ class Scan:
         of `found` for those that have to take the long way. Returns those that they have changed.
         """
         changed = []
-        others: dict[Alike, int] = {}  # than those of the kinds
+        others: dict[Alike, int] = {}  # than those of the kinds, by their places
         for index in self._open(found):
             kind, more = self._kinds.all[found.kinds[index]], int(found.rows["more"][index])
-            faults = found.faults_of(index) if more & BREAKS else b""
-            verdict = self._answers.verdict(kind, faults, found, index) if faults else None
-            if faults and verdict is None:
-                found.kinds[index] = NOT_TAKEN
-                continue
             if more & ODD_ID and self._decode.placeholders.matches(found.message_id(index)):
                 found.kinds[index] = NOT_TAKEN
-                continue
-            choice = kind.alike.choice
-            if more & ~(ODD_ID | LONG_IDS | BREAKS) or kind.looks:
-                message = messages[index]
-                event = _event(kind, events, index, message)
+            elif more & ~(ODD_ID | LONG_IDS | BREAKS) or kind.looks:
+                message, alike = messages[index], events.alike(index)
+                event = _event(kind, alike, events, index, message)
                 one = OpenEvent(found, index, kind, more, message.value() or b"", found.sections(index))
                 if not self._answers.answer(event, one):
                     found.kinds[index] = NOT_TAKEN
-                    continue
-                if event.value:
-                    event.verdict, event.message_id = verdict, found.message_id(index)
+                elif event.value:
+                    event.message_id = found.message_id(index)
                     changed.append((index, event))
-                    continue
-                events.ids[index], choice = event.ids, event.choice
-            if (alike := self._alike_of(kind, choice, faults, verdict)) is not kind.alike:
-                events.of_kind[index] = others.setdefault(alike, len(events.kinds) + len(others))
-        events.kinds.extend(others)
+                else:
+                    events.ids[index] = event.ids
+                    if event.choice is not alike.choice:
+                        other = self._alike_of(alike, event.choice)
+                        place = events.of_kind[index] = others.setdefault(other, len(events.kinds))
+                        if place == len(events.kinds):
+                            events.kinds.append(other)
         return changed
 
     def _open(self, found: Scanned) -> list[int]:
         """The events that the scanner leaves a question about, or that an agent looks into."""
         looked_into = np.array([bool(kind.looks) for kind in self._kinds.all])
-        asked = (found.rows["more"] & ~np.uint32(LONG_IDS)) != 0
+        asked = (found.rows["more"] & ~np.uint32(LONG_IDS | BREAKS)) != 0
         indices: list[int] = np.flatnonzero((found.kinds != NOT_TAKEN) & (asked | looked_into[found.kinds])).tolist()
         return indices
 
-    def _alike_of(self, kind: ScanKind, choice: Choice, faults: bytes, verdict: Verdict | None) -> Alike:
-        """What events of a kind have in common that make this choice, and break their plan in these ways or in none."""
-        usual = kind.alike
-        if choice is usual.choice and not faults:
-            return usual
-        found = self._alike.get((kind, choice, faults))
+    def _alike_of(self, alike: Alike, choice: Choice) -> Alike:
+        """What events have in common that make this choice, and are alike otherwise."""
+        found = self._alike.get((alike, choice))
         if found is None:
             if len(self._alike) >= REMEMBERED:
                 self._alike.clear()
-            found = self._alike[kind, choice, faults] = replace(usual, choice=choice, verdict=verdict)
+            found = self._alike[alike, choice] = replace(alike, choice=choice)
         return found
 
     def _is_right(self, message: Message, events: Events, row: int) -> bool:
@@ -199,12 +192,12 @@ class Scan:
         return same
 
 
-def _event(kind: ScanKind, events: Events, index: int, message: Message) -> Event:
+def _event(kind: ScanKind, alike: Alike, events: Events, index: int, message: Message) -> Event:
     """The object of a row, without its value."""
     event = Event.prepared(kind.source, kind.type, kind.name, int(events.received[index]), message.key())
     event.lane, event.offset = int(events.lanes[index]), message.offset()
     event.digest, event.ids, event.value = events.digests[index], events.ids[index], b""
-    event.mark, event.choice, event.out = kind.alike.mark, kind.alike.choice, kind.headers
+    event.mark, event.choice, event.out, event.verdict = alike.mark, alike.choice, kind.headers, alike.verdict
     return event
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from router.agents.route import Choice
 from router.agents.scan_kinds import ScanKind
-from router.agents.verdict import Verdict, mark
+from router.agents.verdict import mark
 from router.events.event import RELEASED, Body, Event
 from router.native.scanner import ASK, IDENTIFIERS, INTEGRATIONS, Scanned
 from router.plan.model import section_of
@@ -42,20 +42,6 @@ class ScanAnswers:
 
     def __init__(self) -> None:
         self._choices: dict[tuple[ScanKind, bytes], Choice] = {}
-        self._verdicts: dict[tuple[ScanKind, bytes], Verdict | None] = {}
-
-    def verdict(self, kind: ScanKind, faults: bytes, found: Scanned, index: int) -> Verdict | None:
-        """That on an event which breaks its plan, decided once for all that break it in the same ways; None where it
-        has to take the long way.
-        """
-        key = kind, faults
-        if key in self._verdicts:
-            return self._verdicts[key]
-        if len(self._verdicts) >= REMEMBERED:
-            self._verdicts.clear()
-        section, context, _ = found.sections(index)
-        verdict = self._verdicts[key] = kind.plan.verdict(_parsed(kind, section, context))
-        return verdict
 
     def answer(self, event: Event, one: OpenEvent) -> bool:
         """Complete an event that has no value; False where it has to take the long way. Agents that change it give it
@@ -71,7 +57,7 @@ class ScanAnswers:
             event.choice = self._choice(kind, integrations)
         if not more & (ASK | IDENTIFIERS):
             return True
-        body = _parsed(kind, section, context)
+        body = kind.parsed(section, context)
         if more & ASK and not kind.plan.conforms(orjson.loads(one.raw) if kind.plan.whole else body):
             return False
         if more & IDENTIFIERS:
@@ -93,12 +79,6 @@ class ScanAnswers:
                     self._choices.clear()
                 self._choices[kind, integrations] = found
         return found
-
-
-def _parsed(kind: ScanKind, section: bytes, context: bytes) -> Body:
-    """What the plan looks at of an event."""
-    parts = ((section_of(kind.type), section), ("context", context))
-    return {name: orjson.loads(text) for name, text in parts if text}
 
 
 def _looked_into(event: Event, one: OpenEvent) -> bool:

@@ -21,6 +21,7 @@ from router.agents.identify import Identify
 from router.agents.route import Route
 from router.agents.validate import Validate
 from router.agents.verdict import Verdict
+from router.document import Pointer
 from router.events.event import Body
 from router.native.automaton import Uncertain
 from router.native.scanner import ALWAYS_JUDGED, JUDGED, LEFT, NO_SOURCE, EventScanner, KindOf
@@ -39,7 +40,7 @@ class ScanPlan(NamedTuple):
     """What the plan says of events of a kind: nodes for the scanner, and whom to ask where they do not say it all.
 
     `whole`: the plan needs all of the event to find its rule. `broken` says what becomes of events that break it;
-    `allowed` gives the verdict on one that goes on as it is, None for others.
+    `passed` gives the verdict on one that goes on, and what to omit of it; None for others.
     """
 
     reference: str = ""
@@ -49,7 +50,7 @@ class ScanPlan(NamedTuple):
     whole: bool = False
     ask: Callable[[Body], bool] | None = None
     broken: int = LEFT
-    allowed: Callable[[Body], Verdict | None] | None = None
+    passed: Callable[[Body], tuple[Verdict, list[Pointer]] | None] | None = None
 
     def conforms(self, body: Body) -> bool:
         """Whether the plan is certain of these parts of an event, or of the whole."""
@@ -58,10 +59,10 @@ class ScanPlan(NamedTuple):
         except ValueError:  # the plan's engine cannot look into it
             return False
 
-    def verdict(self, body: Body) -> Verdict | None:
-        """That on an event that breaks the plan, by these parts of it; None where it has to take the long way."""
+    def verdict(self, body: Body) -> tuple[Verdict, list[Pointer]] | None:
+        """That on an event that breaks the plan, by these parts of it, and what to omit; None where it is blocked."""
         try:
-            return self.allowed(body) if self.allowed else None
+            return self.passed(body) if self.passed else None
         except ValueError:  # the plan's engine cannot look into it
             return None
 
@@ -83,6 +84,11 @@ class ScanKind:
     identify: Prepare
     looks: tuple[Prepare, ...]
     reads: Collection[str] | None
+
+    def parsed(self, section: bytes, context: bytes) -> Body:
+        """What the plan looks at of an event."""
+        parts = ((section_of(self.type), section), ("context", context))
+        return {name: orjson.loads(text) for name, text in parts if text}
 
 
 class ScanKinds:
@@ -137,7 +143,7 @@ class ScanKinds:
         rule = rules.plan.only_rule(call_type, name)
         looked_at = rules.plan.sections(call_type) if rule is None else {*rule.own, *rule.common}
         unplanned = rule is not None and rule.unplanned is not None
-        goes_on = rules.allows(call_type) and not validate.forwards_violations(source)
+        goes_on = rules.passes(call_type) and not validate.forwards_violations(source)
         if looked_at - {section_of(call_type), "context"} or (unplanned and not (goes_on and self._has_room())):
             raise Uncertain("a plan of more than a section and the context, or none")
         ask = rules.conforms(call_type, name)
@@ -151,7 +157,7 @@ class ScanKinds:
                 raise
             return ScanPlan(rules.reference, asks=True, ask=ask)
         broken = LEFT if not goes_on else ALWAYS_JUDGED if unplanned else JUDGED
-        return ScanPlan(rules.reference, section, context, ask=ask, broken=broken, allowed=partial(rules.allowed, rule))
+        return ScanPlan(rules.reference, section, context, ask=ask, broken=broken, passed=partial(rules.passed, rule))
 
     def _has_room(self) -> bool:
         """For kinds that their plan does not know; they take half of the places at most, since anyone can make some."""

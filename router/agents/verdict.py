@@ -97,17 +97,17 @@ class Enforcement:
             _remove(body, offending)
         return verdict
 
-    def allowed(self, rule: CompiledRule, body: dict[str, Any]) -> Verdict | None:
-        """The verdict on an event of this rule that goes on as it is; None for one that is blocked, or loses something.
+    def passed(self, rule: CompiledRule, body: dict[str, Any]) -> tuple[Verdict, list[Pointer]] | None:
+        """The verdict on an event of this rule, and what to omit of it, in order; None for one that is blocked.
 
         The sections that the rule looks at suffice for a body. Raises ValueError as `judge` does.
         """
         verdict, offending = self._decide(rule.call_type, rule.findings(body))
-        return None if verdict.blocked or offending else verdict
+        return None if verdict.blocked else (verdict, [(*path, name) for path, name, _ in reversed(offending)])
 
-    def allows(self, call_type: str) -> bool:
-        """Whether an event of this type that breaks its plan may go on as it is."""
-        return "allow" in self.actions[call_type].values()
+    def passes(self, call_type: str) -> bool:
+        """Whether an event of this type that breaks its plan may go on."""
+        return any(action != "block" for action in self.actions[call_type].values())
 
     def unreadable(self, body: dict[str, Any]) -> Verdict:
         """On one of which the engine raises: it takes Unicode only, and tells what is wrong in 255 levels only."""

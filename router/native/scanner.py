@@ -138,11 +138,6 @@ class Scanned:
         at = int(self.rows["id"][index])
         return str(self.input[at : at + int(self.rows["id_size"][index])], "utf-8")
 
-    def faults_of(self, index: int) -> bytes:
-        """A digest of the ways in which a message of its kind breaks the plan."""
-        digest: bytes = self.faults[index].tobytes()
-        return digest
-
     def value(self, index: int) -> bytes:
         """The event that was made of a message."""
         at, size = self.rows["out"][index], self.rows["out_size"][index]
@@ -200,9 +195,11 @@ class EventScanner:
         self._sealed = None
         return len(self._kinds) - 1
 
-    def scan(self, values: Array, ends: Array, received: Array, sources: bytes) -> Scanned | None:
+    def scan(
+        self, values: Array, ends: Array, received: Array, sources: bytes, *, spare: bool = False
+    ) -> Scanned | None:
         """`values` are one behind the other, and may be written in; `received` in milliseconds; `sources` has a number
-        for each message, NO_SOURCE for those to leave alone.
+        for each message, NO_SOURCE for those to leave alone. `spare`: the output has room for all events once more.
         """
         count = len(ends)
         if not self._kinds or not 0 < len(values) <= _LARGEST_INPUT:
@@ -211,7 +208,7 @@ class EventScanner:
         longest = max(len(kind.plan) for kind in self._kinds)
         rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
         digests, persons, faults = (np.empty(count, dtype=_DIGEST) for _ in range(3))
-        output = np.empty(len(values) + (_ADDED_BYTES + longest) * count, dtype=np.uint8)
+        output = np.empty((len(values) + (_ADDED_BYTES + longest) * count) * (1 + spare), dtype=np.uint8)
         used = self._scan(
             ctypes.byref(sealed.struct), values.ctypes.data, ends.ctypes.data, received.ctypes.data, sources, count,
             rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, faults.ctypes.data,

@@ -133,6 +133,31 @@ def test_names_that_no_plan_knows_leave_room_for_others() -> None:
     assert taken(made, told(FEWEST)) == FEWEST
 
 
+@built
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"properties": {"order_id": "o1", "total": "x", "channel": 5, "more": [1], "products": [{"price": "y"}]}},
+        {"properties": {"order_id": "o1", "total": 1, "more": 1}, "context": {"locale": "much too long"}},
+        {"event": "Nobody plans it", "context": {"page": "/a"}, "integrations": {"CRM": False}},
+    ],
+)
+def test_what_the_plan_omits_is_kept_apart(fields: dict[str, Any]) -> None:
+    def sent(count: int, **fields: Any) -> list[Told]:
+        return [one._replace(write_key=b"lab-key") for one in told(count, **fields)]
+
+    made, messages = learned(sent(1, event=fields.get("event", "Order Completed"))), sent(FEWEST, **fields)
+    named = [
+        one._replace(raw=one.raw.replace(b'"context":{', b'"context":{"traits":{"email":"a@b.co"},'))
+        for one in messages
+    ]
+
+    assert taken(made, messages) < FEWEST  # there was no room
+    assert taken(made, messages) == FEWEST
+    assert made.run(messages, LANES) == _after_one(pipeline(native=False), messages)
+    assert taken(made, named) == (0 if "context" in fields else FEWEST)  # it may be known by what it loses
+
+
 def _after_one(made: Pipeline, messages: list[Told]) -> object:
     made.run(messages[:1], LANES)
     return made.run(messages, LANES)

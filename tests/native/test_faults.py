@@ -82,7 +82,7 @@ def answers(nodes: list[list[Any]], broken: int, values: list[dict[str, Any]]) -
     assert found is not None
     more = found.rows["more"].tolist()
     taken = [kind != NOT_TAKEN for kind in found.kinds.tolist()]
-    digests = [found.faults_of(at) if one and more[at] & BREAKS else None for at, one in enumerate(taken)]
+    digests = [found.faults[at].tobytes() if one and more[at] & BREAKS else None for at, one in enumerate(taken)]
     return digests, [one and more[at] & ~8 == 0 for at, one in enumerate(taken)]
 
 
