@@ -68,9 +68,8 @@ def test_the_events_of_its_tests_come_out_alike_with_the_native_scanner_and_with
 
     resolved = other.run(messages, lanes)
     assert one.run(messages, lanes) == resolved
-    # not those that break their plan though they are not blocked
     assert taken is not None
-    assert len(messages) - len(taken.left) >= 0.7 * resolved.ended["resolved"].total() > 0
+    assert len(messages) - len(taken.left) >= 0.85 * resolved.ended["resolved"].total() > 0
 
 
 @pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.name)
