@@ -1,1 +1,1 @@
-"""The native library: two small pieces of C for the hot path, and how they are found. Without it all works, slower."""
+"""The native library: small pieces of C for the hot path, and how they are found. Without it all works, slower."""

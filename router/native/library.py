@@ -37,9 +37,9 @@ def library_name() -> str:
 
 
 def sources_checksum(folder: Path = HERE) -> int:
-    """Of all C sources by name and content; `setup.py` compiles it in."""
+    """Of all C sources and headers by name and content; `setup.py` compiles it in."""
     checksum = 0
-    for path in sorted(folder.glob("*.c")):
+    for path in sorted(folder.glob("*.[ch]")):
         checksum = zlib.crc32(path.name.encode() + b"\0" + path.read_bytes(), checksum)
     return checksum
 
