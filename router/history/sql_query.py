@@ -52,15 +52,20 @@ class Ask(Protocol):
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Ask]:
-    """Raises Unavailable where the database is not there, RouterError where it refuses a query, then and later."""
+def connected(url: str, place: str = "") -> Iterator[Ask]:
+    """`place` stands before what errors say, such as `sources.crm: `.
+
+    Raises Unavailable where the database is not there, RouterError where it refuses a query, then and later.
+    """
     connect = _duckdb if url.startswith("duckdb:///") else _postgres
     module = _library("duckdb", "duckdb") if connect is _duckdb else _library("psycopg", "postgres")
+    if connect is _duckdb and not Path(path := url.removeprefix("duckdb:///")).is_file():
+        raise Unavailable(f"{place}expected a DuckDB file, got none at {path}")
     try:
         with connect(module, url) as ask:
             yield ask
     except module.Error as error:
-        raise _translated(module, error) from error
+        raise _translated(module, error, place) from error
 
 
 @contextmanager
@@ -90,10 +95,7 @@ def _postgres(psycopg: Any, url: str) -> Iterator[Ask]:
 
 @contextmanager
 def _duckdb(duckdb: Any, url: str) -> Iterator[Ask]:
-    path = url.removeprefix("duckdb:///")
-    if not Path(path).is_file():
-        raise Unavailable(f"expected a DuckDB file, got none at {path}")
-    with duckdb.connect(path, read_only=True) as connection:
+    with duckdb.connect(url.removeprefix("duckdb:///"), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield lambda sql, values=(): _answer(connection.execute(sql, list(values) or None))
 
@@ -114,12 +116,12 @@ def _library(name: str, extra: str) -> Any:
         raise Unavailable(f"{name} is not installed: pip install 'event-router[{extra}]'") from error
 
 
-def _translated(module: Any, error: Exception) -> RouterError:
+def _translated(module: Any, error: Exception, place: str) -> RouterError:
     """The first line of what the database says: further ones may have values."""
     said = SECRETS(next(iter(str(error).strip().splitlines()), type(error).__name__))
     away = (getattr(module, name, ()) for name in ("OperationalError", "IOException"))
     absent = any(isinstance(error, kind) for kind in away) and not getattr(error, "sqlstate", None)
-    return Unavailable(f"the database: {said}") if absent else RouterError(f"the query: {said}")
+    return Unavailable(f"{place}the database: {said}") if absent else RouterError(f"{place}the query: {said}")
 
 
 def json_value(value: Any) -> Any:

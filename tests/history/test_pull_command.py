@@ -133,8 +133,8 @@ WRONG = [
     ("keyless", 1, "sources.keyless.settings.key: expected a column of the query (number, plan), got id"),
     ("typo", 1, "sources.typo.map.traits.plan: expected a column of the query (id, pln), got plan (did you mean pln?)"),
     ("twice", 1, "sources.twice.settings.query: expected each column once, got id twice"),
-    ("faulty", 1, "the query: Catalog Error: Table with name custmers does not exist!"),
-    ("absent", 3, "expected a DuckDB file, got none at"),
+    ("faulty", 1, "sources.faulty: the query: Catalog Error: Table with name custmers does not exist!"),
+    ("absent", 3, "sources.absent: expected a DuckDB file, got none at"),
     ("web", 1, "expected a source of the type sql, got web, of type segment"),
     ("crn", 1, "expected a source, got crn (did you mean crm?)"),
 ]

@@ -54,7 +54,7 @@ class Database:
         Raises FileError, RouterError for a query that is refused or lacks a column, Unavailable.
         """
         sql = self._sql()
-        with connected(self.settings.url.get_secret_value()) as ask:
+        with connected(self.settings.url.get_secret_value(), f"sources.{self.source}: ") as ask:
             found = ask(sql if self.settings.cursor is None else columns_question(sql))
             self._check(found.columns)
             yield lambda cursor: found if cursor is None else ask(*cursor.question(sql))
