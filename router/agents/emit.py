@@ -11,7 +11,6 @@ Without state: kill -9 loses nothing here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import compress
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -22,7 +21,7 @@ from router.agents.batch import Batch
 from router.agents.events import PROFILE_BYTES, PROFILE_END, ROOM, Events
 from router.agents.route import Choice
 from router.events.event import RELEASED, Event
-from router.events.fans import Block, Fan, FanHeaders, Fans, Spans
+from router.events.fans import Block, Fan, FanHeaders, FanKind, Fans, Spans
 from router.events.message_batch import Array
 from router.events.parser import encode
 from router.events.records import Headers
@@ -105,14 +104,28 @@ class Emit(Agent):
 
 def _fans(events: Events) -> Fans:
     """The events as they lie in their block, each with its profile written where there is room for it."""
-    present = np.bincount(events.of_kind, minlength=len(events.kinds)) > 0
-    topics = [(alike.choice.topics, alike.headers) for alike in compress(events.kinds, present)]
+    kinds, of_kind = _fan_kinds(events)
     places = events.starts + events.sizes - (PROFILE_BYTES + PROFILE_END)
     profiles = np.frombuffer("".join(events.profiles).encode(), dtype=_PROFILE)
     if len(places):
         _every_place(events.block)[places] = profiles
     keys = Spans(events.block, places, np.full(len(places), PROFILE_BYTES))
-    return Fans(topics, (present.cumsum() - 1)[events.of_kind], Spans(events.block, events.starts, events.sizes), keys)
+    return Fans(kinds, of_kind, Spans(events.block, events.starts, events.sizes), keys)
+
+
+def _fan_kinds(events: Events) -> tuple[list[FanKind], Array]:
+    """Topics and headers of the kinds that are present, and the place of each event's among them. Kinds of events that
+    differ in their verdicts alone have the same.
+    """
+    places: dict[tuple[tuple[str, ...], int], int] = {}
+    numbers = np.zeros(len(events.kinds), dtype=np.int64)
+    found: list[FanKind] = []
+    for kind in np.flatnonzero(np.bincount(events.of_kind)).tolist():
+        topics, headers = events.kinds[kind].choice.topics, events.kinds[kind].headers
+        place = numbers[kind] = places.setdefault((topics, id(headers)), len(found))
+        if place == len(found):
+            found.append((topics, headers))
+    return found, numbers[events.of_kind]
 
 
 def _every_place(block: Block) -> Array:

@@ -17,6 +17,7 @@ from router.agents.pipeline import Pipeline
 from router.agents.scan import CHECKED, FEWEST, Scan
 from router.agents.scan_kinds import MOST_KINDS
 from router.events.event import Event
+from router.events.fans import Fans
 from router.native import library
 from router.native.library import native
 
@@ -156,6 +157,21 @@ def test_what_the_plan_omits_is_kept_apart(fields: dict[str, Any]) -> None:
     assert taken(made, messages) == FEWEST
     assert made.run(messages, LANES) == _after_one(pipeline(native=False), messages)
     assert taken(made, named) == (0 if "context" in fields else FEWEST)  # it may be known by what it loses
+
+
+@built
+def test_events_that_break_their_plan_in_many_ways_are_written_together() -> None:
+    messages = [
+        one._replace(raw=one.raw.replace(b'"total":9.5', b'"total":9.5,"x%d":1' % one.number)) for one in told(300)
+    ]
+    made, other = learned([Told(told(1)[0].raw.replace(b"message-", b"other-"), 0)]), pipeline(native=False)
+
+    assert taken(made, messages) == 300
+    batch = made.run(messages, LANES)
+    assert isinstance(batch.fans, Fans)
+    assert len(batch.fans.kinds) == 1
+    assert sum(topic == scan_fuzz.TOPICS.violations for topic, *_ in batch.records) == 300
+    assert batch == other.run(messages, LANES)
 
 
 def _after_one(made: Pipeline, messages: list[Told]) -> object:
