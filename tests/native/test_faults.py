@@ -5,18 +5,16 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
-import orjson
 import pytest
 
 from router.native.automaton import Uncertain
 from router.native.library import native
-from router.native.scanner import ALWAYS_JUDGED, BREAKS, JUDGED, NOT_TAKEN, EventScanner, KindOf, ScanLimits
+from router.native.scanner import ALWAYS_JUDGED, BREAKS, JUDGED, NOT_TAKEN, KindOf
 from router.plan import Plan, compile_plan
 from router.plan.compiled_rule import CompiledRule, Finding
 from router.plan.model import Rule
+from tests.native.scanning import opened, scanned, value
 
-AT = 1_767_225_600_000
 pytestmark = pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
 
 NAMES = ("a", "b", "ü", "longer name")
@@ -53,33 +51,18 @@ def schema(chance: random.Random, level: int = 0) -> Any:
     return made
 
 
-def value(chance: random.Random, level: int = 0) -> Any:
-    way = chance.random() if level < 3 else 1.0
-    if way < 0.35:
-        return {name: value(chance, level + 1) for name in chance.sample(NAMES, chance.randint(0, 3))}
-    if way < 0.5:
-        return [value(chance, level + 1) for _ in range(chance.randint(0, 3))]
-    return chance.choice(LEAVES)
-
-
 def section(chance: random.Random) -> dict[str, Any]:
-    return {name: value(chance, 1) for name in chance.sample((*NAMES, "other", "o"), chance.randint(0, 4))}
+    return {name: value(chance, NAMES, LEAVES) for name in chance.sample((*NAMES, "other", "o"), chance.randint(0, 4))}
 
 
 def answers(nodes: list[list[Any]], broken: int, values: list[dict[str, Any]]) -> tuple[list[bytes | None], list[bool]]:
     """The digest of each event's faults, and which are taken without any. `nodes` are the schemas of both sections."""
-    scanner = EventScanner.open(ScanLimits(10_000, 32, 100))
-    assert scanner is not None
+    scanner = opened()
     section, context = (scanner.nodes.node(schemas) for schemas in nodes)
     scanner.add(KindOf(0, "track", "A", b'"p"', b"e\0web\0", section, context, broken=broken))
-    texts = [orjson.dumps({"type": "track", "event": "A", "messageId": "m", "userId": "u", **each}) for each in values]
-    found = scanner.scan(
-        np.frombuffer(bytearray().join(texts), dtype=np.uint8),
-        np.cumsum(list(map(len, texts)), dtype=np.uint32),
-        np.full(len(texts), AT, dtype=np.int64),
-        bytes(len(texts)),
+    found = scanned(
+        scanner, ({"type": "track", "event": "A", "messageId": "m", "userId": "u", **each} for each in values)
     )
-    assert found is not None
     more = found.rows["more"].tolist()
     taken = [kind != NOT_TAKEN for kind in found.kinds.tolist()]
     digests = [found.faults[at].tobytes() if one and more[at] & BREAKS else None for at, one in enumerate(taken)]

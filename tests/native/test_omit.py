@@ -14,20 +14,12 @@ from router.agents.verdict import omit as omitted_by_the_plan
 from router.document import Pointer
 from router.native.library import native
 from router.native.omit import omit, packed
+from tests.native.scanning import value
 
 pytestmark = pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
 
 NAMES = ("a", "b", "ü", "a b", "protocols", "", "~/")
 LEAVES: tuple[Any, ...] = (None, True, 0, -1.5, "", "x", 'q"\\', "a\nb", "é", "}", "],{", [], {})
-
-
-def value(chance: random.Random, level: int) -> Any:
-    way = chance.random() if level < 3 else 1.0
-    if way < 0.3:
-        return {name: value(chance, level + 1) for name in chance.sample(NAMES, chance.randint(0, 4))}
-    if way < 0.5:
-        return [value(chance, level + 1) for _ in range(chance.randint(0, 4))]
-    return chance.choice(LEAVES)
 
 
 def event(chance: random.Random) -> dict[str, Any]:
@@ -36,7 +28,7 @@ def event(chance: random.Random) -> dict[str, Any]:
     sections = ["properties", "traits", "context", "other"]
     chance.shuffle(sections)
     for name in sections:
-        body[name] = {key: value(chance, 1) for key in chance.sample(NAMES, chance.randint(0, 5))}
+        body[name] = {key: value(chance, NAMES, LEAVES) for key in chance.sample(NAMES, chance.randint(0, 5))}
     body["context"].pop("protocols", None)
     return body
 

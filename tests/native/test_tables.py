@@ -7,16 +7,14 @@ import re
 from typing import Any
 
 import jsonschema_rs
-import numpy as np
-import orjson
 import pytest
 
 from router.native.automaton import CHARACTERS, Uncertain, automaton
 from router.native.library import native
-from router.native.scanner import ASK, NOT_TAKEN, EventScanner, KindOf, ScanLimits
+from router.native.scanner import ASK, NOT_TAKEN, KindOf
 from router.native.tables import ANYTHING, FORMATS, Nodes
+from tests.native.scanning import opened, scanned
 
-AT = 1_767_225_600_000
 built = pytest.mark.skipif(native().library is None, reason=f"the native library is {native()}")
 
 PATTERNS = (
@@ -126,8 +124,7 @@ VALUES: tuple[Any, ...] = (
 @built
 @pytest.mark.parametrize("schema", SCHEMAS, ids=repr)
 def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(schema: dict[str, Any]) -> None:
-    scanner = EventScanner.open(ScanLimits(10_000, 32, 100))
-    assert scanner is not None
+    scanner = opened()
     scanner.add(KindOf(0, "page", "", b"", b"e\0web\0", scanner.nodes.node([schema])))
     validator = jsonschema_rs.validator_for({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
     some = [
@@ -138,15 +135,8 @@ def test_what_the_scanner_takes_is_valid_and_much_of_what_is_valid_is_taken(sche
     ]
     bodies = [{"type": "page", "messageId": "m", "userId": "u", "properties": value} for value in some]
 
-    values = list(map(orjson.dumps, bodies))
-    found = scanner.scan(
-        np.frombuffer(bytearray().join(values), dtype=np.uint8),
-        np.cumsum(list(map(len, values)), dtype=np.uint32),
-        np.full(len(values), AT, dtype=np.int64),
-        bytes(len(values)),
-    )
+    found = scanned(scanner, bodies)
 
-    assert found is not None
     answers = zip(found.kinds.tolist(), found.rows["more"].tolist(), strict=True)
     taken = [kind != NOT_TAKEN and not more & ASK for kind, more in answers]
     valid = [validator.is_valid(value) for value in some]
