@@ -32,7 +32,7 @@ from router.agents.scan_verdicts import ScanVerdicts
 from router.events.event import Event
 from router.events.message_batch import Array
 from router.identity import Identifiers
-from router.native.scanner import BREAKS, LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
+from router.native.scanner import ASKS_FORMAT, BREAKS, LONG_IDS, NOT_TAKEN, ODD_ID, EventScanner, ScanLimits, Scanned
 
 log = logging.getLogger(__name__)
 FEWEST = 8  # messages: below that the long way is as fast
@@ -142,7 +142,7 @@ class Scan:
             kind, more = self._kinds.all[found.kinds[index]], int(found.rows["more"][index])
             if more & ODD_ID and self._decode.placeholders.matches(found.message_id(index)):
                 found.kinds[index] = NOT_TAKEN
-            elif more & ~(ODD_ID | LONG_IDS | BREAKS) or kind.looks:
+            elif more & ~(ODD_ID | LONG_IDS | BREAKS | ASKS_FORMAT) or kind.looks:
                 message, alike = messages[index], events.alike(index)
                 event = _event(kind, alike, events, index, message)
                 one = OpenEvent(found, index, kind, more, message.value() or b"", found.sections(index))
@@ -163,7 +163,7 @@ class Scan:
     def _open(self, found: Scanned) -> list[int]:
         """The events that the scanner leaves a question about, or that an agent looks into."""
         looked_into = np.array([bool(kind.looks) for kind in self._kinds.all])
-        asked = (found.rows["more"] & ~np.uint32(LONG_IDS | BREAKS)) != 0
+        asked = (found.rows["more"] & ~np.uint32(LONG_IDS | BREAKS | ASKS_FORMAT)) != 0
         indices: list[int] = np.flatnonzero((found.kinds != NOT_TAKEN) & (asked | looked_into[found.kinds])).tolist()
         return indices
 

@@ -1,13 +1,16 @@
 """Scanned events that break their plan: the verdict on each, decided once for all that break it in the same ways.
 
 The scanner gives a digest of how an event breaks its plan; what that means says the plan (`Enforcement.passed`), asked
-with the first event of each digest. What it blocks takes the long way, and so does an event that loses something to
-`omit` where an agent looks into it, or where it may be known by what it loses. Pure.
+with the first event of each digest. Where it depends on whether a text is of a format, the plan's engine is asked that.
+What the plan blocks takes the long way, and so does an event that loses something to `omit` where an agent looks into
+it, or where it may be known by what it loses. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +19,12 @@ from router.agents.events import Alike, Events
 from router.agents.scan_kinds import ScanKind
 from router.events.message_batch import Array
 from router.native.omit import omit, packed
-from router.native.scanner import BREAKS, IDENTIFIERS, NOT_TAKEN, Scanned
+from router.native.scanner import ASKS_FORMAT, BREAKS, IDENTIFIERS, LEFT, NOT_TAKEN, Scanned
+from router.native.tables import FORMATS
+from router.plan.keywords import DRAFT7
 
 REMEMBERED = 10_000
+_Way = Hashable  # a digest, with answers about formats where there were questions
 
 
 class _Judged(NamedTuple):
@@ -35,38 +41,49 @@ class ScanVerdicts:
 
     def __init__(self) -> None:
         self.omits = False
-        self._known: dict[tuple[ScanKind, bytes], _Judged] = {}
+        self._known: dict[tuple[ScanKind, _Way], _Judged] = {}
 
     def judge(self, kinds: list[ScanKind], found: Scanned, events: Events) -> None:
         """Give the events that break their plan a verdict; those that take the long way are not taken any more."""
-        rows = np.flatnonzero((found.kinds != NOT_TAKEN) & (found.rows["more"] & np.uint32(BREAKS) != 0))
+        rows = np.flatnonzero((found.kinds != NOT_TAKEN) & (found.rows["more"] & np.uint32(BREAKS | ASKS_FORMAT) != 0))
+        ways = self._ways(rows, found)
+        rows = rows[[way is not None for way in ways]]
         if not len(rows):
             return
         omissions = [b""] * len(events.kinds)
-        places: dict[tuple[int, bytes], int] = {}  # of what they have in common, in `events.kinds`
+        places: dict[tuple[int, _Way], int] = {}  # of what they have in common, in `events.kinds`
         of_rows = []
-        ways = zip(found.kinds[rows].tolist(), found.faults[rows].tolist(), strict=True)
-        for row, way in zip(rows.tolist(), ways, strict=True):
-            if way not in places:
-                alike, omission = self._judged(kinds[way[0]], way[1], found, row)
-                places[way] = len(events.kinds) if alike else NOT_TAKEN
+        keys = zip(found.kinds[rows].tolist(), filter(None, ways), strict=True)
+        for row, key in zip(rows.tolist(), keys, strict=True):
+            if key not in places:
+                alike, omission = self._judged(kinds[key[0]], key[1], found, row)
+                places[key] = len(events.kinds) if alike else NOT_TAKEN
                 if alike:
                     events.kinds.append(alike)
                     omissions.append(omission)
-            of_rows.append(places[way])
+            of_rows.append(places[key])
         numbers = np.array(of_rows, dtype=np.int64)
         found.kinds[rows[numbers == NOT_TAKEN]] = NOT_TAKEN
         events.of_kind[rows] = numbers.clip(0)
         if any(omissions):
             self._omit(rows[numbers != NOT_TAKEN], found, events, omissions)
 
-    def _judged(self, kind: ScanKind, faults: bytes, found: Scanned, row: int) -> _Judged:
-        judged = self._known.get((kind, faults))
+    def _ways(self, rows: Array, found: Scanned) -> list[_Way | None]:
+        """In which ways these events break their plan; None of those that keep it after all."""
+        ways: list[_Way | None] = list(found.breaches["digest"][rows].tolist())
+        more = found.rows["more"][rows]
+        for at in np.flatnonzero(more & np.uint32(ASKS_FORMAT)).tolist():
+            are_right = [_is_of(number)(text) for number, text in found.asked(int(rows[at]))]
+            ways[at] = (ways[at], *are_right) if more[at] & BREAKS or not all(are_right) else None
+        return ways
+
+    def _judged(self, kind: ScanKind, way: _Way, found: Scanned, row: int) -> _Judged:
+        judged = self._known.get((kind, way))
         if judged is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             section, context, _ = found.sections(row)
-            judged = self._known[kind, faults] = _decided(kind, section, context)
+            judged = self._known[kind, way] = _decided(kind, section, context)
         return judged
 
     def _omit(self, rows: Array, found: Scanned, events: Events, omissions: list[bytes]) -> None:
@@ -82,8 +99,17 @@ class ScanVerdicts:
         self.omits = True
 
 
+@cache
+def _is_of(number: int) -> Callable[[str], bool]:
+    """Whether a text is of a format, by the format's number in the scanner's tables."""
+    is_valid: Callable[[str], bool] = DRAFT7.validator(
+        {"type": "string", "format": list(FORMATS)[number - 1]}, validate_formats=True
+    ).is_valid
+    return is_valid
+
+
 def _decided(kind: ScanKind, section: bytes, context: bytes) -> _Judged:
-    passed = kind.plan.verdict(kind.parsed(section, context))
+    passed = None if kind.plan.broken == LEFT else kind.plan.verdict(kind.parsed(section, context))
     if passed is None or (passed[1] and kind.looks):
         return _Judged(None)
     verdict, paths = passed

@@ -27,12 +27,12 @@ class Uncertain(Exception):
 class Automaton(NamedTuple):
     """`states` has 128 bytes for each state: the next one. State 0 refuses for good, 1 begins.
 
-    `one_sided`: what it refuses may be right all the same.
+    `format`: of a format, it takes some of what is right; its number in FORMATS of router/native/tables.py, from 1.
     """
 
     states: bytes
     accepting: bytes
-    one_sided: bool = False
+    format: int = 0
 
 
 class _Graph:

@@ -22,8 +22,8 @@ enum { NO_SOURCE = 255 }; /* in place of a source: a message that is not to be l
 
 /* What is left for the agents to say of a message that is taken: who it is about, where it goes, whether it conforms,
  * whether its messageId is one. LONG_IDS: userId and anonymousId are too long for a digest of both. BREAKS: it breaks
- * its plan, and has a digest of how. */
-enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4, ODD_ID = 8, LONG_IDS = 16, BREAKS = 32 };
+ * its plan; ASKS_FORMAT: or does so if texts are not of their formats. Either has a Breach. */
+enum { IDENTIFIERS = 1, INTEGRATIONS_GIVEN = 2, ASK = 4, ODD_ID = 8, LONG_IDS = 16, BREAKS = 32, ASKS_FORMAT = 64 };
 
 typedef struct { /* an answer; places are offsets into the input, `out` into the output */
     i32 kind;    /* -1: not taken */
@@ -31,6 +31,8 @@ typedef struct { /* an answer; places are offsets into the input, `out` into the
     u32 out, out_size;
     u32 user, user_size, anonymous, anonymous_size, id, id_size;
 } Row;
+
+typedef struct { u8 digest[DIGEST]; u32 asks; Asked asked[MOST_ASKED]; } Breach; /* the digest is of all ways in which a plan is broken */
 
 typedef struct { u32 section, section_size, context, context_size, integrations, integrations_size; } Places;
 
@@ -43,6 +45,7 @@ void router_scan_sizes(u32 *sizes) {
     sizes[5] = sizeof(Tables);
     sizes[6] = sizeof(Row);
     sizes[7] = sizeof(Places);
+    sizes[8] = sizeof(Breach);
 }
 
 /* ---- one message ---- */
@@ -259,23 +262,26 @@ static int conforms(Scan *scan, const Member *section, i32 node) {
     return at != NULL;
 }
 
-/* A digest of the ways in which an event breaks its plan. Returns 0 where it is not certain that these are all. */
-static int faults_of(const Tables *tables, const Kind *kind, const Member *section, const Member *context, u8 *digest) {
+/* The ways in which an event breaks its plan, for `more`: BREAKS, ASKS_FORMAT or both. 0 where it is not certain that these
+ * are all. */
+static u32 breach_of(const Tables *tables, const Kind *kind, const u8 *input, const Member *section, const Member *context, Breach *breach) {
     Faults faults;
-    faults.size = 0;
-    Scan scan = {tables, NULL, 0, 0, &faults};
+    faults.size = faults.refusals = faults.asks = 0;
+    Scan scan = {tables, input, NULL, 0, 0, &faults};
     if (!conforms(&scan, section, kind->node)) return 0;
     tell(&scan, SECTION, "", 0);
     if (!conforms(&scan, context, kind->context) || scan.uncertain) return 0;
-    memset(digest, 0, DIGEST);
+    memset(breach->digest, 0, DIGEST);
     for (u32 at = 0, size; at < faults.size; at += size) { /* a chain of blocks, each with the digest of those before */
         u8 block[BLOCK] = {0};
         size = faults.size - at < BLOCK - DIGEST ? faults.size - at : BLOCK - DIGEST;
-        memcpy(block, digest, DIGEST);
+        memcpy(block, breach->digest, DIGEST);
         memcpy(block + DIGEST, faults.text + at, size);
-        digest_of(block, DIGEST + size, digest);
+        digest_of(block, DIGEST + size, breach->digest);
     }
-    return kind->broken == ALWAYS_JUDGED || faults.size > 1;
+    breach->asks = faults.asks;
+    memcpy(breach->asked, faults.asked, faults.asks * sizeof *faults.asked);
+    return (faults.refusals || kind->broken == ALWAYS_JUDGED ? BREAKS : 0) | (faults.asks ? ASKS_FORMAT : 0);
 }
 
 static void place(const u8 *input, const Member *member, u32 *at, u32 *size) {
@@ -297,10 +303,10 @@ static int person_of(const Text *user, const Text *anonymous, u8 *person) {
 
 enum { NOT_TAKEN, TAKEN, UNREAD }; /* UNREAD: not in the spelling that is read here */
 
-/* Of a message that is taken, the row, its places, both digests and the output are complete; `faults` where it BREAKS. */
-static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *person, u8 *faults, u8 *out) {
+/* Of a message that is taken, the row, its places, both digests and the output are complete; `breach` where it has one. */
+static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 received, u8 source, Row *row, Places *places, u8 *digest, u8 *person, Breach *breach, u8 *out) {
     const u8 *at = input + begin;
-    Scan scan = {tables, at + size, 0, 0, NULL};
+    Scan scan = {tables, input, at + size, 0, 0, NULL};
     Parts parts;
     Times times;
     Text type, name = {at, 0, 0, 0}, id, user, anonymous;
@@ -318,10 +324,10 @@ static int take(const Tables *tables, const u8 *input, u32 begin, u32 size, i64 
     if (integrations && integrations->end - integrations->value > 2) row->more |= INTEGRATIONS_GIVEN;
     if (letter == 'i' && section && section->end - section->value > 2) row->more |= IDENTIFIERS;
     const Member *of_context = parts.field[CONTEXT];
-    int broken = kind->broken == ALWAYS_JUDGED;
-    if (broken || !conforms(&scan, section, kind->node) || !conforms(&scan, of_context, kind->context)) {
-        if (!scan.uncertain && (kind->broken == LEFT || !faults_of(tables, kind, section, of_context, faults))) return NOT_TAKEN;
-        row->more |= scan.uncertain ? ASK : BREAKS;
+    if (kind->broken == ALWAYS_JUDGED || !conforms(&scan, section, kind->node) || !conforms(&scan, of_context, kind->context)) {
+        u32 how = breach_of(tables, kind, input, section, of_context, breach);
+        if (how ? how & BREAKS && kind->broken == LEFT : !scan.uncertain) return NOT_TAKEN;
+        row->more |= how ? how : ASK;
     }
     u8 block[BLOCK] = {0};
     u32 prefix = kind->prefix_size;
@@ -349,18 +355,18 @@ u32 router_respell(u8 *text, u32 size); /* respell.c */
 /* Scans `count` messages that lie one behind the other in `input`, message i up to ends[i]; one in another spelling of
  * JSON is respelled there. `out` has room for all of them and, for each, for what put_event adds:
  * router/native/scanner.py has the sum. Returns the bytes written to it. */
-u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *persons, u8 *faults, u8 *out) {
+u32 router_scan(const Tables *tables, u8 *input, const u32 *ends, const i64 *received, const u8 *sources, u32 count, Row *rows, Places *places, u8 *digests, u8 *persons, Breach *breaches, u8 *out) {
     u32 written = 0, begin = 0;
     for (u32 i = 0; i < count; begin = ends[i++]) {
         Row *row = &rows[i];
         u32 size = ends[i] - begin;
-        u8 *digest = digests + (size_t)i * DIGEST, *person = persons + (size_t)i * DIGEST, *fault = faults + (size_t)i * DIGEST;
+        u8 *digest = digests + (size_t)i * DIGEST, *person = persons + (size_t)i * DIGEST;
         row->kind = -1;
         if (sources[i] == NO_SOURCE || size > tables->most_bytes) continue;
         row->out = written;
-        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, fault, out + written);
+        int taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, &breaches[i], out + written);
         if (taken == UNREAD && (size = router_respell(input + begin, size)))
-            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, fault, out + written);
+            taken = take(tables, input, begin, size, received[i], sources[i], row, &places[i], digest, person, &breaches[i], out + written);
         if (taken == TAKEN) written += row->out_size;
         else row->kind = -1;
     }

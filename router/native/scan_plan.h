@@ -26,7 +26,7 @@ typedef struct { u64 hash; u32 name, size; i32 node, bit; } Property; /* bit: in
 typedef struct { u32 text, size; } Word;
 typedef struct { /* state 0 refuses, 1 begins; next = table[state * 128 + byte] */
     u32 table, accepting;
-    u32 one_sided; /* what it refuses may be right all the same */
+    u32 format; /* of which it takes what is certainly of it: its number; 0: a pattern's, which is exact */
 } Automaton;
 
 typedef struct { /* what events of one source, call type and name have in common */
@@ -62,14 +62,17 @@ typedef struct {
 
 enum { WRONG_TYPE = 1, NO_WORD = 2, TOO_LITTLE = 4, TOO_MUCH = 8, NO_MATCH = 16, UNSURE = 32 };
 
+enum { MOST_ASKED = 4 };
+typedef struct { u32 at, size, format; } Asked; /* a text with its quotes, which may be of the format or not */
+
 /* What is refused of an event, and where: all that a description of its violations is made of, since none holds a value.
- * A text of tokens, each a tag and what belongs to it. */
-typedef struct { u8 text[1024]; u32 size; } Faults;
-enum { PROPERTY = 'p', OTHER_NAME = 'o', ITEM = 'i', BACK = 'b', REFUSES = 'r', CLOSES = 'c', NAME = 'n', MISSES = 'm', SECTION = 's' };
+ * A text of tokens, each a tag and what belongs to it. Whether what is asked is of its format belongs to it too. */
+typedef struct { u8 text[1024]; u32 size, refusals, asks; Asked asked[MOST_ASKED]; } Faults;
+enum { PROPERTY = 'p', OTHER_NAME = 'o', ITEM = 'i', BACK = 'b', REFUSES = 'r', CLOSES = 'c', NAME = 'n', MISSES = 'm', ASKS = 'a', SECTION = 's' };
 
 typedef struct {
     const Tables *tables;
-    const u8 *end;
+    const u8 *input, *end;
     u32 not_empty;  /* a list whose items are at this level may not be empty: the reader may take it for an object */
     int uncertain;  /* a node refused what may be right, or it is not known how */
     Faults *faults; /* all that is refused; NULL: the first refusal is the end */
@@ -93,8 +96,19 @@ static void tell(Scan *scan, u8 tag, const void *what, u32 size) {
 
 /* A refusal: whether it is to be told, and the walk to go on. */
 static int refused(Scan *scan, const Node *node) {
-    if (scan->faults && node->flags & BLURRED) scan->uncertain = 1;
-    return scan->faults != NULL;
+    if (!scan->faults) return 0;
+    if (node->flags & BLURRED) scan->uncertain = 1;
+    scan->faults->refusals++;
+    return 1;
+}
+
+/* A text that is perhaps of a format is left to be asked. */
+static u32 ask(Scan *scan, const Text *found, u32 format, u32 wrong) {
+    Faults *faults = scan->faults;
+    if (!faults || faults->asks == MOST_ASKED) return unsure(scan);
+    faults->asked[faults->asks++] = (Asked){(u32)(found->at - scan->input) - 1, found->size + 2, format};
+    tell(scan, ASKS, &format, sizeof format);
+    return wrong;
 }
 
 static void tell_name(Scan *scan, u8 tag, const Text *name) {
@@ -170,7 +184,9 @@ static u32 wrong_text(Scan *scan, const Node *node, const Text *found) {
     const Tables *tables = scan->tables;
     u32 wrong = wrong_type(node, STRING);
     if (!node->words && node->min_length <= 0 && node->max_length < 0 && node->pattern < 0) return wrong;
-    if (found->escaped) return unsure(scan);
+    u32 format = node->pattern < 0 ? 0 : tables->automata[node->pattern].format;
+    int plain_format = format && !node->words && node->min_length <= 0 && node->max_length < 0;
+    if (found->escaped) return plain_format ? ask(scan, found, format, wrong) : unsure(scan);
     if (node->words) {
         const Word *word = tables->words + node->first_word, *last = word + node->words;
         while (word < last && (word->size != found->size || memcmp(tables->text + word->text, found->at, word->size))) word++;
@@ -180,12 +196,12 @@ static u32 wrong_text(Scan *scan, const Node *node, const Text *found) {
     if (characters < node->min_length) wrong |= TOO_LITTLE;
     if (node->max_length >= 0 && characters > node->max_length) wrong |= TOO_MUCH;
     if (node->pattern < 0) return wrong;
-    if (found->more) return unsure(scan); /* automata are of ASCII */
+    if (found->more) return format ? ask(scan, found, format, wrong) : unsure(scan); /* automata are of ASCII */
     const Automaton *automaton = &tables->automata[node->pattern];
     u32 state = 1;
     for (u32 i = 0; i < found->size && state; i++) state = tables->states[automaton->table + state * 128 + found->at[i]];
     if (tables->accepting[automaton->accepting + state]) return wrong;
-    return automaton->one_sided ? unsure(scan) : wrong | NO_MATCH;
+    return format ? ask(scan, found, format, wrong) : wrong | NO_MATCH;
 }
 
 /* The member of this name that a node has, or NULL. */

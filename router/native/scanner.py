@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from router.native.library import native
 from router.native.tables import ANYTHING, Nodes, hash_of
@@ -20,7 +21,7 @@ from router.native.tables import ANYTHING, Nodes, hash_of
 NO_SOURCE = 255
 DIGEST_BYTES = 16
 NOT_TAKEN = -1
-IDENTIFIERS, INTEGRATIONS, ASK, ODD_ID, LONG_IDS, BREAKS = 1, 2, 4, 8, 16, 32  # of `more`, as in scan.c
+IDENTIFIERS, INTEGRATIONS, ASK, ODD_ID, LONG_IDS, BREAKS, ASKS_FORMAT = 1, 2, 4, 8, 16, 32, 64  # of `more`
 LEFT, JUDGED, ALWAYS_JUDGED = 0, 1, 2  # of `KindOf.broken`, as in scan.c
 _ADDED_BYTES = 370  # to an event beside its plan's reference: four members with a time each, room for its profile
 _LARGEST_INPUT = 1 << 29  # bytes of a batch: places are 32 bits wide
@@ -35,7 +36,7 @@ _NODE = np.dtype(
 _PROPERTY = np.dtype([("hash", "u8"), ("name", "u4"), ("size", "u4"), ("node", "i4"), ("bit", "i4")])
 _DIGEST = np.dtype(f"V{DIGEST_BYTES}")
 _WORD = np.dtype([("text", "u4"), ("size", "u4")])
-_AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4"), ("one_sided", "u4")])
+_AUTOMATON = np.dtype([("table", "u4"), ("accepting", "u4"), ("format", "u4")])
 _KIND = np.dtype(
     [
         *((name, "u4") for name in ("name", "name_size", "plan", "plan_size", "prefix", "prefix_size")),
@@ -49,6 +50,8 @@ _ROW = np.dtype(
         *((n, "u4") for n in ("out", "out_size", "user", "user_size", "anonymous", "anonymous_size", "id", "id_size")),
     ]
 )
+_ASKED = np.dtype([("at", "u4"), ("size", "u4"), ("format", "u4")])
+_BREACH = np.dtype([("digest", _DIGEST), ("asks", "u4"), ("asked", _ASKED, 4)])
 _SECTIONS = ("section", "context", "integrations")
 _PLACES = np.dtype([(name + part, "u4") for name in _SECTIONS for part in ("", "_size")])
 _ARRAYS = ("nodes", "properties", "words", "automata", "states", "accepting", "text", "kinds", "slots")
@@ -99,16 +102,16 @@ class ScanLimits(NamedTuple):
 class Scanned:
     """The answers of a batch, message by message. What stands for one that is not taken means nothing.
 
-    `digests` are those of dedupe, `persons` those of userId and anonymousId together, `faults` those of the ways in
-    which an event BREAKS its plan. `output` has the events, of which `rows` says where they are, in its first `used`
-    bytes; `input` is what was read, perhaps in another spelling than the messages.
+    `digests` are those of dedupe, `persons` those of userId and anonymousId together, in `breaches` those of the
+    ways in which an event BREAKS its plan. `output` has the events, of which `rows` says where they are, in its first
+    `used` bytes; `input` is what was read, perhaps in another spelling than the messages.
     """
 
     rows: Array
     places: Array
     digests: list[bytes]
     persons: list[bytes]
-    faults: Array
+    breaches: Array
     input: memoryview
     output: memoryview
     used: int
@@ -137,6 +140,11 @@ class Scanned:
         """That of a message alone."""
         at = int(self.rows["id"][index])
         return str(self.input[at : at + int(self.rows["id_size"][index])], "utf-8")
+
+    def asked(self, index: int) -> list[tuple[int, str]]:
+        """What may be of its format or not: numbers of formats and texts."""
+        count, spots = int(self.breaches["asks"][index]), self.breaches["asked"][index].tolist()
+        return [(number, orjson.loads(self.input[at : at + size])) for at, size, number in spots[:count]]
 
     def value(self, index: int) -> bytes:
         """The event that was made of a message."""
@@ -181,11 +189,11 @@ class EventScanner:
         library = native().library
         if library is None or sys.byteorder != "little":
             return None
-        sizes = (_COUNT * 8)()
+        sizes = (_COUNT * 9)()
         library.router_scan_sizes.argtypes = [_ADDRESS]
         library.router_scan_sizes(sizes)
         types = [kind.itemsize for kind in (_NODE, _PROPERTY, _WORD, _AUTOMATON, _KIND)]
-        if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize, _PLACES.itemsize]:
+        if list(sizes) != [*types, ctypes.sizeof(_Tables), _ROW.itemsize, _PLACES.itemsize, _BREACH.itemsize]:
             return None
         return cls(library, limits)
 
@@ -207,14 +215,15 @@ class EventScanner:
         sealed = self._sealed = self._sealed or self._seal()
         longest = max(len(kind.plan) for kind in self._kinds)
         rows, places = np.empty(count, dtype=_ROW), np.empty(count, dtype=_PLACES)
-        digests, persons, faults = (np.empty(count, dtype=_DIGEST) for _ in range(3))
+        digests, persons = np.empty(count, dtype=_DIGEST), np.empty(count, dtype=_DIGEST)
+        breaches = np.empty(count, dtype=_BREACH)
         output = np.empty((len(values) + (_ADDED_BYTES + longest) * count) * (1 + spare), dtype=np.uint8)
         used = self._scan(
             ctypes.byref(sealed.struct), values.ctypes.data, ends.ctypes.data, received.ctypes.data, sources, count,
-            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, faults.ctypes.data,
+            rows.ctypes.data, places.ctypes.data, digests.ctypes.data, persons.ctypes.data, breaches.ctypes.data,
             output.ctypes.data,
         )  # fmt: skip
-        return Scanned(rows, places, digests.tolist(), persons.tolist(), faults, values.data, output.data, used)
+        return Scanned(rows, places, digests.tolist(), persons.tolist(), breaches, values.data, output.data, used)
 
     def _seal(self) -> _Sealed:
         nodes, text = self.nodes, bytearray(self.nodes.text)
@@ -230,7 +239,7 @@ class EventScanner:
         tables = []
         states = accepting = 0
         for automaton in nodes.automata:
-            tables.append((states, accepting, automaton.one_sided))
+            tables.append((states, accepting, automaton.format))
             states, accepting = states + len(automaton.states), accepting + len(automaton.accepting)
         arrays: dict[str, Array] = {
             "nodes": np.array([astuple(row) for row in nodes.nodes], dtype=_NODE),

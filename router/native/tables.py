@@ -148,7 +148,7 @@ class Nodes:
             self.automata.append(automaton(pattern))
         for name in formats:
             row.pattern = len(self.automata)
-            self.automata.append(automaton(FORMATS[name])._replace(one_sided=True))
+            self.automata.append(automaton(FORMATS[name])._replace(format=1 + list(FORMATS).index(name)))
         for words in lists:
             if not words or len(words) > _MOST_WORDS or not all(isinstance(word, str) for word in words):
                 raise Uncertain("enum")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable
 from typing import Any
 
 import pytest
 
 from router.native.automaton import Uncertain
 from router.native.library import native
-from router.native.scanner import ALWAYS_JUDGED, BREAKS, JUDGED, NOT_TAKEN, KindOf
+from router.native.scanner import ALWAYS_JUDGED, ASK, ASKS_FORMAT, BREAKS, JUDGED, NOT_TAKEN, KindOf
+from router.native.tables import FORMATS
 from router.plan import Plan, compile_plan
 from router.plan.compiled_rule import CompiledRule, Finding
+from router.plan.keywords import DRAFTS
 from router.plan.model import Rule
 from tests.native.scanning import opened, scanned, value
 
@@ -20,7 +23,8 @@ pytestmark = pytest.mark.skipif(native().library is None, reason=f"the native li
 NAMES = ("a", "b", "ü", "longer name")
 LEAVES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 3, 1.0, 1.5, -2.5, 10**14, "", "x", "xy", "xyz", "é", "ééé", "A", "a b", "\n"),
-    *("2026-11-27T10:00:00Z", "yesterday", [], {}),
+    *("2026-11-27T10:00:00Z", "yesterday", "2026-11-27t10:00:00z", "2026-02-30T00:00:00Z", "ada@example.com", [], {}),
+    *("a@b", '"q q"@b.co', "@", "https://b.co", "/a", "urn:a:b", "ü@b.co", 'a"@b.co'),
 )
 
 
@@ -34,7 +38,8 @@ def schema(chance: random.Random, level: int = 0) -> Any:
         made["type"] = chance.choice(types) if chance.random() < 0.6 else chance.sample(types, 2)
     for keyword, values in (
         ("minimum", (0, 1, 1.5)), ("exclusiveMaximum", (3, 1.5)), ("minLength", (1, 2)), ("maxLength", (2, 0)),
-        ("pattern", ("^[a-z]+$", "x")), ("format", ("date-time",)), ("enum", (["x", "é"], ["A", "xy", ""])),
+        ("pattern", ("^[a-z]+$", "x")), ("format", ("date-time", "email", "uri")),
+        ("enum", (["x", "é"], ["A", "xy", ""])),
     ):  # fmt: skip
         if chance.random() < 0.12:
             made[keyword] = chance.choice(values)
@@ -55,18 +60,32 @@ def section(chance: random.Random) -> dict[str, Any]:
     return {name: value(chance, NAMES, LEAVES) for name in chance.sample((*NAMES, "other", "o"), chance.randint(0, 4))}
 
 
-def answers(nodes: list[list[Any]], broken: int, values: list[dict[str, Any]]) -> tuple[list[bytes | None], list[bool]]:
-    """The digest of each event's faults, and which are taken without any. `nodes` are the schemas of both sections."""
+def answers(nodes: list[list[Any]], broken: int, values: list[dict[str, Any]]) -> tuple[list[Hashable], list[bool]]:
+    """How each event breaks its plan, None where it keeps it or is not taken; and which keep it for sure.
+
+    `nodes` are the schemas of both sections.
+    """
     scanner = opened()
     section, context = (scanner.nodes.node(schemas) for schemas in nodes)
     scanner.add(KindOf(0, "track", "A", b'"p"', b"e\0web\0", section, context, broken=broken))
-    found = scanned(
-        scanner, ({"type": "track", "event": "A", "messageId": "m", "userId": "u", **each} for each in values)
-    )
-    more = found.rows["more"].tolist()
-    taken = [kind != NOT_TAKEN for kind in found.kinds.tolist()]
-    digests = [found.faults[at].tobytes() if one and more[at] & BREAKS else None for at, one in enumerate(taken)]
-    return digests, [one and more[at] & ~8 == 0 for at, one in enumerate(taken)]
+    common = {"type": "track", "event": "A", "messageId": "m", "userId": "u"}
+    found = scanned(scanner, (common | each for each in values))
+    ways: list[Hashable] = []
+    keeps = []
+    for at, (kind, more) in enumerate(zip(found.kinds.tolist(), found.rows["more"].tolist(), strict=True)):
+        taken = kind != NOT_TAKEN
+        right = [is_of(number, text) for number, text in found.asked(at)] if taken and more & ASKS_FORMAT else []
+        breaks = taken and (more & BREAKS or not all(right))
+        ways.append((found.breaches["digest"][at].tobytes(), *right) if breaks else None)
+        keeps.append(taken and not breaks and not more & ASK)
+    return ways, keeps
+
+
+def is_of(number: int, text: str) -> bool:
+    schema = {"format": list(FORMATS)[number - 1]}
+    found = {bool(draft.validator(schema, validate_formats=True).is_valid(text)) for draft in DRAFTS}
+    assert len(found) == 1, (schema, text)  # in all drafts alike
+    return found.pop()
 
 
 def schemas_of(rule: CompiledRule, name: str) -> list[Any]:
@@ -90,7 +109,7 @@ def test_one_digest_means_the_same_findings() -> None:
         except Uncertain:
             continue
         held += 1
-        known: dict[bytes, list[Finding]] = {}
+        known: dict[Hashable, list[Finding]] = {}
         for each, digest, taken in zip(values, found, conforming, strict=True):
             findings = compiled.findings({"type": "track", "event": "A", **each})
             assert not (taken and findings), (seed, each)
@@ -115,6 +134,7 @@ SHOP = {
         "at": {"format": "date-time"},
         "n": {"type": "integer"},
         "note": {},
+        "mails": {"items": {"format": "email"}},
     },
     "additionalProperties": False,
 }
@@ -124,6 +144,8 @@ SAME = [
     ({"currency": "DEM"}, {"currency": "FRF"}),
     ({"code": "a"}, {"code": "zz"}),
     ({"total": 1, "more": 1}, {"total": 3.25, "more": [2]}),
+    ({"at": "yesterday", "more": 1}, {"at": "2026-02-30T00:00:00Z", "more": 2}),
+    ({"mails": ["nobody", "a@b"] * 2}, {"mails": ["@", '"q q"@b.co', "?", "a@b"]}),
     ({"items": [{"id": "a"}, {"id": 1, "n": 5}]}, {"items": [{"id": "b", "n": 2}, {"id": 22}, {"id": "c"}]}),
     ({"x" * 50 + str(name): 1 for name in range(10)}, {"x" * 50 + str(name): 2 for name in range(10)}),
 ]
@@ -133,13 +155,14 @@ OTHER = [
     ({"total": -1}, {"total": -2.5}),
     ({"more": 1}, {"moer": 1}),
     ({"code": "abcd"}, {"code": "abc"}),
+    ({"at": "yesterday", "more": 1}, {"at": "2026-11-27t10:00:00z", "more": 1}),
     ({"items": [{}, {"id": "a"}]}, {"items": [{"id": "a"}, {}]}),
     ({"items": [{"id": 1}]}, {"items": [{"id": 1.5}]}),
     ({"x" * 50 + str(name): 1 for name in range(10)}, {"x" * 50 + str(name): 1 for name in range(1, 11)}),
 ]
 UNKNOWN: list[dict[str, Any]] = [
-    {"at": "yesterday"}, {"code": "é"}, {"n": 1.0}, {"n": "x", "currency": "\n"},
-    {"x" * 300 + str(number): 1 for number in range(4)},
+    {"code": "é"}, {"n": 1.0}, {"n": "x", "currency": "\n"},
+    {"x" * 300 + str(number): 1 for number in range(4)}, {"mails": ["nobody"] * 5},
 ]  # fmt: skip
 
 
