@@ -72,9 +72,11 @@ class ScanVerdicts:
         """In which ways these events break their plan; None of those that keep it after all."""
         ways: list[_Way | None] = list(found.breaches["digest"][rows].tolist())
         more = found.rows["more"][rows]
-        for at in np.flatnonzero(more & np.uint32(ASKS_FORMAT)).tolist():
-            are_right = [_is_of(number)(text) for number, text in found.asked(int(rows[at]))]
-            ways[at] = (ways[at], *are_right) if more[at] & BREAKS or not all(are_right) else None
+        asking = np.flatnonzero(more & np.uint32(ASKS_FORMAT))
+        breaking = (more[asking] & np.uint32(BREAKS) != 0).tolist()
+        for at, asked, breaks in zip(asking.tolist(), found.asked(rows[asking]), breaking, strict=True):
+            are_right = [_is_of(number)(text) for number, text in asked]
+            ways[at] = (ways[at], *are_right) if breaks or not all(are_right) else None
         return ways
 
     def _judged(self, kind: ScanKind, way: _Way, found: Scanned, row: int) -> _Judged:

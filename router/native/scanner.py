@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from typing import Any, NamedTuple
 
@@ -141,10 +142,11 @@ class Scanned:
         at = int(self.rows["id"][index])
         return str(self.input[at : at + int(self.rows["id_size"][index])], "utf-8")
 
-    def asked(self, index: int) -> list[tuple[int, str]]:
-        """What may be of its format or not: numbers of formats and texts."""
-        count, spots = int(self.breaches["asks"][index]), self.breaches["asked"][index].tolist()
-        return [(number, orjson.loads(self.input[at : at + size])) for at, size, number in spots[:count]]
+    def asked(self, indices: Array) -> Iterator[list[tuple[int, str]]]:
+        """What may be of its format or not, of each of these messages: numbers of formats and texts."""
+        given, breaches = self.input, self.breaches[indices]
+        for count, spots in zip(breaches["asks"].tolist(), breaches["asked"].tolist(), strict=True):
+            yield [(number, orjson.loads(given[at : at + size])) for at, size, number in spots[:count]]
 
     def value(self, index: int) -> bytes:
         """The event that was made of a message."""

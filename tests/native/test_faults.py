@@ -6,6 +6,7 @@ import random
 from collections.abc import Hashable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from router.native.automaton import Uncertain
@@ -73,8 +74,9 @@ def answers(nodes: list[list[Any]], broken: int, values: list[dict[str, Any]]) -
     ways: list[Hashable] = []
     keeps = []
     for at, (kind, more) in enumerate(zip(found.kinds.tolist(), found.rows["more"].tolist(), strict=True)):
+        asked = next(found.asked(np.array([at]))) if kind != NOT_TAKEN and more & ASKS_FORMAT else []
         taken = kind != NOT_TAKEN
-        right = [is_of(number, text) for number, text in found.asked(at)] if taken and more & ASKS_FORMAT else []
+        right = [is_of(number, text) for number, text in asked]
         breaks = taken and (more & BREAKS or not all(right))
         ways.append((found.breaches["digest"][at].tobytes(), *right) if breaks else None)
         keeps.append(taken and not breaks and not more & ASK)
