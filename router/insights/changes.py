@@ -11,10 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from router.insights.bodies import ANONYMOUS, USERS, BodyTables
+from router.insights.days import day_asked, day_of, days_of, ms_of
 from router.insights.people import ERROR
 from router.insights.schema import ChangeRows, ChangesAnswer, CountChangeRow, Freshness, SendersOfDay
 from router.insights.tables import InsightTables
-from router.insights.usage import day_asked, day_of, days_of, first_day, ms_of
+from router.insights.usage import first_day
 from router.insights.windows import DAY_MS, DAYS, OTHERS, RECENT_DAYS, CountTable, Key, Tier
 
 ROWS = 20

@@ -6,26 +6,23 @@ for all sources together, from the totals that ride with offsets.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import numpy as np
 
-from router.errors import UsageError
-from router.insights.schema import Freshness, InsightsAnswer, Period, SourceMonth, UsageAnswer, UsageMonth
+from router.insights.days import day_of, days_of, month_asked, month_later, months_before, ms_of
+from router.insights.schema import Freshness, InsightsAnswer, SourceMonth, UsageAnswer, UsageMonth
 from router.insights.tables import FUNNEL, InsightTables
 from router.insights.windows import DAY_MS, DAYS
 
-MONTHS_BACK = 12
-MOST_BEFORE = 5
 OfDays = Callable[[InsightTables, Mapping[str, str], int, Freshness], InsightsAnswer]
 
 
 def usage(tables: InsightTables, query: Mapping[str, str], now: int, fresh: Freshness) -> UsageAnswer:
     """The answer to `/v1/usage`. Raises UsageError."""
     today = day_of(now)
-    month, before = _month(query.get("month"), today), _before(query.get("before", "1"))
+    month, before = month_asked(query.get("month"), today), months_before(query.get("before", "1"))
     end = month_later(month, 1)
     return UsageAnswer(
         period=days_of(month, end), freshness=fresh, whole_days=max(0, (min(end, today) - month).days),
@@ -58,58 +55,3 @@ def first_day(tables: InsightTables) -> date:
     """The first day of which something may have been counted: perhaps not all of it."""
     earliest = tables.events.earliest(DAYS)
     return day_of(tables.began if earliest is None else min(tables.began, earliest))
-
-
-def day_of(ms: int) -> date:
-    """In UTC, of milliseconds since 1970."""
-    return datetime.fromtimestamp(ms / 1000, UTC).date()
-
-
-def ms_of(day: date) -> int:
-    """When it begins."""
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
-
-
-def days_of(since: date, until: date) -> Period:
-    """Whole days as the time that an answer covers."""
-    start, end = (datetime.fromtimestamp(ms_of(day) / 1000, UTC) for day in (since, until))
-    return Period(since=start, until=end, step=DAY_MS // 1000, window="day")
-
-
-def month_later(month: date, number: int) -> date:
-    """The first day of the month so many later; of an earlier one with a negative number."""
-    year, at = divmod(month.year * 12 + month.month - 1 + number, 12)
-    return date(year, at + 1, 1)
-
-
-def _month(text: str | None, today: date) -> date:
-    latest = today.replace(day=1)
-    if text is None:
-        return latest
-    earliest = month_later(latest, -MONTHS_BACK)
-    found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", text, re.ASCII)
-    month = date(max(1, int(found[1])), int(found[2]), 1) if found else date.min
-    if not earliest <= month <= latest:
-        raise UsageError(f"month: expected one from {earliest:%Y-%m} to {latest:%Y-%m}, got {text[:40]!r}")
-    return month
-
-
-def _before(text: str) -> int:
-    if text not in map(str, range(MOST_BEFORE + 1)):
-        raise UsageError(f"before: expected a number of months from 0 to {MOST_BEFORE}, got {text[:40]!r}")
-    return int(text)
-
-
-def day_asked(text: str | None, today: date, first: date) -> date:
-    """A day within 13 months; without one yesterday, or today where counts began later. Raises UsageError."""
-    if text is None:
-        yesterday = today - timedelta(days=1)
-        return yesterday if first <= yesterday else today
-    earliest = today - timedelta(days=DAYS.windows - 1)
-    try:
-        day = date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) else date.min
-    except ValueError:
-        day = date.min
-    if not earliest <= day <= today:
-        raise UsageError(f"day: expected one from {earliest} to {today}, got {text[:40]!r}")
-    return day

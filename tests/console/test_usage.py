@@ -14,9 +14,9 @@ from router.console.over_time import OverTime
 from router.console.pages.usage import usage, usage_question
 from router.errors import UsageError
 from router.insights.answers import answer
+from router.insights.days import day_of
 from router.insights.schema import ChangesAnswer, UsageMonth
 from router.insights.tables import InsightTables
-from router.insights.usage import day_of
 from router.insights.windows import DAY_MS
 from tests.console.pages import HOSTILE, html, inert
 from tests.console.recount import boxes, rows

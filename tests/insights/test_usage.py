@@ -11,10 +11,10 @@ import pytest
 from router.errors import UsageError
 from router.insights.answers import answer
 from router.insights.bodies import DOMAINS, host_of
+from router.insights.days import day_of, month_later
 from router.insights.known_ids import KEPT_DAYS, KnownIds
 from router.insights.schema import ChangesAnswer, UsageAnswer
 from router.insights.tables import InsightTables
-from router.insights.usage import day_of, month_later
 from router.insights.windows import DAY_MS
 from tests.insights.records import NOW, record, tables
 

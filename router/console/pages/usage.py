@@ -20,8 +20,8 @@ from router.console.page import Page
 from router.console.sight import Sight
 from router.console.templates import Shown
 from router.errors import UsageError
+from router.insights.days import MONTHS_BACK, MOST_BEFORE, day_of, month_later
 from router.insights.schema import ChangesAnswer, SourceMonth, UsageAnswer, UsageMonth
-from router.insights.usage import MONTHS_BACK, MOST_BEFORE, day_of, month_later
 
 BEFORE = 1
 
