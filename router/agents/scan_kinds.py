@@ -157,7 +157,8 @@ class ScanKinds:
                 raise
             return ScanPlan(rules.reference, asks=True, ask=ask)
         broken = LEFT if not goes_on else ALWAYS_JUDGED if unplanned else JUDGED
-        return ScanPlan(rules.reference, section, context, ask=ask, broken=broken, passed=partial(rules.passed, rule))
+        passed = partial(rules.passed, rule) if goes_on else None
+        return ScanPlan(rules.reference, section, context, ask=ask, broken=broken, passed=passed)
 
     def _has_room(self) -> bool:
         """For kinds that their plan does not know; they take half of the places at most, since anyone can make some."""

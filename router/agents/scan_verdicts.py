@@ -19,7 +19,7 @@ from router.agents.events import Alike, Events
 from router.agents.scan_kinds import ScanKind
 from router.events.message_batch import Array
 from router.native.omit import omit, packed
-from router.native.scanner import ASKS_FORMAT, BREAKS, IDENTIFIERS, LEFT, NOT_TAKEN, Scanned
+from router.native.scanner import ASKS_FORMAT, BREAKS, IDENTIFIERS, NOT_TAKEN, Scanned
 from router.native.tables import FORMATS
 from router.plan.keywords import DRAFT7
 
@@ -111,7 +111,7 @@ def _is_of(number: int) -> Callable[[str], bool]:
 
 
 def _decided(kind: ScanKind, section: bytes, context: bytes) -> _Judged:
-    passed = None if kind.plan.broken == LEFT else kind.plan.verdict(kind.parsed(section, context))
+    passed = kind.plan.verdict(kind.parsed(section, context))
     if passed is None or (passed[1] and kind.looks):
         return _Judged(None)
     verdict, paths = passed
